@@ -1,0 +1,165 @@
+//! The command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::replay::Pace;
+
+/// Skep: a lock-free, in-memory MVCC store of cluster state.
+#[derive(Debug, Parser)]
+#[command(name = "skep", version, about, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a cluster's scheduler on the store and check that its books balance
+    Replay(Replay),
+}
+
+const LONG_ABOUT: &str = "\
+Run a cluster's scheduler on the store and check that its books balance.
+
+Tasks are created in the trace's order, racing schedulers place them on nodes that have the CPU, \
+memory and GPUs they ask for, an agent for each node runs and ends its tasks, and a reaper \
+deletes them: all in transactions on one store. An audit follows every version. At the end a \
+table tells how fast that went, and whether every version was sound: no node over capacity, every \
+event seen once and in order by its node's agent, the store equal to one rebuilt from its events.
+
+Without --nodes and --pods a made-up cluster is played, the same for the same --seed and sizes.";
+
+const AFTER_HELP: &str = "\
+Examples:
+  skep replay
+      A made-up cluster of 600 nodes, as fast as it goes.
+  skep replay --nodes nodes.csv --pods pods.csv
+      A trace. Columns, in any order:
+      nodes: sn,cpu_milli,memory_mib,gpu,model
+      pods:  name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,
+             creation_time,deletion_time,scheduled_time
+      or only the first five: such pods come one a second and stay.
+  skep replay --synthetic-nodes 50 --synthetic-load 150
+      Half as much again as fits: tasks wait for room.
+  skep replay --schedulers 8 --json | jq .commits
+      Eight schedulers that race, figures for a program.
+  skep replay --speed 3600 --csv-out placements.csv
+      An hour a second, and where each task went.
+
+Exit codes:
+  0    the books balance
+  1    they do not: stderr says what broke
+  2    the input or the command line is wrong; nothing was started
+  130  interrupted by Ctrl-C; the table tells how far it came, and the books balance that far";
+
+/// Run a cluster's scheduler on the store and check that its books balance
+#[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+pub struct Replay {
+    /// The trace's nodes, a CSV file
+    #[arg(long, value_name = "FILE", requires = "pods", help_heading = "Input")]
+    pub nodes: Option<PathBuf>,
+
+    /// The trace's pods, a CSV file
+    #[arg(long, value_name = "FILE", requires = "nodes", help_heading = "Input")]
+    pub pods: Option<PathBuf>,
+
+    /// Decides the made-up cluster, and every object's key
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, help_heading = "Input")]
+    pub seed: u64,
+
+    /// How many nodes to make up
+    #[arg(long, value_name = "COUNT", default_value_t = 600, conflicts_with = "nodes")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Input")]
+    pub synthetic_nodes: u32,
+
+    /// How many tasks to make up
+    #[arg(long, value_name = "COUNT", default_value_t = 30_000, conflicts_with = "nodes")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000), help_heading = "Input")]
+    pub synthetic_tasks: u32,
+
+    /// How full the made-up tasks get the made-up cluster; above 100 tasks wait for room
+    #[arg(long, value_name = "PERCENT", default_value_t = 60, conflicts_with = "nodes")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000), help_heading = "Input")]
+    pub synthetic_load: u32,
+
+    /// Threads that place tasks, racing each other [default: one a core]
+    #[arg(long, value_name = "COUNT", value_parser = threads, help_heading = "How it runs")]
+    pub schedulers: Option<usize>,
+
+    /// Threads that create tasks
+    #[arg(long, value_name = "COUNT", value_parser = threads, default_value = "2")]
+    #[arg(help_heading = "How it runs")]
+    pub submitters: usize,
+
+    /// Threads that share the nodes' agents [default: one a core]
+    #[arg(long, value_name = "COUNT", value_parser = threads, help_heading = "How it runs")]
+    pub agents: Option<usize>,
+
+    /// Simulated seconds in a second [default: as fast as it goes]
+    #[arg(long, value_name = "FACTOR", value_parser = speed, help_heading = "How it runs")]
+    pub speed: Option<f64>,
+
+    /// End after so many seconds, with the table so far
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "How it runs")]
+    pub duration_max: Option<Duration>,
+
+    /// Print one JSON object instead of the table
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+
+    /// Write where each task went; replaced only when the replay has ended
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub csv_out: Option<PathBuf>,
+
+    /// Show no progress
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+/// The most threads of one kind.
+const THREADS_MAX: usize = 256;
+
+impl Replay {
+    /// How many threads do what.
+    pub fn threads(&self) -> crate::replay::Threads {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let cores = cores.min(THREADS_MAX);
+        crate::replay::Threads {
+            submitters: self.submitters,
+            schedulers: self.schedulers.unwrap_or(cores),
+            agents: self.agents.unwrap_or(cores),
+        }
+    }
+
+    /// How fast time passes.
+    pub fn pace(&self) -> Pace {
+        self.speed.map_or(Pace::Fastest, Pace::Speed)
+    }
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if (1..=THREADS_MAX).contains(&count) => Ok(count),
+        _ => Err(format!("write a number of threads from 1 to {THREADS_MAX}")),
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
+        _ => Err("write how many simulated seconds pass in a second, more than 0".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
+    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration.ok_or_else(|| "write a number of seconds, more than 0".to_owned())
+}

@@ -1,0 +1,120 @@
+//! The `skep` program: runs a cluster's scheduler on the store and checks its books.
+//!
+//! | module | what |
+//! |---|---|
+//! | `args` | the command line |
+//! | `input`, `cluster` | what is played: from CSV files, or made up |
+//! | `objects` | what is kept in the store |
+//! | `replay` | who plays: the threads |
+//! | `books` | whether it was right |
+//! | `report`, `progress` | what is told |
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod books;
+mod cluster;
+mod input;
+mod interrupt;
+mod objects;
+mod progress;
+mod replay;
+mod report;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use books::fault::Faults;
+use cluster::Cluster;
+use cluster::synthetic::{self, Size};
+use input::error::InputError;
+use interrupt::Interrupt;
+use progress::Progress;
+use replay::Run;
+use report::placements::Target;
+use report::{Summary, Watermark};
+
+/// The books do not balance, or the result could not be written.
+const BROKEN: u8 = 1;
+/// The input is wrong.
+const BAD_INPUT: u8 = 2;
+
+fn main() -> ExitCode {
+    let Command::Replay(args) = Cli::parse().command;
+    match replay(&args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(BAD_INPUT)
+        }
+    }
+}
+
+/// Plays what the command line says. An error is one of the input; nothing was started then.
+fn replay(args: &args::Replay) -> Result<ExitCode, InputError> {
+    let cluster = cluster(args)?;
+    let inputs: Vec<&Path> = args.nodes.iter().chain(&args.pods).map(AsRef::as_ref).collect();
+    let target = args.csv_out.as_deref().map(|path| Target::open(path, &inputs)).transpose()?;
+    let interrupt = Interrupt::listen();
+    let run = Run::new(cluster, args.seed);
+    let faults = Faults::default();
+    let mut progress = Progress::new(run.timeline.entries().len() as u64, args.quiet);
+    let mut watermark = Watermark::default();
+    let began = Instant::now();
+    let outcome = run.play(args.threads(), args.pace(), &faults, || {
+        progress.show(&run);
+        watermark.look(&run);
+        let over_time = args.duration_max.is_some_and(|most| began.elapsed() >= most);
+        if interrupt.came() || over_time {
+            run.interrupt();
+        }
+    });
+    progress.finish();
+    let summary =
+        report::summarize(&run, args.threads(), args.seed, &outcome, &faults, watermark);
+    print(args, &summary);
+    let mut code = match summary.end {
+        "complete" => 0,
+        "interrupted" if interrupt.came() => interrupt::EXIT_CODE,
+        "interrupted" => 0,
+        _ => BROKEN,
+    };
+    if let (Some(target), Some(audited)) = (target, &outcome.audited)
+        && let Err(error) = target.write(&run, &audited.history)
+    {
+        eprintln!("error: {error}");
+        code = BROKEN;
+    }
+    Ok(ExitCode::from(code))
+}
+
+fn cluster(args: &args::Replay) -> Result<Cluster, InputError> {
+    if let (Some(nodes), Some(pods)) = (&args.nodes, &args.pods) {
+        return input::read(nodes, pods);
+    }
+    let size = Size {
+        nodes: args.synthetic_nodes,
+        tasks: args.synthetic_tasks,
+        load_percent: args.synthetic_load,
+    };
+    Ok(synthetic::cluster(args.seed, size))
+}
+
+/// Prints the summary, and what broke.
+fn print(args: &args::Replay, summary: &Summary) {
+    let text = if args.json {
+        serde_json::to_string(summary).expect("the summary has only names and numbers")
+    } else {
+        report::table(summary)
+    };
+    // Whoever closed the pipe wants to hear no more.
+    drop(writeln!(std::io::stdout(), "{text}"));
+    for fault in &summary.books.faults {
+        eprintln!("error: {fault}");
+    }
+}

@@ -1,0 +1,1 @@
+//! One file a protocol; a model is named by the race.

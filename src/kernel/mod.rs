@@ -1,0 +1,5 @@
+//! The kernel.
+
+pub(crate) mod collect;
+pub(crate) mod reclaim;
+pub(crate) mod session;

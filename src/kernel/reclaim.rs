@@ -1,0 +1,379 @@
+//! Epoch-based reclamation: the one place that pins and retires.
+//!
+//! A thread that follows shared pointers is *pinned*: its line shows the epoch at which it came in. What is unlinked is *retired* with
+//! the epoch of that moment, and freed when the epoch has moved on twice, which it cannot do while somebody is pinned who may still see
+//! it. The scheme is Fraser's (2004) with crossbeam-epoch's fences.
+//!
+//! It is our own rather than crossbeam-epoch's because there a pin now and then runs the collector, with other threads' destructors, in
+//! the reader: our pins never walk, free or allocate, so that a read is wait-free without a footnote, and one line serves pins and
+//! snapshots. ARCHITECTURE.md has the figures of both.
+//!
+//! # States
+//! ```text
+//! line.epoch:  IDLE --pin--> e<<1|1 --unpin--> IDLE
+//! garbage:     collected in a Garbage -> limbo[stamp % 4] -> ready (stamp + 2 <= epoch) -> reclaimed, in bounded slices
+//! ```
+//!
+//! # Invariants
+//! - R1: what is retired is unlinked first, and nobody links it again.
+//! - R2: while a thread is pinned since before a retirement with stamp s, the epoch is at most s + 1.
+//! - R3: reclaimed is only what has stamp + 2 <= epoch; so who was pinned at the unlinking has unpinned, and that happened before.
+//!
+//! # Orderings
+//! - [pin/advance], [pin/retire]: store, fence, load on both sides. Their fence first: we see them. Ours first: they see us.
+//!   R2 in two cases: let F be the pin's fence and G the retirer's. G first: the pinned thread sees the unlinking and has no pointer.
+//!   F first: whoever advances from s + 1 loaded s + 1 before its own fence; was that fence before F, hence before G, then the retirer
+//!   would have loaded at least s + 1 as its stamp; so it is after F, sees the line pinned at an older epoch and gives up.
+//! - [unpin]: what a thread did while pinned happened before the epoch moved past it: Release in the line, Acquire fence in the
+//!   advancer, Release in the epoch, Acquire in who reclaims.
+
+use smallvec::SmallVec;
+
+use super::session::{Line, Registry};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded, fence};
+
+const IDLE: u64 = 0;
+const GENERATIONS: usize = 4;
+/// Retired things that travel without a second allocation.
+const BAG_INLINE: usize = 6;
+
+/// Where garbage of one store goes and how old it is.
+#[derive(Debug)]
+pub(crate) struct Domain {
+    epoch: Padded<AtomicU64>,
+    limbo: [Padded<AtomicPtr<Bag>>; GENERATIONS],
+    ready: Padded<AtomicPtr<Bag>>,
+    registry: Registry,
+}
+
+/// Proof that this thread is pinned: shared pointers loaded under it stay valid until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Guard<'d> {
+    line: &'d Line,
+}
+
+/// What to do with something retired, once nobody can see it any more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Action {
+    /// Plain memory: give it to this function.
+    Free(unsafe fn(*mut ())),
+    /// A chain link, a commit, a cut to be made: `collect` knows how.
+    Kernel(super::collect::Work),
+}
+
+/// One retired thing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retired {
+    pub(crate) pointer: *mut (),
+    pub(crate) action: Action,
+}
+
+// SAFETY: R1: whoever holds the Retired owns what it points to, and all of it is Send (T, keys and values of tables are Send).
+unsafe impl Send for Retired {}
+
+/// What one operation retires; given to the domain whole, when the operation is over.
+#[derive(Debug, Default)]
+pub(crate) struct Garbage {
+    items: SmallVec<[Retired; BAG_INLINE]>,
+}
+
+impl Garbage {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Frees `pointer` (from [`allocate`]) when nobody can see it any more.
+    ///
+    /// # Safety
+    /// R1: it is unlinked, nobody links it again, and nobody else retires it.
+    pub(crate) unsafe fn retire<T>(&mut self, pointer: *mut T) {
+        unsafe fn free_as<T>(pointer: *mut ()) {
+            // SAFETY: `retire` took this pointer as one to a T from `allocate`, and R3 says nobody sees it.
+            unsafe { free(pointer.cast::<T>()) };
+        }
+        self.items.push(Retired {
+            pointer: pointer.cast(),
+            action: Action::Free(free_as::<T>),
+        });
+    }
+
+    /// Has `collect` do `work` on `pointer` when nobody can see it any more.
+    pub(super) fn defer<T>(&mut self, pointer: *mut T, work: super::collect::Work) {
+        self.items.push(Retired {
+            pointer: pointer.cast(),
+            action: Action::Kernel(work),
+        });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+}
+
+#[derive(Debug)]
+struct Bag {
+    stamp: u64,
+    items: SmallVec<[Retired; BAG_INLINE]>,
+    next: *mut Bag,
+}
+
+impl Domain {
+    pub(crate) fn new() -> Self {
+        Self {
+            epoch: Padded(AtomicU64::new(1)),
+            limbo: std::array::from_fn(|_| Padded(AtomicPtr::new(std::ptr::null_mut()))),
+            ready: Padded(AtomicPtr::new(std::ptr::null_mut())),
+            registry: Registry::new(),
+        }
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Pins this thread. Wait-free, O(1), no allocation; nests.
+    #[inline]
+    pub(crate) fn pin(&self) -> Guard<'_> {
+        self.pin_on(self.registry.line())
+    }
+
+    /// As [`Domain::pin`], with the calling thread's line at hand.
+    #[inline]
+    pub(crate) fn pin_on<'d>(&self, line: &'d Line) -> Guard<'d> {
+        // Relaxed: only the owning thread touches `pins` (L2).
+        let pins = line.pins.load(Ordering::Relaxed);
+        // Relaxed: as above.
+        line.pins.store(pins + 1, Ordering::Relaxed);
+        if pins == 0 {
+            // Relaxed: an old epoch is only more cautious.
+            let epoch = self.epoch.load(Ordering::Relaxed);
+            // Release: [unpin]: an advancer that reads this pin also sees what we did under earlier ones.
+            line.epoch.store(epoch << 1 | 1, Ordering::Release);
+            // SeqCst: [pin/advance], [pin/retire].
+            fence(Ordering::SeqCst);
+        }
+        Guard { line }
+    }
+
+    /// Takes over what an operation retired. Lock-free: one CAS, retried when another thread gave its garbage at the same moment.
+    pub(crate) fn give(&self, garbage: Garbage) {
+        if garbage.is_empty() {
+            return;
+        }
+        // SeqCst: [pin/retire].
+        fence(Ordering::SeqCst);
+        // Relaxed: ordered by the fence.
+        let stamp = self.epoch.load(Ordering::Relaxed);
+        let bag = Box::into_raw(Box::new(Bag {
+            stamp,
+            items: garbage.items,
+            next: std::ptr::null_mut(),
+        }));
+        // SAFETY: the bag was just made and is ours.
+        unsafe { push(&self.limbo[stamp as usize % GENERATIONS], bag) };
+    }
+
+    /// Moves the epoch on if nobody pinned is behind it. O(lines).
+    fn advance(&self) -> u64 {
+        // Acquire: [unpin], for our own reclaiming.
+        let epoch = self.epoch.load(Ordering::Acquire);
+        // SeqCst: [pin/advance].
+        fence(Ordering::SeqCst);
+        for line in self.registry.lines() {
+            // Relaxed: ordered by the fences around the scan.
+            let seen = line.epoch.load(Ordering::Relaxed);
+            if seen != IDLE && seen >> 1 != epoch {
+                return epoch;
+            }
+        }
+        // Acquire: [unpin]: pairs with the Release of every line read above.
+        fence(Ordering::Acquire);
+        // Release: [unpin]. A failure means that another thread advanced; its epoch is as good.
+        match self
+            .epoch
+            .compare_exchange(epoch, epoch + 1, Ordering::AcqRel, Ordering::Acquire)
+        {
+            Ok(_) => epoch + 1,
+            Err(newer) => newer,
+        }
+    }
+
+    /// Tries to advance, then takes up to about `items_max` reclaimable things (whole bags). Empty when nothing is ripe.
+    pub(super) fn ripe(&self, items_max: usize) -> SmallVec<[Retired; 32]> {
+        let epoch = self.advance();
+        for age in 2..GENERATIONS as u64 {
+            self.ripen(epoch, epoch.wrapping_sub(age));
+        }
+        let mut taken = SmallVec::new();
+        // Acquire: [bag]: we read bags that others filled.
+        let mut bag = self.ready.swap(std::ptr::null_mut(), Ordering::Acquire);
+        while !bag.is_null() && taken.len() < items_max {
+            // SAFETY: the swap made the whole list ours; bags are from Box::into_raw.
+            let owned = unsafe { Box::from_raw(bag) };
+            taken.extend_from_slice(&owned.items);
+            bag = owned.next;
+        }
+        if !bag.is_null() {
+            // SAFETY: what is left of the list is ours.
+            unsafe { push(&self.ready, bag) };
+        }
+        taken
+    }
+
+    /// Moves the bags of one generation that are old enough to `ready`, and the others back.
+    fn ripen(&self, epoch: u64, generation: u64) {
+        let limbo = &self.limbo[generation as usize % GENERATIONS];
+        // Relaxed: a hint; the swap below decides.
+        if limbo.load(Ordering::Relaxed).is_null() {
+            return;
+        }
+        // Acquire: [bag].
+        let mut bag = limbo.swap(std::ptr::null_mut(), Ordering::Acquire);
+        while !bag.is_null() {
+            // SAFETY: the swap made the list ours.
+            let next = unsafe { std::mem::replace(&mut (*bag).next, std::ptr::null_mut()) };
+            // SAFETY: as above.
+            let ripe = unsafe { (*bag).stamp } + 2 <= epoch;
+            let to = if ripe { &self.ready } else { limbo };
+            // SAFETY: as above, and the bag is off its list.
+            unsafe { push(to, bag) };
+            bag = next;
+        }
+    }
+
+    /// Everything retired, ripe or not.
+    pub(super) fn drain(&mut self) -> Vec<Retired> {
+        let mut taken = Vec::new();
+        let lists = self.limbo.iter().chain([&self.ready]);
+        for list in lists {
+            // Relaxed: nobody else is left (`&mut self`).
+            let mut bag = list.swap(std::ptr::null_mut(), Ordering::Relaxed);
+            while !bag.is_null() {
+                // SAFETY: the swap made the list ours.
+                let owned = unsafe { Box::from_raw(bag) };
+                taken.extend_from_slice(&owned.items);
+                bag = owned.next;
+            }
+        }
+        taken
+    }
+}
+
+impl Drop for Domain {
+    fn drop(&mut self) {
+        for retired in self.drain() {
+            // The kernel drains before it drops its domain; plain memory is left only by domains used alone.
+            if let Action::Free(free) = retired.action {
+                // SAFETY: R1, and nobody is left who could be pinned.
+                unsafe { free(retired.pointer) };
+            }
+        }
+        #[cfg(loom)]
+        quarantine::clear();
+    }
+}
+
+/// Puts a chain of bags on a list. Lock-free.
+///
+/// # Safety
+/// `first` and all that follow it are the caller's alone.
+unsafe fn push(list: &AtomicPtr<Bag>, first: *mut Bag) {
+    let mut last = first;
+    // SAFETY: the chain is the caller's.
+    while let Some(next) = unsafe { (*last).next.as_mut() } {
+        last = next;
+    }
+    // Relaxed: the CAS decides.
+    let mut head = list.load(Ordering::Relaxed);
+    loop {
+        // SAFETY: not published yet.
+        unsafe { (*last).next = head };
+        // Release: [bag]: who takes the list sees the bags filled. Bags leave only by swap of the whole list: no ABA.
+        match list.compare_exchange(head, first, Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => return,
+            Err(found) => head = found,
+        }
+    }
+}
+
+impl Drop for Guard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // Relaxed: only the owning thread touches `pins` (L2).
+        let pins = self.line.pins.load(Ordering::Relaxed);
+        // Relaxed: as above.
+        self.line.pins.store(pins - 1, Ordering::Relaxed);
+        if pins == 1 {
+            // Release: [unpin].
+            self.line.epoch.store(IDLE, Ordering::Release);
+        }
+    }
+}
+
+/// A new shared object.
+pub(crate) fn allocate<T>(value: T) -> *mut T {
+    Box::into_raw(Box::new(value))
+}
+
+/// Frees an object of [`allocate`].
+///
+/// # Safety
+/// It is from [`allocate`] with this type, and nobody uses it again.
+pub(crate) unsafe fn free<T>(pointer: *mut T) {
+    #[cfg(loom)]
+    quarantine::bury(pointer);
+    #[cfg(not(loom))]
+    // SAFETY: the caller's promise.
+    drop(unsafe { Box::from_raw(pointer) });
+}
+
+/// A shared object, for as long as the guard (or the hold, or the snapshot's word) that the caller names in its SAFETY comment stands.
+///
+/// # Safety
+/// `pointer` is valid for `'a`.
+#[inline]
+pub(crate) unsafe fn at<'a, T>(pointer: *const T) -> &'a T {
+    #[cfg(loom)]
+    quarantine::assert_alive(pointer);
+    // SAFETY: the caller's promise.
+    unsafe { &*pointer }
+}
+
+/// Under loom nothing is freed within an execution: a freed object is remembered, using it again is a failure, and the memory goes when
+/// the execution's domain does.
+#[cfg(loom)]
+pub(crate) mod quarantine {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+
+    type Free = unsafe fn(*mut ());
+
+    thread_local! {
+        // All threads of a loom execution run on one thread of the system.
+        static FREED: RefCell<HashMap<usize, (*mut (), Free)>> = RefCell::new(HashMap::new());
+    }
+
+    pub(super) fn bury<T>(pointer: *mut T) {
+        unsafe fn free_as<T>(pointer: *mut ()) {
+            // SAFETY: `bury` got this pointer as one to a T that is not used any more.
+            drop(unsafe { Box::from_raw(pointer.cast::<T>()) });
+        }
+        let entry = (pointer.cast(), free_as::<T> as Free);
+        let before = FREED.with(|freed| freed.borrow_mut().insert(pointer.addr(), entry));
+        assert!(before.is_none(), "freed twice");
+    }
+
+    pub(super) fn assert_alive<T>(pointer: *const T) {
+        let freed = FREED.with(|freed| freed.borrow().contains_key(&pointer.addr()));
+        assert!(!freed, "used after it was freed");
+    }
+
+    /// Gives the memory back: at the end of an execution.
+    pub(super) fn clear() {
+        let freed = FREED.with(|freed| freed.borrow_mut().drain().collect::<Vec<_>>());
+        for (_, (pointer, free)) in freed {
+            // SAFETY: buried once, and the execution is over.
+            unsafe { free(pointer) };
+        }
+    }
+}

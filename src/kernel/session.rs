@@ -1,0 +1,194 @@
+//! Sessions: the line of shared words that each thread owns in a store.
+//!
+//! A line holds the thread's epoch (who is inside the store's code right now: [`super::reclaim`]) and its snapshot words (who reads at
+//! which version: [`super::horizon`]). Both kinds of scan walk the same lines, so that a thread costs them one cache line.
+//!
+//! # States
+//! ```text
+//! line:  unowned --take (CAS)--> owned by a thread --thread ends--> unowned --> ...      never freed before the store
+//! ```
+//!
+//! # Who may touch what
+//! - `epoch` and `pins`: written by the owning thread alone; `epoch` is read by everybody.
+//! - a word: only the owning thread moves it away from free, anybody who holds the snapshot frees it (a snapshot may be dropped by
+//!   another thread), the trimmer expires it (CAS, see [`super::horizon`]).
+//!
+//! # Invariants
+//! - L1: the list of lines only grows, and a line lives until its registry is dropped.
+//! - L2: at most one thread owns a line, and only an owner pins with it or takes its words.
+
+use std::cell::{Cell, RefCell};
+
+use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, local, unique};
+
+/// Snapshot words in a line: with the epoch they fill one cache line.
+pub(crate) const WORDS: usize = if cfg!(loom) { 1 } else { 7 };
+
+/// A thread's line; see the module's documentation.
+#[repr(align(128))]
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// Idle, or the epoch the owner is pinned at: encoded by [`super::reclaim`].
+    pub(super) epoch: AtomicU64,
+    /// The versions that snapshots of this line hold: encoded by [`super::horizon`].
+    pub(super) words: [AtomicU64; WORDS],
+    /// How many pins of the owner are nested.
+    pub(super) pins: AtomicU32,
+    /// Commits of the owner since it last collected garbage.
+    pub(super) commits: AtomicU32,
+    owned: AtomicBool,
+    next: AtomicPtr<Line>,
+}
+
+impl Line {
+    fn new() -> Self {
+        Self {
+            epoch: AtomicU64::new(0),
+            words: std::array::from_fn(|_| AtomicU64::new(0)),
+            pins: AtomicU32::new(0),
+            commits: AtomicU32::new(0),
+            owned: AtomicBool::new(true),
+            next: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+}
+
+/// Every line of one store.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    /// Tells this registry from every other one of the process, so that a thread's cache cannot mix up two stores.
+    id: u64,
+    head: AtomicPtr<Line>,
+}
+
+impl Registry {
+    pub(crate) fn new() -> Self {
+        Self {
+            id: unique(),
+            head: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+
+    /// This thread's line. Wait-free once the thread has one; its first call registers it (lock-free).
+    #[inline]
+    pub(crate) fn line(&self) -> &Line {
+        let cached = SESSIONS.try_with(|sessions| {
+            let (id, line) = sessions.last.get();
+            if id == self.id {
+                line
+            } else {
+                sessions.find_or_register(self)
+            }
+        });
+        // A thread whose locals are gone already (a snapshot read in another local's Drop) takes a line for good: it ends anyway.
+        let line = cached.unwrap_or_else(|_| Arc::as_ptr(&self.take()));
+        // SAFETY: L1: `line` is of this registry (its id is unique), which keeps it for as long as `self` lives.
+        unsafe { &*line }
+    }
+
+    /// An unowned line, or a new one.
+    pub(crate) fn take(&self) -> Arc<Line> {
+        for line in self.lines() {
+            // Acquire: [own], with the Release of the owner that left: we see its words and epoch as it left them.
+            let taken =
+                line.owned
+                    .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+            if taken.is_ok() {
+                let line = std::ptr::from_ref(line);
+                // SAFETY: L1: the list holds one strong count of each line, so the pointer is an Arc's and alive.
+                unsafe { Arc::increment_strong_count(line) };
+                // SAFETY: the count was just taken for this Arc.
+                return unsafe { Arc::from_raw(line) };
+            }
+        }
+        self.register()
+    }
+
+    fn register(&self) -> Arc<Line> {
+        let line = Arc::new(Line::new());
+        let listed = Arc::into_raw(Arc::clone(&line)).cast_mut();
+        // Relaxed: only the CAS below publishes.
+        let mut head = self.head.load(Ordering::Relaxed);
+        loop {
+            // Relaxed: published by the CAS.
+            line.next.store(head, Ordering::Relaxed);
+            // Release: [line], with the Acquire in `lines`: who finds the line sees it initialized. A failure means that another
+            // thread registered, which happens once a thread.
+            match self
+                .head
+                .compare_exchange(head, listed, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return line,
+                Err(found) => head = found,
+            }
+        }
+    }
+
+    /// All lines, owned or not, as of now: one registered later is missed, and the scans argue why that is right.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &Line> {
+        // Acquire: [line].
+        let mut next = self.head.load(Ordering::Acquire);
+        std::iter::from_fn(move || {
+            // SAFETY: L1: a listed line lives as long as the registry.
+            let line = unsafe { next.as_ref() }?;
+            // Relaxed: written before the line was published, never after.
+            next = line.next.load(Ordering::Relaxed);
+            Some(line)
+        })
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        // Relaxed: nobody else is left.
+        let mut next = self.head.load(Ordering::Relaxed);
+        while !next.is_null() {
+            // SAFETY: L1: the list's own count is given up here, once, by the registry's only owner.
+            let line = unsafe { Arc::from_raw(next) };
+            // Relaxed: as above.
+            next = line.next.load(Ordering::Relaxed);
+        }
+    }
+}
+
+/// The lines that this thread owns, the one used last in front.
+#[derive(Debug)]
+struct Sessions {
+    last: Cell<(u64, *const Line)>,
+    all: RefCell<Vec<(u64, Arc<Line>)>>,
+}
+
+impl Sessions {
+    const fn new() -> Self {
+        Self {
+            last: Cell::new((0, std::ptr::null())),
+            all: RefCell::new(Vec::new()),
+        }
+    }
+
+    #[cold]
+    fn find_or_register(&self, registry: &Registry) -> *const Line {
+        let mut all = self.all.borrow_mut();
+        let found = all.iter().position(|(id, _)| *id == registry.id);
+        let position = found.unwrap_or_else(|| {
+            // Lines of stores that are gone are ours alone.
+            all.retain(|(_, line)| Arc::strong_count(line) > 1);
+            all.push((registry.id, registry.take()));
+            all.len() - 1
+        });
+        let line = Arc::as_ptr(&all[position].1);
+        self.last.set((registry.id, line));
+        line
+    }
+}
+
+impl Drop for Sessions {
+    fn drop(&mut self) {
+        for (_, line) in self.all.borrow().iter() {
+            // Release: [own]: the next owner sees our words and epoch.
+            line.owned.store(false, Ordering::Release);
+        }
+    }
+}
+
+local!(SESSIONS: Sessions = Sessions::new());

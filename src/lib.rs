@@ -1,0 +1,4 @@
+//! Skep.
+
+mod kernel;
+mod sync;

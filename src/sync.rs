@@ -1,0 +1,183 @@
+//! The one door to atomics, fences and threads.
+//!
+//! Everything else in the crate names `crate::sync`, never `std::sync::atomic` or `loom`: a normal build passes std's types through, a
+//! build with `--cfg loom` gets loom's, each with a *turn*.
+//!
+//! # Turns
+//! loom remembers one access an atomic, the last one. A thread that loads an atomic and then stores to it hides the other threads'
+//! loads from its store, and loom never tries the other order. So under loom every atomic carries a shadow atomic, its turn, to which
+//! each operation first stores with `Relaxed`. Those stores race with one another, loom explores their orders, and being relaxed they
+//! synchronize nothing.
+
+pub(crate) use self::door::*;
+
+/// A value alone on its cache lines (128 bytes: two lines, since neighbouring lines are fetched in pairs), so that writing it slows no
+/// reader of what lies beside it.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Padded<T>(pub(crate) T);
+
+impl<T> std::ops::Deref for Padded<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// A number that no other call of the process got; never 0. Not modelled under loom: only its being unique matters.
+pub(crate) fn unique() -> u64 {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
+#[cfg(not(loom))]
+mod door {
+    pub(crate) use std::sync::Arc;
+    pub(crate) use std::sync::Weak;
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence,
+    };
+    pub(crate) use std::thread;
+
+    /// A thread's own static, made without a check on each use.
+    macro_rules! local {
+        ($name:ident: $kind:ty = $value:expr) => {
+            std::thread_local! { static $name: $kind = const { $value }; }
+        };
+    }
+    pub(crate) use local;
+
+    /// One pause of a bounded wait.
+    #[inline]
+    pub(crate) fn pause() {
+        std::hint::spin_loop();
+    }
+}
+
+#[cfg(loom)]
+mod door {
+    pub(crate) use loom::sync::atomic::{Ordering, fence};
+    pub(crate) use loom::thread;
+
+    /// A thread's own static, one a thread of the model.
+    macro_rules! local {
+        ($name:ident: $kind:ty = $value:expr) => {
+            loom::thread_local! { static $name: $kind = $value; }
+        };
+    }
+    pub(crate) use local;
+
+    // Lifetimes only: no protocol of ours synchronizes through a reference count of Arc's.
+    pub(crate) use std::sync::{Arc, Weak};
+
+    /// One pause of a bounded wait: under loom, another thread's turn.
+    pub(crate) fn pause() {
+        loom::thread::yield_now();
+    }
+
+    /// The shadow of an atomic; see the module's documentation.
+    #[derive(Debug, Default)]
+    struct Turn(loom::sync::atomic::AtomicU8);
+
+    impl Turn {
+        fn take(&self) {
+            // Relaxed: it races on purpose and must synchronize nothing.
+            self.0.store(0, Ordering::Relaxed);
+        }
+    }
+
+    macro_rules! atomic {
+        ($name:ident $(<$generic:ident>)?, $inner:ty, $value:ty) => {
+            /// An atomic of loom's with its turn.
+            pub(crate) struct $name $(<$generic>)? {
+                inner: $inner,
+                turn: Turn,
+            }
+
+            #[allow(dead_code, reason = "each kind of atomic is used with some of the operations")]
+            impl $(<$generic>)? $name $(<$generic>)? {
+                pub(crate) fn new(value: $value) -> Self {
+                    Self { inner: <$inner>::new(value), turn: Turn::default() }
+                }
+
+                pub(crate) fn load(&self, order: Ordering) -> $value {
+                    self.turn.take();
+                    self.inner.load(order)
+                }
+
+                pub(crate) fn store(&self, value: $value, order: Ordering) {
+                    self.turn.take();
+                    self.inner.store(value, order);
+                }
+
+                pub(crate) fn swap(&self, value: $value, order: Ordering) -> $value {
+                    self.turn.take();
+                    self.inner.swap(value, order)
+                }
+
+                pub(crate) fn compare_exchange(
+                    &self,
+                    current: $value,
+                    new: $value,
+                    success: Ordering,
+                    failure: Ordering,
+                ) -> Result<$value, $value> {
+                    self.turn.take();
+                    self.inner.compare_exchange(current, new, success, failure)
+                }
+            }
+
+            impl $(<$generic>)? std::fmt::Debug for $name $(<$generic>)? {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str(stringify!($name))
+                }
+            }
+        };
+    }
+
+    macro_rules! arithmetic {
+        ($name:ident, $value:ty) => {
+            #[allow(
+                dead_code,
+                reason = "each kind of atomic is used with some of the operations"
+            )]
+            impl $name {
+                pub(crate) fn fetch_add(&self, value: $value, order: Ordering) -> $value {
+                    self.turn.take();
+                    self.inner.fetch_add(value, order)
+                }
+
+                pub(crate) fn fetch_sub(&self, value: $value, order: Ordering) -> $value {
+                    self.turn.take();
+                    self.inner.fetch_sub(value, order)
+                }
+
+                pub(crate) fn fetch_or(&self, value: $value, order: Ordering) -> $value {
+                    self.turn.take();
+                    self.inner.fetch_or(value, order)
+                }
+
+                pub(crate) fn fetch_and(&self, value: $value, order: Ordering) -> $value {
+                    self.turn.take();
+                    self.inner.fetch_and(value, order)
+                }
+
+                pub(crate) fn fetch_max(&self, value: $value, order: Ordering) -> $value {
+                    self.turn.take();
+                    self.inner.fetch_max(value, order)
+                }
+            }
+        };
+    }
+
+    atomic!(AtomicU64, loom::sync::atomic::AtomicU64, u64);
+    atomic!(AtomicU32, loom::sync::atomic::AtomicU32, u32);
+    atomic!(AtomicU8, loom::sync::atomic::AtomicU8, u8);
+    atomic!(AtomicBool, loom::sync::atomic::AtomicBool, bool);
+    atomic!(AtomicPtr<T>, loom::sync::atomic::AtomicPtr<T>, *mut T);
+    arithmetic!(AtomicU64, u64);
+    arithmetic!(AtomicU32, u32);
+    arithmetic!(AtomicU8, u8);
+}
