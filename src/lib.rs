@@ -1,4 +1,46 @@
-//! Skep.
+#![doc = include_str!("../README.md")]
 
+mod error;
+mod id;
 mod kernel;
+mod shared;
+mod snapshot;
+mod store;
 mod sync;
+mod table;
+mod txn;
+mod version;
+mod watch;
+
+pub mod docs;
+
+pub use error::{
+    CommitError, CreateError, DeleteError, Duplicate, Error, KeyError, ReplaceError, SnapshotError,
+    UpdateError, UpsertError, WatchError,
+};
+pub use id::{Id, ParseIdError};
+pub use snapshot::{Snapshot, View};
+pub use store::{Builder, Stats, Store};
+pub use table::condition::{And, AnyKeyOf, AnyOf, ByIndex, ByKey, Or};
+pub use table::found::{Entries, Found};
+pub use table::handle::{Entry, Obj};
+pub use table::object::{Index, Indexes, Key, Keys, Object, fold_case};
+pub use table::query::{Condition, Keyed, Query, keys};
+pub use table::span::Prefix;
+pub use table::value::Value;
+pub use txn::Transaction;
+pub use txn::batch::{Batch, BatchError, BatchReport};
+pub use txn::overlay::Overlaid;
+pub use version::{Meta, Version};
+pub use watch::event::{AnyChange, Change, Event, Kind};
+pub use watch::filter::{Filter, TableFilter};
+pub use watch::watcher::Watcher;
+
+#[cfg(feature = "derive")]
+pub use skep_derive::Object;
+
+/// Named steps of the kernel at which tests stop a thread; with the feature `failpoints` only.
+#[cfg(feature = "failpoints")]
+pub mod failpoints {
+    pub use crate::kernel::step::{STEPS, Step, set_hook};
+}

@@ -1,5 +1,272 @@
-//! The kernel.
+//! The kernel: the only unsafe code of the crate. It knows keys, chains and the log; no transactions, no events.
+//!
+//! # The algorithm
+//! A commit is an append to a lock-free, totally ordered *commit log*: the slot n going from empty to a set of writes is the linearization
+//! point, and n is the commit's *version*. What is written was put in place before ([`table`]: records, versions, index entries), held but
+//! seen by nobody. After the append anyone may *install* the new versions at the heads of their records, any number of times
+//! ([`chain`]); and the *watermark* passes over consecutive installed commits ([`clock`]). A snapshot is a number: of each record it
+//! reads the newest version at or below it ([`horizon`], [`reading`]). A transaction validates its reads against the log entries after its
+//! snapshot, then tries to append at the first empty slot; a lost race means one more entry to validate against.
+//!
+//! ```text
+//!  writer:  begin -> read, write -> stage -> validate (S, t] -> append t+1 -> install -> watermark >= t+1
+//!  reader:  announce -> fence -> watermark S -> read heads down to <= S -> end
+//!  log:     trimmed ....... cut ........... visible ...... tail
+//!                    |---- validators, watchers ---->|
+//! ```
+//!
+//! # Who may touch what, and where it is argued
+//! | file | subject | invariants |
+//! |---|---|---|
+//! | [`session`] | a thread's line of shared words | L |
+//! | [`reclaim`] | epochs: who may still see what | R |
+//! | [`horizon`] | snapshot words: who reads at which version | H |
+//! | [`record`] | a key's record, claims and death | K |
+//! | [`chain`] | a record's versions | V |
+//! | [`log`] | the commit log | G |
+//! | [`clock`] | the watermark | C |
+//! | [`entry`], [`secondary`] | index entries and key sets | E |
+//! | [`table`] | typed records, staging | T |
+//! | [`point`], [`ordered`] | the hash and the B+-tree | their own |
+//! | [`collect`] | cutting, trimming, reaping, freeing | |
+//!
+//! # Sources
+//! Fernandes and Cachopo, "Lock-free and scalable multi-version software transactional memory" (PPoPP 2011): commit list, helped
+//! write-back. Neumann, Mühlbauer and Kemper, "Fast serializable multi-version concurrency control" (SIGMOD 2015): validation by
+//! predicates against before- and after-images. Böttcher et al., "Scalable garbage collection for in-memory MVCC systems" (VLDB 2020):
+//! exact pruning with the set of active snapshots. Fraser, "Practical lock-freedom" (2004): epochs.
 
+pub(crate) mod chain;
+pub(crate) mod choice;
+pub(crate) mod clock;
 pub(crate) mod collect;
+pub(crate) mod entry;
+pub(crate) mod hint;
+pub(crate) mod horizon;
+pub(crate) mod log;
+pub(crate) mod ordered;
+pub(crate) mod point;
+pub(crate) mod prepared;
+pub(crate) mod reading;
 pub(crate) mod reclaim;
+pub(crate) mod record;
+pub(crate) mod residual;
+pub(crate) mod secondary;
 pub(crate) mod session;
+pub(crate) mod step;
+pub(crate) mod table;
+pub(crate) mod wake;
+
+use std::sync::Arc;
+
+pub(crate) use self::horizon::{Active, Kind};
+use self::horizon::{Hold, Horizon};
+use self::log::Log;
+use self::reclaim::{Action, Domain};
+use self::residual::{Residual, ResidualLists};
+use self::session::{Line, Registry};
+use self::table::AnyTable;
+use crate::sync::{AtomicU64, Ordering, fence};
+
+/// Hard bounds of a store, in commits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// How far back snapshots may be taken.
+    pub(crate) retention: u64,
+    /// How many commits the log holds at most.
+    pub(crate) log_commits: u64,
+    /// How far a watcher may lag.
+    pub(crate) watch_commits: u64,
+}
+
+/// The shared state of one store.
+pub(crate) struct Kernel {
+    pub(crate) domain: Domain,
+    pub(crate) horizon: Horizon,
+    pub(crate) log: Log,
+    pub(crate) limits: Limits,
+    cursors: Registry,
+    residual: ResidualLists,
+    tables: Box<[Box<dyn AnyTable>]>,
+}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kernel")
+            .field("visible", &self.horizon.visible())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Kernel {
+    pub(crate) fn new(limits: Limits, tables: Vec<Box<dyn AnyTable>>) -> Arc<Self> {
+        Arc::new(Self {
+            domain: Domain::new(),
+            horizon: Horizon::new(limits.retention),
+            log: Log::new(limits.log_commits),
+            limits,
+            cursors: Registry::new(),
+            residual: ResidualLists::new(),
+            tables: tables.into(),
+        })
+    }
+
+    pub(crate) fn table(&self, position: usize) -> &dyn AnyTable {
+        &*self.tables[position]
+    }
+
+    pub(crate) fn tables(&self) -> &[Box<dyn AnyTable>] {
+        &self.tables
+    }
+
+    /// Scans who reads where, and raises the horizon.
+    pub(crate) fn scan(&self) -> Active {
+        self.horizon.scan(self.domain.registry())
+    }
+
+    /// A word of another line, when the thread's own has none free: it holds more snapshots than a line has words.
+    #[cold]
+    fn begin_elsewhere(&self, kind: Kind) -> Hold {
+        self.with_spare_line(|line| self.horizon.begin(line, kind))
+    }
+
+    fn with_spare_line<R>(&self, each: impl FnMut(&Line) -> Option<R>) -> R {
+        self.domain.registry().with_spare(each)
+    }
+
+    /// Counts versions and their bytes as this thread makes (or, negative, frees) them.
+    pub(crate) fn count_made(&self, versions: i64, bytes: i64) {
+        let line = self.domain.registry().line();
+        for (counter, change) in [(&line.versions, versions), (&line.bytes, bytes)] {
+            // Relaxed: a figure; only the owning thread writes it (L2).
+            let before = counter.load(Ordering::Relaxed);
+            // Relaxed: as above.
+            counter.store(before.wrapping_add(change.cast_unsigned()), Ordering::Relaxed);
+        }
+    }
+
+    /// Versions in the store and their bytes, about: threads count apart.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let lines = self.domain.registry().lines();
+        lines.fold((0u64, 0u64), |(versions, bytes), line| {
+            // Relaxed: figures.
+            let more = line.versions.load(Ordering::Relaxed);
+            // Relaxed: as above.
+            let more_bytes = line.bytes.load(Ordering::Relaxed);
+            (versions.wrapping_add(more), bytes.wrapping_add(more_bytes))
+        })
+    }
+
+    /// Bytes of the indexes and the log, about.
+    pub(crate) fn structure_bytes(&self) -> usize {
+        let guard = self.domain.pin();
+        let tables: usize = self.tables.iter().map(|table| table.bytes(&guard)).sum();
+        tables + self.log.bytes()
+    }
+
+    /// How many snapshots are held, about.
+    pub(crate) fn snapshots(&self) -> usize {
+        self.domain.registry().words_taken()
+    }
+
+    /// How many watchers there are, about.
+    pub(crate) fn watchers(&self) -> usize {
+        self.cursors.words_taken()
+    }
+}
+
+/// A position in the log from which somebody reads on: what comes after it is not trimmed, up to the lag that watchers may have.
+///
+/// The protocol is that of snapshot words ([`horizon`]): announce a bound, fence, read the watermark. A cursor that is ignored because it
+/// lags too far finds its slot trimmed, and knows.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    kernel: Arc<Kernel>,
+    line: Arc<Line>,
+    /// The last version read.
+    position: u64,
+}
+
+impl Cursor {
+    /// A cursor at the watermark. Lock-free.
+    pub(crate) fn new(kernel: &Arc<Kernel>) -> Self {
+        let line = kernel.cursors.take();
+        // Relaxed: any lower bound will do.
+        let bound = kernel.horizon.visible.load(Ordering::Relaxed);
+        line.words[0].store(Self::pack(bound), Ordering::Relaxed);
+        // SeqCst: [announce/scan]: as for snapshots, with the trimmer in the place of the cutter.
+        fence(Ordering::SeqCst);
+        let mut cursor = Self {
+            kernel: Arc::clone(kernel),
+            line,
+            position: 0,
+        };
+        cursor.move_to(kernel.horizon.visible());
+        cursor
+    }
+
+    fn pack(position: u64) -> u64 {
+        position + 1
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    pub(crate) fn kernel(&self) -> &Arc<Kernel> {
+        &self.kernel
+    }
+
+    pub(crate) fn move_to(&mut self, position: u64) {
+        debug_assert!(position >= self.position, "a cursor goes forward");
+        self.position = position;
+        // Release: [cursor]: what was read before it happened before the trimming.
+        self.line.words[0].store(Self::pack(position), Ordering::Release);
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        // Release: [cursor].
+        self.line.words[0].store(0, Ordering::Release);
+        self.line.leave();
+    }
+}
+
+impl Kernel {
+    /// The oldest position that a watcher within its lag may still read on from.
+    fn oldest_cursor(&self, visible: u64) -> u64 {
+        let bound = visible.saturating_sub(self.limits.watch_commits);
+        // SeqCst: [announce/scan].
+        fence(Ordering::SeqCst);
+        let words = self.cursors.lines().map(|line| {
+            // Relaxed: ordered by the fences around the scan.
+            line.words[0].load(Ordering::Relaxed)
+        });
+        let oldest = words.filter(|&word| word != 0).map(|word| word - 1).min();
+        // Acquire: [cursor].
+        fence(Ordering::Acquire);
+        oldest.map_or(visible, |oldest| oldest.max(bound).min(visible))
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        for retired in self.domain.drain() {
+            match retired.action {
+                // SAFETY: R1, and nobody is left.
+                Action::Free(free) => unsafe { free(retired.pointer) },
+                // SAFETY: as above.
+                Action::Kernel(work) => unsafe { collect::release(None, work, retired.pointer) },
+            }
+        }
+        for segment in self.log.drain() {
+            // SAFETY: as above; each segment stood in the ring once.
+            unsafe { collect::release(None, collect::Work::Segment, segment.cast()) };
+        }
+        self.residual.drain();
+        for table in &mut self.tables {
+            table.drain();
+        }
+    }
+}

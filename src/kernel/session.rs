@@ -24,6 +24,9 @@ use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, lo
 /// Snapshot words in a line: with the epoch they fill one cache line.
 pub(crate) const WORDS: usize = if cfg!(loom) { 1 } else { 7 };
 
+/// Lines that are tried for a free word before a fresh one must have it.
+const SPARES_TRIED: usize = 64;
+
 /// A thread's line; see the module's documentation.
 #[repr(align(128))]
 #[derive(Debug)]
@@ -36,6 +39,11 @@ pub(crate) struct Line {
     pub(super) pins: AtomicU32,
     /// Commits of the owner since it last collected garbage.
     pub(super) commits: AtomicU32,
+    /// Whether the owner is inside a slice of collection.
+    pub(super) collecting: AtomicBool,
+    /// What the owner added to the store, as wrapping sums.
+    pub(super) versions: AtomicU64,
+    pub(super) bytes: AtomicU64,
     owned: AtomicBool,
     next: AtomicPtr<Line>,
 }
@@ -47,9 +55,20 @@ impl Line {
             words: std::array::from_fn(|_| AtomicU64::new(0)),
             pins: AtomicU32::new(0),
             commits: AtomicU32::new(0),
+            collecting: AtomicBool::new(false),
+            versions: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
             owned: AtomicBool::new(true),
             next: AtomicPtr::new(std::ptr::null_mut()),
         }
+    }
+}
+
+impl Line {
+    /// Gives a line of [`Registry::take`] back.
+    pub(crate) fn leave(&self) {
+        // Release: [own]: the next owner sees our words and epoch.
+        self.owned.store(false, Ordering::Release);
     }
 }
 
@@ -84,6 +103,23 @@ impl Registry {
         let line = cached.unwrap_or_else(|_| Arc::as_ptr(&self.take()));
         // SAFETY: L1: `line` is of this registry (its id is unique), which keeps it for as long as `self` lives.
         unsafe { &*line }
+    }
+
+    /// Asks the spare lines of this thread, and then a new one, until `each` answers.
+    pub(crate) fn with_spare<R>(&self, mut each: impl FnMut(&Line) -> Option<R>) -> R {
+        let found = SESSIONS.try_with(|sessions| sessions.with_spare(self, &mut each));
+        // A new line has free words, so it answers. A thread whose locals are gone takes one for good: it ends anyway.
+        match found {
+            Ok(Some(found)) => found,
+            _ => each(&self.register()).expect("L2: a new line has free words"),
+        }
+    }
+
+    /// How many words of all lines are in use, about.
+    pub(crate) fn words_taken(&self) -> usize {
+        let words = self.lines().flat_map(|line| &line.words);
+        // Relaxed: a figure.
+        words.filter(|word| word.load(Ordering::Relaxed) != 0).count()
     }
 
     /// An unowned line, or a new one.
@@ -156,6 +192,8 @@ impl Drop for Registry {
 struct Sessions {
     last: Cell<(u64, *const Line)>,
     all: RefCell<Vec<(u64, Arc<Line>)>>,
+    /// Further lines, for threads that hold more snapshots than a line has words.
+    spares: RefCell<Vec<(u64, Arc<Line>)>>,
 }
 
 impl Sessions {
@@ -163,7 +201,28 @@ impl Sessions {
         Self {
             last: Cell::new((0, std::ptr::null())),
             all: RefCell::new(Vec::new()),
+            spares: RefCell::new(Vec::new()),
         }
+    }
+
+    fn with_spare<R>(
+        &self,
+        registry: &Registry,
+        each: &mut dyn FnMut(&Line) -> Option<R>,
+    ) -> Option<R> {
+        let mut spares = self.spares.borrow_mut();
+        let own = spares.iter().filter(|(id, _)| *id == registry.id);
+        let answer = own.map(|(_, line)| line).find_map(|line| each(line));
+        answer.or_else(|| {
+            spares.retain(|(_, line)| Arc::strong_count(line) > 1);
+            // A line that another thread left may have words in use still: its snapshots outlived it.
+            (0..SPARES_TRIED).find_map(|_| {
+                let line = registry.take();
+                let answer = each(&line);
+                spares.push((registry.id, line));
+                answer
+            })
+        })
     }
 
     #[cold]
@@ -184,9 +243,9 @@ impl Sessions {
 
 impl Drop for Sessions {
     fn drop(&mut self) {
-        for (_, line) in self.all.borrow().iter() {
-            // Release: [own]: the next owner sees our words and epoch.
-            line.owned.store(false, Ordering::Release);
+        let (all, spares) = (self.all.borrow(), self.spares.borrow());
+        for (_, line) in all.iter().chain(spares.iter()) {
+            line.leave();
         }
     }
 }

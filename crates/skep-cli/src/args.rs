@@ -21,6 +21,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a cluster's scheduler on the store and check that its books balance
+    #[command(long_about = LONG_ABOUT, after_help = AFTER_HELP)]
     Replay(Replay),
 }
 
@@ -58,9 +59,8 @@ Exit codes:
   2    the input or the command line is wrong; nothing was started
   130  interrupted by Ctrl-C; the table tells how far it came, and the books balance that far";
 
-/// Run a cluster's scheduler on the store and check that its books balance
+/// The replay's arguments.
 #[derive(Debug, Args)]
-#[command(long_about = LONG_ABOUT, after_help = AFTER_HELP)]
 pub struct Replay {
     /// The trace's nodes, a CSV file
     #[arg(long, value_name = "FILE", requires = "pods", help_heading = "Input")]
@@ -71,21 +71,41 @@ pub struct Replay {
     pub pods: Option<PathBuf>,
 
     /// Decides the made-up cluster, and every object's key
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 1,
+        help_heading = "Input"
+    )]
     pub seed: u64,
 
     /// How many nodes to make up
-    #[arg(long, value_name = "COUNT", default_value_t = 600, conflicts_with = "nodes")]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 600,
+        conflicts_with = "nodes"
+    )]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Input")]
     pub synthetic_nodes: u32,
 
     /// How many tasks to make up
-    #[arg(long, value_name = "COUNT", default_value_t = 30_000, conflicts_with = "nodes")]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 30_000,
+        conflicts_with = "nodes"
+    )]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000), help_heading = "Input")]
     pub synthetic_tasks: u32,
 
     /// How full the made-up tasks get the made-up cluster; above 100 tasks wait for room
-    #[arg(long, value_name = "PERCENT", default_value_t = 60, conflicts_with = "nodes")]
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        default_value_t = 45,
+        conflicts_with = "nodes"
+    )]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000), help_heading = "Input")]
     pub synthetic_load: u32,
 

@@ -14,6 +14,8 @@
 mod args;
 mod books;
 mod cluster;
+#[cfg(test)]
+mod fixture;
 mod input;
 mod interrupt;
 mod objects;
@@ -58,8 +60,17 @@ fn main() -> ExitCode {
 /// Plays what the command line says. An error is one of the input; nothing was started then.
 fn replay(args: &args::Replay) -> Result<ExitCode, InputError> {
     let cluster = cluster(args)?;
-    let inputs: Vec<&Path> = args.nodes.iter().chain(&args.pods).map(AsRef::as_ref).collect();
-    let target = args.csv_out.as_deref().map(|path| Target::open(path, &inputs)).transpose()?;
+    let inputs: Vec<&Path> = args
+        .nodes
+        .iter()
+        .chain(&args.pods)
+        .map(AsRef::as_ref)
+        .collect();
+    let target = args
+        .csv_out
+        .as_deref()
+        .map(|path| Target::open(path, &inputs))
+        .transpose()?;
     let interrupt = Interrupt::listen();
     let run = Run::new(cluster, args.seed);
     let faults = Faults::default();
@@ -69,14 +80,22 @@ fn replay(args: &args::Replay) -> Result<ExitCode, InputError> {
     let outcome = run.play(args.threads(), args.pace(), &faults, || {
         progress.show(&run);
         watermark.look(&run);
-        let over_time = args.duration_max.is_some_and(|most| began.elapsed() >= most);
+        let over_time = args
+            .duration_max
+            .is_some_and(|most| began.elapsed() >= most);
         if interrupt.came() || over_time {
             run.interrupt();
         }
     });
     progress.finish();
-    let summary =
-        report::summarize(&run, args.threads(), args.seed, &outcome, &faults, watermark);
+    let summary = report::summarize(
+        &run,
+        args.threads(),
+        args.seed,
+        &outcome,
+        &faults,
+        watermark,
+    );
     print(args, &summary);
     let mut code = match summary.end {
         "complete" => 0,

@@ -41,7 +41,9 @@ impl Progress {
             bar.set_style(style.expect("the template is sound"));
             Target::Bar(bar)
         } else {
-            Target::Lines { next: now + LINE_EVERY }
+            Target::Lines {
+                next: now + LINE_EVERY,
+            }
         };
         Self {
             target,
@@ -85,7 +87,8 @@ impl Progress {
         let placed = Counters::read(&run.counters.placed);
         let counts = (placed, run.store.version().get());
         let elapsed = self.rates_at.elapsed().as_secs_f64();
-        if elapsed >= 0.5 {
+        // The first rates come soon, the later ones are steadier.
+        if elapsed >= 0.5 || (self.rates == (0.0, 0.0) && elapsed >= 0.1) {
             let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / elapsed;
             self.rates = (rate(counts.0, self.counts.0), rate(counts.1, self.counts.1));
             self.counts = counts;

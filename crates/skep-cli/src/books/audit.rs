@@ -119,7 +119,9 @@ impl<'r> Audit<'r> {
     }
 
     fn now(&self) -> Seconds {
-        self.clock.get(&TheClock).map_or(Seconds::default(), |clock| clock.now)
+        self.clock
+            .get(&TheClock)
+            .map_or(Seconds::default(), |clock| clock.now)
     }
 
     fn change(&mut self, any: &AnyChange) {
@@ -127,7 +129,10 @@ impl<'r> Audit<'r> {
         let version = any.version();
         if *self.open.get_or_insert(version) != version || version <= self.closed {
             let last = self.open.unwrap_or(self.closed);
-            self.faults.add(Fault::VersionGap { last, next: version });
+            self.faults.add(Fault::VersionGap {
+                last,
+                next: version,
+            });
         }
         let applied = if let Some(change) = any.of::<Task>() {
             self.task(version, change.old(), change.new());
@@ -139,8 +144,16 @@ impl<'r> Audit<'r> {
             self.check_clock(version, change.new());
             self.clock.apply(version, &change)
         } else {
-            let (table, what) = (any.table(), "a table that the replay does not have".to_owned());
-            Err(Fault::WrongEvent { version, table, key: String::new(), what })
+            let (table, what) = (
+                any.table(),
+                "a table that the replay does not have".to_owned(),
+            );
+            Err(Fault::WrongEvent {
+                version,
+                table,
+                key: String::new(),
+                what,
+            })
         };
         if let Err(fault) = applied {
             self.faults.add(fault);
@@ -153,11 +166,19 @@ impl<'r> Audit<'r> {
         let Some(task) = new.or(old) else { return };
         let deleted = new.is_none();
         if let Some(node) = old.and_then(|task| task.node).or(task.node) {
-            self.tallies.entry(node).or_default().add(version, task, deleted);
+            self.tallies
+                .entry(node)
+                .or_default()
+                .add(version, task, deleted);
         }
         let wrong = |what: &str| {
             let (key, what) = (task.name.to_string(), what.to_owned());
-            self.faults.add(Fault::WrongEvent { version, table: "task", key, what });
+            self.faults.add(Fault::WrongEvent {
+                version,
+                table: "task",
+                key,
+                what,
+            });
         };
         if !self.history.take(version, now, task, deleted) {
             wrong("not a task of the trace");
@@ -175,14 +196,17 @@ impl<'r> Audit<'r> {
     fn check_clock(&mut self, version: Version, new: Option<&Clock>) {
         let before = self.clock.get(&TheClock);
         let fell = match (before, new) {
-            (Some(before), Some(new)) => {
-                new.now < before.now || new.due_before < before.due_before
-            }
+            (Some(before), Some(new)) => new.now < before.now || new.due_before < before.due_before,
             (_, new) => new.is_none(),
         };
         if fell {
             let (key, what) = ("the clock".to_owned(), "time runs backwards".to_owned());
-            self.faults.add(Fault::WrongEvent { version, table: "clock", key, what });
+            self.faults.add(Fault::WrongEvent {
+                version,
+                table: "clock",
+                key,
+                what,
+            });
         }
     }
 
@@ -190,9 +214,13 @@ impl<'r> Audit<'r> {
     fn close(&mut self, version: Version) {
         let follows = version == self.closed.next();
         if !follows || self.open.is_some_and(|open| open != version) {
-            self.faults.add(Fault::VersionGap { last: self.closed, next: version });
+            self.faults.add(Fault::VersionGap {
+                last: self.closed,
+                next: version,
+            });
         }
-        self.rooms.close(version, &self.nodes, |fault| self.faults.add(fault));
+        self.rooms
+            .close(version, &self.nodes, |fault| self.faults.add(fault));
         self.closed = version;
         self.open = None;
         self.run.audited_to(version);
@@ -200,8 +228,14 @@ impl<'r> Audit<'r> {
             // The store may be ahead: the copy is compared when it gets there.
             self.to_compare.push_back(self.run.store.snapshot());
         }
-        while self.to_compare.front().is_some_and(|snapshot| snapshot.version() <= version) {
-            let Some(snapshot) = self.to_compare.pop_front() else { break };
+        while self
+            .to_compare
+            .front()
+            .is_some_and(|snapshot| snapshot.version() <= version)
+        {
+            let Some(snapshot) = self.to_compare.pop_front() else {
+                break;
+            };
             if snapshot.version() == version {
                 self.compare(&snapshot);
             }
@@ -221,13 +255,30 @@ impl<'r> Audit<'r> {
             if index != scan {
                 let what = format!("the index has {index} tasks, the events {scan}");
                 let (table, key) = ("task", key.to_owned());
-                faults.add(Fault::CopyDiffers { version, table, key, what });
+                faults.add(Fault::CopyDiffers {
+                    version,
+                    table,
+                    key,
+                    what,
+                });
             }
         };
-        let in_state =
-            |state: State| self.tasks.objects().filter(|task| task.state == state).count();
-        count("queued", snapshot.count(Task::BY_QUEUED.all()), in_state(State::Pending));
-        count("waiting", snapshot.count(Task::BY_WAITING.all()), in_state(State::Waiting));
+        let in_state = |state: State| {
+            self.tasks
+                .objects()
+                .filter(|task| task.state == state)
+                .count()
+        };
+        count(
+            "queued",
+            snapshot.count(Task::BY_QUEUED.all()),
+            in_state(State::Pending),
+        );
+        count(
+            "waiting",
+            snapshot.count(Task::BY_WAITING.all()),
+            in_state(State::Waiting),
+        );
         let mut on_nodes: HashMap<Id, usize> = HashMap::new();
         for node in self.tasks.objects().filter_map(|task| task.node) {
             *on_nodes.entry(node).or_default() += 1;
@@ -241,16 +292,26 @@ impl<'r> Audit<'r> {
     /// When all is quiet, no task waits for which a node has room.
     fn check_waiting(&self, snapshot: &Snapshot) {
         let mut waiting: HashMap<_, &Task> = HashMap::new();
-        for task in self.tasks.objects().filter(|task| task.state == State::Waiting) {
+        for task in self
+            .tasks
+            .objects()
+            .filter(|task| task.state == State::Waiting)
+        {
             waiting.insert(task.class, task);
         }
         for task in waiting.into_values() {
-            let Some(node) = choose(snapshot, &task.demand) else { continue };
+            let Some(node) = choose(snapshot, &task.demand) else {
+                continue;
+            };
             let name = |name: &Arc<str>| name.to_string();
             self.faults.add(Fault::WaitsBesideRoom {
                 version: snapshot.version(),
                 task: name(&task.name),
-                node: self.nodes.get(&node).map(|node| name(&node.name)).unwrap_or_default(),
+                node: self
+                    .nodes
+                    .get(&node)
+                    .map(|node| name(&node.name))
+                    .unwrap_or_default(),
             });
         }
     }

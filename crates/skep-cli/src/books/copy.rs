@@ -15,7 +15,9 @@ pub struct Copy<T: Object> {
 
 impl<T: Object> Default for Copy<T> {
     fn default() -> Self {
-        Self { objects: HashMap::new() }
+        Self {
+            objects: HashMap::new(),
+        }
     }
 }
 
@@ -47,7 +49,12 @@ where
 
     fn wrong(&self, version: Version, key: &dyn fmt::Debug, what: &str) -> Fault {
         let key = format!("{key:?}");
-        Fault::WrongEvent { version, table: T::TABLE, key, what: what.to_owned() }
+        Fault::WrongEvent {
+            version,
+            table: T::TABLE,
+            key,
+            what: what.to_owned(),
+        }
     }
 
     /// An object.
@@ -66,7 +73,12 @@ where
         let version = snapshot.version();
         let mut differs = |key: &T::Key, what: String| {
             let key = format!("{key:?}");
-            found(Fault::CopyDiffers { version, table: T::TABLE, key, what });
+            found(Fault::CopyDiffers {
+                version,
+                table: T::TABLE,
+                key,
+                what,
+            });
         };
         let mut there = 0;
         for entry in snapshot.find(skep::keys::<T>().all()).entries() {
@@ -75,11 +87,17 @@ where
             match self.objects.get(&key) {
                 None => differs(&key, "it is in the store and in no event".to_owned()),
                 Some((object, _)) if *object != *entry => {
-                    differs(&key, format!("the events say {object:?}, the store {:?}", *entry));
+                    differs(
+                        &key,
+                        format!("the events say {object:?}, the store {:?}", *entry),
+                    );
                 }
                 Some((_, written)) if *written != entry.meta().version => {
                     let stored = entry.meta().version;
-                    differs(&key, format!("written at {written} by the events, not at {stored}"));
+                    differs(
+                        &key,
+                        format!("written at {written} by the events, not at {stored}"),
+                    );
                 }
                 Some(_) => {}
             }

@@ -16,25 +16,49 @@ const TOLD_MAX: usize = 20;
 pub enum Fault {
     /// A node gave away what it does not have.
     #[error("version {version}: node {node} is over capacity: task {task} took {what}")]
-    OverCapacity { version: Version, node: String, task: String, what: String },
+    OverCapacity {
+        version: Version,
+        node: String,
+        task: String,
+        what: String,
+    },
     /// A node's own account of its use differs from the tasks that are on it.
     #[error("version {version}: node {node} accounts for {accounted}, but its tasks hold {held}")]
-    WrongUse { version: Version, node: String, accounted: String, held: String },
+    WrongUse {
+        version: Version,
+        node: String,
+        accounted: String,
+        held: String,
+    },
     /// A task gave room back that it did not hold.
     #[error("node {node}: task {task} gave room back that it did not hold")]
     NotTaken { node: String, task: String },
     /// A task is on a node whose GPU model it does not allow.
     #[error("version {version}: task {task} is on node {node}, whose GPU model it does not allow")]
-    WrongModel { version: Version, node: String, task: String },
+    WrongModel {
+        version: Version,
+        node: String,
+        task: String,
+    },
     /// A version is missing from the events, or there twice.
     #[error("the events go from version {last} to version {next}")]
     VersionGap { last: Version, next: Version },
     /// An event does not follow from the events before it.
     #[error("version {version}: {table} {key}: {what}")]
-    WrongEvent { version: Version, table: &'static str, key: String, what: String },
+    WrongEvent {
+        version: Version,
+        table: &'static str,
+        key: String,
+        what: String,
+    },
     /// The rebuilt store differs from the store.
     #[error("version {version}: {table} {key}: {what}")]
-    CopyDiffers { version: Version, table: &'static str, key: String, what: String },
+    CopyDiffers {
+        version: Version,
+        table: &'static str,
+        key: String,
+        what: String,
+    },
     /// An agent saw events out of order.
     #[error("the agent of node {node} saw {what}")]
     AgentOrder { node: String, what: String },
@@ -42,11 +66,19 @@ pub enum Fault {
     #[error("the agent of node {node} saw {seen} events; there were {there}, or others")]
     AgentTally { node: String, seen: u64, there: u64 },
     /// Two counts of the same do not agree.
-    #[error("{what}: the threads counted {counted}, the events show {shown}")]
-    Count { what: &'static str, counted: u64, shown: u64 },
+    #[error("{what}: {counted} by the count, {shown} by the events")]
+    Count {
+        what: &'static str,
+        counted: u64,
+        shown: u64,
+    },
     /// A task waits though a node has room for it.
     #[error("version {version}: task {task} waits, but node {node} has room for it")]
-    WaitsBesideRoom { version: Version, task: String, node: String },
+    WaitsBesideRoom {
+        version: Version,
+        task: String,
+        node: String,
+    },
     /// The audit could not follow.
     #[error("the audit missed {missed} commits: the store dropped them before they were read")]
     AuditLagged { missed: u64 },
@@ -55,7 +87,11 @@ pub enum Fault {
     Stirred { task: String, state: Option<State> },
     /// Nothing moved any more.
     #[error("nothing moved for {after:?} at version {version} with {activities} activities open")]
-    Stalled { version: Version, activities: usize, after: Duration },
+    Stalled {
+        version: Version,
+        activities: usize,
+        after: Duration,
+    },
     /// The store refused what it should have done.
     #[error("the store refused: {0}")]
     Refused(String),
@@ -75,7 +111,10 @@ impl Faults {
     /// Takes a fault down.
     pub fn add(&self, fault: Fault) {
         self.count.fetch_add(1, Ordering::Relaxed);
-        let mut told = self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut told = self
+            .told
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if told.len() < TOLD_MAX {
             told.push(fault);
         }
@@ -88,7 +127,10 @@ impl Faults {
 
     /// The first of them, a line each.
     pub fn told(&self) -> Vec<String> {
-        let told = self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let told = self
+            .told
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         told.iter().map(ToString::to_string).collect()
     }
 }

@@ -41,18 +41,27 @@ pub struct History {
 impl History {
     /// A history in which nothing has happened to so many tasks.
     pub fn new(tasks: usize) -> Self {
-        Self { lives: vec![Life::default(); tasks] }
+        Self {
+            lives: vec![Life::default(); tasks],
+        }
     }
 
     /// Takes a change of a task down. False: the task is not of this trace.
     #[must_use]
     pub fn take(&mut self, version: Version, at: Seconds, task: &Task, deleted: bool) -> bool {
-        let Some(life) = self.lives.get_mut(task.sequence.index()) else { return false };
+        let Some(life) = self.lives.get_mut(task.sequence.index()) else {
+            return false;
+        };
         life.state = Some(task.state);
         life.deleted = deleted;
         match (task.state, task.node) {
             (State::Assigned, Some(node)) => {
-                life.placed = Some(Placed { node, gpus: task.gpus, version, at });
+                life.placed = Some(Placed {
+                    node,
+                    gpus: task.gpus,
+                    version,
+                    at,
+                });
             }
             (State::Finished | State::Failed, _) if !deleted => life.ended_at = Some(at),
             _ => {}
@@ -62,11 +71,16 @@ impl History {
 
     /// The lives, in the order of creation.
     pub fn lives(&self) -> impl Iterator<Item = (Sequence, &Life)> {
-        self.lives.iter().enumerate().map(|(index, life)| (Sequence(index as u32), life))
+        self.lives
+            .iter()
+            .enumerate()
+            .map(|(index, life)| (Sequence(index as u32), life))
     }
 
     /// How many tasks are as `is` says.
     pub fn count(&self, is: impl Fn(Sequence, &Life) -> bool) -> u64 {
-        self.lives().filter(|(sequence, life)| is(*sequence, life)).count() as u64
+        self.lives()
+            .filter(|(sequence, life)| is(*sequence, life))
+            .count() as u64
     }
 }

@@ -11,3 +11,5 @@ pub mod copy;
 pub mod fault;
 pub mod history;
 pub mod rooms;
+#[cfg(test)]
+mod tests;

@@ -96,7 +96,9 @@ impl Rooms {
         {
             return;
         }
-        self.moves.touched.extend(old.iter().chain(&new).map(|(node, _)| *node));
+        self.moves
+            .touched
+            .extend(old.iter().chain(&new).map(|(node, _)| *node));
         self.moves.freed.extend(old);
         self.moves.taken.extend(new);
     }
@@ -134,13 +136,20 @@ impl Rooms {
             if held != account {
                 let node = account.name.to_string();
                 let (accounted, held) = (used(account), used(held));
-                found(Fault::WrongUse { version, node, accounted, held });
+                found(Fault::WrongUse {
+                    version,
+                    node,
+                    accounted,
+                    held,
+                });
             }
         }
     }
 
     fn give_back(&mut self, id: Id, task: &Task, found: &mut impl FnMut(Fault)) {
-        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
         let before = Totals::used(node);
         if !node.give_back(&task.demand, task.gpus) {
             let (node, task) = (node.name.to_string(), task.name.to_string());
@@ -154,7 +163,12 @@ impl Rooms {
         let name = || task.name.to_string();
         let Some(node) = self.nodes.get_mut(&id) else {
             let (key, what) = (name(), "assigned to a node that does not exist".to_owned());
-            return found(Fault::WrongEvent { version, table: "task", key, what });
+            return found(Fault::WrongEvent {
+                version,
+                table: "task",
+                key,
+                what,
+            });
         };
         let models = match &task.demand.gpu {
             GpuDemand::None => None,
@@ -162,13 +176,27 @@ impl Rooms {
         };
         if models.is_some_and(|models| node.model.is_none_or(|model| !models.contains(&model))) {
             let node = node.name.to_string();
-            found(Fault::WrongModel { version, node, task: name() });
+            found(Fault::WrongModel {
+                version,
+                node,
+                task: name(),
+            });
         }
         let before = Totals::used(node);
         if !node.take_exactly(&task.demand, task.gpus) {
-            let what = format!("{:?} with GPUs {} beside {}", task.demand, task.gpus, used(node));
+            let what = format!(
+                "{:?} with GPUs {} beside {}",
+                task.demand,
+                task.gpus,
+                used(node)
+            );
             let node = node.name.to_string();
-            found(Fault::OverCapacity { version, node, task: name(), what });
+            found(Fault::OverCapacity {
+                version,
+                node,
+                task: name(),
+                what,
+            });
         }
         self.used.subtract(before);
         self.used.add(Totals::used(node));
@@ -177,6 +205,11 @@ impl Rooms {
 
 /// A node's use, for a message.
 fn used(node: &Node) -> String {
-    let Totals { cpu_milli, memory_mib, gpu_milli, tasks } = Totals::used(node);
+    let Totals {
+        cpu_milli,
+        memory_mib,
+        gpu_milli,
+        tasks,
+    } = Totals::used(node);
     format!("{tasks} tasks with {cpu_milli} mCPU, {memory_mib} MiB, {gpu_milli} mGPU")
 }

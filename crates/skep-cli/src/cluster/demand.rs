@@ -13,8 +13,15 @@ use super::amounts::{CpuMilli, GpuMilli, MemoryMib};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Model(pub u16);
 
-/// The models that a task may run on, each once, in order: never empty unless the cluster has no
-/// GPU at all.
+impl Model {
+    /// The model behind this one, for ranges that end where this model ends.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// The models that a task may run on, each once, in the order in which they are tried. Empty only
+/// if the cluster has no GPU at all.
 pub type Models = Arc<[Model]>;
 
 /// The GPUs that a task asks for.
@@ -96,7 +103,11 @@ mod tests {
     use super::*;
 
     fn demand(cpu: u32) -> Demand {
-        Demand { cpu: CpuMilli(cpu), memory: MemoryMib(1), gpu: GpuDemand::None }
+        Demand {
+            cpu: CpuMilli(cpu),
+            memory: MemoryMib(1),
+            gpu: GpuDemand::None,
+        }
     }
 
     #[test]

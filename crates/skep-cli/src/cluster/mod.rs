@@ -91,20 +91,39 @@ impl Cluster {
 
     /// Whether any node, with nothing on it, could take a task of each class.
     pub fn placeable_classes(&self) -> Vec<bool> {
-        let mut kinds: HashMap<(CpuMilli, MemoryMib, u8, Option<Model>), &NodeSpec> = HashMap::new();
+        let mut kinds: HashMap<(CpuMilli, MemoryMib, u8, Option<Model>), &NodeSpec> =
+            HashMap::new();
         for node in &self.nodes {
-            kinds.entry((node.cpu, node.memory, node.gpus, node.model)).or_insert(node);
+            kinds
+                .entry((node.cpu, node.memory, node.gpus, node.model))
+                .or_insert(node);
         }
         let empty: Vec<_> = kinds
             .into_values()
             .map(|spec| crate::objects::node::Node::empty(skep::Id::from_u128(0), spec))
             .collect();
-        self.demands.iter().map(|demand| empty.iter().any(|node| node.fits(demand))).collect()
+        self.demands
+            .iter()
+            .map(|demand| empty.iter().any(|node| node.fits(demand)))
+            .collect()
     }
 
     /// Everything that happens to the tasks, in order.
     pub fn timeline(&self) -> Timeline {
         Timeline::of(&self.tasks)
+    }
+
+    /// All models, the one of which there are most GPUs first.
+    pub fn models_by_plenty(&self) -> Vec<Model> {
+        let mut gpus = vec![0_u64; self.models.len()];
+        for node in &self.nodes {
+            if let Some(Model(index)) = node.model {
+                gpus[usize::from(index)] += u64::from(node.gpus);
+            }
+        }
+        let mut models: Vec<Model> = (0..gpus.len()).map(|index| Model(index as u16)).collect();
+        models.sort_by_key(|model| std::cmp::Reverse(gpus[usize::from(model.0)]));
+        models
     }
 
     /// The names of the models, for a message.

@@ -34,20 +34,29 @@ struct NodeKind {
     model: &'static str,
 }
 
+const fn node(cpu: u32, memory: u32, gpus: u8, model: &'static str) -> NodeKind {
+    NodeKind {
+        cpu,
+        memory,
+        gpus,
+        model,
+    }
+}
+
 /// The kinds, in the order in which nodes are dealt; a kind that is common stands here often.
 const WHEEL: [NodeKind; 12] = [
-    NodeKind { cpu: 96_000, memory: 393_216, gpus: 8, model: "G2" },
-    NodeKind { cpu: 104_000, memory: 524_288, gpus: 2, model: "T4" },
-    NodeKind { cpu: 32_000, memory: 262_144, gpus: 0, model: "" },
-    NodeKind { cpu: 96_000, memory: 393_216, gpus: 8, model: "G2" },
-    NodeKind { cpu: 64_000, memory: 262_144, gpus: 2, model: "P100" },
-    NodeKind { cpu: 104_000, memory: 524_288, gpus: 2, model: "T4" },
-    NodeKind { cpu: 96_000, memory: 393_216, gpus: 8, model: "G2" },
-    NodeKind { cpu: 96_000, memory: 393_216, gpus: 0, model: "" },
-    NodeKind { cpu: 32_000, memory: 131_072, gpus: 4, model: "V100M16" },
-    NodeKind { cpu: 96_000, memory: 393_216, gpus: 8, model: "G2" },
-    NodeKind { cpu: 96_000, memory: 786_432, gpus: 8, model: "V100M32" },
-    NodeKind { cpu: 128_000, memory: 786_432, gpus: 8, model: "G3" },
+    node(96_000, 393_216, 8, "G2"),
+    node(104_000, 524_288, 2, "T4"),
+    node(32_000, 262_144, 0, ""),
+    node(96_000, 393_216, 8, "G2"),
+    node(64_000, 262_144, 2, "P100"),
+    node(104_000, 524_288, 2, "T4"),
+    node(96_000, 393_216, 8, "G2"),
+    node(96_000, 393_216, 0, ""),
+    node(32_000, 131_072, 4, "V100M16"),
+    node(96_000, 393_216, 8, "G2"),
+    node(96_000, 786_432, 8, "V100M32"),
+    node(128_000, 786_432, 8, "G3"),
 ];
 
 /// What some tasks ask for.
@@ -62,28 +71,38 @@ struct TaskKind {
     weight: u32,
 }
 
-const TASK_KINDS: [TaskKind; 14] = [
-    TaskKind { cpu: 3_152, memory: 5_600, gpus: 1, gpu_milli: 1_000, models: &[], weight: 20 },
-    TaskKind { cpu: 11_300, memory: 49_152, gpus: 1, gpu_milli: 1_000, models: &[], weight: 12 },
-    TaskKind { cpu: 8_000, memory: 30_517, gpus: 1, gpu_milli: 470, models: &[], weight: 9 },
-    TaskKind { cpu: 3_152, memory: 5_600, gpus: 1, gpu_milli: 810, models: &[], weight: 12 },
-    TaskKind { cpu: 4_000, memory: 22_888, gpus: 1, gpu_milli: 320, models: &[], weight: 5 },
-    TaskKind { cpu: 4_000, memory: 15_258, gpus: 1, gpu_milli: 220, models: &["T4"], weight: 4 },
-    TaskKind { cpu: 4_152, memory: 10_600, gpus: 1, gpu_milli: 550, models: &["P100"], weight: 3 },
-    TaskKind { cpu: 11_908, memory: 47_104, gpus: 1, gpu_milli: 1_000, models: &["G2"], weight: 8 },
+/// A kind of which so many tasks of a hundred are.
+const fn task(
+    weight: u32,
+    (cpu, memory): (u32, u32),
+    (gpus, gpu_milli): (u8, u16),
+    models: &'static [&'static str],
+) -> TaskKind {
     TaskKind {
-        cpu: 6_000,
-        memory: 24_576,
-        gpus: 1,
-        gpu_milli: 1_000,
-        models: &["V100M16", "V100M32"],
-        weight: 5,
-    },
-    TaskKind { cpu: 12_500, memory: 57_344, gpus: 0, gpu_milli: 0, models: &[], weight: 9 },
-    TaskKind { cpu: 8_000, memory: 30_517, gpus: 0, gpu_milli: 0, models: &[], weight: 8 },
-    TaskKind { cpu: 16_200, memory: 66_560, gpus: 2, gpu_milli: 1_000, models: &[], weight: 2 },
-    TaskKind { cpu: 32_200, memory: 132_096, gpus: 4, gpu_milli: 1_000, models: &[], weight: 2 },
-    TaskKind { cpu: 64_200, memory: 263_168, gpus: 8, gpu_milli: 1_000, models: &[], weight: 1 },
+        cpu,
+        memory,
+        gpus,
+        gpu_milli,
+        models,
+        weight,
+    }
+}
+
+const TASK_KINDS: [TaskKind; 14] = [
+    task(20, (3_152, 5_600), (1, 1_000), &[]),
+    task(12, (11_300, 49_152), (1, 1_000), &[]),
+    task(9, (8_000, 30_517), (1, 470), &[]),
+    task(16, (3_152, 5_600), (1, 810), &[]),
+    task(5, (4_000, 22_888), (1, 320), &[]),
+    task(4, (4_000, 15_258), (1, 220), &["T4"]),
+    task(3, (4_152, 10_600), (1, 550), &["P100"]),
+    task(4, (11_908, 47_104), (1, 1_000), &["G2"]),
+    task(5, (6_000, 24_576), (1, 1_000), &["V100M16", "V100M32"]),
+    task(9, (12_500, 57_344), (0, 0), &[]),
+    task(8, (8_000, 30_517), (0, 0), &[]),
+    task(2, (16_200, 66_560), (2, 1_000), &[]),
+    task(2, (32_200, 132_096), (4, 1_000), &[]),
+    task(1, (64_200, 263_168), (8, 1_000), &[]),
 ];
 
 /// How long tasks last: from, to (in seconds), and how many in ten.
@@ -97,15 +116,20 @@ const FAIL_PERCENT: u32 = 23;
 pub fn cluster(seed: u64, size: Size) -> Cluster {
     let mut rng = Rng::with_seed(seed);
     let mut cluster = Cluster::default();
-    let kinds: Vec<&NodeKind> =
-        (0..size.nodes as usize).map(|index| &WHEEL[index % WHEEL.len()]).collect();
+    let kinds: Vec<&NodeKind> = (0..size.nodes as usize)
+        .map(|index| &WHEEL[index % WHEEL.len()])
+        .collect();
     let mut models: Vec<&str> = kinds.iter().map(|kind| kind.model).collect();
     models.sort_unstable();
     models.dedup();
     models.retain(|model| !model.is_empty());
     cluster.models = models.iter().map(|&model| model.into()).collect();
-    let model_of =
-        |name: &str| models.binary_search(&name).ok().map(|place| Model(place as u16));
+    let model_of = |name: &str| {
+        models
+            .binary_search(&name)
+            .ok()
+            .map(|place| Model(place as u16))
+    };
     cluster.nodes = (kinds.iter().enumerate())
         .map(|(index, kind)| NodeSpec {
             name: format!("node-{index:05}").into(),
@@ -116,16 +140,19 @@ pub fn cluster(seed: u64, size: Size) -> Cluster {
         })
         .collect();
     let offered = offered(&cluster, &model_of);
-    cluster.tasks = tasks(&mut rng, &cluster.nodes, size, &offered, &mut cluster.demands);
+    cluster.tasks = tasks(
+        &mut rng,
+        &cluster.nodes,
+        size,
+        &offered,
+        &mut cluster.demands,
+    );
     cluster
 }
 
 /// The demands that some node of the cluster can meet, with their weights.
-fn offered(
-    cluster: &Cluster,
-    model_of: &impl Fn(&str) -> Option<Model>,
-) -> Vec<(Demand, u32)> {
-    let any: Models = (0..cluster.models.len()).map(|place| Model(place as u16)).collect();
+fn offered(cluster: &Cluster, model_of: &impl Fn(&str) -> Option<Model>) -> Vec<(Demand, u32)> {
+    let any: Models = cluster.models_by_plenty().into();
     let nodes: Vec<Node> = (cluster.nodes.iter().take(WHEEL.len()))
         .map(|spec| Node::empty(skep::Id::from_u128(0), spec))
         .collect();
@@ -133,9 +160,11 @@ fn offered(
         let models: Models = match kind.models {
             [] => Arc::clone(&any),
             names => {
-                let mut models: Vec<_> = names.iter().filter_map(|name| model_of(name)).collect();
-                models.sort_unstable();
-                models.into()
+                let allowed: Vec<_> = names.iter().filter_map(|name| model_of(name)).collect();
+                any.iter()
+                    .copied()
+                    .filter(|model| allowed.contains(model))
+                    .collect()
             }
         };
         let milli = GpuMilli(kind.gpu_milli);
@@ -144,10 +173,16 @@ fn offered(
             (count, GpuMilli::WHOLE) => GpuDemand::Whole { count, models },
             _ => GpuDemand::Share { milli, models },
         };
-        let demand = Demand { cpu: CpuMilli(kind.cpu), memory: MemoryMib(kind.memory), gpu };
+        let demand = Demand {
+            cpu: CpuMilli(kind.cpu),
+            memory: MemoryMib(kind.memory),
+            gpu,
+        };
         (demand, kind.weight)
     });
-    demands.filter(|(demand, _)| nodes.iter().any(|node| node.fits(demand))).collect()
+    demands
+        .filter(|(demand, _)| nodes.iter().any(|node| node.fits(demand)))
+        .collect()
 }
 
 /// The tasks, in the order of their creation.
@@ -177,7 +212,11 @@ fn tasks(
         TaskSpec {
             name: format!("task-{index:06}").into(),
             class: classes.class_of(demand.clone()),
-            outcome: if fails { Outcome::Fails } else { Outcome::Finishes },
+            outcome: if fails {
+                Outcome::Fails
+            } else {
+                Outcome::Finishes
+            },
             created_at,
             deleted_at: Some(Seconds(created_at.0 + lasting(rng))),
         }
@@ -206,8 +245,10 @@ fn lasting(rng: &mut Rng) -> u64 {
 fn gap_millis(nodes: &[NodeSpec], offered: &[(Demand, u32)], load_percent: u32) -> u64 {
     let weights: u64 = offered.iter().map(|(_, weight)| u64::from(*weight)).sum();
     let at_a_time = |total: u64, demand: &dyn Fn(&Demand) -> u64| {
-        let asked: u64 =
-            offered.iter().map(|(kind, weight)| demand(kind) * u64::from(*weight)).sum();
+        let asked: u64 = offered
+            .iter()
+            .map(|(kind, weight)| demand(kind) * u64::from(*weight))
+            .sum();
         total * u64::from(load_percent) * weights / asked.max(1) / 100
     };
     let sum = |amount: &dyn Fn(&NodeSpec) -> u64| nodes.iter().map(amount).sum::<u64>();
@@ -217,8 +258,12 @@ fn gap_millis(nodes: &[NodeSpec], offered: &[(Demand, u32)], load_percent: u32) 
         GpuDemand::Whole { count, .. } => u64::from(*count) * u64::from(GpuMilli::WHOLE.0),
     };
     let tasks = [
-        at_a_time(sum(&|node| u64::from(node.cpu.0)), &|demand| u64::from(demand.cpu.0)),
-        at_a_time(sum(&|node| u64::from(node.memory.0)), &|demand| u64::from(demand.memory.0)),
+        at_a_time(sum(&|node| u64::from(node.cpu.0)), &|demand| {
+            u64::from(demand.cpu.0)
+        }),
+        at_a_time(sum(&|node| u64::from(node.memory.0)), &|demand| {
+            u64::from(demand.memory.0)
+        }),
         at_a_time(sum(&|node| u64::from(node.gpus) * 1_000), &gpu_milli),
     ];
     let at_a_time = tasks.into_iter().min().unwrap_or(0).max(1);
@@ -229,7 +274,11 @@ fn gap_millis(nodes: &[NodeSpec], offered: &[(Demand, u32)], load_percent: u32) 
 mod tests {
     use super::*;
 
-    const SIZE: Size = Size { nodes: 24, tasks: 500, load_percent: 70 };
+    const SIZE: Size = Size {
+        nodes: 24,
+        tasks: 500,
+        load_percent: 70,
+    };
 
     #[test]
     fn the_same_seed_makes_the_same_cluster() {
@@ -241,7 +290,12 @@ mod tests {
     fn every_task_of_every_size_could_be_placed() {
         for nodes in 1..40 {
             let cluster = cluster(1, Size { nodes, ..SIZE });
-            assert!(cluster.placeable_classes().iter().all(|placeable| *placeable));
+            assert!(
+                cluster
+                    .placeable_classes()
+                    .iter()
+                    .all(|placeable| *placeable)
+            );
             assert_eq!(cluster.tasks.len(), SIZE.tasks as usize);
             assert!(cluster.tasks.is_sorted_by_key(|task| task.created_at));
         }
@@ -249,7 +303,10 @@ mod tests {
 
     #[test]
     fn the_lasting_times_have_the_stated_mean() {
-        let twice: u64 = LASTING.iter().map(|(from, to, tenths)| (from + to) * u64::from(*tenths)).sum();
+        let twice: u64 = LASTING
+            .iter()
+            .map(|(from, to, tenths)| (from + to) * u64::from(*tenths))
+            .sum();
         assert_eq!(twice / 20, LASTING_MEAN);
     }
 }

@@ -73,9 +73,16 @@ impl Timeline {
             let sequence = Sequence(index as u32);
             order.push((task.created_at, Turn::Creation, sequence));
             if let Some(at) = task.deleted_at {
-                assert!(at >= task.created_at, "a task is deleted before it is created");
+                assert!(
+                    at >= task.created_at,
+                    "a task is deleted before it is created"
+                );
                 let same = at == task.created_at;
-                let turn = if same { Turn::EndOfThisSecond } else { Turn::EndOfOlder };
+                let turn = if same {
+                    Turn::EndOfThisSecond
+                } else {
+                    Turn::EndOfOlder
+                };
                 order.push((at, turn, sequence));
             }
         }
@@ -92,7 +99,10 @@ impl Timeline {
             };
             Entry { at, task, what }
         });
-        Self { entries: entries.collect(), endings }
+        Self {
+            entries: entries.collect(),
+            endings,
+        }
     }
 
     /// The entries, in order.
@@ -131,8 +141,11 @@ mod tests {
     #[test]
     fn an_ending_frees_its_room_before_the_creations_of_its_second() {
         let timeline = Timeline::of(&[task(0, Some(7)), task(3, None), task(7, Some(7))]);
-        let told: Vec<_> =
-            timeline.entries().iter().map(|entry| (entry.at.0, entry.task.0, entry.what)).collect();
+        let told: Vec<_> = timeline
+            .entries()
+            .iter()
+            .map(|entry| (entry.at.0, entry.task.0, entry.what))
+            .collect();
         assert_eq!(
             told,
             [

@@ -20,12 +20,21 @@ impl InputError {
     /// A fault of the file as a whole.
     pub fn file(path: &Path, problem: impl Into<String>) -> Self {
         let file = one_line(&path.to_string_lossy(), usize::MAX);
-        Self { file, line: None, column: None, value: None, problem: problem.into() }
+        Self {
+            file,
+            line: None,
+            column: None,
+            value: None,
+            problem: problem.into(),
+        }
     }
 
     /// A fault of one line.
     pub fn line(path: &Path, line: u64, problem: impl Into<String>) -> Self {
-        Self { line: Some(line), ..Self::file(path, problem) }
+        Self {
+            line: Some(line),
+            ..Self::file(path, problem)
+        }
     }
 
     /// A fault of one column of one line. `value` is what stands there, if anything does.
@@ -92,7 +101,10 @@ mod tests {
             error.to_string(),
             r#"pods.csv:7: column cpu_milli: "4\n\"x": not a number"#
         );
-        assert_eq!(InputError::file(path, "not there").to_string(), "pods.csv: not there");
+        assert_eq!(
+            InputError::file(path, "not there").to_string(),
+            "pods.csv: not there"
+        );
     }
 
     #[test]

@@ -11,11 +11,26 @@ use crate::cluster::amounts::{CpuMilli, MemoryMib};
 use crate::cluster::demand::Model;
 use crate::cluster::{Cluster, GPUS_MAX, NodeSpec};
 
-const NAME: Column = Column { name: "sn", unit: "" };
-const CPU: Column = Column { name: "cpu_milli", unit: "thousandths of a CPU" };
-const MEMORY: Column = Column { name: "memory_mib", unit: "MiB" };
-const GPUS: Column = Column { name: "gpu", unit: "GPUs" };
-const MODEL: Column = Column { name: "model", unit: "" };
+const NAME: Column = Column {
+    name: "sn",
+    unit: "",
+};
+const CPU: Column = Column {
+    name: "cpu_milli",
+    unit: "thousandths of a CPU",
+};
+const MEMORY: Column = Column {
+    name: "memory_mib",
+    unit: "MiB",
+};
+const GPUS: Column = Column {
+    name: "gpu",
+    unit: "GPUs",
+};
+const MODEL: Column = Column {
+    name: "model",
+    unit: "",
+};
 const COLUMNS: [Column; 5] = [NAME, CPU, MEMORY, GPUS, MODEL];
 
 /// The most different GPU models of a cluster.
@@ -28,7 +43,11 @@ pub fn read(path: &Path) -> Result<Cluster, InputError> {
     let mut nodes: Vec<NodeSpec> = Vec::new();
     let mut node_models: Vec<Option<Arc<str>>> = Vec::new();
     let needed = |has: &dyn Fn(&str) -> bool| {
-        COLUMNS.iter().map(|column| column.name).filter(|name| !has(name)).collect()
+        COLUMNS
+            .iter()
+            .map(|column| column.name)
+            .filter(|name| !has(name))
+            .collect()
     };
     sheet.for_each_row(needed, |row| {
         let name = names.unique(row, NAME)?;
@@ -36,15 +55,26 @@ pub fn read(path: &Path) -> Result<Cluster, InputError> {
         let memory = MemoryMib(row.number(MEMORY, u64::from(u32::MAX))? as u32);
         let gpus = row.number(GPUS, GPUS_MAX as u64)? as u8;
         node_models.push(model(row, gpus)?);
-        nodes.push(NodeSpec { name, cpu, memory, gpus, model: None });
+        nodes.push(NodeSpec {
+            name,
+            cpu,
+            memory,
+            gpus,
+            model: None,
+        });
         Ok(())
     })?;
     if nodes.is_empty() {
         let problem = "no node; write at least one row below the header";
         return Err(InputError::line(path, sheet.line_behind(), problem));
     }
-    let models: Vec<Arc<str>> =
-        node_models.iter().flatten().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+    let models: Vec<Arc<str>> = node_models
+        .iter()
+        .flatten()
+        .cloned()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     if models.len() > MODELS_MAX {
         let problem = format!("{} GPU models; the most is {MODELS_MAX}", models.len());
         return Err(InputError::file(path, problem));
@@ -53,7 +83,11 @@ pub fn read(path: &Path) -> Result<Cluster, InputError> {
         let place = name.and_then(|name| models.binary_search(&name).ok());
         node.model = place.map(|place| Model(place as u16));
     }
-    Ok(Cluster { models, nodes, ..Cluster::default() })
+    Ok(Cluster {
+        models,
+        nodes,
+        ..Cluster::default()
+    })
 }
 
 /// The model of the row's GPUs: there if and only if it has any.
@@ -61,16 +95,18 @@ fn model(row: &Row<'_>, gpus: u8) -> Result<Option<Arc<str>>, InputError> {
     let model = row.text(MODEL)?;
     match (gpus, model.is_empty()) {
         (0, true) => Ok(None),
-        (0, false) => {
-            Err(row.fault(MODEL, "a GPU model on a node without a GPU; empty it or write gpu"))
-        }
+        (0, false) => Err(row.fault(
+            MODEL,
+            "a GPU model on a node without a GPU; empty it or write gpu",
+        )),
         (_, true) => {
             let problem = format!("empty, but the node has {gpus} GPUs; write their model");
             Err(row.fault(MODEL, problem))
         }
-        (_, false) if model.contains('|') || model.chars().any(char::is_control) => {
-            Err(row.fault(MODEL, "not one model's name; a node's GPUs are all of one model"))
-        }
+        (_, false) if model.contains('|') || model.chars().any(char::is_control) => Err(row.fault(
+            MODEL,
+            "not one model's name; a node's GPUs are all of one model",
+        )),
         (_, false) => Ok(Some(model.into())),
     }
 }

@@ -1,5 +1,5 @@
-//! The file of pods, which are the tasks:
-//! `name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_time`.
+//! The file of pods, which are the tasks: `name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,`
+//! `qos,pod_phase,creation_time,deletion_time,scheduled_time`.
 //!
 //! Some files of the trace's family tell only what each pod asks for and have the first five
 //! columns alone. Their tasks come one a second in the order of the rows and stay: the cluster
@@ -15,21 +15,55 @@ use crate::cluster::amounts::{CpuMilli, GpuMilli, MemoryMib, Seconds};
 use crate::cluster::demand::{Classes, Demand, GpuDemand, Model, Models};
 use crate::cluster::{Cluster, GPUS_MAX, Outcome, TASKS_MAX, TaskSpec};
 
-const NAME: Column = Column { name: "name", unit: "" };
-const CPU: Column = Column { name: "cpu_milli", unit: "thousandths of a CPU" };
-const MEMORY: Column = Column { name: "memory_mib", unit: "MiB" };
-const GPUS: Column = Column { name: "num_gpu", unit: "GPUs" };
-const GPU_MILLI: Column = Column { name: "gpu_milli", unit: "thousandths of a GPU" };
-const MODELS: Column = Column { name: "gpu_spec", unit: "" };
-const QOS: Column = Column { name: "qos", unit: "" };
-const PHASE: Column = Column { name: "pod_phase", unit: "" };
-const CREATED: Column = Column { name: "creation_time", unit: "seconds" };
-const DELETED: Column = Column { name: "deletion_time", unit: "seconds" };
-const SCHEDULED: Column = Column { name: "scheduled_time", unit: "seconds" };
+const NAME: Column = Column {
+    name: "name",
+    unit: "",
+};
+const CPU: Column = Column {
+    name: "cpu_milli",
+    unit: "thousandths of a CPU",
+};
+const MEMORY: Column = Column {
+    name: "memory_mib",
+    unit: "MiB",
+};
+const GPUS: Column = Column {
+    name: "num_gpu",
+    unit: "GPUs",
+};
+const GPU_MILLI: Column = Column {
+    name: "gpu_milli",
+    unit: "thousandths of a GPU",
+};
+const MODELS: Column = Column {
+    name: "gpu_spec",
+    unit: "",
+};
+const QOS: Column = Column {
+    name: "qos",
+    unit: "",
+};
+const PHASE: Column = Column {
+    name: "pod_phase",
+    unit: "",
+};
+const CREATED: Column = Column {
+    name: "creation_time",
+    unit: "seconds",
+};
+const DELETED: Column = Column {
+    name: "deletion_time",
+    unit: "seconds",
+};
+const SCHEDULED: Column = Column {
+    name: "scheduled_time",
+    unit: "seconds",
+};
 const DEMAND_COLUMNS: [Column; 5] = [NAME, CPU, MEMORY, GPUS, GPU_MILLI];
 const LIFE_COLUMNS: [Column; 6] = [MODELS, QOS, PHASE, CREATED, DELETED, SCHEDULED];
-const COLUMNS: [Column; 11] =
-    [NAME, CPU, MEMORY, GPUS, GPU_MILLI, MODELS, QOS, PHASE, CREATED, DELETED, SCHEDULED];
+const COLUMNS: [Column; 11] = [
+    NAME, CPU, MEMORY, GPUS, GPU_MILLI, MODELS, QOS, PHASE, CREATED, DELETED, SCHEDULED,
+];
 
 /// The values of `qos`. The replay reads it only to see that the row is sound.
 const QOS_VALUES: [&str; 4] = ["LS", "BE", "Burstable", "Guaranteed"];
@@ -45,10 +79,18 @@ pub fn read(path: &Path, cluster: &mut Cluster) -> Result<(), InputError> {
     let short = std::cell::Cell::new(false);
     let needed = |has: &dyn Fn(&str) -> bool| {
         short.set(!LIFE_COLUMNS.iter().any(|column| has(column.name)));
-        let needed: &[Column] = if short.get() { &DEMAND_COLUMNS } else { &COLUMNS };
-        needed.iter().map(|column| column.name).filter(|name| !has(name)).collect()
+        let needed: &[Column] = if short.get() {
+            &DEMAND_COLUMNS
+        } else {
+            &COLUMNS
+        };
+        needed
+            .iter()
+            .map(|column| column.name)
+            .filter(|name| !has(name))
+            .collect()
     };
-    let any: Models = (0..cluster.models.len()).map(|place| Model(place as u16)).collect();
+    let any: Models = cluster.models_by_plenty().into();
     sheet.for_each_row(needed, |row| {
         let name = names.unique(row, NAME)?;
         let cpu = CpuMilli(row.number(CPU, u64::from(u32::MAX))? as u32);
@@ -57,11 +99,23 @@ pub fn read(path: &Path, cluster: &mut Cluster) -> Result<(), InputError> {
         let class = classes.class_of(Demand { cpu, memory, gpu });
         let at = Seconds(tasks.len() as u64);
         tasks.push(if short.get() {
-            TaskSpec { name, class, outcome: Outcome::Finishes, created_at: at, deleted_at: None }
+            TaskSpec {
+                name,
+                class,
+                outcome: Outcome::Finishes,
+                created_at: at,
+                deleted_at: None,
+            }
         } else {
             let (created_at, deleted_at) = life(row)?;
             let outcome = outcome(row)?;
-            TaskSpec { name, class, outcome, created_at, deleted_at: Some(deleted_at) }
+            TaskSpec {
+                name,
+                class,
+                outcome,
+                created_at,
+                deleted_at: Some(deleted_at),
+            }
         });
         if tasks.len() > TASKS_MAX {
             return Err(row.fault(NAME, format!("one too many; the most is {TASKS_MAX} tasks")));
@@ -103,19 +157,25 @@ fn models(row: &Row<'_>, cluster: &Cluster, any: &Models) -> Result<Models, Inpu
         if name.is_empty() {
             return Err(row.fault(MODELS, "an empty model name; write A or A|B"));
         }
-        let known = cluster.models.binary_search_by(|model| model.as_ref().cmp(name));
+        let known = cluster
+            .models
+            .binary_search_by(|model| model.as_ref().cmp(name));
         let Ok(place) = known else {
-            let known = cluster.model_names();
-            let known = if known.is_empty() { "no node has a GPU".to_owned() } else { known };
+            let known = match cluster.model_names() {
+                names if names.is_empty() => "no node has a GPU".to_owned(),
+                names => format!("the nodes have: {names}"),
+            };
             let name = super::error::one_line(name, 60);
-            let problem = format!("unknown GPU model {name}; the nodes have: {known}");
+            let problem = format!("unknown GPU model {name}; {known}");
             return Err(row.fault(MODELS, problem));
         };
         allowed.push(Model(place as u16));
     }
-    allowed.sort_unstable();
-    allowed.dedup();
-    Ok(allowed.into())
+    Ok(any
+        .iter()
+        .copied()
+        .filter(|model| allowed.contains(model))
+        .collect())
 }
 
 /// When the pod is created and deleted.
@@ -123,7 +183,10 @@ fn life(row: &Row<'_>) -> Result<(Seconds, Seconds), InputError> {
     let created = Seconds(row.number(CREATED, SECONDS_MAX)?);
     let deleted = Seconds(row.number(DELETED, SECONDS_MAX)?);
     if deleted < created {
-        let problem = format!("before creation_time {}; a pod is deleted after it", created.0);
+        let problem = format!(
+            "before creation_time {}; a pod is deleted after it",
+            created.0
+        );
         return Err(row.fault(DELETED, problem));
     }
     // The replay schedules by itself, so the trace's own time of it is checked and not used.
@@ -144,12 +207,18 @@ fn life(row: &Row<'_>) -> Result<(Seconds, Seconds), InputError> {
 fn outcome(row: &Row<'_>) -> Result<Outcome, InputError> {
     let qos = row.text(QOS)?;
     if !QOS_VALUES.contains(&qos) {
-        let problem = format!("unknown quality of service; write {}", QOS_VALUES.join(", "));
+        let problem = format!(
+            "unknown quality of service; write {}",
+            QOS_VALUES.join(", ")
+        );
         return Err(row.fault(QOS, problem));
     }
     match row.text(PHASE)? {
         "Failed" => Ok(Outcome::Fails),
         "Running" | "Succeeded" | "Pending" => Ok(Outcome::Finishes),
-        _ => Err(row.fault(PHASE, "unknown phase; write Running, Succeeded, Failed or Pending")),
+        _ => Err(row.fault(
+            PHASE,
+            "unknown phase; write Running, Succeeded, Failed or Pending",
+        )),
     }
 }

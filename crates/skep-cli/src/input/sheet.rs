@@ -50,7 +50,11 @@ impl<'c> Sheet<'c> {
         if bytes.starts_with(b"\xef\xbb\xbf") {
             bytes.drain(..3);
         }
-        Ok(Self { path: path.to_owned(), bytes, columns })
+        Ok(Self {
+            path: path.to_owned(),
+            bytes,
+            columns,
+        })
     }
 
     /// Calls `take` with each row in order. The header must have the columns for which `needed`
@@ -69,7 +73,11 @@ impl<'c> Sheet<'c> {
             .from_reader(self.bytes.as_slice());
         let mut record = csv::ByteRecord::new();
         let Some(line) = self.next_record(&mut reader, &mut record)? else {
-            let header = self.columns.iter().map(|column| column.name).collect::<Vec<_>>();
+            let header = self
+                .columns
+                .iter()
+                .map(|column| column.name)
+                .collect::<Vec<_>>();
             let problem = format!("the file is empty; it must begin with {}", header.join(","));
             return Err(InputError::line(&self.path, 1, problem));
         };
@@ -85,7 +93,13 @@ impl<'c> Sheet<'c> {
         while let Some(line) = self.next_record(&mut reader, &mut record)? {
             self.check_width(line, &header, cells, &record)?;
             let (path, columns) = (self.path.as_path(), self.columns);
-            take(&Row { path, columns, places: &places, record: &record, line })?;
+            take(&Row {
+                path,
+                columns,
+                places: &places,
+                record: &record,
+                line,
+            })?;
             rows += 1;
         }
         Ok(rows)
@@ -113,19 +127,31 @@ impl<'c> Sheet<'c> {
         }
         // The reader skips blank lines only when it reads on, so its position may be above them.
         let rest = &self.bytes[start.byte() as usize..];
-        let blank = rest.iter().take_while(|&&byte| byte == b'\n' || byte == b'\r');
+        let blank = rest
+            .iter()
+            .take_while(|&&byte| byte == b'\n' || byte == b'\r');
         let skipped = blank.filter(|&&byte| byte == b'\n').count() as u64;
         Ok(Some(start.line() + skipped))
     }
 
     /// Where each column stands in the header.
-    fn places(&self, line: u64, header: &csv::ByteRecord) -> Result<Vec<Option<usize>>, InputError> {
+    fn places(
+        &self,
+        line: u64,
+        header: &csv::ByteRecord,
+    ) -> Result<Vec<Option<usize>>, InputError> {
         let mut places = vec![None; self.columns.len()];
         for (place, cell) in header.iter().enumerate() {
             let name = String::from_utf8_lossy(cell);
             let number = (place + 1).to_string();
             let bad = |problem: String| {
-                Err(InputError::column(&self.path, line, &number, Some(cell), problem))
+                Err(InputError::column(
+                    &self.path,
+                    line,
+                    &number,
+                    Some(cell),
+                    problem,
+                ))
             };
             let Some(at) = self.position(&name) else {
                 return bad(format!("unknown column; {}", self.expected()));
@@ -144,22 +170,43 @@ impl<'c> Sheet<'c> {
         cells: usize,
         record: &csv::ByteRecord,
     ) -> Result<(), InputError> {
-        if let Some(at) = record.iter().position(|cell| cell.iter().any(|byte| b"\r\n".contains(byte))) {
-            let name = header.get(at).map_or_else(|| (at + 1).to_string(), |name| lossy(name));
+        if let Some(at) = record
+            .iter()
+            .position(|cell| cell.iter().any(|byte| b"\r\n".contains(byte)))
+        {
+            let name = header
+                .get(at)
+                .map_or_else(|| (at + 1).to_string(), |name| lossy(name));
             let problem = "the cell runs over the end of its line; close its quote";
-            return Err(InputError::column(&self.path, line, &name, record.get(at), problem));
+            return Err(InputError::column(
+                &self.path,
+                line,
+                &name,
+                record.get(at),
+                problem,
+            ));
         }
         if record.len() < cells {
             let name = lossy(&header[record.len()]);
-            let problem =
-                format!("missing: the row has {} cells, the header {cells}", record.len());
+            let problem = format!(
+                "missing: the row has {} cells, the header {cells}",
+                record.len()
+            );
             return Err(InputError::column(&self.path, line, &name, None, problem));
         }
         if record.len() > cells {
             let name = (cells + 1).to_string();
-            let problem =
-                format!("too many: the row has {} cells, the header {cells}", record.len());
-            return Err(InputError::column(&self.path, line, &name, record.get(cells), problem));
+            let problem = format!(
+                "too many: the row has {} cells, the header {cells}",
+                record.len()
+            );
+            return Err(InputError::column(
+                &self.path,
+                line,
+                &name,
+                record.get(cells),
+                problem,
+            ));
         }
         Ok(())
     }
@@ -206,9 +253,18 @@ impl Row<'_> {
             return Err(self.fault(column, problem));
         }
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            let signed = text.strip_prefix('-').is_some_and(|rest| rest.parse::<f64>().is_ok());
-            let what = if signed { "negative" } else { "not a whole number" };
-            let problem = format!("{what}; write a whole number of {} from 0 to {max}", column.unit);
+            let signed = text
+                .strip_prefix('-')
+                .is_some_and(|rest| rest.parse::<f64>().is_ok());
+            let what = if signed {
+                "negative"
+            } else {
+                "not a whole number"
+            };
+            let problem = format!(
+                "{what}; write a whole number of {} from 0 to {max}",
+                column.unit
+            );
             return Err(self.fault(column, problem));
         }
         match text.parse() {
@@ -222,13 +278,21 @@ impl Row<'_> {
 
     /// A fault of one cell of the row.
     pub fn fault(&self, column: Column, problem: impl Into<String>) -> InputError {
-        InputError::column(self.path, self.line, column.name, Some(self.cell(column)), problem)
+        InputError::column(
+            self.path,
+            self.line,
+            column.name,
+            Some(self.cell(column)),
+            problem,
+        )
     }
 
     fn cell(&self, column: Column) -> &[u8] {
         let at = self.columns.iter().position(|known| *known == column);
         let place = at.and_then(|at| self.places[at]);
-        place.and_then(|place| self.record.get(place)).unwrap_or_default()
+        place
+            .and_then(|place| self.record.get(place))
+            .unwrap_or_default()
     }
 }
 

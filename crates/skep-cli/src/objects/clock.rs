@@ -25,6 +25,10 @@ pub struct Clock {
 impl Clock {
     /// The clock that shows `now`.
     pub fn at(now: Seconds, due_before: Ending) -> Self {
-        Self { key: TheClock, now, due_before }
+        Self {
+            key: TheClock,
+            now,
+            due_before,
+        }
     }
 }

@@ -52,17 +52,25 @@ impl GpuUse {
 
     /// What is free of each GPU.
     pub fn free(&self) -> impl Iterator<Item = GpuMilli> {
-        self.0.iter().map(|used| GpuMilli(GpuMilli::WHOLE.0 - used.0))
+        self.0
+            .iter()
+            .map(|used| GpuMilli(GpuMilli::WHOLE.0 - used.0))
     }
 
     /// How many GPUs nothing runs on.
     pub fn idle_count(&self) -> u8 {
-        self.0.iter().filter(|&&used| used == GpuMilli::NONE).count() as u8
+        self.0
+            .iter()
+            .filter(|&&used| used == GpuMilli::NONE)
+            .count() as u8
     }
 
     /// How many GPUs have something left to give.
     pub fn open_count(&self) -> u8 {
-        self.0.iter().filter(|&&used| used < GpuMilli::WHOLE).count() as u8
+        self.0
+            .iter()
+            .filter(|&&used| used < GpuMilli::WHOLE)
+            .count() as u8
     }
 
     /// All that is used, in thousandths of a GPU.
@@ -73,14 +81,21 @@ impl GpuUse {
     /// The GPU with the least left that still has `milli`: so that whole GPUs stay whole.
     pub fn best_share(&self, milli: GpuMilli) -> Option<GpuSet> {
         let fits = self.free().enumerate().filter(|(_, free)| *free >= milli);
-        fits.min_by_key(|&(index, free)| (free, index)).map(|(index, _)| GpuSet::of([index]))
+        fits.min_by_key(|&(index, free)| (free, index))
+            .map(|(index, _)| GpuSet::of([index]))
     }
 
     /// The lowest `count` GPUs that nothing runs on.
     pub fn idle_set(&self, count: u8) -> Option<GpuSet> {
-        let idle = self.0.iter().enumerate().filter(|(_, used)| **used == GpuMilli::NONE);
-        let chosen: SmallVec<[usize; 8]> =
-            idle.map(|(index, _)| index).take(usize::from(count)).collect();
+        let idle = self
+            .0
+            .iter()
+            .enumerate()
+            .filter(|(_, used)| **used == GpuMilli::NONE);
+        let chosen: SmallVec<[usize; 8]> = idle
+            .map(|(index, _)| index)
+            .take(usize::from(count))
+            .collect();
         (chosen.len() == usize::from(count)).then(|| GpuSet::of(chosen))
     }
 
@@ -88,7 +103,9 @@ impl GpuUse {
     #[must_use]
     pub fn take(&mut self, gpus: GpuSet, milli: GpuMilli) -> bool {
         let room = |index: usize| {
-            self.0.get(index).is_some_and(|used| used.0 + milli.0 <= GpuMilli::WHOLE.0)
+            self.0
+                .get(index)
+                .is_some_and(|used| used.0 + milli.0 <= GpuMilli::WHOLE.0)
         };
         if !gpus.iter().all(room) {
             return false;
@@ -103,7 +120,10 @@ impl GpuUse {
     /// much to give.
     #[must_use]
     pub fn give_back(&mut self, gpus: GpuSet, milli: GpuMilli) -> bool {
-        if !gpus.iter().all(|index| self.0.get(index).is_some_and(|used| *used >= milli)) {
+        if !gpus
+            .iter()
+            .all(|index| self.0.get(index).is_some_and(|used| *used >= milli))
+        {
             return false;
         }
         for index in gpus.iter() {

@@ -67,32 +67,38 @@ impl Node {
 
     /// By the number of GPUs that have something left, then by free CPU. A task without a GPU
     /// looks here, so that it goes where it strands no GPU.
-    pub const BY_CPU_ROOM: Index<Self, (u8, CpuMilli)> =
-        Index::new("cpu_room", |node: &Self, keys: &mut Keys<'_, (u8, CpuMilli)>| {
+    pub const BY_CPU_ROOM: Index<Self, (u8, CpuMilli)> = Index::new(
+        "cpu_room",
+        |node: &Self, keys: &mut Keys<'_, (u8, CpuMilli)>| {
             keys.add((node.gpus.open_count(), node.cpu_free()));
-        });
+        },
+    );
 
     /// By model and by what is left of a GPU, an entry for each GPU with something left. A task
     /// with a share of a GPU looks here.
-    pub const BY_SHARE_ROOM: Index<Self, (Model, GpuMilli)> =
-        Index::new("share_room", |node: &Self, keys: &mut Keys<'_, (Model, GpuMilli)>| {
+    pub const BY_SHARE_ROOM: Index<Self, (Model, GpuMilli)> = Index::new(
+        "share_room",
+        |node: &Self, keys: &mut Keys<'_, (Model, GpuMilli)>| {
             let Some(model) = node.model else { return };
             for free in node.gpus.free().filter(|free| *free > GpuMilli::NONE) {
                 keys.add((model, free));
             }
-        });
+        },
+    );
 
     /// By model and by the number of GPUs that nothing runs on, if there are any. A task with
     /// whole GPUs looks here.
-    pub const BY_WHOLE_ROOM: Index<Self, (Model, u8)> =
-        Index::new("whole_room", |node: &Self, keys: &mut Keys<'_, (Model, u8)>| {
+    pub const BY_WHOLE_ROOM: Index<Self, (Model, u8)> = Index::new(
+        "whole_room",
+        |node: &Self, keys: &mut Keys<'_, (Model, u8)>| {
             let idle = node.gpus.idle_count();
             if let Some(model) = node.model
                 && idle > 0
             {
                 keys.add((model, idle));
             }
-        });
+        },
+    );
 
     /// A node that nothing runs on.
     pub fn empty(id: Id, spec: &NodeSpec) -> Self {
@@ -199,11 +205,18 @@ mod tests {
     }
 
     fn demand(cpu: u32, memory: u32, gpu: GpuDemand) -> Demand {
-        Demand { cpu: CpuMilli(cpu), memory: MemoryMib(memory), gpu }
+        Demand {
+            cpu: CpuMilli(cpu),
+            memory: MemoryMib(memory),
+            gpu,
+        }
     }
 
     fn whole(count: u8, models: &[u16]) -> GpuDemand {
-        GpuDemand::Whole { count, models: models.iter().copied().map(Model).collect() }
+        GpuDemand::Whole {
+            count,
+            models: models.iter().copied().map(Model).collect(),
+        }
     }
 
     #[test]
@@ -231,10 +244,20 @@ mod tests {
     fn shares_pack_and_whole_gpus_need_idle_ones() {
         let mut node = node(2);
         let models: crate::cluster::demand::Models = [Model(1)].into();
-        let share = demand(0, 0, GpuDemand::Share { milli: GpuMilli(500), models });
+        let share = demand(
+            0,
+            0,
+            GpuDemand::Share {
+                milli: GpuMilli(500),
+                models,
+            },
+        );
         assert_eq!(node.take(&share), Some(GpuSet::of([0])));
         assert_eq!(node.take(&share), Some(GpuSet::of([0])));
-        assert_eq!(node.take(&demand(0, 0, whole(1, &[1]))), Some(GpuSet::of([1])));
+        assert_eq!(
+            node.take(&demand(0, 0, whole(1, &[1]))),
+            Some(GpuSet::of([1]))
+        );
         assert!(!node.fits(&share));
         assert!(node.give_back(&share, GpuSet::of([0])));
         assert!(node.fits(&share));

@@ -100,7 +100,10 @@ pub struct Task {
 impl Task {
     /// It has no room anywhere.
     pub fn wait(&mut self) {
-        assert!(self.state == State::Pending, "a task waits that was not pending");
+        assert!(
+            self.state == State::Pending,
+            "a task waits that was not pending"
+        );
         self.state = State::Waiting;
         self.queued = None;
         self.waiting = Some((self.class, self.sequence));
@@ -119,7 +122,10 @@ impl Task {
 
     /// Its agent runs it.
     pub fn run(&mut self) {
-        assert!(self.state == State::Assigned, "a task runs that was not assigned");
+        assert!(
+            self.state == State::Assigned,
+            "a task runs that was not assigned"
+        );
         self.state = State::Running;
     }
 

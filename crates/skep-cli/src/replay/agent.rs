@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use skep::{AnyChange, Event, Filter, Id, WatchError, Watcher};
+use skep::{AnyChange, Event, Filter, Id, TableFilter, WatchError, Watcher};
 
 use super::Run;
 use super::commit::Committer;
@@ -51,8 +51,8 @@ pub struct Agents<'r> {
     running: BinaryHeap<Reverse<(Ending, usize, Id)>>,
 }
 
-fn tasks_of(node: Id) -> Filter {
-    Filter::of::<Task>().value(Task::BY_NODE, node).into()
+fn tasks_of(node: Id) -> TableFilter<Task> {
+    Filter::of::<Task>().value(Task::BY_NODE, node)
 }
 
 impl<'r> Agents<'r> {
@@ -110,7 +110,7 @@ impl<'r> Agents<'r> {
     }
 
     /// Takes all events that are there. True when there was any.
-    fn poll(&mut self) -> Result<bool, Fault> {
+    pub(super) fn poll(&mut self) -> Result<bool, Fault> {
         let mut moved = false;
         for index in 0..self.agents.len() {
             loop {
@@ -167,7 +167,9 @@ impl<'r> Agents<'r> {
         let (snapshot, watcher) = self.run.store.snapshot_and_watch(tasks_of(node));
         let tasks = || snapshot.find(Task::BY_NODE.eq(node));
         self.agents[index].watcher = watcher;
-        self.agents[index].ledger.start_over(snapshot.version(), tasks());
+        self.agents[index]
+            .ledger
+            .start_over(snapshot.version(), tasks());
         for task in tasks() {
             let todo = match task.state {
                 State::Assigned => ToDo::Run,
@@ -179,13 +181,15 @@ impl<'r> Agents<'r> {
     }
 
     /// Runs the tasks that were assigned. True when there was any.
-    fn run_assigned(&mut self) -> Result<bool, Fault> {
+    pub(super) fn run_assigned(&mut self) -> Result<bool, Fault> {
         let any = !self.to_run.is_empty();
         while let Some((_, id)) = self.to_run.pop_front() {
             let run = self.run;
             let runs = self.committer.commit(|tx| {
                 // After a lag the task may be here twice.
-                let task = tx.get::<Task>(&id).filter(|task| task.state == State::Assigned);
+                let task = tx
+                    .get::<Task>(&id)
+                    .filter(|task| task.state == State::Assigned);
                 let Some(task) = task else { return Ok(false) };
                 let task = task.rewritten(run.now(), Task::run);
                 tx.update(task)?;
@@ -199,19 +203,22 @@ impl<'r> Agents<'r> {
     }
 
     /// Ends the running tasks whose time has come. True when there was any.
-    fn end_due(&mut self) -> Result<bool, Fault> {
+    pub(super) fn end_due(&mut self) -> Result<bool, Fault> {
         if self.running.is_empty() {
             return Ok(false);
         }
         let run = self.run;
         let due_before = self.committer.latencies.read.time(|| {
-            run.store.view(|view| view.get::<Clock>(&TheClock).map(|clock| clock.due_before))
+            run.store
+                .view(|view| view.get::<Clock>(&TheClock).map(|clock| clock.due_before))
         });
         let mut any = false;
         while let Some(Reverse((ending, _, _))) = self.running.peek()
             && Some(*ending) < due_before
         {
-            let Some(Reverse((_, index, id))) = self.running.pop() else { break };
+            let Some(Reverse((_, index, id))) = self.running.pop() else {
+                break;
+            };
             self.end(index, id)?;
             any = true;
         }
@@ -226,7 +233,9 @@ impl<'r> Agents<'r> {
         // for quiet between the freeing and the offer.
         run.flow.begin(1);
         let ended = self.committer.commit(|tx| {
-            let task = tx.get::<Task>(&id).filter(|task| task.state == State::Running);
+            let task = tx
+                .get::<Task>(&id)
+                .filter(|task| task.state == State::Running);
             let (Some(task), Some(mut node)) = (task, tx.get::<Node>(&node).cloned()) else {
                 return Ok(None);
             };

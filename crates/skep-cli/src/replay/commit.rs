@@ -21,7 +21,11 @@ pub struct Committer<'r> {
 impl<'r> Committer<'r> {
     /// A thread's committer.
     pub fn new(run: &'r Run) -> Self {
-        Self { store: &run.store, counters: &run.counters, latencies: Latencies::default() }
+        Self {
+            store: &run.store,
+            counters: &run.counters,
+            latencies: Latencies::default(),
+        }
     }
 
     /// Commits a transaction. It is run again after conflicts, and the last run counts.
@@ -43,7 +47,9 @@ impl<'r> Committer<'r> {
                     Err(error) => return Err(Fault::Refused(error.to_string())),
                 }
             }
-            Err(Fault::Refused(format!("no success in {runs} runs of one transaction")))
+            Err(Fault::Refused(format!(
+                "no success in {runs} runs of one transaction"
+            )))
         });
         Counters::add(&counters.transactions, 1);
         if runs > 1 {

@@ -90,7 +90,9 @@ impl Flow {
     // A thread that panicked stops the replay, and what it left in here is still sound: every
     // change of `Inner` is a single one.
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.inner
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Begins activities.
@@ -101,7 +103,10 @@ impl Flow {
     /// Ends an activity.
     pub fn end(&self) {
         let mut inner = self.lock();
-        inner.activities = inner.activities.checked_sub(1).expect("an activity ends twice");
+        inner.activities = inner
+            .activities
+            .checked_sub(1)
+            .expect("an activity ends twice");
         inner.ended += 1;
         if inner.activities < self.calm_below {
             self.calm.notify_all();
@@ -138,7 +143,10 @@ impl Flow {
                 inner.taken += 1;
                 return Some(Sequence(inner.taken - 1));
             }
-            inner = self.released.wait(inner).unwrap_or_else(|poisoned| poisoned.into_inner());
+            inner = self
+                .released
+                .wait(inner)
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
         }
     }
 
@@ -169,7 +177,10 @@ impl Flow {
             if inner.queued != queued {
                 return Work::Queue(inner.queued);
             }
-            inner = self.work.wait(inner).unwrap_or_else(|poisoned| poisoned.into_inner());
+            inner = self
+                .work
+                .wait(inner)
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
         }
     }
 

@@ -68,12 +68,18 @@ impl Ledger {
     /// Takes an event down and tells what to do.
     pub fn take(&mut self, version: Version, change: &Change<'_, Task>) -> Result<ToDo, String> {
         let open = self.version.is_none_or(|(last, closed)| {
-            if closed { version > last } else { version == last }
+            if closed {
+                version > last
+            } else {
+                version == last
+            }
         });
         if !open {
             let (last, closed) = self.version.expect("there was an event before");
             let closed = if closed { "closed" } else { "open" };
-            return Err(format!("an event of version {version} behind {last}, which is {closed}"));
+            return Err(format!(
+                "an event of version {version} behind {last}, which is {closed}"
+            ));
         }
         self.version = Some((version, false));
         match (change.old(), change.new()) {
@@ -107,7 +113,10 @@ impl Ledger {
         };
         if before.is_some_and(|before| before != (old.revision, old.state)) {
             let name = &new.name;
-            return Err(format!("task {name} was seen as {before:?} before {:?}", old.revision));
+            return Err(format!(
+                "task {name} was seen as {before:?} before {:?}",
+                old.revision
+            ));
         }
         if before.is_none() && old.node.is_some() {
             return Err(format!("task {} was never seen to be assigned", new.name));
@@ -122,7 +131,9 @@ impl Ledger {
             }
             before => {
                 let (name, revision) = (&old.name, old.revision);
-                Err(format!("task {name} was deleted at {revision} and seen as {before:?}"))
+                Err(format!(
+                    "task {name} was deleted at {revision} and seen as {before:?}"
+                ))
             }
         }
     }
@@ -142,11 +153,16 @@ impl Ledger {
     pub fn start_over<'t>(&mut self, version: Version, tasks: impl Iterator<Item = &'t Task>) {
         self.lagged = true;
         self.version = Some((version, true));
-        self.tasks = tasks.map(|task| (task.id, (task.revision, task.state))).collect();
+        self.tasks = tasks
+            .map(|task| (task.id, (task.revision, task.state)))
+            .collect();
     }
 
     /// The fault of a node's events.
     pub fn fault(node: &str, what: String) -> Fault {
-        Fault::AgentOrder { node: node.to_owned(), what }
+        Fault::AgentOrder {
+            node: node.to_owned(),
+            what,
+        }
     }
 }

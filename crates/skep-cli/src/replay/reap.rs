@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use skep::{Event, Filter, Id, Watcher};
+use skep::{Event, Filter, Id, TableFilter, Watcher};
 
 use super::Run;
 use super::commit::Committer;
@@ -23,17 +23,21 @@ pub struct Reaper<'r> {
     watcher: Watcher,
 }
 
-fn over() -> Filter {
-    Filter::of::<Task>().updated().when(|change| {
-        change.new().is_some_and(|task| task.state.is_over())
-    })
-    .into()
+fn over() -> TableFilter<Task> {
+    let is_over = |task: &Task| task.state.is_over();
+    Filter::of::<Task>()
+        .updated()
+        .when(move |change| change.new().is_some_and(is_over))
 }
 
 impl<'r> Reaper<'r> {
     /// A reaper that follows the store from now on.
     pub fn new(run: &'r Run) -> Self {
-        Self { run, committer: Committer::new(run), watcher: run.store.watch(over()) }
+        Self {
+            run,
+            committer: Committer::new(run),
+            watcher: run.store.watch(over()),
+        }
     }
 
     /// Deletes what is over until the replay stops and nothing more has come.
@@ -41,7 +45,10 @@ impl<'r> Reaper<'r> {
         loop {
             match self.watcher.recv_timeout(LOOK_UP) {
                 Ok(Some(Event::Change(change))) => {
-                    if let Some(task) = change.of::<Task>().and_then(|change| change.new().map(|task| task.id)) {
+                    if let Some(task) = change
+                        .of::<Task>()
+                        .and_then(|change| change.new().map(|task| task.id))
+                    {
                         self.delete(task)?;
                     }
                 }
@@ -74,8 +81,10 @@ impl<'r> Reaper<'r> {
         let (snapshot, watcher) = self.run.store.snapshot_and_watch(over());
         self.watcher = watcher;
         let tasks = snapshot.find(skep::keys::<Task>().all());
-        let over: Vec<Id> =
-            tasks.filter(|task| task.state.is_over()).map(|task| task.id).collect();
+        let over: Vec<Id> = tasks
+            .filter(|task| task.state.is_over())
+            .map(|task| task.id)
+            .collect();
         over.into_iter().try_for_each(|task| self.delete(task))
     }
 }
@@ -83,7 +92,8 @@ impl<'r> Reaper<'r> {
 /// Deletes a task that waits and whose time is over: it never had room. False: it does not wait.
 pub fn withdraw(committer: &mut Committer<'_>, id: Id) -> Result<bool, Fault> {
     committer.commit(|tx| {
-        if !tx.get::<Task>(&id).is_some_and(|task| task.state == State::Waiting) {
+        let task = tx.get::<Task>(&id);
+        if task.is_none_or(|task| task.state != State::Waiting) {
             return Ok(false);
         }
         tx.delete::<Task>(&id)?;

@@ -58,7 +58,12 @@ pub struct Scheduler<'r> {
 impl<'r> Scheduler<'r> {
     /// The scheduler with a number below `of`.
     pub fn new(run: &'r Run, number: usize, of: usize) -> Self {
-        Self { run, committer: Committer::new(run), number, of }
+        Self {
+            run,
+            committer: Committer::new(run),
+            number,
+            of,
+        }
     }
 
     /// Places tasks until the replay stops.
@@ -84,7 +89,9 @@ impl<'r> Scheduler<'r> {
     fn look_at_queue(&mut self) -> Result<bool, Fault> {
         let run = self.run;
         let queue: Vec<Id> = run.store.view(|view| {
-            view.find(Task::BY_QUEUED.all().limit(QUEUE_LOOK_MAX)).map(|task| task.id).collect()
+            view.find(Task::BY_QUEUED.all().limit(QUEUE_LOOK_MAX))
+                .map(|task| task.id)
+                .collect()
         });
         // Each begins at its own place of the queue; when it is shorter than there are
         // schedulers, several try the same task.
@@ -104,7 +111,9 @@ impl<'r> Scheduler<'r> {
         for choice in 1.. {
             let chosen = self.committer.latencies.choose.time(|| {
                 let snapshot = self.run.store.snapshot();
-                let task = snapshot.get::<Task>(&id).filter(|task| task.state == State::Pending)?;
+                let task = snapshot
+                    .get::<Task>(&id)
+                    .filter(|task| task.state == State::Pending)?;
                 Some(choose(&snapshot, &task.demand))
             });
             let Some(chosen) = chosen else {
@@ -113,9 +122,9 @@ impl<'r> Scheduler<'r> {
             };
             let now = || self.run.now();
             let placement = match chosen.filter(|_| choice < CHOICES_MAX) {
-                Some(node) => self.committer.commit(|tx| {
-                    place_on(tx, id, State::Pending, node, now())
-                })?,
+                Some(node) => self
+                    .committer
+                    .commit(|tx| place_on(tx, id, State::Pending, node, now()))?,
                 None => self.committer.commit(|tx| place_or_wait(tx, id, now()))?,
             };
             match placement {
@@ -138,12 +147,15 @@ impl<'r> Scheduler<'r> {
         let run = self.run;
         while !run.flow.stopping() {
             let snapshot = run.store.snapshot();
-            let Some(task) = self.oldest_that_fits(&snapshot, node) else { break };
+            let Some(task) = self.oldest_that_fits(&snapshot, node) else {
+                break;
+            };
             // The task to place is an activity from now on, as one from the queue is.
             run.flow.begin(1);
             let now = || run.now();
-            let placement =
-                self.committer.commit(|tx| place_on(tx, task, State::Waiting, node, now()))?;
+            let placement = self
+                .committer
+                .commit(|tx| place_on(tx, task, State::Waiting, node, now()))?;
             match placement {
                 Placement::Placed => {
                     Counters::add(&run.counters.placed, 1);
@@ -201,7 +213,10 @@ fn place_or_wait(
     id: Id,
     now: crate::objects::task::Moment,
 ) -> Result<Placement, skep::Error> {
-    let Some(task) = tx.get::<Task>(&id).filter(|task| task.state == State::Pending) else {
+    let Some(task) = tx
+        .get::<Task>(&id)
+        .filter(|task| task.state == State::Pending)
+    else {
         return Ok(Placement::TaskLost);
     };
     if let Some(node) = choose(&*tx, &task.demand) {

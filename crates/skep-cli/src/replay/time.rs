@@ -85,7 +85,14 @@ impl<'r> Timekeeper<'r> {
     pub fn new(run: &'r Run, pace: Pace) -> Self {
         let committer = Committer::new(run);
         let due_before = Ending::default();
-        Self { run, committer, pace, began: Instant::now(), passed: 0, due_before }
+        Self {
+            run,
+            committer,
+            pace,
+            began: Instant::now(),
+            passed: 0,
+            due_before,
+        }
     }
 
     /// Lets time pass until the timeline is over and all is quiet, or the replay stops.
@@ -110,14 +117,26 @@ impl<'r> Timekeeper<'r> {
     fn next(&self, activities: usize) -> Next {
         let entries = &self.run.timeline.entries()[self.passed..];
         let Some(first) = entries.first() else {
-            return if activities == 0 { Next::Over } else { Next::Nothing(LOOK_UP) };
+            return if activities == 0 {
+                Next::Over
+            } else {
+                Next::Nothing(LOOK_UP)
+            };
         };
-        let behind = self.run.store.version().get().saturating_sub(self.run.audited().get());
+        let behind = self
+            .run
+            .store
+            .version()
+            .get()
+            .saturating_sub(self.run.audited().get());
         if behind > AUDIT_BEHIND_MAX {
             return Next::Nothing(Duration::from_millis(1));
         }
         let (mut count, mut creations) = (0, 0);
-        for entry in entries.iter().take(ACTIVITIES_MAX.saturating_sub(activities)) {
+        for entry in entries
+            .iter()
+            .take(ACTIVITIES_MAX.saturating_sub(activities))
+        {
             if !self.wait_for(entry.at).is_zero() {
                 break;
             }
@@ -141,7 +160,9 @@ impl<'r> Timekeeper<'r> {
 
     /// How long until a simulated time.
     fn wait_for(&self, at: Seconds) -> Duration {
-        let Pace::Speed(speed) = self.pace else { return Duration::ZERO };
+        let Pace::Speed(speed) = self.pace else {
+            return Duration::ZERO;
+        };
         let (start, _) = self.run.timeline.span();
         let due = at.since(start).0 as f64 / speed;
         // Longer waits than a day are cut: the wait is looked at again anyway.
@@ -151,7 +172,9 @@ impl<'r> Timekeeper<'r> {
 
     fn state_of(&self, task: Sequence) -> Option<State> {
         let id = self.run.task_id(task);
-        self.run.store.view(|view| view.get::<Task>(&id).map(|task| task.state))
+        self.run
+            .store
+            .view(|view| view.get::<Task>(&id).map(|task| task.state))
     }
 
     /// Lets the next entries come due.
@@ -189,7 +212,10 @@ impl<'r> Timekeeper<'r> {
             return Ok(());
         }
         let state = self.state_of(task);
-        Err(Fault::Stirred { task: self.run.cluster.task(task).name.to_string(), state })
+        Err(Fault::Stirred {
+            task: self.run.cluster.task(task).name.to_string(),
+            state,
+        })
     }
 }
 
@@ -202,17 +228,29 @@ struct Stall {
 
 impl Stall {
     fn new(run: &Run) -> Self {
-        Self { version: run.store.version(), activities: 0, since: Instant::now() }
+        Self {
+            version: run.store.version(),
+            activities: 0,
+            since: Instant::now(),
+        }
     }
 
     /// Fails when activities have been open and the store has stood still for too long.
     fn look(&mut self, run: &Run, activities: usize) -> Result<(), Fault> {
         let version = run.store.version();
         if activities == 0 || activities != self.activities || version != self.version {
-            *self = Self { version, activities, since: Instant::now() };
+            *self = Self {
+                version,
+                activities,
+                since: Instant::now(),
+            };
         }
         if self.since.elapsed() > STALL_MAX {
-            return Err(Fault::Stalled { version, activities, after: STALL_MAX });
+            return Err(Fault::Stalled {
+                version,
+                activities,
+                after: STALL_MAX,
+            });
         }
         Ok(())
     }

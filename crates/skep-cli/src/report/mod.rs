@@ -1,9 +1,10 @@
 //! What a replay says at its end: one summary, as a table or as JSON, and the placements as CSV.
 
 pub mod placements;
+mod summary;
 mod table;
 
-use serde::Serialize;
+use skep::Stats;
 
 use crate::books::audit::Audited;
 use crate::books::fault::{Fault, Faults};
@@ -12,144 +13,9 @@ use crate::cluster::amounts::Sequence;
 use crate::objects::task::State;
 use crate::replay::measure::{Counters, Latency};
 use crate::replay::{Outcome, Run, Threads};
+pub use summary::Summary;
+use summary::{Books, Commits, Input, Latencies, Peak, Quantiles, StoreState, Tasks, Time};
 pub use table::table;
-
-/// All that a replay tells of itself.
-#[derive(Clone, Debug, Serialize)]
-pub struct Summary {
-    /// What was played.
-    pub input: Input,
-    /// How it ended: `complete`, `interrupted`, or `broken` when the books do not balance.
-    pub end: &'static str,
-    /// What became of the tasks.
-    pub tasks: Tasks,
-    /// How time passed.
-    pub time: Time,
-    /// What was committed.
-    pub commits: Commits,
-    /// How long things took, in microseconds.
-    pub latency_us: Latencies,
-    /// How full the cluster was when each resource was fullest, in percent.
-    pub peak_percent: Peak,
-    /// What the store held at the end.
-    pub store: StoreState,
-    /// What was checked.
-    pub books: Books,
-}
-
-/// What was played, by how many.
-#[derive(Clone, Debug, Serialize)]
-pub struct Input {
-    pub nodes: usize,
-    pub tasks: usize,
-    pub seed: u64,
-    pub submitters: usize,
-    pub schedulers: usize,
-    pub agent_threads: usize,
-}
-
-/// What became of the tasks. `submitted` is the sum of `placed`, `pending_no_room`,
-/// `pending_unplaceable` and `pending_untried`.
-#[derive(Clone, Debug, Serialize)]
-pub struct Tasks {
-    pub submitted: u64,
-    pub placed: u64,
-    pub placed_after_wait: u64,
-    pub finished: u64,
-    pub failed: u64,
-    /// Placed, and not over at the end.
-    pub still_running: u64,
-    /// Never placed: whenever a scheduler looked, no node had room.
-    pub pending_no_room: u64,
-    /// Never placed: no node would have room if nothing else were on it.
-    pub pending_unplaceable: u64,
-    /// Never placed: the replay ended before a scheduler looked.
-    pub pending_untried: u64,
-    pub deleted: u64,
-}
-
-/// How time passed.
-#[derive(Clone, Debug, Serialize)]
-pub struct Time {
-    pub wall_seconds: f64,
-    pub wall_seconds_with_checks: f64,
-    pub simulated_seconds: u64,
-    pub placed_per_second: f64,
-}
-
-/// What was committed.
-#[derive(Clone, Debug, Serialize)]
-pub struct Commits {
-    /// Versions: commits that wrote something.
-    pub count: u64,
-    pub per_second: f64,
-    /// Transactions run to their end, those with nothing to write included.
-    pub transactions: u64,
-    /// Transactions that met a conflict.
-    pub conflicts: u64,
-    /// How often a transaction was run again for that.
-    pub retries: u64,
-    /// How often one used up the store's attempts and was begun anew.
-    pub gave_up: u64,
-    /// Races that a scheduler lost: the task was taken, or the room was.
-    pub tasks_lost: u64,
-    pub room_lost: u64,
-}
-
-/// One distribution.
-#[derive(Clone, Debug, Serialize)]
-pub struct Quantiles {
-    pub count: u64,
-    pub p50: f64,
-    pub p99: f64,
-    #[serde(rename = "p99.9")]
-    pub p999: f64,
-    pub max: f64,
-}
-
-/// All distributions.
-#[derive(Clone, Debug, Serialize)]
-pub struct Latencies {
-    pub read: Quantiles,
-    pub choose: Quantiles,
-    pub commit: Quantiles,
-    pub delivery: Quantiles,
-}
-
-/// The peak of each resource, in percent of what there is.
-#[derive(Clone, Debug, Serialize)]
-pub struct Peak {
-    pub cpu: f64,
-    pub memory: f64,
-    pub gpu: f64,
-    /// Not in percent: how many tasks held room at once.
-    pub tasks: u64,
-}
-
-/// What the store held.
-#[derive(Clone, Debug, Serialize)]
-pub struct StoreState {
-    pub version: u64,
-    pub records: u64,
-    pub versions_alive: u64,
-    pub bytes_alive: u64,
-    pub versions_alive_peak: u64,
-    pub bytes_alive_peak: u64,
-}
-
-/// What was checked, and what broke.
-#[derive(Clone, Debug, Serialize)]
-pub struct Books {
-    pub balanced: bool,
-    pub versions_checked: u64,
-    pub events_checked: u64,
-    pub whole_comparisons: u64,
-    /// Agents' watchers that lagged and were begun anew, and the commits they missed.
-    pub watchers_lagged: u64,
-    pub commits_missed: u64,
-    pub faults_count: u64,
-    pub faults: Vec<String>,
-}
 
 /// The most that the store held, looked at now and then.
 #[derive(Clone, Copy, Debug, Default)]
@@ -162,9 +28,14 @@ impl Watermark {
     /// Looks at what the store holds.
     pub fn look(&mut self, run: &Run) {
         let stats = run.store.stats();
-        self.versions = self.versions.max(stats.versions as u64);
-        self.bytes = self.bytes.max(stats.bytes as u64);
+        self.versions = self.versions.max(stats.versions);
+        self.bytes = self.bytes.max(bytes_alive(&stats));
     }
+}
+
+/// The bytes of the versions, and of the indexes and the log that lead to them.
+fn bytes_alive(stats: &Stats) -> u64 {
+    stats.version_bytes + stats.structure_bytes
 }
 
 /// Sums a replay up. The last checks are made here: that the counts agree.
@@ -178,11 +49,21 @@ pub fn summarize(
 ) -> Summary {
     let tasks = tasks(run, outcome.audited.as_ref(), faults);
     let seconds = outcome.took.as_secs_f64();
-    let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+    let per_second = |count: u64| {
+        if seconds > 0.0 {
+            count as f64 / seconds
+        } else {
+            0.0
+        }
+    };
     let (first, last) = run.timeline.span();
-    let now = outcome.audited.as_ref().map_or(first, |audited| audited.now).min(last);
+    let now = outcome
+        .audited
+        .as_ref()
+        .map_or(first, |audited| audited.now)
+        .min(last);
     let stats = &outcome.stats;
-    let (versions, bytes) = (stats.versions as u64, stats.bytes as u64);
+    let (versions, bytes) = (stats.versions, bytes_alive(stats));
     Summary {
         input: Input {
             nodes: run.cluster.nodes.len(),
@@ -214,7 +95,7 @@ pub fn summarize(
         peak_percent: peak(run, outcome.audited.as_ref()),
         store: StoreState {
             version: run.store.version().get(),
-            records: stats.records as u64,
+            log_commits: stats.log_commits,
             versions_alive: versions,
             bytes_alive: bytes,
             versions_alive_peak: watermark.versions.max(versions),
@@ -248,19 +129,70 @@ fn tasks(run: &Run, audited: Option<&Audited>, faults: &Faults) -> Tasks {
         deleted: history.count(|_, life| life.deleted),
     };
     if audited.is_some() {
-        let deleted = Counters::read(&counters.reaped) + Counters::read(&counters.withdrawn);
-        let counts = [
-            ("tasks submitted", Counters::read(&counters.submitted), tasks.submitted),
-            ("tasks placed", Counters::read(&counters.placed), tasks.placed),
-            ("tasks finished", Counters::read(&counters.finished), tasks.finished),
-            ("tasks failed", Counters::read(&counters.failed), tasks.failed),
-            ("tasks deleted", deleted, tasks.deleted),
-        ];
-        for (what, counted, shown) in counts.into_iter().filter(|(_, left, right)| left != right) {
-            faults.add(Fault::Count { what, counted, shown });
-        }
+        check_counts(run, &tasks, faults);
     }
     tasks
+}
+
+/// The threads' own counts must agree with the events, and at its end nothing may be left over.
+fn check_counts(run: &Run, tasks: &Tasks, faults: &Faults) {
+    let counters = &run.counters;
+    let agree = |what, counted, shown| {
+        if counted != shown {
+            faults.add(Fault::Count {
+                what,
+                counted,
+                shown,
+            });
+        }
+    };
+    let deleted = Counters::read(&counters.reaped) + Counters::read(&counters.withdrawn);
+    agree(
+        "tasks submitted",
+        Counters::read(&counters.submitted),
+        tasks.submitted,
+    );
+    agree(
+        "tasks placed",
+        Counters::read(&counters.placed),
+        tasks.placed,
+    );
+    agree(
+        "tasks finished",
+        Counters::read(&counters.finished),
+        tasks.finished,
+    );
+    agree(
+        "tasks failed",
+        Counters::read(&counters.failed),
+        tasks.failed,
+    );
+    agree("tasks deleted", deleted, tasks.deleted);
+    let pending = tasks.pending_no_room + tasks.pending_unplaceable + tasks.pending_untried;
+    agree(
+        "tasks placed or pending",
+        tasks.placed + pending,
+        tasks.submitted,
+    );
+    if !run.interrupted() && faults.count() == 0 {
+        let to_delete = run
+            .cluster
+            .tasks
+            .iter()
+            .filter(|task| task.deleted_at.is_some())
+            .count();
+        agree(
+            "tasks of the trace",
+            run.cluster.tasks.len() as u64,
+            tasks.submitted,
+        );
+        agree(
+            "tasks that the trace deletes",
+            to_delete as u64,
+            tasks.deleted,
+        );
+        agree("tasks not tried", 0, tasks.pending_untried);
+    }
 }
 
 fn commits(run: &Run, per_second: &impl Fn(u64) -> f64) -> Commits {
@@ -292,12 +224,25 @@ fn peak(run: &Run, audited: Option<&Audited>) -> Peak {
     let used = audited.map(|audited| audited.peak).unwrap_or_default();
     let nodes = &run.cluster.nodes;
     let percent = |used: u64, there: u64| {
-        if there == 0 { 0.0 } else { 100.0 * used as f64 / there as f64 }
+        if there == 0 {
+            0.0
+        } else {
+            100.0 * used as f64 / there as f64
+        }
     };
     Peak {
-        cpu: percent(used.cpu_milli, nodes.iter().map(|node| u64::from(node.cpu.0)).sum()),
-        memory: percent(used.memory_mib, nodes.iter().map(|node| u64::from(node.memory.0)).sum()),
-        gpu: percent(used.gpu_milli, nodes.iter().map(|node| u64::from(node.gpus) * 1_000).sum()),
+        cpu: percent(
+            used.cpu_milli,
+            nodes.iter().map(|node| u64::from(node.cpu.0)).sum(),
+        ),
+        memory: percent(
+            used.memory_mib,
+            nodes.iter().map(|node| u64::from(node.memory.0)).sum(),
+        ),
+        gpu: percent(
+            used.gpu_milli,
+            nodes.iter().map(|node| u64::from(node.gpus) * 1_000).sum(),
+        ),
         tasks: used.tasks,
     }
 }

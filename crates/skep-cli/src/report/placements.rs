@@ -13,8 +13,16 @@ use crate::input::error::InputError;
 use crate::objects::task::State;
 use crate::replay::Run;
 
-const HEADER: [&str; 8] =
-    ["task", "node", "gpus", "state", "placed_at_version", "created_at", "placed_at", "ended_at"];
+const HEADER: [&str; 8] = [
+    "task",
+    "node",
+    "gpus",
+    "state",
+    "placed_at_version",
+    "created_at",
+    "placed_at",
+    "ended_at",
+];
 
 /// Where the placements go. It is opened before the replay, so that a wrong name is known before
 /// the work is done, and takes the place of an older file only when it is complete.
@@ -34,14 +42,21 @@ impl Target {
     /// Opens a target, which must not be one of the `inputs`.
     pub fn open(path: &Path, inputs: &[&Path]) -> Result<Self, InputError> {
         let fault = |what: &str| InputError::file(path, format!("{what}; name another --csv-out"));
-        let cannot = |error: io::Error| fault(&format!("it cannot be written: {error}"));
+        // The kind alone: the error of a temporary file names that file, which nobody asked for.
+        let cannot = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => fault("there is no such folder"),
+            kind => fault(&format!("it cannot be written: {kind}")),
+        };
         let there = fs::metadata(path).ok();
         if there.as_ref().is_some_and(fs::Metadata::is_dir) {
             return Err(fault("it is a folder"));
         }
         // A link is followed, so that what it leads to is replaced and not the link.
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if inputs.iter().any(|input| fs::canonicalize(input).is_ok_and(|input| input == real)) {
+        if inputs
+            .iter()
+            .any(|input| fs::canonicalize(input).is_ok_and(|input| input == real))
+        {
             return Err(fault("it is the input"));
         }
         let kind = match there {
@@ -51,7 +66,10 @@ impl Target {
             there => {
                 if there.is_some() {
                     // A file that may not be written is not replaced, though its folder may be.
-                    OpenOptions::new().append(true).open(&real).map_err(cannot)?;
+                    OpenOptions::new()
+                        .append(true)
+                        .open(&real)
+                        .map_err(cannot)?;
                 }
                 let folder = match real.parent() {
                     Some(folder) if folder != Path::new("") => folder,
@@ -90,13 +108,18 @@ fn beside(folder: &Path) -> io::Result<NamedTempFile> {
 }
 
 fn rows(run: &Run, history: &History, file: &mut File) -> io::Result<()> {
-    let nodes: HashMap<Id, usize> =
-        (0..run.cluster.nodes.len()).map(|index| (run.node_id(index), index)).collect();
+    let nodes: HashMap<Id, usize> = (0..run.cluster.nodes.len())
+        .map(|index| (run.node_id(index), index))
+        .collect();
+    let placeable_classes = run.cluster.placeable_classes();
     let mut writer = csv::Writer::from_writer(io::BufWriter::new(file));
     writer.write_record(HEADER)?;
     for (sequence, life) in history.lives() {
         let spec = run.cluster.task(sequence);
-        let Some(state) = state(life) else { continue };
+        let placeable = placeable_classes[spec.class.index()];
+        let Some(state) = state(life, placeable) else {
+            continue;
+        };
         let seconds = |at: Option<crate::cluster::amounts::Seconds>| {
             at.map(|at| at.0.to_string()).unwrap_or_default()
         };
@@ -105,9 +128,13 @@ fn rows(run: &Run, history: &History, file: &mut File) -> io::Result<()> {
         writer.write_record([
             &*spec.name,
             node.map_or("", |&index| &run.cluster.nodes[index].name),
-            &placed.map(|placed| placed.gpus.to_string()).unwrap_or_default(),
+            &placed
+                .map(|placed| placed.gpus.to_string())
+                .unwrap_or_default(),
             state,
-            &placed.map(|placed| placed.version.to_string()).unwrap_or_default(),
+            &placed
+                .map(|placed| placed.version.to_string())
+                .unwrap_or_default(),
             &spec.created_at.0.to_string(),
             &seconds(placed.map(|placed| placed.at)),
             &seconds(life.ended_at),
@@ -117,10 +144,11 @@ fn rows(run: &Run, history: &History, file: &mut File) -> io::Result<()> {
 }
 
 /// The last state of a task that was created.
-fn state(life: &Life) -> Option<&'static str> {
+fn state(life: &Life, placeable: bool) -> Option<&'static str> {
     Some(match life.state? {
         State::Pending => "pending",
-        State::Waiting => "no_room",
+        State::Waiting if placeable => "no_room",
+        State::Waiting => "unplaceable",
         State::Assigned => "assigned",
         State::Running => "running",
         State::Finished => "finished",

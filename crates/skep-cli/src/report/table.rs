@@ -3,11 +3,16 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Row, Table};
 
-use super::{Quantiles, Summary};
+use super::summary::{Quantiles, Summary};
 
 /// The summary as lines of text.
 pub fn table(summary: &Summary) -> String {
-    let tables = [tasks(summary), commits(summary), latencies(summary), store(summary)];
+    let tables = [
+        tasks(summary),
+        commits(summary),
+        latencies(summary),
+        store(summary),
+    ];
     let mut text = tables.map(|table| table.to_string()).join("\n");
     text.push('\n');
     text.push_str(&verdict(summary));
@@ -28,28 +33,56 @@ fn titled<const N: usize>(title: [&str; N]) -> Table {
 
 fn add(table: &mut Table, name: &str, value: impl Into<String>) {
     let mut row = Row::new();
-    row.add_cell(Cell::new(name)).add_cell(Cell::new(value.into()));
+    row.add_cell(Cell::new(name))
+        .add_cell(Cell::new(value.into()));
     table.add_row(row);
 }
 
 fn tasks(summary: &Summary) -> Table {
     let tasks = &summary.tasks;
-    let mut table = titled(["tasks", &format!("of {}", grouped(summary.input.tasks as u64))]);
+    let mut table = titled([
+        "tasks",
+        &format!("of {}", grouped(summary.input.tasks as u64)),
+    ]);
     add(&mut table, "submitted", grouped(tasks.submitted));
     add(&mut table, "placed", grouped(tasks.placed));
-    add(&mut table, "  of these after waiting for room", grouped(tasks.placed_after_wait));
+    add(
+        &mut table,
+        "  of these after waiting for room",
+        grouped(tasks.placed_after_wait),
+    );
     add(&mut table, "finished", grouped(tasks.finished));
     add(&mut table, "failed", grouped(tasks.failed));
     add(&mut table, "still running", grouped(tasks.still_running));
-    add(&mut table, "pending for want of room", grouped(tasks.pending_no_room));
-    add(&mut table, "unplaceable on any node, even empty", grouped(tasks.pending_unplaceable));
+    add(
+        &mut table,
+        "pending for want of room",
+        grouped(tasks.pending_no_room),
+    );
+    add(
+        &mut table,
+        "unplaceable on any node, even empty",
+        grouped(tasks.pending_unplaceable),
+    );
     if tasks.pending_untried > 0 {
-        add(&mut table, "not looked at before the end", grouped(tasks.pending_untried));
+        add(
+            &mut table,
+            "not looked at before the end",
+            grouped(tasks.pending_untried),
+        );
     }
     let peak = &summary.peak_percent;
     let nodes = grouped(summary.input.nodes as u64);
-    add(&mut table, &format!("fullest: CPU of {nodes} nodes"), format!("{:.1} %", peak.cpu));
-    add(&mut table, "fullest: memory", format!("{:.1} %", peak.memory));
+    add(
+        &mut table,
+        &format!("fullest: CPU of {nodes} nodes"),
+        format!("{:.1} %", peak.cpu),
+    );
+    add(
+        &mut table,
+        "fullest: memory",
+        format!("{:.1} %", peak.memory),
+    );
     add(&mut table, "fullest: GPUs", format!("{:.1} %", peak.gpu));
     table
 }
@@ -58,14 +91,46 @@ fn commits(summary: &Summary) -> Table {
     let (commits, time) = (&summary.commits, &summary.time);
     let mut table = titled(["commits", &grouped(commits.count)]);
     add(&mut table, "commits/s", grouped(commits.per_second as u64));
-    add(&mut table, "placements/s", grouped(time.placed_per_second as u64));
-    add(&mut table, "transactions with a conflict", grouped(commits.conflicts));
-    add(&mut table, "runs again after a conflict", grouped(commits.retries));
-    add(&mut table, "races lost: task already taken", grouped(commits.tasks_lost));
-    add(&mut table, "races lost: room already taken", grouped(commits.room_lost));
-    add(&mut table, "wall time", format!("{:.2} s", time.wall_seconds));
-    add(&mut table, "wall time with checks", format!("{:.2} s", time.wall_seconds_with_checks));
-    add(&mut table, "simulated time", format!("{} s", grouped(time.simulated_seconds)));
+    add(
+        &mut table,
+        "placements/s",
+        grouped(time.placed_per_second as u64),
+    );
+    add(
+        &mut table,
+        "transactions with a conflict",
+        grouped(commits.conflicts),
+    );
+    add(
+        &mut table,
+        "runs again after a conflict",
+        grouped(commits.retries),
+    );
+    add(
+        &mut table,
+        "races lost: task already taken",
+        grouped(commits.tasks_lost),
+    );
+    add(
+        &mut table,
+        "races lost: room already taken",
+        grouped(commits.room_lost),
+    );
+    add(
+        &mut table,
+        "wall time",
+        format!("{:.2} s", time.wall_seconds),
+    );
+    add(
+        &mut table,
+        "wall time with checks",
+        format!("{:.2} s", time.wall_seconds_with_checks),
+    );
+    add(
+        &mut table,
+        "simulated time",
+        format!("{} s", grouped(time.simulated_seconds)),
+    );
     table
 }
 
@@ -73,8 +138,20 @@ fn latencies(summary: &Summary) -> Table {
     let latency = &summary.latency_us;
     let mut table = titled(["latency", "p50", "p99", "p99.9", "count"]);
     let mut add = |name: &str, quantiles: &Quantiles| {
-        let Quantiles { count, p50, p99, p999, .. } = *quantiles;
-        table.add_row([name.to_owned(), micros(p50), micros(p99), micros(p999), grouped(count)]);
+        let Quantiles {
+            count,
+            p50,
+            p99,
+            p999,
+            ..
+        } = *quantiles;
+        table.add_row([
+            name.to_owned(),
+            micros(p50),
+            micros(p99),
+            micros(p999),
+            grouped(count),
+        ]);
     };
     add("read of one object", &latency.read);
     add("snapshot and choice of a node", &latency.choose);
@@ -88,8 +165,16 @@ fn store(summary: &Summary) -> Table {
     let mut table = titled(["store", "at the end", "at most seen"]);
     let (versions, bytes) = (store.versions_alive, store.bytes_alive);
     let (versions_peak, bytes_peak) = (store.versions_alive_peak, store.bytes_alive_peak);
-    table.add_row(["versions alive".to_owned(), grouped(versions), grouped(versions_peak)]);
-    table.add_row(["bytes alive".to_owned(), grouped(bytes), grouped(bytes_peak)]);
+    table.add_row([
+        "versions alive".to_owned(),
+        grouped(versions),
+        grouped(versions_peak),
+    ]);
+    table.add_row([
+        "bytes alive".to_owned(),
+        grouped(bytes),
+        grouped(bytes_peak),
+    ]);
     table
 }
 

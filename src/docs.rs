@@ -1,0 +1,5 @@
+//! Longer texts.
+
+pub mod guarantees {
+    //! What the store promises.
+}

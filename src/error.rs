@@ -1,0 +1,372 @@
+//! The errors: an enum a verb, each with what the caller needs to go on.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::table::value::Value;
+use crate::version::Version;
+
+/// A unique index has the value already, for another object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Duplicate {
+    /// The table's name.
+    pub table: &'static str,
+    /// The unique index's name.
+    pub index: &'static str,
+    /// The value that is taken.
+    pub key: Value,
+    /// The key of the object that has it.
+    pub holder: Value,
+}
+
+/// An object with the key is there already, or is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyError {
+    /// The table's name.
+    pub table: &'static str,
+    /// The key.
+    pub key: Value,
+}
+
+/// Why an object was not created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// There is one with the key.
+    Exists(KeyError),
+    /// A unique index refuses it.
+    Duplicate(Duplicate),
+}
+
+/// Why an object was not updated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReplaceError {
+    /// There is none with the key.
+    NotFound(KeyError),
+    /// The update was made from another version of the object than the one that is there.
+    OutOfSequence {
+        /// The version that the update was made from.
+        expected: Version,
+        /// The version that is there.
+        found: Version,
+    },
+    /// A unique index refuses it.
+    Duplicate(Duplicate),
+}
+
+/// Why an object was not put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpsertError {
+    /// A unique index refuses it.
+    Duplicate(Duplicate),
+}
+
+/// Why an object was not deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeleteError {
+    /// There is none with the key.
+    NotFound(KeyError),
+    /// The deletion was decided on another version of the object than the one that is there.
+    OutOfSequence {
+        /// The version that the deletion was decided on.
+        expected: Version,
+        /// The version that is there.
+        found: Version,
+    },
+}
+
+/// Why a transaction was not committed. Nothing of it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// Something that it read was changed by the commit named, since its snapshot. Begin again: the new snapshot shows that commit.
+    Conflict {
+        /// The first commit found to be in conflict.
+        with: Version,
+    },
+    /// Another transaction took a value of a unique index since the snapshot.
+    Duplicate(Duplicate),
+    /// So many commits passed since its snapshot that the log no longer reaches back to it.
+    TooOld {
+        /// The snapshot's version.
+        snapshot: Version,
+        /// The oldest version that the log reaches back to.
+        oldest: Version,
+    },
+    /// It changes more objects than a transaction may.
+    TooLarge {
+        /// How many objects it changes.
+        changes: usize,
+        /// How many it may.
+        changes_max: usize,
+    },
+}
+
+/// Why an update was not committed. Nothing of it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpdateError<E> {
+    /// The closure refused, for this reason.
+    Closure(E),
+    /// Other transactions got in its way at every attempt.
+    Conflict {
+        /// How many attempts there were: all that the store allows.
+        attempts: u32,
+    },
+    /// It took so long that the log no longer reaches back to its snapshot.
+    TooOld {
+        /// The snapshot's version.
+        snapshot: Version,
+        /// The oldest version that the log reaches back to.
+        oldest: Version,
+    },
+    /// It changes more objects than a transaction may: use [`Store::batch`](crate::Store::batch).
+    TooLarge {
+        /// How many objects it changes.
+        changes: usize,
+        /// How many it may.
+        changes_max: usize,
+    },
+}
+
+/// Why there is no snapshot at a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// The version is older than the store retains.
+    Compacted {
+        /// The oldest version that there is.
+        oldest: Version,
+    },
+    /// The version has not been committed yet.
+    Future {
+        /// The newest version that there is.
+        newest: Version,
+    },
+}
+
+/// Why a watcher has nothing more to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WatchError {
+    /// It fell behind by more than the store allows. The watcher goes on with what comes after `resume_from`; to miss nothing, take a new
+    /// [`snapshot_and_watch`](crate::Store::snapshot_and_watch).
+    Lagged {
+        /// How many commits it missed, matching or not.
+        missed: u64,
+        /// The last version missed.
+        resume_from: Version,
+    },
+    /// The last handle of the store is gone, and all that it committed has been given.
+    Closed,
+}
+
+/// Any error of a transaction's verbs, for closures that use several of them with `?`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// See [`CreateError`].
+    Create(CreateError),
+    /// See [`ReplaceError`].
+    Replace(ReplaceError),
+    /// See [`UpsertError`].
+    Upsert(UpsertError),
+    /// See [`DeleteError`].
+    Delete(DeleteError),
+    /// See [`CommitError`].
+    Commit(CommitError),
+    /// See [`SnapshotError`].
+    Snapshot(SnapshotError),
+    /// See [`WatchError`].
+    Watch(WatchError),
+}
+
+macro_rules! from {
+    ($($from:ident => $to:ident :: $variant:ident),* $(,)?) => {
+        $(impl From<$from> for $to {
+            fn from(error: $from) -> Self {
+                Self::$variant(error)
+            }
+        })*
+    };
+}
+
+from! {
+    CreateError => Error::Create,
+    ReplaceError => Error::Replace,
+    UpsertError => Error::Upsert,
+    DeleteError => Error::Delete,
+    CommitError => Error::Commit,
+    SnapshotError => Error::Snapshot,
+    WatchError => Error::Watch,
+    Duplicate => CreateError::Duplicate,
+    Duplicate => ReplaceError::Duplicate,
+    Duplicate => UpsertError::Duplicate,
+    Duplicate => CommitError::Duplicate,
+}
+
+impl fmt::Display for Duplicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            table,
+            index,
+            key,
+            holder,
+        } = self;
+        write!(f, "{table}: {index} {key} is taken by {holder}")
+    }
+}
+
+impl StdError for Duplicate {}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.table, self.key)
+    }
+}
+
+fn out_of_sequence(f: &mut fmt::Formatter<'_>, expected: Version, found: Version) -> fmt::Result {
+    write!(f, "made from version {expected}, but the object is at version {found}")
+}
+
+fn too_old(f: &mut fmt::Formatter<'_>, snapshot: Version, oldest: Version) -> fmt::Result {
+    write!(
+        f,
+        "the snapshot at version {snapshot} is too old: the log reaches back to {oldest}"
+    )
+}
+
+fn too_large(f: &mut fmt::Formatter<'_>, changes: usize, changes_max: usize) -> fmt::Result {
+    write!(f, "{changes} changes in one transaction, at most {changes_max} are allowed")
+}
+
+impl fmt::Display for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exists(key) => write!(f, "{key} exists"),
+            Self::Duplicate(duplicate) => duplicate.fmt(f),
+        }
+    }
+}
+
+impl StdError for CreateError {}
+
+impl fmt::Display for ReplaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound(key) => write!(f, "{key} not found"),
+            Self::OutOfSequence { expected, found } => out_of_sequence(f, *expected, *found),
+            Self::Duplicate(duplicate) => duplicate.fmt(f),
+        }
+    }
+}
+
+impl StdError for ReplaceError {}
+
+impl fmt::Display for UpsertError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Duplicate(duplicate) => duplicate.fmt(f),
+        }
+    }
+}
+
+impl StdError for UpsertError {}
+
+impl fmt::Display for DeleteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound(key) => write!(f, "{key} not found"),
+            Self::OutOfSequence { expected, found } => out_of_sequence(f, *expected, *found),
+        }
+    }
+}
+
+impl StdError for DeleteError {}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conflict { with } => write!(f, "in conflict with commit {with}"),
+            Self::Duplicate(duplicate) => duplicate.fmt(f),
+            Self::TooOld { snapshot, oldest } => too_old(f, *snapshot, *oldest),
+            Self::TooLarge {
+                changes,
+                changes_max,
+            } => too_large(f, *changes, *changes_max),
+        }
+    }
+}
+
+impl StdError for CommitError {}
+
+impl<E: fmt::Display> fmt::Display for UpdateError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closure(error) => error.fmt(f),
+            Self::Conflict { attempts } => write!(f, "in conflict at each of {attempts} attempts"),
+            Self::TooOld { snapshot, oldest } => too_old(f, *snapshot, *oldest),
+            Self::TooLarge {
+                changes,
+                changes_max,
+            } => too_large(f, *changes, *changes_max),
+        }
+    }
+}
+
+impl<E: StdError + 'static> StdError for UpdateError<E> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Closure(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Compacted { oldest } => write!(f, "compacted: the oldest version is {oldest}"),
+            Self::Future { newest } => {
+                write!(f, "not committed yet: the newest version is {newest}")
+            }
+        }
+    }
+}
+
+impl StdError for SnapshotError {}
+
+impl fmt::Display for WatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lagged {
+                missed,
+                resume_from,
+            } => write!(f, "lagged: missed {missed} commits, up to version {resume_from}"),
+            Self::Closed => f.write_str("the store is closed"),
+        }
+    }
+}
+
+impl StdError for WatchError {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create(error) => error.fmt(f),
+            Self::Replace(error) => error.fmt(f),
+            Self::Upsert(error) => error.fmt(f),
+            Self::Delete(error) => error.fmt(f),
+            Self::Commit(error) => error.fmt(f),
+            Self::Snapshot(error) => error.fmt(f),
+            Self::Watch(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for Error {}

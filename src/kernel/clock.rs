@@ -1,0 +1,61 @@
+//! The watermark and how it advances.
+//!
+//! A committer installs its own commit first, then sets the commit's flag, then moves the watermark over the run of flagged commits. Is
+//! the next one not flagged, it waits a few pauses for its owner and then installs it itself: nobody waits for a stopped thread, and many
+//! committers do not all install one another's commits.
+//!
+//! # Invariants
+//! - C1: the watermark only grows, and never passes a commit whose heads are not all installed.
+//!
+//! # Orderings
+//! - [visible]: the watermark's AcqRel maximum, after an Acquire load of each flag it passes; a reader's Acquire load: who reads at n sees
+//!   the heads of n and of all before.
+
+use super::chain;
+use super::log::Slot;
+use super::reclaim::Guard;
+use super::Kernel;
+use crate::sync::{Ordering, pause};
+
+/// Pauses that a committer grants the owner of the next commit.
+const PATIENCE: u32 = if cfg!(loom) { 1 } else { 64 };
+/// Commits that the watermark passes in one step at most.
+const RUN_MAX: u64 = 64;
+
+impl Kernel {
+    /// Moves the watermark to `number`, which is appended, installing what stands in the way. Wait-free: bounded by the commits in flight.
+    pub(crate) fn advance_to(&self, guard: &Guard<'_>, number: u64) {
+        loop {
+            let visible = self.horizon.visible();
+            if visible >= number {
+                return;
+            }
+            let run = (visible + 1..=visible + RUN_MAX)
+                .take_while(|&next| self.log.is_installed(guard, next))
+                .last();
+            if let Some(end) = run {
+                // AcqRel: [visible].
+                self.horizon.visible.fetch_max(end, Ordering::AcqRel);
+            } else if !self.wait_for_owner(guard, visible + 1) {
+                self.install(guard, visible + 1);
+            }
+        }
+    }
+
+    /// Installs an appended commit and says so.
+    pub(crate) fn install(&self, guard: &Guard<'_>, number: u64) {
+        // Trimmed: it has long been visible.
+        if let Slot::Commit(commit) = self.log.at(guard, number) {
+            // SAFETY: appended, and found under the guard.
+            unsafe { chain::install(commit) };
+            self.log.set_installed(guard, number);
+        }
+    }
+
+    fn wait_for_owner(&self, guard: &Guard<'_>, number: u64) -> bool {
+        (0..PATIENCE).any(|_| {
+            pause();
+            self.log.is_installed(guard, number) || self.horizon.visible() >= number
+        })
+    }
+}

@@ -1,0 +1,225 @@
+//! Index entries and the key sets that hold them.
+//!
+//! An entry says: this record may have this value in this index. It is a hint; the truth is the version, whose key set names the entries
+//! that it is found by. So a reader at an old snapshot is not misled by entries of younger or unborn versions, and entries can be put in
+//! place before the commit that needs them.
+//!
+//! # States
+//! ```text
+//! holds = { dead: 1 | count: 63 }
+//! live --hold--> count + 1 --release--> ... --count 0--> dead (CAS) --> unlinked, its claim on the record given back, retired
+//! ```
+//!
+//! # Invariants
+//! - E1: a dead entry is never held again; who meets it puts a new one in its place.
+//! - E2: an entry owns one claim on its record, from before it is linked until after it is unlinked.
+//! - E3: each key set that names an entry owns one hold of it; so an entry of a version that a snapshot can see stands in its tree.
+//! - E4: a key set is freed by its last version, when that has no links left (V5).
+
+use std::cmp::Ordering as Order;
+
+use super::hint::hint;
+use super::ordered::{Ordered, Probe};
+use super::record::Record;
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+const DEAD: u64 = 1 << 63;
+
+/// What every entry has.
+#[derive(Debug)]
+pub(crate) struct EntryHeader {
+    holds: AtomicU64,
+    /// The table of its record, and the index within the table.
+    pub(crate) table: u16,
+    pub(crate) index: u16,
+}
+
+/// A value of an index, with the record that has it.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Entry<K, V> {
+    pub(crate) header: EntryHeader,
+    pub(crate) value: V,
+    pub(crate) record: *const Record<K>,
+    /// The record's key, for separators and comparisons without following `record` into a cold line.
+    pub(crate) key: K,
+}
+
+// SAFETY: E2: the record outlives the entry; keys and values are shared and dropped by any thread only if they may be.
+unsafe impl<K: Send + Sync, V: Send + Sync> Send for Entry<K, V> {}
+// SAFETY: as above.
+unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Entry<K, V> {}
+
+impl EntryHeader {
+    /// Holds the entry; false when it is dead.
+    pub(crate) fn hold(&self) -> bool {
+        // Relaxed: the CAS decides.
+        let mut holds = self.holds.load(Ordering::Relaxed);
+        loop {
+            if holds & DEAD != 0 {
+                return false;
+            }
+            // AcqRel: [hold], with the other transitions of the word. A failure is another thread's success.
+            match self.holds.compare_exchange(
+                holds,
+                holds + 1,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(found) => holds = found,
+            }
+        }
+    }
+
+    /// Gives a hold back. True: the entry is dead by this, and the caller must unlink and retire it.
+    #[must_use]
+    pub(super) fn release(&self) -> bool {
+        // AcqRel: [hold].
+        let before = self.holds.fetch_sub(1, Ordering::AcqRel);
+        assert!(before & !DEAD > 0, "E3: a hold given back twice");
+        if before != 1 {
+            return false;
+        }
+        // AcqRel: [hold]: it fails when somebody held the entry again, who then releases it.
+        let dead = self
+            .holds
+            .compare_exchange(0, DEAD, Ordering::AcqRel, Ordering::Relaxed);
+        dead.is_ok()
+    }
+}
+
+impl<K: Clone, V> Entry<K, V> {
+    /// An entry with one hold. The caller gives it a claim on the record (E2).
+    pub(crate) fn new(table: u16, index: u16, value: V, record: &Record<K>) -> Self {
+        let header = EntryHeader {
+            holds: AtomicU64::new(1),
+            table,
+            index,
+        };
+        Self {
+            header,
+            value,
+            record,
+            key: record.key.clone(),
+        }
+    }
+}
+
+impl<K, V> Ordered for Entry<K, V>
+where
+    K: Ord + Clone + Send + Sync + 'static,
+    V: Ord + Clone + Send + Sync + 'static,
+{
+    type Separator = (V, K);
+
+    #[inline]
+    fn hint(&self) -> u64 {
+        hint(&self.value)
+    }
+
+    fn compare(&self, other: &Self) -> Order {
+        let values = self.value.cmp(&other.value);
+        values.then_with(|| self.key.cmp(&other.key))
+    }
+
+    fn separator(&self) -> (V, K) {
+        (self.value.clone(), self.key.clone())
+    }
+
+    fn compare_separator(&self, (value, key): &(V, K)) -> Order {
+        self.value.cmp(value).then_with(|| self.key.cmp(key))
+    }
+}
+
+/// A place in an index: at, just before or just after a value, or an entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EntryProbe<'a, K, V> {
+    value: &'a V,
+    key: Option<&'a K>,
+    /// How the place compares with an entry that has the value, and the key if there is one.
+    tie: Order,
+}
+
+impl<'a, K, V> EntryProbe<'a, K, V> {
+    pub(crate) fn at(value: &'a V, key: &'a K) -> Self {
+        Self { value, key: Some(key), tie: Order::Equal }
+    }
+
+    /// Before all entries with the value, or before the one with the key, too.
+    pub(crate) fn before(value: &'a V, key: Option<&'a K>) -> Self {
+        Self { value, key, tie: Order::Less }
+    }
+
+    /// After all entries with the value, or after the one with the key, too.
+    pub(crate) fn after(value: &'a V, key: Option<&'a K>) -> Self {
+        Self { value, key, tie: Order::Greater }
+    }
+
+    fn compare_with(&self, value: &V, key: &K) -> Order
+    where
+        K: Ord,
+        V: Ord,
+    {
+        let keys = || self.key.map_or(Order::Equal, |own| own.cmp(key));
+        self.value.cmp(value).then_with(keys).then(self.tie)
+    }
+}
+
+impl<K, V> Probe<Entry<K, V>> for EntryProbe<'_, K, V>
+where
+    K: Ord + Clone + Send + Sync + 'static,
+    V: Ord + Clone + Send + Sync + 'static,
+{
+    fn hint(&self) -> Option<u64> {
+        Some(hint(self.value))
+    }
+
+    fn compare(&self, node: &Entry<K, V>) -> Order {
+        self.compare_with(&node.value, &node.key)
+    }
+
+    fn compare_separator(&self, (value, key): &(V, K)) -> Order {
+        self.compare_with(value, key)
+    }
+}
+
+/// The entries by which a version is found. Consecutive versions with the same values share one.
+#[derive(Debug)]
+pub(crate) struct KeySet {
+    versions: AtomicU32,
+    entries: Box<[*const EntryHeader]>,
+}
+
+impl KeySet {
+    /// A key set for one version; it takes over the holds of the entries.
+    pub(super) fn new(entries: Box<[*const EntryHeader]>) -> Self {
+        Self {
+            versions: AtomicU32::new(1),
+            entries,
+        }
+    }
+
+    pub(crate) fn entries(&self) -> &[*const EntryHeader] {
+        &self.entries
+    }
+
+    #[inline]
+    pub(crate) fn names(&self, entry: &EntryHeader) -> bool {
+        self.entries
+            .iter()
+            .any(|&named| std::ptr::eq(named, entry))
+    }
+
+    pub(super) fn share(&self) {
+        // Relaxed: the caller's version is kept (V5), and it the key set.
+        self.versions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// True: it was the last version's.
+    #[must_use]
+    pub(super) fn release(&self) -> bool {
+        // AcqRel: [count].
+        self.versions.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}

@@ -1,0 +1,214 @@
+//! Who still reads at which version: snapshot words, and the horizon below which nobody does.
+//!
+//! # States
+//! ```text
+//! word = { version: 61 | kind: 3 }
+//! FREE --announce--> ANNOUNCED(lower bound) --settle--> READER(version) | WRITER(version) --end--> FREE
+//! ```
+//! Only the owner of the word's line takes it; any thread may end it.
+//!
+//! # Invariants
+//! - H1: a version needed at a settled word's version, or at any version from an announced word's bound up, is not cut.
+//! - H2: the floor never exceeds the watermark less the retention, and no new snapshot is given below it.
+//! - H3: horizon <= floor <= visible; all three only grow.
+//!
+//! # Orderings
+//! - [announce/scan]: store, fence, load on both sides. A scan loads the watermark (or raises the floor), fences, reads the words; a
+//!   snapshot stores its word, fences, loads the watermark (or the floor). Their fence first: we see their floor, and our version is at
+//!   or above it. Ours first: they see our word, which holds a bound at or below our version.
+//! - [end]: what was read under a word happened before who finds it free cuts: Release in the word, Acquire fence after the scan.
+
+use smallvec::SmallVec;
+
+use super::session::{Line, Registry, WORDS};
+use super::step::{Step, step};
+use crate::sync::{AtomicU64, Ordering, Padded, fence};
+
+const KIND_BITS: u32 = 3;
+const FREE: u64 = 0;
+
+/// What a word is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Reads at its version: holds back the cutting of versions.
+    Reader = 2,
+    /// Reads and will validate: holds back the log, too.
+    Writer = 3,
+}
+
+const ANNOUNCED: u64 = 1;
+
+fn pack(kind: u64, version: u64) -> u64 {
+    version << KIND_BITS | kind
+}
+
+fn unpack(word: u64) -> (u64, u64) {
+    (word & ((1 << KIND_BITS) - 1), word >> KIND_BITS)
+}
+
+/// A taken word. Ending it is its owner's to do: it borrows nothing, so that snapshots may own it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hold {
+    word: *const AtomicU64,
+    pub(crate) version: u64,
+}
+
+// SAFETY: L1: the word lives as long as the registry; it is atomic.
+unsafe impl Send for Hold {}
+// SAFETY: as above.
+unsafe impl Sync for Hold {}
+
+/// The watermark, the floor and the horizon of a store.
+#[derive(Debug)]
+pub(crate) struct Horizon {
+    /// The newest version that readers may see.
+    pub(super) visible: Padded<AtomicU64>,
+    /// The oldest version that a snapshot may still be taken at.
+    floor: Padded<AtomicU64>,
+    /// Nobody reads below this version.
+    horizon: AtomicU64,
+    /// How many versions back snapshots may be taken.
+    retention: u64,
+}
+
+/// Who reads where, as one scan found it.
+#[derive(Debug)]
+pub(crate) struct Active {
+    /// Everything that is newest at some version from here up is needed.
+    pub(crate) boundary: u64,
+    /// The versions below the boundary that snapshots read at.
+    held: SmallVec<[u64; 8]>,
+    /// Nobody reads below it.
+    pub(crate) horizon: u64,
+    /// No transaction that may still commit began below it.
+    pub(crate) writers: u64,
+}
+
+impl Active {
+    /// Whether some snapshot needs a version that was newest in `[from, until)`.
+    pub(crate) fn needs(&self, from: u64, until: u64) -> bool {
+        until > self.boundary || self.held.iter().any(|held| (from..until).contains(held))
+    }
+}
+
+impl Horizon {
+    pub(crate) fn new(retention: u64) -> Self {
+        Self {
+            visible: Padded(AtomicU64::new(0)),
+            floor: Padded(AtomicU64::new(0)),
+            horizon: AtomicU64::new(0),
+            retention,
+        }
+    }
+
+    /// The newest version that readers may see.
+    #[inline]
+    pub(crate) fn visible(&self) -> u64 {
+        // Acquire: [visible]: every head of that version and before.
+        self.visible.load(Ordering::Acquire)
+    }
+
+    /// Nobody reads below it; stale is safe.
+    pub(crate) fn horizon(&self) -> u64 {
+        // Acquire: [end], handed on by who raised it.
+        self.horizon.load(Ordering::Acquire)
+    }
+
+    /// A free word of the calling thread's line, announced at the watermark, then settled. Wait-free: a bounded search of the line, two
+    /// loads, two stores, one fence. `None`: the line has no free word.
+    #[inline]
+    pub(crate) fn begin(&self, line: &Line, kind: Kind) -> Option<Hold> {
+        let word = free_word(line)?;
+        // Relaxed: any lower bound will do.
+        let bound = self.visible.load(Ordering::Relaxed);
+        // Release: [end]: who reads this word also sees what was read under its earlier uses.
+        word.store(pack(ANNOUNCED, bound), Ordering::Release);
+        step(Step::Announced);
+        // SeqCst: [announce/scan].
+        fence(Ordering::SeqCst);
+        let version = self.visible();
+        // Release: [end], as above.
+        word.store(pack(kind as u64, version), Ordering::Release);
+        Some(Hold { word, version })
+    }
+
+    /// The same at an older version, if that is at or above the floor; else the floor.
+    pub(crate) fn begin_at(&self, line: &Line, version: u64) -> Option<Result<Hold, u64>> {
+        let word = free_word(line)?;
+        // Release: [end], as in `begin`.
+        word.store(pack(ANNOUNCED, version), Ordering::Release);
+        // SeqCst: [announce/scan].
+        fence(Ordering::SeqCst);
+        // Relaxed: ordered by the fence.
+        let floor = self.floor.load(Ordering::Relaxed);
+        if version < floor {
+            // Release: [end].
+            word.store(FREE, Ordering::Release);
+            return Some(Err(floor));
+        }
+        // Release: [end].
+        word.store(pack(Kind::Reader as u64, version), Ordering::Release);
+        Some(Ok(Hold { word, version }))
+    }
+
+    /// Ends a word. Any thread, once.
+    #[inline]
+    pub(crate) fn end(hold: Hold) {
+        // SAFETY: L1: whoever owns the hold keeps the registry.
+        let word = unsafe { &*hold.word };
+        // Release: [end].
+        word.store(FREE, Ordering::Release);
+    }
+
+    /// Scans all words, raises the floor and the horizon. O(lines).
+    pub(crate) fn scan(&self, registry: &Registry) -> Active {
+        let boundary = self.visible().saturating_sub(self.retention);
+        // AcqRel: [visible], handed on; ordered against words by the fence.
+        let boundary = self.floor.fetch_max(boundary, Ordering::AcqRel).max(boundary);
+        // SeqCst: [announce/scan].
+        fence(Ordering::SeqCst);
+        let mut active = Active {
+            boundary,
+            held: SmallVec::new(),
+            horizon: boundary,
+            writers: boundary,
+        };
+        for word in registry.lines().flat_map(|line| &line.words) {
+            // Relaxed: ordered by the fences around the scan.
+            let (kind, version) = unpack(word.load(Ordering::Relaxed));
+            if kind == FREE {
+                continue;
+            }
+            active.horizon = active.horizon.min(version);
+            if kind != Kind::Reader as u64 {
+                active.writers = active.writers.min(version);
+            }
+            if kind == ANNOUNCED {
+                active.boundary = active.boundary.min(version);
+            } else {
+                active.held.push(version);
+            }
+        }
+        // Acquire: [end].
+        fence(Ordering::Acquire);
+        // AcqRel: [end], handed on.
+        self.horizon.fetch_max(active.horizon, Ordering::AcqRel);
+        active
+    }
+
+    /// The oldest version that a snapshot may be taken at, about.
+    pub(crate) fn oldest(&self) -> u64 {
+        // Relaxed: a figure; `begin_at` decides.
+        let floor = self.floor.load(Ordering::Relaxed);
+        floor.max(self.visible().saturating_sub(self.retention))
+    }
+}
+
+/// A free word of the calling thread's line.
+#[inline]
+fn free_word(line: &Line) -> Option<&AtomicU64> {
+    (0..WORDS).map(|at| &line.words[at]).find(|word| {
+        // Acquire: [end]: another thread may have ended it.
+        word.load(Ordering::Acquire) == FREE
+    })
+}

@@ -1,0 +1,457 @@
+//! The commit log: appending is committing. One slot a version, dense, in segments that a ring of pointers finds in O(1).
+//!
+//! # States
+//! ```text
+//! slot n:      EMPTY --append (CAS)--> commit --trim (swap)--> TRIMMED          never back
+//! ring entry:  null --first append into it--> segment --all its slots trimmed--> null --> a later segment
+//! ```
+//!
+//! # Invariants
+//! - G1: slot n is filled after slot n - 1 and once; who fills it fixes the order of that commit for ever.
+//! - G2: trimmed <= cut <= visible <= tail: what is trimmed has been cut, what is cut is visible.
+//! - G3: a commit found in a slot under a pin is not freed before the pin ends: it is retired after the slot is TRIMMED.
+//! - G4: a segment leaves the ring after its last slot is claimed for trimming, and is retired then.
+//! - G5: a thread that stalled may place a segment whose numbers have come and gone. The null that it replaced was written by the
+//!   unlinking, so it and everybody who finds the segment sees the trimmed position beyond it ([trimmed]), takes an empty slot of it for
+//!   trimmed, and appends nothing; who needs the ring entry unlinks it.
+//!
+//! # Orderings
+//! - [slot]: the appender's CAS (Release) and every load of the slot (Acquire): who finds a commit sees it whole.
+//! - [segment]: the same for ring entries.
+//! - [installed]: the flag's Release store after the heads were moved, its Acquire load before the watermark passes.
+//! - [trimmed]: the position is claimed (AcqRel) before a segment leaves the ring (Release): who misses a segment because it is gone
+//!   (Acquire) sees the position beyond it.
+
+use smallvec::SmallVec;
+
+use super::chain::VersionHeader;
+use super::collect::Work;
+use super::entry::EntryHeader;
+use super::reclaim::{Garbage, Guard, allocate, at, free};
+use super::record::RecordHeader;
+use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, Padded};
+
+/// Slots in a segment.
+const SLOTS: usize = if cfg!(loom) { 2 } else { 1024 };
+/// The fewest segments that a ring can do with.
+const SEGMENTS_MIN: usize = 4;
+/// A trimmed slot's content: an address that no commit has.
+const TRIMMED: *mut Commit = std::ptr::without_provenance_mut(1);
+
+/// One object's change in a commit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Write {
+    pub(crate) record: *const RecordHeader,
+    /// The version that it makes; the commit holds a link.
+    pub(crate) new: *const VersionHeader,
+    /// The version that it replaces, unless that is a tombstone or nothing; the commit holds a link.
+    pub(crate) old: *const VersionHeader,
+    pub(crate) hash: u64,
+    pub(crate) table: u16,
+}
+
+/// A transaction's writes, as the log keeps them.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    number: AtomicU64,
+    /// A bit a table written (tables from 64 on share bits).
+    tables: u64,
+    /// A bit a key written: quick proof that a commit and a read set are strangers.
+    signature: u64,
+    writes: SmallVec<[Write; 2]>,
+}
+
+impl Write {
+    /// The index entries that the new version is found by; none for a deletion.
+    pub(crate) fn new_entries<'g>(
+        &'g self,
+        _: &'g Guard<'_>,
+    ) -> impl Iterator<Item = &'g EntryHeader> {
+        // SAFETY: V5: the commit's image keeps the version, and the guard the commit (G3).
+        let new: &'g VersionHeader = unsafe { at(self.new) };
+        // SAFETY: as above.
+        unsafe { new.entries() }
+    }
+
+    /// The index entries that the replaced version was found by; none for a creation.
+    pub(crate) fn old_entries<'g>(
+        &'g self,
+        _: &'g Guard<'_>,
+    ) -> impl Iterator<Item = &'g EntryHeader> {
+        // SAFETY: V5: as above; a creation has no old image.
+        let old: Option<&'g VersionHeader> = unsafe { self.old.as_ref() };
+        // SAFETY: as above.
+        old.into_iter().flat_map(|old| unsafe { old.entries() })
+    }
+
+    /// Whether it deletes.
+    pub(crate) fn deletes(&self, _: &Guard<'_>) -> bool {
+        // SAFETY: V5: as above.
+        unsafe { at(self.new) }.tombstone
+    }
+
+    /// Whether there was an object before.
+    pub(crate) fn replaces(&self) -> bool {
+        !self.old.is_null()
+    }
+}
+
+// SAFETY: V5 and G3: what the pointers lead to is kept by the commit's own links; all of it is Send + Sync (the tables' bounds).
+unsafe impl Send for Commit {}
+// SAFETY: as above; a published commit is only read.
+unsafe impl Sync for Commit {}
+
+/// The bit of a key in a signature.
+#[inline]
+pub(crate) fn signature_bit(hash: u64) -> u64 {
+    1 << (hash >> 58)
+}
+
+/// The bit of a table in a mask.
+#[inline]
+pub(crate) fn table_bit(table: u16) -> u64 {
+    1 << (table % 64)
+}
+
+impl Commit {
+    pub(crate) fn new(writes: SmallVec<[Write; 2]>) -> Self {
+        let tables = writes.iter().fold(0, |bits, write| bits | table_bit(write.table));
+        let signature = writes
+            .iter()
+            .fold(0, |bits, write| bits | signature_bit(write.hash));
+        Self {
+            number: AtomicU64::new(0),
+            tables,
+            signature,
+            writes,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn number(&self) -> u64 {
+        // Relaxed: written before the slot's Release, read after its Acquire: [slot].
+        self.number.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn writes(&self) -> &[Write] {
+        &self.writes
+    }
+
+    pub(crate) fn tables(&self) -> u64 {
+        self.tables
+    }
+
+    pub(crate) fn signature(&self) -> u64 {
+        self.signature
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Segment {
+    base: u64,
+    slots: [AtomicPtr<Commit>; SLOTS],
+    installed: [AtomicU8; SLOTS],
+}
+
+impl Segment {
+    fn new(base: u64) -> Self {
+        Self {
+            base,
+            slots: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
+            installed: std::array::from_fn(|_| AtomicU8::new(0)),
+        }
+    }
+}
+
+/// What stands at a position of the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Slot<'g> {
+    /// Nothing yet.
+    Empty,
+    Commit(&'g Commit),
+    /// It was there, and is gone.
+    Trimmed,
+}
+
+/// The commit log of a store.
+#[derive(Debug)]
+pub(crate) struct Log {
+    ring: Box<[AtomicPtr<Segment>]>,
+    /// Up to here the chains below the commits' versions have been cut, or claimed for it.
+    cut: Padded<AtomicU64>,
+    /// Up to here commits have been taken out, or claimed for it.
+    trimmed: Padded<AtomicU64>,
+}
+
+impl Log {
+    /// A log that holds at least `commits_max` commits before it wraps.
+    pub(crate) fn new(commits_max: u64) -> Self {
+        let segments = usize::try_from(commits_max).unwrap_or(usize::MAX) / SLOTS + 2;
+        let segments = segments.max(SEGMENTS_MIN);
+        Self {
+            ring: (0..segments)
+                .map(|_| AtomicPtr::new(std::ptr::null_mut()))
+                .collect(),
+            cut: Padded(AtomicU64::new(0)),
+            trimmed: Padded(AtomicU64::new(0)),
+        }
+    }
+
+    fn entry(&self, number: u64) -> &AtomicPtr<Segment> {
+        let segment = (number / SLOTS as u64) as usize;
+        &self.ring[segment % self.ring.len()]
+    }
+
+    fn index(number: u64) -> usize {
+        (number % SLOTS as u64) as usize
+    }
+
+    fn base(number: u64) -> u64 {
+        number - number % SLOTS as u64
+    }
+
+    /// The segment of a position, if it is there.
+    fn segment<'g>(&self, _: &'g Guard<'_>, number: u64) -> Option<&'g Segment> {
+        // Acquire: [segment].
+        let segment = self.entry(number).load(Ordering::Acquire);
+        if segment.is_null() {
+            return None;
+        }
+        // SAFETY: G4: found in the ring under the guard, so it is not freed before the guard ends.
+        let segment = unsafe { at(segment) };
+        (segment.base == Self::base(number)).then_some(segment)
+    }
+
+    /// What stands at a position. Wait-free, O(1).
+    #[inline]
+    pub(crate) fn at<'g>(&self, guard: &'g Guard<'_>, number: u64) -> Slot<'g> {
+        let commit = match self.segment(guard, number) {
+            // Acquire: [slot].
+            Some(segment) => segment.slots[Self::index(number)].load(Ordering::Acquire),
+            None => std::ptr::null_mut(),
+        };
+        if commit == TRIMMED || (commit.is_null() && number <= self.trimmed()) {
+            Slot::Trimmed
+        } else if commit.is_null() {
+            Slot::Empty
+        } else {
+            // SAFETY: G3.
+            Slot::Commit(unsafe { at(commit) })
+        }
+    }
+
+    /// Fills the slot `number` with a commit: the linearization point of an update. Lock-free: it fails only when another commit took
+    /// the slot, and then gives the commit back; or when the ring is full here, to be trimmed first.
+    ///
+    /// The caller saw slot `number - 1` filled, under this guard (G1).
+    pub(crate) fn append<'g>(
+        &self,
+        guard: &'g Guard<'_>,
+        number: u64,
+        commit: Box<Commit>,
+        garbage: &mut Garbage,
+    ) -> Append<'g> {
+        let Some(segment) = self.segment_or_place(guard, number, garbage) else {
+            return Append::Full(commit);
+        };
+        // A segment that was placed when its numbers had come and gone already (G5) is not to be written: its finder sees [trimmed].
+        if number <= self.trimmed() {
+            return Append::Taken(commit);
+        }
+        // Relaxed: published by the CAS below.
+        commit.number.store(number, Ordering::Relaxed);
+        let commit = Box::into_raw(commit);
+        // AcqRel: [slot]: Release our commit; a failure only tells that the slot is taken.
+        let appended = segment.slots[Self::index(number)].compare_exchange(
+            std::ptr::null_mut(),
+            commit,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        match appended {
+            // SAFETY: G3: it stands in the log, and we are pinned.
+            Ok(_) => Append::Done(unsafe { at(commit) }),
+            // SAFETY: not published: still ours alone.
+            Err(_) => Append::Taken(unsafe { Box::from_raw(commit) }),
+        }
+    }
+
+    /// The segment of `number`, placed in the ring if it is not there; `None` while an older one that is in use has its place. A retry
+    /// follows another thread's placing or unlinking.
+    fn segment_or_place<'g>(
+        &self,
+        guard: &'g Guard<'_>,
+        number: u64,
+        garbage: &mut Garbage,
+    ) -> Option<&'g Segment> {
+        let base = Self::base(number);
+        loop {
+            // Acquire: [segment].
+            let found = self.entry(number).load(Ordering::Acquire);
+            if found.is_null() {
+                self.place(number);
+                continue;
+            }
+            // SAFETY: G4, under the guard.
+            let found: &'g Segment = unsafe { at(found) };
+            if found.base == base {
+                return Some(found);
+            }
+            if found.base > base {
+                // Its ring entry went on: `number` is trimmed. Any segment will do to be told so.
+                return Some(found);
+            }
+            if found.base + SLOTS as u64 - 1 > self.trimmed() {
+                return None;
+            }
+            // All its slots are claimed for trimming; who should unlink it may have stopped.
+            self.unlink(guard, found.base, garbage);
+        }
+    }
+
+    fn place(&self, number: u64) {
+        let fresh = allocate(Segment::new(Self::base(number)));
+        // AcqRel: [segment]; Acquire: [trimmed], should the entry be null because a segment of this number went already (G5).
+        let placed = self.entry(number).compare_exchange(
+            std::ptr::null_mut(),
+            fresh,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        if placed.is_err() {
+            // SAFETY: never published.
+            unsafe { free(fresh) };
+        }
+    }
+
+    /// Notes that the heads of `number` are installed.
+    pub(super) fn set_installed(&self, guard: &Guard<'_>, number: u64) {
+        if let Some(segment) = self.segment(guard, number) {
+            // Release: [installed].
+            segment.installed[Self::index(number)].store(1, Ordering::Release);
+        }
+    }
+
+    pub(super) fn is_installed(&self, guard: &Guard<'_>, number: u64) -> bool {
+        self.segment(guard, number).is_some_and(|segment| {
+            // Acquire: [installed].
+            segment.installed[Self::index(number)].load(Ordering::Acquire) != 0
+        })
+    }
+
+    pub(crate) fn trimmed(&self) -> u64 {
+        // Acquire: [trimmed].
+        self.trimmed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn cut(&self) -> u64 {
+        // Acquire: [cut]: what is claimed before us was appended before us.
+        self.cut.load(Ordering::Acquire)
+    }
+
+    /// Claims up to `commits_max` positions for cutting, none above `until`.
+    pub(super) fn claim_cut(&self, until: u64, commits_max: u64) -> std::ops::RangeInclusive<u64> {
+        Self::claim(&self.cut, until, commits_max)
+    }
+
+    /// Claims up to `commits_max` positions for trimming, none above `until`.
+    pub(super) fn claim_trim(&self, until: u64, commits_max: u64) -> std::ops::RangeInclusive<u64> {
+        Self::claim(&self.trimmed, until.min(self.cut()), commits_max)
+    }
+
+    fn claim(position: &AtomicU64, until: u64, most: u64) -> std::ops::RangeInclusive<u64> {
+        // Relaxed: the CAS decides.
+        let from = position.load(Ordering::Relaxed);
+        let to = until.min(from.saturating_add(most));
+        // The empty range: nothing to claim, or another thread claimed first and works already.
+        let nothing = std::ops::RangeInclusive::new(1, 0);
+        if to <= from {
+            return nothing;
+        }
+        // AcqRel: [trimmed], [cut].
+        match position.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(_) => from + 1..=to,
+            Err(_) => nothing,
+        }
+    }
+
+    /// Takes out the commits of a claimed range, and the segments that it ends.
+    pub(super) fn trim(
+        &self,
+        guard: &Guard<'_>,
+        range: std::ops::RangeInclusive<u64>,
+        garbage: &mut Garbage,
+    ) {
+        for number in range {
+            let Some(segment) = self.segment(guard, number) else {
+                // Another trimmer was ahead of us and ended the segment: it retired what it found, the rest went with ours.
+                continue;
+            };
+            let slot = &segment.slots[Self::index(number)];
+            // AcqRel: [slot]: the commit whole; who finds TRIMMED also sees the position moved.
+            let commit = slot.swap(TRIMMED, Ordering::AcqRel);
+            if !commit.is_null() && commit != TRIMMED {
+                garbage.defer(commit, Work::Commit);
+            }
+            if number % SLOTS as u64 == SLOTS as u64 - 1 {
+                self.unlink(guard, Self::base(number), garbage);
+            }
+        }
+    }
+
+    /// Takes a segment whose slots are all claimed for trimming out of the ring. Its laggards (a trimmer that stopped between its claim
+    /// and its swaps) have it pinned.
+    fn unlink(&self, guard: &Guard<'_>, base: u64, garbage: &mut Garbage) {
+        let Some(segment) = self.segment(guard, base) else {
+            return;
+        };
+        let segment = std::ptr::from_ref(segment).cast_mut();
+        // AcqRel: [segment], [trimmed].
+        let unlinked = self.entry(base).compare_exchange(
+            segment,
+            std::ptr::null_mut(),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        if unlinked.is_ok() {
+            garbage.defer(segment, Work::Segment);
+        }
+    }
+
+    /// The commits still in a segment that is leaving for good.
+    pub(super) fn leftovers(segment: &Segment) -> impl Iterator<Item = *mut Commit> {
+        segment.slots.iter().filter_map(|slot| {
+            // AcqRel: [slot]: of a late trimmer and us, one gets it.
+            let commit = slot.swap(TRIMMED, Ordering::AcqRel);
+            (!commit.is_null() && commit != TRIMMED).then_some(commit)
+        })
+    }
+
+    /// Takes every segment out; nobody else is left.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = *mut Segment> {
+        self.ring.iter_mut().filter_map(|entry| {
+            // Relaxed: nobody else is left.
+            let segment = entry.swap(std::ptr::null_mut(), Ordering::Relaxed);
+            (!segment.is_null()).then_some(segment)
+        })
+    }
+
+    /// Bytes of the segments, for statistics.
+    pub(crate) fn bytes(&self) -> usize {
+        let live = self.ring.iter().filter(|entry| {
+            // Relaxed: a figure.
+            !entry.load(Ordering::Relaxed).is_null()
+        });
+        live.count() * size_of::<Segment>() + self.ring.len() * size_of::<usize>()
+    }
+}
+
+/// What came of an append.
+#[derive(Debug)]
+pub(crate) enum Append<'g> {
+    Done(&'g Commit),
+    /// Another commit has the number.
+    Taken(Box<Commit>),
+    /// The ring holds as much as it may.
+    Full(Box<Commit>),
+}

@@ -1,0 +1,131 @@
+//! The way from the root to a leaf, remembered.
+
+use smallvec::SmallVec;
+
+use super::node::{Inner, Leaf};
+use super::word::{Child, Slot, Word};
+use super::{INNER, Ordered, OrderedIndex};
+use crate::kernel::reclaim::Guard;
+
+/// More levels than a tree can get: an inner node is made by at least `INNER / 4` new children of a
+/// child of its parent, so 16 levels take 2^60 inserts. A path within it never allocates.
+const LEVELS: usize = 16;
+
+/// One inner node on the way, and the child taken there.
+struct Step<'g, N: Ordered> {
+    inner: &'g Inner<N>,
+    index: usize,
+}
+
+/// The way to a leaf.
+pub(super) struct Path<'g, N: Ordered> {
+    guard: &'g Guard<'g>,
+    steps: SmallVec<[Step<'g, N>; LEVELS]>,
+}
+
+/// A leaf and the cell it was found in.
+pub(super) struct Place<'g, N: Ordered> {
+    pub(super) path: Path<'g, N>,
+    /// What the cell held.
+    pub(super) seen: Word<N>,
+    pub(super) leaf: &'g Leaf<N>,
+}
+
+impl<N: Ordered> OrderedIndex<N> {
+    /// The way down, at each inner node to the child that `route` names.
+    #[inline]
+    pub(super) fn place<'g>(
+        &self,
+        guard: &'g Guard<'_>,
+        route: impl Fn(&Inner<N>) -> usize,
+    ) -> Place<'g, N> {
+        let mut path = Path {
+            guard,
+            steps: SmallVec::new(),
+        };
+        let (seen, leaf) = path.down(self.root.load(), route);
+        Place { path, seen, leaf }
+    }
+}
+
+impl<'g, N: Ordered> Path<'g, N> {
+    #[inline]
+    fn down(
+        &mut self,
+        mut word: Word<N>,
+        route: impl Fn(&Inner<N>) -> usize,
+    ) -> (Word<N>, &'g Leaf<N>) {
+        loop {
+            match word.child(self.guard) {
+                Child::Leaf(leaf) => return (word, leaf),
+                Child::Inner(inner) => {
+                    let index = route(inner);
+                    self.steps.push(Step { inner, index });
+                    word = inner.cell(index).load();
+                }
+            }
+        }
+    }
+
+    /// How many inner nodes are on the way.
+    pub(super) fn levels(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// The inner node at a level; 0 is the root.
+    pub(super) fn inner(&self, level: usize) -> &'g Inner<N> {
+        self.steps[level].inner
+    }
+
+    /// The cell that holds the child at a level (the leaf's is the last level).
+    pub(super) fn slot<'s>(&'s self, index: &'s OrderedIndex<N>, level: usize) -> &'s Slot<N> {
+        match level.checked_sub(1) {
+            None => &index.root,
+            Some(above) => self.steps[above].inner.cell(self.steps[above].index),
+        }
+    }
+
+    /// The lowest level, at or above the given one, that may be rebuilt: the root's, or one not
+    /// full (O7).
+    pub(super) fn growable(&self, from: usize) -> usize {
+        let mut levels = (1..=from).rev();
+        levels
+            .find(|&level| self.inner(level).len() < INNER)
+            .unwrap_or(0)
+    }
+
+    /// The lowest level that may be rebuilt and where a child has a neighbour to be merged with.
+    pub(super) fn shrinkable(&self) -> usize {
+        let mut levels = (1..self.levels()).rev();
+        let fits = |&level: &usize| (2..INNER).contains(&self.inner(level).len());
+        levels.find(fits).unwrap_or(0)
+    }
+
+    /// Goes on to the next leaf.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<&'g Leaf<N>> {
+        loop {
+            let step = self.steps.last_mut()?;
+            step.index += 1;
+            if step.index < step.inner.len() {
+                let word = step.inner.cell(step.index).load();
+                return Some(self.down(word, |_| 0).1);
+            }
+            self.steps.pop();
+        }
+    }
+
+    /// Goes on to the leaf before.
+    #[inline]
+    pub(super) fn previous(&mut self) -> Option<&'g Leaf<N>> {
+        loop {
+            let step = self.steps.last_mut()?;
+            if let Some(before) = step.index.checked_sub(1) {
+                step.index = before;
+                let word = step.inner.cell(before).load();
+                return Some(self.down(word, |inner| inner.len() - 1).1);
+            }
+            self.steps.pop();
+        }
+    }
+}

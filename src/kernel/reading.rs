@@ -1,0 +1,292 @@
+//! Reading at a version: the holds that keep it, and what is found there.
+
+use std::any::TypeId;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::Kernel;
+use super::chain::{self, VersionHeader, release_hold};
+use super::entry::EntryHeader;
+use super::horizon::{Hold, Horizon, Kind};
+use super::reclaim::Guard;
+use super::session::Line;
+use crate::version::Meta;
+
+/// The right to read at one version, borrowed from who holds it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'s> {
+    pub(super) kernel: &'s Kernel,
+    /// The calling thread's line, if the reading cannot leave the thread.
+    line: Option<&'s Line>,
+    version: u64,
+    /// With a line in it, it must stay on its thread.
+    stays: PhantomData<*const ()>,
+}
+
+impl<'s> Reading<'s> {
+    #[inline]
+    pub(crate) fn version(self) -> u64 {
+        self.version
+    }
+
+    #[inline]
+    pub(crate) fn pin(self) -> Guard<'s> {
+        match self.line {
+            Some(line) => self.kernel.domain.pin_on(line),
+            None => self.kernel.domain.pin(),
+        }
+    }
+}
+
+/// A version held for this thread, as long as it borrows the kernel.
+#[derive(Debug)]
+pub(crate) struct LocalHold<'k> {
+    kernel: &'k Kernel,
+    line: &'k Line,
+    hold: Hold,
+    stays: PhantomData<*const ()>,
+}
+
+impl<'k> LocalHold<'k> {
+    #[inline]
+    pub(crate) fn begin(kernel: &'k Kernel, kind: Kind) -> Self {
+        let line = kernel.domain.registry().line();
+        let hold = kernel
+            .horizon
+            .begin(line, kind)
+            .unwrap_or_else(|| kernel.begin_elsewhere(kind));
+        Self {
+            kernel,
+            line,
+            hold,
+            stays: PhantomData,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn reading(&self) -> Reading<'_> {
+        Reading {
+            kernel: self.kernel,
+            line: Some(self.line),
+            version: self.hold.version,
+            stays: PhantomData,
+        }
+    }
+}
+
+impl Drop for LocalHold<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        Horizon::end(self.hold);
+    }
+}
+
+/// A version held for any thread, with the kernel.
+#[derive(Debug)]
+pub(crate) struct SharedHold {
+    kernel: Arc<Kernel>,
+    hold: Hold,
+}
+
+impl SharedHold {
+    pub(crate) fn begin(kernel: &Arc<Kernel>, kind: Kind) -> Self {
+        let line = kernel.domain.registry().line();
+        let hold = kernel.horizon.begin(line, kind);
+        Self {
+            kernel: Arc::clone(kernel),
+            hold: hold.unwrap_or_else(|| kernel.begin_elsewhere(kind)),
+        }
+    }
+
+    /// At an older version; `Err`: the oldest that there is.
+    pub(crate) fn begin_at(kernel: &Arc<Kernel>, version: u64) -> Result<Self, u64> {
+        let line = kernel.domain.registry().line();
+        let begun = match kernel.horizon.begin_at(line, version) {
+            Some(begun) => begun,
+            None => kernel.with_spare_line(|line| kernel.horizon.begin_at(line, version)),
+        };
+        Ok(Self {
+            kernel: Arc::clone(kernel),
+            hold: begun?,
+        })
+    }
+
+    pub(crate) fn kernel(&self) -> &Arc<Kernel> {
+        &self.kernel
+    }
+
+    #[inline]
+    pub(crate) fn reading(&self) -> Reading<'_> {
+        Reading {
+            kernel: &self.kernel,
+            line: None,
+            version: self.hold.version,
+            stays: PhantomData,
+        }
+    }
+}
+
+impl Drop for SharedHold {
+    fn drop(&mut self) {
+        Horizon::end(self.hold);
+    }
+}
+
+/// An object as a reading found it.
+#[derive(Debug)]
+pub(crate) struct Stored<'s, T> {
+    version: &'s VersionHeader,
+    object: PhantomData<&'s T>,
+}
+
+impl<T> Clone for Stored<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Stored<'_, T> {}
+
+impl<'s, T> Stored<'s, T> {
+    /// # Safety
+    /// The version is a `VersionNode<T>`'s, no tombstone, and valid for `'s`.
+    #[inline]
+    pub(super) unsafe fn new(version: &'s VersionHeader) -> Self {
+        Self {
+            version,
+            object: PhantomData,
+        }
+    }
+
+    pub(super) fn version(self) -> &'s VersionHeader {
+        self.version
+    }
+
+    #[inline]
+    pub(crate) fn object(self) -> &'s T {
+        // SAFETY: the promise made to `new`.
+        unsafe { chain::object(self.version) }
+    }
+
+    /// The index entries that it is found by.
+    pub(super) fn entries(self) -> impl Iterator<Item = &'s EntryHeader> {
+        // SAFETY: E4: the version stands in its chain for 's, and with it its key set.
+        unsafe { self.version.entries() }
+    }
+
+    pub(crate) fn number(self) -> u64 {
+        self.version.number()
+    }
+
+    pub(crate) fn meta(self) -> Meta {
+        self.version.meta()
+    }
+
+    pub(crate) fn created(self) -> crate::version::Moment {
+        self.version.created
+    }
+
+    pub(crate) fn handle(self) -> Handle<T> {
+        self.version.add_hold();
+        Handle {
+            version: self.version,
+            object: PhantomData,
+        }
+    }
+}
+
+/// An owned share of a version: keeps the object, not the snapshot, nor the store.
+#[derive(Debug)]
+pub(crate) struct Handle<T> {
+    version: *const VersionHeader,
+    object: PhantomData<T>,
+}
+
+// SAFETY: a handle gives `&T`, and may be the last to drop the T.
+unsafe impl<T: Send + Sync> Send for Handle<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Handle<T> {}
+
+impl<T> Handle<T> {
+    #[inline]
+    fn header(&self) -> &VersionHeader {
+        // SAFETY: V5: our hold keeps it.
+        unsafe { super::reclaim::at(self.version) }
+    }
+
+    #[inline]
+    pub(crate) fn object(&self) -> &T {
+        // SAFETY: a handle is made from a Stored<T> only.
+        unsafe { chain::object(self.header()) }
+    }
+
+    pub(crate) fn meta(&self) -> Meta {
+        self.header().meta()
+    }
+}
+
+impl<T> Clone for Handle<T> {
+    fn clone(&self) -> Self {
+        self.header().add_hold();
+        Self {
+            version: self.version,
+            object: PhantomData,
+        }
+    }
+}
+
+impl<T> Drop for Handle<T> {
+    fn drop(&mut self) {
+        // SAFETY: the hold is ours.
+        unsafe { release_hold(self.version) };
+    }
+}
+
+/// A handle whose type is known at run time only.
+#[derive(Debug)]
+pub(crate) struct AnyHandle {
+    handle: Handle<()>,
+    object: TypeId,
+}
+
+impl AnyHandle {
+    /// # Safety
+    /// The version is valid, no tombstone, and its object is of the type.
+    pub(super) unsafe fn new(version: *const VersionHeader, object: TypeId) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { super::reclaim::at(version) }.add_hold();
+        let handle = Handle {
+            version,
+            object: PhantomData,
+        };
+        Self { handle, object }
+    }
+
+    pub(crate) fn object<T: 'static>(&self) -> Option<&T> {
+        // SAFETY: the type was given to `new` for this version.
+        (self.object == TypeId::of::<T>()).then(|| unsafe { chain::object(self.handle.header()) })
+    }
+
+    pub(crate) fn typed<T: 'static>(&self) -> Option<Handle<T>> {
+        (self.object == TypeId::of::<T>()).then(|| {
+            self.handle.header().add_hold();
+            Handle {
+                version: self.handle.version,
+                object: PhantomData,
+            }
+        })
+    }
+
+    pub(crate) fn meta(&self) -> Meta {
+        self.handle.meta()
+    }
+}
+
+impl Clone for AnyHandle {
+    fn clone(&self) -> Self {
+        Self {
+            handle: self.handle.clone(),
+            object: self.object,
+        }
+    }
+}

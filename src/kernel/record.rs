@@ -1,0 +1,217 @@
+//! A record: the one place where a key's versions hang, and the word that decides whether it may go.
+//!
+//! # States
+//! ```text
+//! state = { sequence: 32 | dead: 1 | claims: 31 }
+//! live --claim--> live, claims + 1, sequence + 1 --unclaim--> live --reap (no claims, nothing to see)--> dead, for ever
+//! ```
+//!
+//! # Invariants
+//! - K1: the head only moves to a newer version, never back and never to null; only `install` moves it.
+//! - K2: a dead record is never claimed, linked or written again; its head is a tombstone at or below the horizon, or null.
+//! - K3: who links a record into an index, writes a key that is absent at its snapshot, or owns an index entry, holds a claim.
+//! - K4: a record that is present at a live snapshot's version is not reaped: its tombstone would be above the horizon.
+//!
+//! # Why a sequence
+//! The reaper reads the state (no claims), looks at the head (an old tombstone), then swings the state to dead. A creator that claims,
+//! installs and unclaims in between leaves the claims as they were; the sequence has moved, and the reaper's CAS fails.
+
+use std::cmp::Ordering as Order;
+
+use super::chain::VersionHeader;
+use super::collect::Work;
+use super::ordered::{Ordered, Probe};
+use super::point::Point;
+use super::reclaim::Garbage;
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+
+const CLAIM: u64 = 1;
+const CLAIMS: u64 = (1 << 31) - 1;
+const DEAD: u64 = 1 << 31;
+const SEQUENCE: u64 = 1 << 32;
+
+/// What every record has, whatever its key.
+#[derive(Debug)]
+pub(crate) struct RecordHeader {
+    /// The newest version, installed or null.
+    pub(super) head: AtomicPtr<VersionHeader>,
+    state: AtomicU64,
+    pub(crate) hash: u64,
+    /// Whether the record stands in the primary order.
+    pub(super) ordered: AtomicBool,
+    /// Whether the record waits for a snapshot to end, to be cut then.
+    pub(super) residual: AtomicBool,
+    pub(crate) table: u16,
+}
+
+/// A record of a table with keys `K`.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Record<K> {
+    pub(crate) header: RecordHeader,
+    pub(crate) key: K,
+}
+
+/// What giving a claim back leaves to do.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unclaimed {
+    /// Others hold claims, or the record is in use.
+    Kept,
+    /// It was the last claim: the record may be fit for reaping.
+    Last,
+}
+
+impl RecordHeader {
+    /// Claims the record; false when it is dead.
+    pub(crate) fn claim(&self) -> bool {
+        // Relaxed: the CAS decides.
+        let mut state = self.state.load(Ordering::Relaxed);
+        loop {
+            if state & DEAD != 0 {
+                return false;
+            }
+            let claimed = state.wrapping_add(CLAIM + SEQUENCE);
+            // AcqRel: [claim], with every other transition of the word: the reaper sees what we do after our claim only as a
+            // changed sequence, and we see what was done before the last unclaim. A failure is another thread's success.
+            match self.state.compare_exchange(
+                state,
+                claimed,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(found) => state = found,
+            }
+        }
+    }
+
+    /// Gives a claim back.
+    pub(crate) fn unclaim(&self) -> Unclaimed {
+        // AcqRel: [claim]: what we did under the claim is seen by who finds the claims gone.
+        let before = self.state.fetch_sub(CLAIM, Ordering::AcqRel);
+        assert!(before & CLAIMS > 0, "K3: a claim given back twice");
+        if before & CLAIMS == CLAIM {
+            Unclaimed::Last
+        } else {
+            Unclaimed::Kept
+        }
+    }
+
+    /// Makes a cut of the chain known to who drops the last claim: of two read-modify-writes of one word the later sees the earlier.
+    pub(super) fn touch(&self) {
+        // AcqRel: [claim].
+        self.state.fetch_add(SEQUENCE, Ordering::AcqRel);
+    }
+
+    /// Makes the record dead if nobody claims it and `nothing_to_see` says so of its head. True: the caller must unlink and retire it.
+    #[must_use]
+    pub(super) fn kill(&self, nothing_to_see: impl FnOnce(*mut VersionHeader) -> bool) -> bool {
+        // Acquire: [claim].
+        let state = self.state.load(Ordering::Acquire);
+        if state & (CLAIMS | DEAD) != 0 {
+            return false;
+        }
+        // Acquire: [head], as every reader.
+        if !nothing_to_see(self.head.load(Ordering::Acquire)) {
+            return false;
+        }
+        // AcqRel: [claim]: no claim was taken since the load, or the sequence would differ.
+        let dead = self.state.compare_exchange(
+            state,
+            state | DEAD,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        dead.is_ok()
+    }
+}
+
+impl<K> Record<K> {
+    /// A record with one claim, its creator's.
+    pub(crate) fn new(table: u16, hash: u64, key: K) -> Self {
+        let header = RecordHeader {
+            head: AtomicPtr::new(std::ptr::null_mut()),
+            state: AtomicU64::new(CLAIM),
+            hash,
+            ordered: AtomicBool::new(false),
+            residual: AtomicBool::new(false),
+            table,
+        };
+        Self { header, key }
+    }
+}
+
+impl<K> Point for Record<K> {
+    #[inline]
+    fn hash(&self) -> u64 {
+        self.header.hash
+    }
+
+    fn claim(&self) -> bool {
+        self.header.claim()
+    }
+
+    fn unclaim(&self, garbage: &mut Garbage) {
+        // Not given back here but by the collector, which can reap: the claim travels with the garbage.
+        let header = std::ptr::from_ref(&self.header).cast_mut();
+        garbage.defer(header, Work::Unclaim);
+    }
+}
+
+impl<K: Ord + Clone + Send + Sync + 'static> Ordered for Record<K> {
+    type Separator = K;
+
+    #[inline]
+    fn hint(&self) -> u64 {
+        super::hint::hint(&self.key)
+    }
+
+    fn compare(&self, other: &Self) -> Order {
+        self.key.cmp(&other.key)
+    }
+
+    fn separator(&self) -> K {
+        self.key.clone()
+    }
+
+    fn compare_separator(&self, separator: &K) -> Order {
+        self.key.cmp(separator)
+    }
+}
+
+/// A place in the primary order: at, just before or just after a key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyProbe<'k, K> {
+    key: &'k K,
+    /// How the place compares with a record that has the key.
+    tie: Order,
+}
+
+impl<'k, K> KeyProbe<'k, K> {
+    pub(crate) fn at(key: &'k K) -> Self {
+        Self { key, tie: Order::Equal }
+    }
+
+    pub(crate) fn before(key: &'k K) -> Self {
+        Self { key, tie: Order::Less }
+    }
+
+    pub(crate) fn after(key: &'k K) -> Self {
+        Self { key, tie: Order::Greater }
+    }
+}
+
+impl<K: Ord + Clone + Send + Sync + 'static> Probe<Record<K>> for KeyProbe<'_, K> {
+    fn hint(&self) -> Option<u64> {
+        Some(super::hint::hint(self.key))
+    }
+
+    fn compare(&self, node: &Record<K>) -> Order {
+        self.key.cmp(&node.key).then(self.tie)
+    }
+
+    fn compare_separator(&self, separator: &K) -> Order {
+        self.key.cmp(separator).then(self.tie)
+    }
+}

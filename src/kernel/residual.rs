@@ -1,0 +1,154 @@
+//! Records whose chains a long snapshot keeps from being cut, put away until the horizon moves.
+//!
+//! # States
+//! ```text
+//! waiting --the horizon moved: the whole list--> sweeping --one by one--> looked at: done, or waiting again
+//! ```
+//!
+//! # Invariants
+//! - W1: a node owns a claim on its record; the record's `residual` mark keeps it from being listed twice.
+//! - W2: nodes leave `sweeping` one at a time, by CAS under a pin, and are retired: an address does not come back while it is expected.
+
+use super::horizon::Active;
+use super::reclaim::{Garbage, Guard, at, free};
+use super::record::RecordHeader;
+use super::table::LAG_LONG;
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+
+/// The horizon must move by this much before the list is gone through again while a long snapshot is held.
+const STRIDE: u64 = 1024;
+
+/// A record on the list.
+#[derive(Debug)]
+pub(super) struct Residual {
+    record: *const RecordHeader,
+    next: *mut Residual,
+}
+
+impl Residual {
+    pub(super) fn new(record: *const RecordHeader) -> Self {
+        Self {
+            record,
+            next: std::ptr::null_mut(),
+        }
+    }
+
+    /// Puts a chain of nodes on a list. Lock-free.
+    ///
+    /// # Safety
+    /// The chain is the caller's alone.
+    pub(super) unsafe fn push(list: &AtomicPtr<Self>, first: *mut Self) {
+        let mut last = first;
+        // SAFETY: the caller's chain.
+        while let Some(next) = unsafe { (*last).next.as_mut() } {
+            last = next;
+        }
+        // Relaxed: the CAS decides.
+        let mut head = list.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: not published yet.
+            unsafe { (*last).next = head };
+            // Release: [residual list]: who takes the node sees it whole. A failure is another thread's success.
+            match list.compare_exchange(head, first, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(found) => head = found,
+            }
+        }
+    }
+}
+
+/// The two lists, and where the horizon was when the last sweep began.
+#[derive(Debug)]
+pub(super) struct ResidualLists {
+    pub(super) waiting: AtomicPtr<Residual>,
+    sweeping: AtomicPtr<Residual>,
+    swept_at: AtomicU64,
+}
+
+impl ResidualLists {
+    pub(super) fn new() -> Self {
+        Self {
+            waiting: AtomicPtr::new(std::ptr::null_mut()),
+            sweeping: AtomicPtr::new(std::ptr::null_mut()),
+            swept_at: AtomicU64::new(0),
+        }
+    }
+
+    /// Begins a sweep if the horizon has moved enough: a lot while something holds it back, at all when nothing does.
+    pub(super) fn start_sweep(&self, active: &Active, visible: u64) {
+        // Relaxed: a hint.
+        if self.waiting.load(Ordering::Relaxed).is_null() {
+            return;
+        }
+        // Relaxed: the CAS decides.
+        let last = self.swept_at.load(Ordering::Relaxed);
+        let held_back = visible.saturating_sub(active.horizon) > LAG_LONG;
+        let stride = if held_back { STRIDE } else { 1 };
+        if active.horizon < last.saturating_add(stride) {
+            return;
+        }
+        // Relaxed: it only keeps a second thread from the same sweep.
+        let begun = self.swept_at.compare_exchange(
+            last,
+            active.horizon,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+        if begun.is_ok() {
+            // Acquire: [residual list].
+            let list = self.waiting.swap(std::ptr::null_mut(), Ordering::Acquire);
+            if !list.is_null() {
+                // SAFETY: the swap made the list ours.
+                unsafe { Residual::push(&self.sweeping, list) };
+            }
+        }
+    }
+
+    /// A record to look at; its claim is the caller's now.
+    pub(super) fn pop(
+        &self,
+        _: &Guard<'_>,
+        garbage: &mut Garbage,
+    ) -> Option<*const RecordHeader> {
+        // Acquire: [residual list].
+        let mut head = self.sweeping.load(Ordering::Acquire);
+        loop {
+            if head.is_null() {
+                return None;
+            }
+            // SAFETY: W2: found on the list under the guard.
+            let node = unsafe { at(head.cast_const()) };
+            // AcqRel: [residual list]: the new head was published by an earlier push that we pass on. A failure is another's success.
+            let popped = self.sweeping.compare_exchange(
+                head,
+                node.next,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+            match popped {
+                Ok(_) => {
+                    let record = node.record;
+                    // SAFETY: R1: off the list, by us.
+                    unsafe { garbage.retire(head) };
+                    return Some(record);
+                }
+                Err(found) => head = found,
+            }
+        }
+    }
+
+    /// Frees the nodes; nobody is left.
+    pub(super) fn drain(&mut self) {
+        for list in [&self.waiting, &self.sweeping] {
+            // Relaxed: nobody is left.
+            let mut node = list.swap(std::ptr::null_mut(), Ordering::Relaxed);
+            while !node.is_null() {
+                // SAFETY: as above.
+                let next = unsafe { at(node.cast_const()) }.next;
+                // SAFETY: as above.
+                unsafe { free(node) };
+                node = next;
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! A secondary index of a table: entries in order of value, then key.
+
+use std::any::Any;
+use std::ops::ControlFlow;
+
+use smallvec::SmallVec;
+
+use super::Kernel;
+use super::entry::{Entry, EntryHeader, EntryProbe};
+use super::ordered::{Choice, OrderedIndex};
+use super::reading::{Reading, Stored};
+use super::reclaim::{Garbage, Guard, allocate, at, free};
+use super::record::{Record, RecordHeader};
+use super::table::{GarbageBin, KeyBounds, Table};
+
+/// The values that an object has in an index: ascending, each once.
+pub(crate) type Values<V> = SmallVec<[V; 2]>;
+
+/// An index of objects `T` with keys `K` by values `V`.
+pub(crate) struct Secondary<K: KeyBounds, T, V: KeyBounds> {
+    tree: OrderedIndex<Entry<K, V>>,
+    table: u16,
+    position: u16,
+    pub(crate) name: &'static str,
+    values_of: Box<dyn Fn(&T) -> Values<V> + Send + Sync>,
+}
+
+/// A secondary index whose value type the caller does not know.
+pub(crate) trait AnySecondary<K, T>: Any + Send + Sync {
+    fn position(&self) -> u16;
+    fn name(&self) -> &'static str;
+    /// Whether the object's values are exactly those of `entries`, which are this index's.
+    fn same(&self, object: &T, entries: &[*const EntryHeader]) -> bool;
+    /// Holds, or makes, an entry for each value of the object.
+    fn stage(
+        &self,
+        kernel: &Kernel,
+        record: &Record<K>,
+        object: &T,
+        entries: &mut SmallVec<[*const EntryHeader; 8]>,
+    );
+    /// As [`super::table::AnyTable::unlink_entry`].
+    ///
+    /// # Safety
+    /// It is an entry of this index, dead, and the caller is who killed it.
+    unsafe fn unlink(
+        &self,
+        guard: &Guard<'_>,
+        garbage: &mut Garbage,
+        entry: *const EntryHeader,
+    ) -> *const RecordHeader;
+    fn drain(&mut self);
+    fn bytes(&self, guard: &Guard<'_>) -> usize;
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
+    pub(crate) fn new(
+        table: u16,
+        position: u16,
+        name: &'static str,
+        values_of: impl Fn(&T) -> Values<V> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            tree: OrderedIndex::new(),
+            table,
+            position,
+            name,
+            values_of: Box::new(values_of),
+        }
+    }
+
+    /// The values of an object. Runs the user's function.
+    pub(crate) fn values_of(&self, object: &T) -> Values<V> {
+        (self.values_of)(object)
+    }
+
+    /// Visits the entries that the reading sees, by value, then key, until `visit` breaks. The visitor runs pinned: it must be short.
+    pub(crate) fn scan<'s>(
+        &self,
+        table: &Table<K, T>,
+        reading: Reading<'s>,
+        from: Option<EntryProbe<'_, K, V>>,
+        reversed: bool,
+        mut visit: impl FnMut(&'s V, &'s K, Stored<'s, T>) -> ControlFlow<()>,
+    ) {
+        let guard = reading.pin();
+        let each = |entry: &Entry<K, V>| {
+            // SAFETY: E2: an entry that stands in the tree keeps its record, and so does our pin for one that just left.
+            let record = unsafe { at(entry.record) };
+            match table.read_entry(reading, record, &entry.header) {
+                Some(stored) => {
+                    // SAFETY: E3: named by a version that the reading's word keeps, so the entry stands for 's.
+                    let entry: &'s Entry<K, V> = unsafe { &*std::ptr::from_ref(entry) };
+                    visit(&entry.value, &entry.key, stored)
+                }
+                None => ControlFlow::Continue(()),
+            }
+        };
+        if reversed {
+            self.tree.descend(&guard, from.as_ref(), each);
+        } else {
+            self.tree.ascend(&guard, from.as_ref(), each);
+        }
+    }
+
+    /// The value of an entry, if the entry is this index's.
+    pub(crate) fn value_of<'g>(&self, entry: &'g EntryHeader) -> Option<&'g V> {
+        if (entry.table, entry.index) != (self.table, self.position) {
+            return None;
+        }
+        let entry = std::ptr::from_ref(entry).cast::<Entry<K, V>>();
+        // SAFETY: T2, and the header is the entry's first field (repr C).
+        Some(unsafe { &(*entry).value })
+    }
+
+    /// The values that a stored object has in this index, ascending.
+    pub(crate) fn stored_values<'s>(&self, stored: Stored<'s, T>) -> impl Iterator<Item = &'s V> {
+        stored.entries().filter_map(|entry| self.value_of(entry))
+    }
+
+    /// An entry for a value of a record, with a hold for the caller.
+    fn hold_entry(&self, kernel: &Kernel, record: &Record<K>, value: V) -> *const EntryHeader {
+        let mut garbage = GarbageBin::new(kernel);
+        let guard = kernel.domain.pin();
+        // Made first, so that the probe can borrow its value; given back if an entry stands already.
+        let mut fresh = FreshEntry(allocate(Entry::new(
+            self.table,
+            self.position,
+            value,
+            record,
+        )));
+        // SAFETY: ours alone until it is put.
+        let made = unsafe { &*fresh.0 };
+        let probe = EntryProbe::at(&made.value, &made.key);
+        let mut claimed = false;
+        let chosen = self.tree.insert(&guard, &mut garbage.0, &probe, |found| {
+            if found.is_some_and(|entry| entry.header.hold()) {
+                return Choice::Keep;
+            }
+            if !claimed {
+                // E2. The caller's own claim, or the version it reads, keeps the record from being dead.
+                assert!(record.header.claim(), "K2: an entry for a dead record");
+                claimed = true;
+            }
+            Choice::Put(fresh.0)
+        });
+        if std::ptr::eq(chosen, fresh.0) {
+            fresh.0 = std::ptr::null_mut();
+        } else if claimed {
+            kernel.unclaim(&record.header, &mut garbage.0);
+        }
+        &raw const chosen.header
+    }
+}
+
+/// An entry that is not linked yet.
+struct FreshEntry<K, V>(*mut Entry<K, V>);
+
+impl<K, V> Drop for FreshEntry<K, V> {
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            // SAFETY: allocated by us, never linked.
+            unsafe { free(self.0) };
+        }
+    }
+}
+
+impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
+    for Secondary<K, T, V>
+{
+    fn position(&self) -> u16 {
+        self.position
+    }
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn same(&self, object: &T, entries: &[*const EntryHeader]) -> bool {
+        let values = self.values_of(object);
+        values.len() == entries.len()
+            && values.iter().zip(entries).all(|(value, &entry)| {
+                // SAFETY: E3: held by the key set that the caller looks at.
+                self.value_of(unsafe { at(entry) }) == Some(value)
+            })
+    }
+
+    fn stage(
+        &self,
+        kernel: &Kernel,
+        record: &Record<K>,
+        object: &T,
+        entries: &mut SmallVec<[*const EntryHeader; 8]>,
+    ) {
+        for value in self.values_of(object) {
+            entries.push(self.hold_entry(kernel, record, value));
+        }
+    }
+
+    unsafe fn unlink(
+        &self,
+        guard: &Guard<'_>,
+        garbage: &mut Garbage,
+        entry: *const EntryHeader,
+    ) -> *const RecordHeader {
+        let entry = entry.cast::<Entry<K, V>>().cast_mut();
+        // SAFETY: T2; dead, and retired only below.
+        let dead: &Entry<K, V> = unsafe { at(entry.cast_const()) };
+        self.tree.remove(guard, garbage, dead);
+        let record = dead.record.cast::<RecordHeader>();
+        // SAFETY: R1: unlinked, dead (E1), by the only killer.
+        unsafe { garbage.retire(entry) };
+        record
+    }
+
+    fn drain(&mut self) {
+        self.tree.drain(|entry| {
+            // SAFETY: nobody is left; each live entry stands in the tree once.
+            unsafe { free(entry) };
+        });
+    }
+
+    fn bytes(&self, guard: &Guard<'_>) -> usize {
+        self.tree.bytes(guard)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

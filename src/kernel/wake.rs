@@ -1,0 +1,138 @@
+//! Waking those who wait for a newer version.
+//!
+//! # States
+//! ```text
+//! waiter:  idle --enqueue--> queued --wake: the whole list is taken--> idle, its thread or task woken
+//! ```
+//!
+//! # Invariants
+//! - Q1: a queued waiter is on the list once, and the list owns one strong count of it.
+//!
+//! # Orderings
+//! - [wait/wake]: store, fence, load on both sides. A waiter queues itself, fences, looks at the watermark again; a committer moves the
+//!   watermark, fences, looks at the list. Their fence first: we see the new watermark and do not sleep. Ours first: they see us queued.
+//! - [list]: Release of the push, Acquire of the taking.
+
+use std::task::Waker;
+
+use super::collect::contain;
+use crate::sync::{Arc, AtomicBool, AtomicPtr, Ordering, Padded, fence, thread};
+
+/// Somebody who waits: a thread or a task.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    who: Who,
+    queued: AtomicBool,
+    next: AtomicPtr<Waiter>,
+}
+
+#[derive(Debug)]
+enum Who {
+    Thread(thread::Thread),
+    Task(Waker),
+}
+
+impl Waiter {
+    /// The calling thread, which is to park when it has been enqueued.
+    pub(crate) fn thread() -> Arc<Self> {
+        Self::new(Who::Thread(thread::current()))
+    }
+
+    /// A task.
+    pub(crate) fn task(waker: Waker) -> Arc<Self> {
+        Self::new(Who::Task(waker))
+    }
+
+    fn new(who: Who) -> Arc<Self> {
+        Arc::new(Self {
+            who,
+            queued: AtomicBool::new(false),
+            next: AtomicPtr::new(std::ptr::null_mut()),
+        })
+    }
+
+    /// Whether waking it wakes this task.
+    pub(crate) fn wakes(&self, waker: &Waker) -> bool {
+        matches!(&self.who, Who::Task(own) if own.will_wake(waker))
+    }
+
+    fn wake(&self) {
+        match &self.who {
+            Who::Thread(thread) => thread.unpark(),
+            // The executor's code: its panic is not the committer's.
+            Who::Task(waker) => contain(|| waker.wake_by_ref()),
+        }
+    }
+}
+
+/// Everybody who waits on one store.
+#[derive(Debug)]
+pub(crate) struct Waiters {
+    list: Padded<AtomicPtr<Waiter>>,
+}
+
+impl Waiters {
+    pub(crate) fn new() -> Self {
+        Self {
+            list: Padded(AtomicPtr::new(std::ptr::null_mut())),
+        }
+    }
+
+    /// Queues a waiter, unless it is queued. After it the caller looks at the watermark again before it sleeps.
+    pub(crate) fn enqueue(&self, waiter: &Arc<Waiter>) {
+        // AcqRel: [list]: of an enqueuing and a waking one is later, and sees the other.
+        if !waiter.queued.swap(true, Ordering::AcqRel) {
+            let node = Arc::into_raw(Arc::clone(waiter)).cast_mut();
+            // Relaxed: the CAS decides.
+            let mut head = self.list.load(Ordering::Relaxed);
+            loop {
+                // Relaxed: published by the CAS.
+                waiter.next.store(head, Ordering::Relaxed);
+                // Release: [list]. A failure is another waiter's success.
+                match self.list.compare_exchange(
+                    head,
+                    node,
+                    Ordering::Release,
+                    Ordering::Relaxed,
+                ) {
+                    Ok(_) => break,
+                    Err(found) => head = found,
+                }
+            }
+        }
+        // SeqCst: [wait/wake].
+        fence(Ordering::SeqCst);
+    }
+
+    /// Wakes everybody queued. With nobody there: a fence and a load. O(waiters) otherwise; waits for nobody.
+    #[inline]
+    pub(crate) fn wake(&self) {
+        // SeqCst: [wait/wake].
+        fence(Ordering::SeqCst);
+        // Relaxed: ordered by the fence.
+        if !self.list.load(Ordering::Relaxed).is_null() {
+            self.wake_all();
+        }
+    }
+
+    #[cold]
+    fn wake_all(&self) {
+        // Acquire: [list].
+        let mut node = self.list.swap(std::ptr::null_mut(), Ordering::Acquire);
+        while !node.is_null() {
+            // SAFETY: Q1: the list's count is ours with the list.
+            let waiter = unsafe { Arc::from_raw(node) };
+            // Relaxed: written before the push.
+            node = waiter.next.load(Ordering::Relaxed);
+            // Release: [list]: who enqueues it again writes `next` after our read of it.
+            waiter.queued.store(false, Ordering::Release);
+            waiter.wake();
+        }
+    }
+}
+
+impl Drop for Waiters {
+    fn drop(&mut self) {
+        self.wake_all();
+    }
+}

@@ -1,0 +1,383 @@
+//! The store: its builder and its handle.
+
+use std::any::TypeId;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::error::{SnapshotError, UpdateError};
+use crate::kernel::reading::SharedHold;
+use crate::kernel::table::AnyTable;
+use crate::kernel::wake::Waiter;
+use crate::kernel::{Kernel, Kind, Limits};
+use crate::shared::{Config, Shared};
+use crate::snapshot::{Snapshot, View};
+use crate::sync::{thread, unique};
+use crate::table::hash::hash_of;
+use crate::table::object::Object;
+use crate::table::schema::{Schema, make_table};
+use crate::txn::Transaction;
+use crate::txn::batch::{Batch, BatchError, BatchReport, batch};
+use crate::txn::update::update;
+use crate::version::Version;
+use crate::watch::filter::Filter;
+use crate::watch::watcher::Watcher;
+
+/// Runs of an update's closure before it fails.
+const ATTEMPTS_MAX: u32 = 64;
+/// Commits that the log holds at most.
+const LOG_COMMITS_MAX: u64 = 4 << 20;
+/// Commits that a watcher may lag.
+const WATCH_COMMITS_MAX: u64 = 1 << 16;
+/// Objects that one transaction may change.
+const TRANSACTION_CHANGES_MAX: usize = 1 << 20;
+/// Objects that one transaction of a batch changes, about.
+const BATCH_CHANGES_MAX: usize = 200;
+/// Bytes that one transaction of a batch changes, about.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// Builds a [`Store`]: its tables and its limits.
+pub struct Builder {
+    types: Vec<TypeId>,
+    names: Vec<&'static str>,
+    make: Vec<fn(u16, u64) -> Box<dyn AnyTable>>,
+    limits: Limits,
+    config: Config,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("tables", &self.names)
+            .field("limits", &self.limits)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    fn new() -> Self {
+        Self {
+            types: Vec::new(),
+            names: Vec::new(),
+            make: Vec::new(),
+            limits: Limits {
+                retention: 0,
+                log_commits: LOG_COMMITS_MAX,
+                watch_commits: WATCH_COMMITS_MAX,
+            },
+            config: Config {
+                attempts_max: ATTEMPTS_MAX,
+                transaction_changes_max: TRANSACTION_CHANGES_MAX,
+                batch_changes_max: BATCH_CHANGES_MAX,
+                batch_bytes_max: BATCH_BYTES_MAX,
+            },
+        }
+    }
+
+    /// Adds the table of objects `T`. Naming a type twice is naming it once.
+    ///
+    /// # Panics
+    /// If another type's table has the same name, or there are 65,535 already.
+    #[must_use]
+    pub fn table<T: Object>(mut self) -> Self {
+        if self.types.contains(&TypeId::of::<T>()) {
+            return self;
+        }
+        assert!(
+            !self.names.contains(&T::TABLE),
+            "two types have a table named {}",
+            T::TABLE
+        );
+        assert!(self.types.len() < usize::from(u16::MAX), "too many tables");
+        self.types.push(TypeId::of::<T>());
+        self.names.push(T::TABLE);
+        self.make.push(make_table::<T>);
+        self
+    }
+
+    /// How often an update's closure is run before it fails with [`UpdateError::Conflict`]; at least 1. Default: 64.
+    #[must_use]
+    pub fn attempts_max(mut self, attempts: u32) -> Self {
+        self.config.attempts_max = attempts.max(1);
+        self
+    }
+
+    /// How many commits back [`Store::snapshot_at`] may go. Default: 0. What is retained costs its memory: each version that one of these
+    /// commits replaced.
+    #[must_use]
+    pub fn retention_commits(mut self, commits: u64) -> Self {
+        self.limits.retention = commits;
+        self
+    }
+
+    /// How many commits the log holds at most, and so how many may pass a transaction before it fails with `TooOld`. Default: 4,194,304.
+    /// The log is as long only while an open transaction or a watcher needs it.
+    #[must_use]
+    pub fn log_commits_max(mut self, commits: u64) -> Self {
+        self.limits.log_commits = commits.max(1);
+        self
+    }
+
+    /// How many commits a watcher may lag before it is told [`WatchError::Lagged`](crate::WatchError::Lagged). Default: 65,536.
+    #[must_use]
+    pub fn watch_commits_max(mut self, commits: u64) -> Self {
+        self.limits.watch_commits = commits;
+        self
+    }
+
+    /// How many objects one transaction may change. Default: 1,048,576.
+    #[must_use]
+    pub fn transaction_changes_max(mut self, changes: usize) -> Self {
+        self.config.transaction_changes_max = changes.max(1);
+        self
+    }
+
+    /// From how many changed objects on a batch commits what it has. Default: 200. A step is never split.
+    #[must_use]
+    pub fn batch_changes_max(mut self, changes: usize) -> Self {
+        self.config.batch_changes_max = changes.max(1);
+        self
+    }
+
+    /// From how many written bytes on a batch commits what it has: the objects' own sizes, without what they point to. Default: 1 MiB.
+    #[must_use]
+    pub fn batch_bytes_max(mut self, bytes: usize) -> Self {
+        self.config.batch_bytes_max = bytes.max(1);
+        self
+    }
+
+    /// The store, empty.
+    ///
+    /// # Panics
+    /// As [`Object::indexes`] does, through [`Indexes::add`](crate::Indexes::add).
+    #[must_use]
+    pub fn build(self) -> Store {
+        let Self {
+            types,
+            make,
+            mut limits,
+            config,
+            ..
+        } = self;
+        // A watcher cannot be kept commits that the log does not hold.
+        limits.watch_commits = limits.watch_commits.min(limits.log_commits);
+        let make = (0..).zip(make);
+        let tables = make.map(|(position, make)| make(position, seed(position)));
+        let kernel = Kernel::new(limits, tables.collect());
+        let schema = Schema::new(kernel, &types);
+        Store(Arc::new(Handle(Arc::new(Shared::new(schema, config)))))
+    }
+}
+
+/// A seed that another process cannot guess, nor another table has.
+fn seed(position: u16) -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    hash_of(RandomState::new().hash_one(unique()), &position)
+}
+
+/// The last one dropped closes the store.
+#[derive(Debug)]
+struct Handle(Arc<Shared>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// A store of typed tables: a shared handle, cheap to clone. Snapshots and watchers may outlive it.
+///
+/// See the crate's documentation for an example, and [`crate::docs`] for guarantees and limits.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Handle>);
+
+/// Figures of a store; counted apart by threads, so only about right while others work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The newest version.
+    pub version: Version,
+    /// The oldest version at which a snapshot may be taken now.
+    pub oldest: Version,
+    /// Versions of objects in the store: current ones and those that snapshots or retention keep.
+    pub versions: u64,
+    /// Bytes of these versions, without what the objects point to.
+    pub version_bytes: u64,
+    /// Bytes of the indexes and the commit log.
+    pub structure_bytes: u64,
+    /// Commits in the log.
+    pub log_commits: u64,
+    /// Snapshots, views and transactions open.
+    pub snapshots: usize,
+    /// Watchers alive.
+    pub watchers: usize,
+}
+
+impl Store {
+    /// A builder without tables.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.0.0
+    }
+
+    fn kernel(&self) -> &Arc<Kernel> {
+        self.shared().schema.kernel()
+    }
+
+    /// The newest version. Wait-free.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        Version::new(self.kernel().horizon.visible())
+    }
+
+    /// Runs a closure on the newest version. Wait-free but for the closure; see [`Store::read`].
+    pub fn view<R>(&self, run: impl FnOnce(&View<'_>) -> R) -> R {
+        run(&self.read())
+    }
+
+    /// The newest version, to be read while the guard lives. Wait-free, about 10 ns; the guard stays on its thread.
+    #[must_use]
+    pub fn read(&self) -> View<'_> {
+        View::new(self.shared())
+    }
+
+    /// The newest version, owned: may be sent, shared, cloned, and held for hours. It keeps, of each object, the version that it shows and no
+    /// other. Wait-free but for the allocation of its handle.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let hold = SharedHold::begin(self.kernel(), Kind::Reader);
+        Snapshot::new(Arc::clone(self.shared()), hold)
+    }
+
+    /// An older version, owned, if it is within the store's retention ([`Builder::retention_commits`]).
+    ///
+    /// # Errors
+    /// [`SnapshotError::Compacted`] if it is older than that, [`SnapshotError::Future`] if it has not been committed.
+    pub fn snapshot_at(&self, version: Version) -> Result<Snapshot, SnapshotError> {
+        let newest = self.version();
+        if version > newest {
+            return Err(SnapshotError::Future { newest });
+        }
+        let hold = SharedHold::begin_at(self.kernel(), version.get());
+        let hold = hold.map_err(|oldest| SnapshotError::Compacted {
+            oldest: Version::new(oldest),
+        })?;
+        Ok(Snapshot::new(Arc::clone(self.shared()), hold))
+    }
+
+    /// Runs a closure on a transaction and commits it; on a conflict again, up to the store's bound of attempts, with back-off between.
+    ///
+    /// The closure may run several times, so it must have no other effects. If it returns an error or panics, nothing is written.
+    ///
+    /// # Errors
+    /// See [`UpdateError`].
+    pub fn update<R, E>(
+        &self,
+        run: impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
+    ) -> Result<R, UpdateError<E>> {
+        self.update_versioned(run).map(|(answer, _)| answer)
+    }
+
+    /// As [`Store::update`], with the version of the commit (of the snapshot, if nothing was written).
+    ///
+    /// # Errors
+    /// See [`UpdateError`].
+    pub fn update_versioned<R, E>(
+        &self,
+        mut run: impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
+    ) -> Result<(R, Version), UpdateError<E>> {
+        update(self.shared(), &mut run)
+    }
+
+    /// A transaction on the newest version, to be committed by hand. Dropping it rolls back.
+    #[must_use]
+    pub fn begin(&self) -> Transaction<'_> {
+        Transaction::begin(self.shared())
+    }
+
+    /// Runs many small atomic steps over as few transactions as the limits allow.
+    ///
+    /// Each [`step`](Batch::step) is committed whole or not at all; steps are committed in order. What was committed before an error stays, and
+    /// the report counts it.
+    ///
+    /// # Errors
+    /// What the closure returned, or why a transaction could not be committed, with how far the batch came.
+    pub fn batch<'b, E>(
+        &'b self,
+        run: impl FnOnce(&mut Batch<'b, E>) -> Result<(), UpdateError<E>>,
+    ) -> Result<BatchReport, BatchError<E>> {
+        batch(self.shared(), run)
+    }
+
+    /// Follows the changes that commits make from now on.
+    #[must_use]
+    pub fn watch(&self, filter: impl Into<Filter>) -> Watcher {
+        Watcher::new(self.shared(), filter.into())
+    }
+
+    /// A snapshot, and a watcher of exactly the changes after it. Locks nothing and stops no writer.
+    #[must_use]
+    pub fn snapshot_and_watch(&self, filter: impl Into<Filter>) -> (Snapshot, Watcher) {
+        // The cursor first: the log is kept from a position at or below the snapshot's.
+        let mut watcher = self.watch(filter);
+        let snapshot = self.snapshot();
+        watcher.start_at(snapshot.version().get());
+        (snapshot, watcher)
+    }
+
+    /// Blocks until there is a version after `after`, or the time is over; gives the newest version.
+    pub fn wait(&self, after: Version, timeout: Duration) -> Version {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut waiter = None;
+        loop {
+            let version = self.version();
+            let now = Instant::now();
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+            if version > after || left == Some(Duration::ZERO) {
+                return version;
+            }
+            let waiter = waiter.get_or_insert_with(Waiter::thread);
+            self.shared().waiters.enqueue(waiter);
+            if self.version() > after {
+                continue;
+            }
+            match left {
+                Some(left) => thread::park_timeout(left),
+                None => thread::park(),
+            }
+        }
+    }
+
+    /// Figures of the store. O(threads), and a walk over table structures' counters.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let kernel = self.kernel();
+        let (versions, version_bytes) = kernel.counts();
+        let version = kernel.horizon.visible();
+        Stats {
+            version: Version::new(version),
+            oldest: Version::new(kernel.horizon.oldest()),
+            versions,
+            version_bytes,
+            structure_bytes: kernel.structure_bytes() as u64,
+            log_commits: version.saturating_sub(kernel.log.trimmed()),
+            snapshots: kernel.snapshots(),
+            watchers: kernel.watchers(),
+        }
+    }
+
+    /// Collects garbage until nothing more can go: else committers do it, in slices, and what the last commits left waits for the next ones.
+    pub fn reclaim(&self) {
+        /// Slices without a find after which there is nothing more: garbage takes three moves of the epoch to ripen.
+        const IDLE_SLICES: u32 = 8;
+        let mut idle = 0;
+        while idle < IDLE_SLICES {
+            idle = if self.kernel().collect() { 0 } else { idle + 1 };
+        }
+    }
+}

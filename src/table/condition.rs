@@ -1,0 +1,424 @@
+//! How conditions are walked, a page at a time, matched against one object, and noted as read.
+
+use std::cmp::Ordering;
+use std::ops::{Bound, ControlFlow};
+
+use super::found::Page;
+use super::object::{Index, Key, Object};
+use super::schema::{Reader, TableOf};
+use super::span::Span;
+use crate::kernel::entry::EntryProbe;
+use crate::kernel::reading::Stored;
+use crate::kernel::record::KeyProbe;
+use crate::kernel::secondary::Secondary;
+use crate::txn::reads::TableReads;
+
+/// What conditions do for iterations. A page is filled under a pin and without user code but comparisons; matching runs index functions
+/// and is done between pages.
+#[doc(hidden)]
+pub trait Sealed<T: Object> {
+    /// Where an iteration stands.
+    type Place<'s>: Default;
+
+    /// Fills a page with what comes next.
+    fn fill<'s>(
+        &self,
+        reader: Reader<'s>,
+        place: &mut Self::Place<'s>,
+        reversed: bool,
+        page: &mut Page<'s, T>,
+    );
+
+    /// Whether an object meets the condition.
+    fn matches(&self, object: &T) -> bool;
+
+    /// How two objects that meet it follow one another.
+    fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering;
+
+    /// Notes the condition as read.
+    fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>);
+}
+
+/// Objects with an index value in a span.
+#[derive(Clone, Debug)]
+pub struct ByIndex<T, V> {
+    pub(super) index: Index<T, V>,
+    pub(super) span: Span<V>,
+}
+
+/// Objects with one of some index values.
+#[derive(Clone, Debug)]
+pub struct AnyOf<T, V> {
+    pub(super) index: Index<T, V>,
+    /// Ascending, each once.
+    pub(super) values: Vec<V>,
+}
+
+/// Objects with a key in a span.
+#[derive(Clone, Debug)]
+pub struct ByKey<T: Object>(pub(super) Span<T::Key>);
+
+/// Objects with one of some keys.
+#[derive(Clone, Debug)]
+pub struct AnyKeyOf<T: Object>(pub(super) Vec<T::Key>);
+
+/// Objects that meet both conditions.
+#[derive(Clone, Debug)]
+pub struct And<A, B>(pub(super) A, pub(super) B);
+
+/// Objects that meet at least one of the conditions.
+#[derive(Clone, Debug)]
+pub struct Or<A, B>(pub(super) A, pub(super) B);
+
+/// The last entry seen: nothing up to it is to be shown again.
+type Seen<'s, V, K> = Option<(&'s V, &'s K)>;
+
+/// Where a walk of an index begins.
+fn entry_probe<'a, V: Ord + Clone, K>(
+    span: &'a Span<V>,
+    seen: Seen<'a, V, K>,
+    reversed: bool,
+) -> Option<EntryProbe<'a, K, V>> {
+    match (seen, reversed) {
+        (Some((value, key)), false) => Some(EntryProbe::after(value, Some(key))),
+        (Some((value, key)), true) => Some(EntryProbe::before(value, Some(key))),
+        (None, false) => match &span.lower {
+            Bound::Included(value) => Some(EntryProbe::before(value, None)),
+            Bound::Excluded(value) => Some(EntryProbe::after(value, None)),
+            Bound::Unbounded => None,
+        },
+        (None, true) => match &span.upper {
+            Bound::Included(value) => Some(EntryProbe::after(value, None)),
+            Bound::Excluded(value) => Some(EntryProbe::before(value, None)),
+            Bound::Unbounded => None,
+        },
+    }
+}
+
+/// Walks the entries of an index in a span, from where `seen` left off, into a page; `shown` leaves out what another entry of the same
+/// object shows.
+fn walk_index<'s, T: Object, V: Key>(
+    reader: Reader<'s>,
+    secondary: &Secondary<T::Key, T, V>,
+    span: &Span<V>,
+    (seen, reversed): (&mut Seen<'s, V, T::Key>, bool),
+    page: &mut Page<'s, T>,
+    shown: impl Fn(&V, Stored<'s, T>) -> bool,
+) {
+    let mut full = false;
+    let probe = entry_probe(span, *seen, reversed);
+    let table = reader.table::<T>();
+    secondary.scan(table, reader.reading, probe, reversed, |value, key, stored| {
+        let inside = if reversed {
+            span.reaches_down_to(value)
+        } else {
+            span.reaches_up_to(value)
+        };
+        if !inside {
+            return ControlFlow::Break(());
+        }
+        if page.is_full() {
+            full = true;
+            return ControlFlow::Break(());
+        }
+        *seen = Some((value, key));
+        if shown(value, stored) {
+            page.push(stored);
+        }
+        ControlFlow::Continue(())
+    });
+    page.done = !full;
+}
+
+impl<T: Object, V: Key> ByIndex<T, V> {
+    /// The value by which an object is shown: the first of its values in the span, in the walk's direction.
+    fn shown_by<'v>(
+        &self,
+        values: impl DoubleEndedIterator<Item = &'v V>,
+        reversed: bool,
+    ) -> Option<&'v V> {
+        let mut inside = values.filter(|value| self.span.contains(value));
+        if reversed {
+            inside.next_back()
+        } else {
+            inside.next()
+        }
+    }
+
+    fn is_exact(&self) -> bool {
+        matches!((&self.span.lower, &self.span.upper), (Bound::Included(lower), Bound::Included(upper)) if lower == upper)
+    }
+}
+
+impl<T: Object, V: Key> Sealed<T> for ByIndex<T, V> {
+    type Place<'s> = Seen<'s, V, T::Key>;
+
+    fn fill<'s>(
+        &self,
+        reader: Reader<'s>,
+        place: &mut Self::Place<'s>,
+        reversed: bool,
+        page: &mut Page<'s, T>,
+    ) {
+        let secondary = reader.table::<T>().index::<V>(self.index.name);
+        let exact = self.is_exact();
+        walk_index(reader, secondary, &self.span, (place, reversed), page, |value, stored| {
+            exact || {
+                let mut own = secondary.stored_values(stored);
+                let mut inside = own.by_ref().filter(|own| self.span.contains(own));
+                let shown_by = if reversed { inside.last() } else { inside.next() };
+                shown_by == Some(value)
+            }
+        });
+    }
+
+    fn matches(&self, object: &T) -> bool {
+        let values = self.index.values_of(object);
+        values.iter().any(|value| self.span.contains(value))
+    }
+
+    fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
+        let (left_values, right_values) = (self.index.values_of(left), self.index.values_of(right));
+        let values = self
+            .shown_by(left_values.iter(), reversed)
+            .cmp(&self.shown_by(right_values.iter(), reversed));
+        directed(values.then_with(|| left.key().cmp(&right.key())), reversed)
+    }
+
+    fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
+        reads.note_index(table.index::<V>(self.index.name), self.span.clone());
+    }
+}
+
+fn directed(order: Ordering, reversed: bool) -> Ordering {
+    if reversed { order.reverse() } else { order }
+}
+
+impl<T: Object, V: Key> AnyOf<T, V> {
+    fn value_at(&self, step: usize, reversed: bool) -> Option<&V> {
+        if reversed {
+            self.values.iter().nth_back(step)
+        } else {
+            self.values.get(step)
+        }
+    }
+
+    fn asked(&self, value: &V) -> bool {
+        self.values.binary_search(value).is_ok()
+    }
+}
+
+impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
+    type Place<'s> = (usize, Seen<'s, V, T::Key>);
+
+    fn fill<'s>(
+        &self,
+        reader: Reader<'s>,
+        (step, seen): &mut Self::Place<'s>,
+        reversed: bool,
+        page: &mut Page<'s, T>,
+    ) {
+        let secondary = reader.table::<T>().index::<V>(self.index.name);
+        while let Some(asked) = self.value_at(*step, reversed) {
+            let span = Span::exactly(asked.clone());
+            walk_index(reader, secondary, &span, (seen, reversed), page, |value, stored| {
+                // Shown already by another value that was asked for.
+                !secondary.stored_values(stored).any(|other| {
+                    let before = directed(other.cmp(value), reversed).is_lt();
+                    before && self.asked(other)
+                })
+            });
+            if !page.done {
+                return;
+            }
+            (*step, *seen) = (*step + 1, None);
+        }
+        page.done = true;
+    }
+
+    fn matches(&self, object: &T) -> bool {
+        let values = self.index.values_of(object);
+        values.iter().any(|value| self.asked(value))
+    }
+
+    fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
+        let shown_by = |object: &T| {
+            let values = self.index.values_of(object);
+            let mut asked = values.into_iter().filter(|value| self.asked(value));
+            if reversed { asked.last() } else { asked.next() }
+        };
+        let values = shown_by(left).cmp(&shown_by(right));
+        directed(values.then_with(|| left.key().cmp(&right.key())), reversed)
+    }
+
+    fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
+        for value in &self.values {
+            reads.note_index(table.index::<V>(self.index.name), Span::exactly(value.clone()));
+        }
+    }
+}
+
+impl<T: Object> Sealed<T> for ByKey<T> {
+    type Place<'s> = Option<&'s T::Key>;
+
+    fn fill<'s>(
+        &self,
+        reader: Reader<'s>,
+        seen: &mut Self::Place<'s>,
+        reversed: bool,
+        page: &mut Page<'s, T>,
+    ) {
+        let span = &self.0;
+        let bound = if reversed { &span.upper } else { &span.lower };
+        let probe = match (*seen, bound, reversed) {
+            (Some(key), _, false) | (None, Bound::Excluded(key), false) => Some(KeyProbe::after(key)),
+            (Some(key), _, true) | (None, Bound::Excluded(key), true) => Some(KeyProbe::before(key)),
+            (None, Bound::Included(key), false) => Some(KeyProbe::before(key)),
+            (None, Bound::Included(key), true) => Some(KeyProbe::after(key)),
+            (None, Bound::Unbounded, _) => None,
+        };
+        let mut full = false;
+        reader.table::<T>().scan(reader.reading, probe, reversed, |key, stored| {
+            let inside = if reversed {
+                span.reaches_down_to(key)
+            } else {
+                span.reaches_up_to(key)
+            };
+            full = inside && page.is_full();
+            if !inside || full {
+                return ControlFlow::Break(());
+            }
+            *seen = Some(key);
+            page.push(stored);
+            ControlFlow::Continue(())
+        });
+        page.done = !full;
+    }
+
+    fn matches(&self, object: &T) -> bool {
+        self.0.contains(&object.key())
+    }
+
+    fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
+        directed(left.key().cmp(&right.key()), reversed)
+    }
+
+    fn note(&self, _: &TableOf<T>, reads: &mut TableReads<T>) {
+        reads.note_keys(self.0.clone());
+    }
+}
+
+impl<T: Object> Sealed<T> for AnyKeyOf<T> {
+    type Place<'s> = usize;
+
+    fn fill<'s>(
+        &self,
+        reader: Reader<'s>,
+        step: &mut usize,
+        reversed: bool,
+        page: &mut Page<'s, T>,
+    ) {
+        while !page.is_full() {
+            let key = if reversed {
+                self.0.iter().nth_back(*step)
+            } else {
+                self.0.get(*step)
+            };
+            let Some(key) = key else {
+                page.done = true;
+                return;
+            };
+            *step += 1;
+            if let Some(stored) = reader.get::<T>(key) {
+                page.push(stored);
+            }
+        }
+    }
+
+    fn matches(&self, object: &T) -> bool {
+        self.0.binary_search(&object.key()).is_ok()
+    }
+
+    fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
+        directed(left.key().cmp(&right.key()), reversed)
+    }
+
+    fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
+        for key in &self.0 {
+            reads.note_point(table.hash(key), key);
+        }
+    }
+}
+
+impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for And<A, B> {
+    type Place<'s> = A::Place<'s>;
+
+    fn fill<'s>(
+        &self,
+        reader: Reader<'s>,
+        place: &mut Self::Place<'s>,
+        reversed: bool,
+        page: &mut Page<'s, T>,
+    ) {
+        while page.is_empty() && !page.done {
+            self.0.fill(reader, place, reversed, page);
+            page.retain(|object| self.1.matches(object));
+        }
+    }
+
+    fn matches(&self, object: &T) -> bool {
+        self.0.matches(object) && self.1.matches(object)
+    }
+
+    fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
+        self.0.order(left, right, reversed)
+    }
+
+    fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
+        // Whatever comes to meet both comes through the first; the second is asked of the object alone.
+        self.0.note(table, reads);
+    }
+}
+
+impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for Or<A, B> {
+    /// Whether the first part is through, and where both stand.
+    type Place<'s> = (bool, A::Place<'s>, B::Place<'s>);
+
+    fn fill<'s>(
+        &self,
+        reader: Reader<'s>,
+        (through, first, second): &mut Self::Place<'s>,
+        reversed: bool,
+        page: &mut Page<'s, T>,
+    ) {
+        while page.is_empty() && !page.done {
+            // Reversed, what only the second finds comes before.
+            if *through == reversed {
+                self.0.fill(reader, first, reversed, page);
+            } else {
+                self.1.fill(reader, second, reversed, page);
+                page.retain(|object| !self.0.matches(object));
+            }
+            if page.done && !*through {
+                (*through, page.done) = (true, false);
+            }
+        }
+    }
+
+    fn matches(&self, object: &T) -> bool {
+        self.0.matches(object) || self.1.matches(object)
+    }
+
+    fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
+        match (self.0.matches(left), self.0.matches(right)) {
+            (true, true) => self.0.order(left, right, reversed),
+            (false, false) => self.1.order(left, right, reversed),
+            (left_first, right_first) => directed(right_first.cmp(&left_first), reversed),
+        }
+    }
+
+    fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
+        self.0.note(table, reads);
+        self.1.note(table, reads);
+    }
+}

@@ -1,0 +1,136 @@
+//! The lazy results of a query.
+
+use std::fmt;
+
+use smallvec::SmallVec;
+
+use super::handle::Entry;
+use super::object::Object;
+use super::query::{Condition, Query};
+use super::schema::Reader;
+use crate::kernel::reading::Stored;
+
+/// Results fetched under one pin at most.
+const PAGE: usize = 64;
+/// Results fetched first: who wants few pays for few.
+const PAGE_FIRST: usize = 8;
+
+/// Results fetched and not yet handed out.
+pub struct Page<'s, T> {
+    items: SmallVec<[Stored<'s, T>; PAGE]>,
+    wanted: usize,
+    /// Nothing comes after these.
+    pub(super) done: bool,
+}
+
+impl<'s, T> Page<'s, T> {
+    pub(super) fn is_full(&self) -> bool {
+        self.items.len() >= self.wanted
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub(super) fn push(&mut self, stored: Stored<'s, T>) {
+        self.items.push(stored);
+    }
+
+    pub(super) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        self.items.retain(|stored| keep(stored.object()));
+    }
+}
+
+/// What a query finds, lazily: an iterator of `&T`, or of [`Entry`] by [`Found::entries`].
+///
+/// It fetches up to 64 results at a time into itself and allocates nothing; between pages it holds no pin, so it may be kept for as long as
+/// what it reads through. All of it sees one version.
+pub struct Found<'s, T: Object, C: Condition<T>> {
+    reader: Reader<'s>,
+    query: Query<T, C>,
+    place: C::Place<'s>,
+    page: Page<'s, T>,
+    next: usize,
+    left: usize,
+}
+
+impl<T: Object, C: Condition<T>> fmt::Debug for Found<'_, T, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Found")
+            .field("table", &T::TABLE)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'s, T: Object, C: Condition<T>> Found<'s, T, C> {
+    pub(crate) fn new(reader: Reader<'s>, query: Query<T, C>) -> Self {
+        let page = Page {
+            items: SmallVec::new(),
+            wanted: PAGE_FIRST.min(query.limit.max(1)),
+            done: query.limit == 0,
+        };
+        Self {
+            reader,
+            left: query.limit,
+            query,
+            place: C::Place::default(),
+            page,
+            next: 0,
+        }
+    }
+
+    /// The same with each object's meta.
+    pub fn entries(self) -> Entries<'s, T, C> {
+        Entries(self)
+    }
+
+    pub(crate) fn next_stored(&mut self) -> Option<Stored<'s, T>> {
+        if self.left == 0 {
+            return None;
+        }
+        if self.next == self.page.items.len() && !self.fetch() {
+            return None;
+        }
+        let stored = self.page.items[self.next];
+        self.next += 1;
+        self.left -= 1;
+        Some(stored)
+    }
+
+    /// Fetches the next page; false: there is none.
+    fn fetch(&mut self) -> bool {
+        self.page.items.clear();
+        self.next = 0;
+        while self.page.is_empty() && !self.page.done {
+            let Query {
+                condition,
+                reversed,
+                ..
+            } = &self.query;
+            condition.fill(self.reader, &mut self.place, *reversed, &mut self.page);
+        }
+        self.page.wanted = PAGE;
+        !self.page.is_empty()
+    }
+}
+
+impl<'s, T: Object, C: Condition<T>> Iterator for Found<'s, T, C> {
+    type Item = &'s T;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'s T> {
+        self.next_stored().map(Stored::object)
+    }
+}
+
+/// [`Found`] with each object's meta.
+#[derive(Debug)]
+pub struct Entries<'s, T: Object, C: Condition<T>>(Found<'s, T, C>);
+
+impl<'s, T: Object, C: Condition<T>> Iterator for Entries<'s, T, C> {
+    type Item = Entry<'s, T>;
+
+    fn next(&mut self) -> Option<Entry<'s, T>> {
+        self.0.next_stored().map(Entry::stored)
+    }
+}

@@ -1,0 +1,226 @@
+//! What can be stored, and by what it is found.
+
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use crate::kernel::secondary::{AnySecondary, Secondary, Values};
+use crate::table::unique::{AnyUnique, Unique};
+
+/// What may be a key or an index value: any ordered, hashable, shareable type. Implemented for all of them; not to be implemented.
+///
+/// `Ord`, `Eq` and `Hash` must agree and not change while a value is stored. They run inside the store's own operations: keep them short,
+/// and do not call the store from them. A panic in one of them ends the operation it is in and leaves the store as it was.
+pub trait Key: Ord + Hash + Clone + Send + Sync + 'static {}
+
+impl<K: Ord + Hash + Clone + Send + Sync + 'static> Key for K {}
+
+/// A type whose values a [`Store`](crate::Store) keeps in a table: by hand, or with `#[derive(Object)]`.
+///
+/// ```
+/// use skep::{Id, Index, Indexes, Object};
+///
+/// #[derive(Clone)]
+/// struct Task {
+///     id: Id,
+///     node: Option<Id>,
+/// }
+///
+/// impl Task {
+///     const BY_NODE: Index<Task, Id> = Index::new("by_node", |task, keys| {
+///         if let Some(node) = task.node {
+///             keys.add(node);
+///         }
+///     });
+/// }
+///
+/// impl Object for Task {
+///     type Key = Id;
+///     const TABLE: &'static str = "task";
+///
+///     fn key(&self) -> Id {
+///         self.id
+///     }
+///
+///     fn indexes(indexes: &mut Indexes<Self>) {
+///         indexes.add(Self::BY_NODE);
+///     }
+/// }
+/// ```
+pub trait Object: Clone + Send + Sync + 'static {
+    /// What tells the objects of the table apart.
+    type Key: Key;
+
+    /// The table's name, in errors, events and statistics; unique within a store.
+    const TABLE: &'static str;
+
+    /// The object's key. It must not change while the object is stored; an update under another key is an update of that other object.
+    fn key(&self) -> Self::Key;
+
+    /// Names the indexes of the table, each once.
+    fn indexes(indexes: &mut Indexes<Self>);
+}
+
+/// An index of objects `T` by values `V`: a typed constant that queries name. Any number of values an object.
+pub struct Index<T, V> {
+    pub(crate) name: &'static str,
+    extract: fn(&T, &mut Keys<'_, V>),
+    normalize: Option<fn(V) -> V>,
+    unique: bool,
+}
+
+impl<T, V> Clone for Index<T, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, V> Copy for Index<T, V> {}
+
+impl<T, V> fmt::Debug for Index<T, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Index").field(&self.name).finish()
+    }
+}
+
+impl<T, V: Key> Index<T, V> {
+    /// An index named `name` (unique within its table); `extract` adds the values that an object is found by.
+    ///
+    /// `extract` must depend on the object alone. It may run several times for one write. Its panics end the write.
+    pub const fn new(name: &'static str, extract: fn(&T, &mut Keys<'_, V>)) -> Self {
+        Self {
+            name,
+            extract,
+            normalize: None,
+            unique: false,
+        }
+    }
+
+    /// The same, refusing a second object with a value: [`Duplicate`](crate::Duplicate).
+    #[must_use]
+    pub const fn unique(self) -> Self {
+        Self {
+            unique: true,
+            ..self
+        }
+    }
+
+    /// The same, with `normalize` applied to the values of objects and of queries, such as [`fold_case`].
+    #[must_use]
+    pub const fn normalized(self, normalize: fn(V) -> V) -> Self {
+        Self {
+            normalize: Some(normalize),
+            ..self
+        }
+    }
+
+    pub(crate) fn is_normalized(&self) -> bool {
+        self.normalize.is_some()
+    }
+
+    pub(crate) fn normalize(&self, value: V) -> V {
+        match self.normalize {
+            Some(normalize) => normalize(value),
+            None => value,
+        }
+    }
+
+    /// The object's values, ascending, each once.
+    pub(crate) fn values_of(&self, object: &T) -> Values<V> {
+        let mut keys = Keys {
+            values: Values::new(),
+            normalize: self.normalize,
+            lifetime: std::marker::PhantomData,
+        };
+        (self.extract)(object, &mut keys);
+        let mut values = keys.values;
+        if values.len() > 1 {
+            values.sort_unstable();
+            values.dedup();
+        }
+        values
+    }
+}
+
+/// Where an index's function puts the values of an object.
+pub struct Keys<'a, V> {
+    values: Values<V>,
+    normalize: Option<fn(V) -> V>,
+    lifetime: std::marker::PhantomData<&'a ()>,
+}
+
+impl<V> fmt::Debug for Keys<'_, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys")
+            .field("count", &self.values.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<V> Keys<'_, V> {
+    /// The object is found by `value`. Adding a value twice is adding it once.
+    pub fn add(&mut self, value: V) {
+        self.values.push(match self.normalize {
+            Some(normalize) => normalize(value),
+            None => value,
+        });
+    }
+}
+
+type MakeSecondary<T> = Box<dyn FnOnce(u16, u16) -> Arc<dyn AnySecondary<<T as Object>::Key, T>>>;
+
+/// The indexes of a table, as [`Object::indexes`] names them.
+pub struct Indexes<T: Object> {
+    pub(crate) names: Vec<&'static str>,
+    pub(crate) secondary: Vec<MakeSecondary<T>>,
+    pub(crate) uniques: Vec<Box<dyn AnyUnique<T>>>,
+}
+
+impl<T: Object> fmt::Debug for Indexes<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.names).finish()
+    }
+}
+
+impl<T: Object> Indexes<T> {
+    pub(crate) fn of() -> Self {
+        let mut indexes = Self {
+            names: Vec::new(),
+            secondary: Vec::new(),
+            uniques: Vec::new(),
+        };
+        T::indexes(&mut indexes);
+        indexes
+    }
+
+    /// Adds an index.
+    ///
+    /// # Panics
+    /// If the table has an index with that name, or more than 65,535.
+    pub fn add<V: Key>(&mut self, index: Index<T, V>) -> &mut Self {
+        assert!(
+            !self.names.contains(&index.name),
+            "table {}: index {} is named twice",
+            T::TABLE,
+            index.name
+        );
+        let position = u16::try_from(self.names.len()).expect("too many indexes");
+        self.names.push(index.name);
+        self.secondary.push(Box::new(move |table, position| {
+            let values_of = move |object: &T| index.values_of(object);
+            Arc::new(Secondary::new(table, position, index.name, values_of))
+        }));
+        if index.unique {
+            self.uniques.push(Box::new(Unique::new(index, position)));
+        }
+        self
+    }
+}
+
+/// The normalizer of case-folded indexes: Unicode lower case.
+///
+/// Not full case folding: "ß" and "SS" stay different.
+#[must_use]
+pub fn fold_case(text: String) -> String {
+    text.to_lowercase()
+}

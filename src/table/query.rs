@@ -1,0 +1,172 @@
+//! Queries: values that say what to find, in which order, and how much of it.
+//!
+//! A query is made from an index constant (`Task::BY_NODE.eq(node)`) or from [`keys`], and shaped by methods. The condition's type says at
+//! compile time which objects and values it is about; running it allocates nothing that grows with the result.
+
+use std::ops::{Bound, RangeBounds};
+
+use super::condition::{And, AnyKeyOf, AnyOf, ByIndex, ByKey, Or, Sealed};
+use super::object::{Index, Key, Object};
+use super::span::{Prefix, Span};
+
+/// What to find, in which order, and how much of it.
+#[derive(Clone, Debug)]
+#[must_use = "a query does nothing until it is given to find, count, exists or first"]
+pub struct Query<T, C> {
+    pub(crate) condition: C,
+    pub(crate) reversed: bool,
+    pub(crate) limit: usize,
+    object: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T: Object, C: Condition<T>> Query<T, C> {
+    fn new(condition: C) -> Self {
+        Self {
+            condition,
+            reversed: false,
+            limit: usize::MAX,
+            object: std::marker::PhantomData,
+        }
+    }
+
+    /// In the opposite order.
+    pub fn reversed(self) -> Self {
+        Self {
+            reversed: !self.reversed,
+            ..self
+        }
+    }
+
+    /// At most `count` objects.
+    pub fn limit(self, count: usize) -> Self {
+        Self {
+            limit: self.limit.min(count),
+            ..self
+        }
+    }
+
+    /// Only objects that `other` finds, too; in this query's order. It walks this query's index and checks `other` object by object: put
+    /// the narrower one first. `other`'s order and limit do not matter.
+    pub fn and<D: Condition<T>>(self, other: Query<T, D>) -> Query<T, And<C, D>> {
+        self.with(|condition| And(condition, other.condition))
+    }
+
+    /// Also objects that `other` finds, each once: first this query's, then the others in `other`'s order (reversed: the other way round).
+    /// `other`'s direction and limit do not matter.
+    pub fn or<D: Condition<T>>(self, other: Query<T, D>) -> Query<T, Or<C, D>> {
+        self.with(|condition| Or(condition, other.condition))
+    }
+
+    fn with<D>(self, wrap: impl FnOnce(C) -> D) -> Query<T, D> {
+        Query {
+            condition: wrap(self.condition),
+            reversed: self.reversed,
+            limit: self.limit,
+            object: self.object,
+        }
+    }
+}
+
+impl<T: Object, V: Key> Index<T, V> {
+    /// Objects with exactly this value; in key order.
+    pub fn eq(self, value: impl Into<V>) -> Query<T, ByIndex<T, V>> {
+        let value = self.normalize(value.into());
+        self.query(Span::exactly(value))
+    }
+
+    /// Objects with a value in the range; by their first value in it, then by key.
+    pub fn range(self, range: impl RangeBounds<V>) -> Query<T, ByIndex<T, V>> {
+        let span = Span::of(range).map(|value| self.normalize(value));
+        self.query(span)
+    }
+
+    /// Objects with any value; by their first value, then by key.
+    pub fn all(self) -> Query<T, ByIndex<T, V>> {
+        self.query(Span::all())
+    }
+
+    /// Objects with a value that begins with `prefix`; by that value, then by key. On a normalized index the prefix is normalized, too.
+    pub fn prefix(self, prefix: &str) -> Query<T, ByIndex<T, V>>
+    where
+        V: Prefix,
+    {
+        let (lower, upper) = V::starting_with(prefix);
+        // A bound is not a value: the prefix is normalized, then its bounds are taken.
+        let (lower, upper) = match lower {
+            Bound::Included(value) if self.is_normalized() => {
+                V::starting_with(&self.normalize(value).text())
+            }
+            lower => (lower, upper),
+        };
+        self.query(Span { lower, upper })
+    }
+
+    /// Objects with any of these values, each object once; by value, then by key.
+    pub fn any_of<I: Into<V>>(self, values: impl IntoIterator<Item = I>) -> Query<T, AnyOf<T, V>> {
+        let values = values.into_iter().map(|value| self.normalize(value.into()));
+        Query::new(AnyOf {
+            index: self,
+            values: sorted(values.collect()),
+        })
+    }
+
+    fn query(self, span: Span<V>) -> Query<T, ByIndex<T, V>> {
+        Query::new(ByIndex { index: self, span })
+    }
+}
+
+fn sorted<V: Ord>(mut values: Vec<V>) -> Vec<V> {
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+/// The primary keys of a table, to be queried as an index is: `keys::<Task>().prefix("4f")`.
+#[must_use]
+pub fn keys<T: Object>() -> Keyed<T> {
+    Keyed(std::marker::PhantomData)
+}
+
+/// The primary keys of a table; see [`keys`].
+#[derive(Clone, Copy, Debug)]
+pub struct Keyed<T>(std::marker::PhantomData<fn() -> T>);
+
+impl<T: Object> Keyed<T> {
+    /// The object with this key, or none.
+    pub fn eq(self, key: impl Into<T::Key>) -> Query<T, ByKey<T>> {
+        Query::new(ByKey(Span::exactly(key.into())))
+    }
+
+    /// All objects; in key order.
+    pub fn all(self) -> Query<T, ByKey<T>> {
+        Query::new(ByKey(Span::all()))
+    }
+
+    /// Objects with a key in the range; in key order.
+    pub fn range(self, range: impl RangeBounds<T::Key>) -> Query<T, ByKey<T>> {
+        Query::new(ByKey(Span::of(range)))
+    }
+
+    /// Objects whose key begins with `prefix`; in key order.
+    pub fn prefix(self, prefix: &str) -> Query<T, ByKey<T>>
+    where
+        T::Key: Prefix,
+    {
+        let (lower, upper) = T::Key::starting_with(prefix);
+        Query::new(ByKey(Span { lower, upper }))
+    }
+
+    /// Objects with any of these keys; in key order.
+    pub fn any_of<I: Into<T::Key>>(
+        self,
+        keys: impl IntoIterator<Item = I>,
+    ) -> Query<T, AnyKeyOf<T>> {
+        let keys = keys.into_iter().map(Into::into).collect();
+        Query::new(AnyKeyOf(sorted(keys)))
+    }
+}
+
+/// What a query asks; made by index constants, [`keys`] and their methods. Not to be implemented outside.
+pub trait Condition<T: Object>: Clone + Sealed<T> {}
+
+impl<T: Object, C: Clone + Sealed<T>> Condition<T> for C {}

@@ -1,0 +1,160 @@
+//! The tables of a store, found by the type of their objects.
+
+use std::any::TypeId;
+use std::fmt;
+use std::sync::Arc;
+
+use super::handle::Entry;
+use super::hash::hash_of;
+use super::object::{Indexes, Key, Object};
+use super::unique::AnyUnique;
+use crate::kernel::Kernel;
+use crate::kernel::reading::{Reading, Stored};
+use crate::kernel::secondary::Secondary;
+use crate::kernel::table::{AnyTable, Table};
+
+/// The kernel's table of a type.
+pub(crate) type TableOf<T> = Table<<T as Object>::Key, T>;
+
+/// What this layer keeps with a table.
+pub(crate) struct Face<T> {
+    pub(crate) uniques: Vec<Box<dyn AnyUnique<T>>>,
+}
+
+/// Makes a table with all that its type names.
+///
+/// # Panics
+/// As [`Object::indexes`] does.
+pub(crate) fn make_table<T: Object>(position: u16, seed: u64) -> Box<dyn AnyTable> {
+    let indexes = Indexes::<T>::of();
+    let secondary = (0..).zip(indexes.secondary);
+    let secondary = secondary.map(|(at, make)| make(position, at)).collect();
+    let face = Box::new(Face::<T> {
+        uniques: indexes.uniques,
+    });
+    let table: TableOf<T> = Table::new((position, T::TABLE), seed, secondary, face);
+    Box::new(table)
+}
+
+/// Which table a type has: open addressing over the bits of the type's id, which is a hash already.
+pub(crate) struct Schema {
+    slots: Box<[Option<(TypeId, u16)>]>,
+    kernel: Arc<Kernel>,
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.kernel.tables().iter().map(|table| table.name());
+        f.debug_list().entries(names).finish()
+    }
+}
+
+impl Schema {
+    pub(crate) fn new(kernel: Arc<Kernel>, types: &[TypeId]) -> Self {
+        let mut slots = vec![None; (types.len() * 4).next_power_of_two().max(8)];
+        for (position, id) in (0..).zip(types) {
+            let free = probe(*id, slots.len()).find(|&at| slots[at].is_none());
+            slots[free.expect("a quarter full")] = Some((*id, position));
+        }
+        Self {
+            slots: slots.into(),
+            kernel,
+        }
+    }
+
+    pub(crate) fn kernel(&self) -> &Arc<Kernel> {
+        &self.kernel
+    }
+
+    #[inline]
+    pub(crate) fn position_of(&self, id: TypeId) -> Option<u16> {
+        let hits = probe(id, self.slots.len()).map_while(|at| self.slots[at]);
+        hits.into_iter()
+            .find_map(|(found, position)| (found == id).then_some(position))
+    }
+
+    /// The table of a type.
+    ///
+    /// # Panics
+    /// If the store was built without it.
+    #[inline]
+    pub(crate) fn table<T: Object>(&self) -> &TableOf<T> {
+        let table = self
+            .position_of(TypeId::of::<T>())
+            .and_then(|position| self.kernel.table(usize::from(position)).as_any().downcast_ref());
+        table.unwrap_or_else(|| no_table::<T>())
+    }
+}
+
+#[cold]
+fn no_table<T: Object>() -> ! {
+    panic!(
+        "the store has no table {}: add .table::<{}>() to its builder",
+        T::TABLE,
+        std::any::type_name::<T>()
+    )
+}
+
+#[inline]
+fn probe(id: TypeId, slots: usize) -> impl Iterator<Item = usize> {
+    let first = hash_of(0, &id) as usize;
+    (0..slots).map(move |step| (first + step) & (slots - 1))
+}
+
+impl<K: Key, T: Object<Key = K>> Table<K, T> {
+    #[inline]
+    pub(crate) fn hash(&self, key: &K) -> u64 {
+        hash_of(self.seed, key)
+    }
+
+    pub(crate) fn uniques(&self) -> &[Box<dyn AnyUnique<T>>] {
+        let face = self.face.downcast_ref::<Face<T>>();
+        face.map_or(&[], |face| &face.uniques)
+    }
+
+    #[inline]
+    pub(crate) fn find<'s>(&self, reading: Reading<'s>, key: &K) -> Option<Stored<'s, T>> {
+        self.get(reading, self.hash(key), |found| found == key)
+    }
+
+    /// The index with a name and a value type.
+    ///
+    /// # Panics
+    /// If [`Object::indexes`] does not name it.
+    pub(crate) fn index<V: Key>(&self, name: &'static str) -> &Secondary<K, T, V> {
+        let mut all = self.secondary().iter();
+        let index = all.find(|index| index.name() == name);
+        let index = index.and_then(|index| index.as_any().downcast_ref());
+        index.unwrap_or_else(|| {
+            panic!(
+                "table {}: no index {name} by {}: add it in Object::indexes",
+                T::TABLE,
+                std::any::type_name::<V>()
+            )
+        })
+    }
+}
+
+/// Reads a store at a version: what views, snapshots and transactions share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'s> {
+    pub(crate) schema: &'s Schema,
+    pub(crate) reading: Reading<'s>,
+}
+
+impl<'s> Reader<'s> {
+    #[inline]
+    pub(crate) fn table<T: Object>(self) -> &'s TableOf<T> {
+        self.schema.table::<T>()
+    }
+
+    #[inline]
+    pub(crate) fn get<T: Object>(self, key: &T::Key) -> Option<Stored<'s, T>> {
+        self.table::<T>().find(self.reading, key)
+    }
+
+    pub(crate) fn entry<T: Object>(self, key: &T::Key) -> Option<Entry<'s, T>> {
+        self.get(key).map(Entry::stored)
+    }
+}
+

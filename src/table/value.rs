@@ -1,0 +1,62 @@
+//! Keys and index values in errors, whatever their type.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::id::Id;
+
+/// A key or an index value whose type the error that carries it does not name.
+///
+/// [`Value::downcast_ref`] gives it back. Shown as text when its type is one of the usual (text, numbers, [`Id`]); else its type is shown.
+#[derive(Clone)]
+pub struct Value {
+    value: Arc<dyn Any + Send + Sync>,
+    type_name: &'static str,
+}
+
+impl Value {
+    pub(crate) fn new<V: Any + Send + Sync>(value: V) -> Self {
+        Self {
+            value: Arc::new(value),
+            type_name: std::any::type_name::<V>(),
+        }
+    }
+
+    /// The value, if it is a `V`.
+    #[must_use]
+    pub fn downcast_ref<V: 'static>(&self) -> Option<&V> {
+        self.value.downcast_ref()
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        macro_rules! show {
+            ($($kind:ty),*) => {
+                $(if let Some(value) = self.downcast_ref::<$kind>() { return fmt::Display::fmt(value, f); })*
+            };
+        }
+        show!(Id, String, Box<str>, Arc<str>, &'static str, u128, u64, u32, u16, u8, usize);
+        show!(i128, i64, i32, i16, i8, isize, bool, char);
+        write!(f, "({})", self.type_name)
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+impl PartialEq for Value {
+    /// Whether both are of the same type and show the same text; values of other than the usual types are equal only to themselves.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.value, &other.value)
+            || (self.value.as_ref().type_id() == other.value.as_ref().type_id()
+                && !self.to_string().starts_with('(')
+                && self.to_string() == other.to_string())
+    }
+}
+
+impl Eq for Value {}

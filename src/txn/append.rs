@@ -1,0 +1,65 @@
+//! Append: the commit takes the first empty slot of the log. That is the moment it commits.
+
+use super::Transaction;
+use crate::error::CommitError;
+use crate::kernel::prepared::{Attempt, Prepared};
+use crate::version::Version;
+
+impl<'s> Transaction<'s> {
+    /// Commits: all of its writes, or none.
+    ///
+    /// Without writes it commits without consuming a version, and never fails. Lock-free; see [`crate::docs::guarantees`].
+    ///
+    /// # Errors
+    /// [`CommitError::Conflict`] if another transaction changed what this one read; then beginning again shows that change.
+    /// [`CommitError::Duplicate`] if another took a value of a unique index. [`CommitError::TooOld`] and [`CommitError::TooLarge`] at the
+    /// store's bounds.
+    pub fn commit(mut self) -> Result<Version, CommitError> {
+        self.commit_changes()
+    }
+
+    pub(super) fn commit_changes(&mut self) -> Result<Version, CommitError> {
+        let changes_max = self.shared.config.transaction_changes_max;
+        if self.changes() > changes_max {
+            return Err(CommitError::TooLarge {
+                changes: self.changes(),
+                changes_max,
+            });
+        }
+        let committed = match self.stage() {
+            Ok(None) => return Ok(self.version()),
+            Ok(Some(prepared)) => self.append(prepared),
+            Err(conflict) => Err(conflict),
+        };
+        if let Err(CommitError::Conflict { with }) = committed {
+            // Whoever begins again after this conflict sees its cause: nobody conflicts twice with one stopped thread.
+            let kernel = self.shared.kernel();
+            kernel.advance_to(&kernel.domain.pin(), with.get());
+        }
+        committed
+    }
+
+    /// Each turn of the loop follows another transaction's commit, or, at the log's bound, a slice of collection that somebody made.
+    fn append(&mut self, mut prepared: Prepared<'s>) -> Result<Version, CommitError> {
+        let kernel = self.shared.kernel();
+        let mut position = self.version().get();
+        loop {
+            let guard = kernel.domain.pin();
+            position = self.validate(&guard, position)?;
+            let number = position + 1;
+            match prepared.append(&guard, number) {
+                Attempt::Appended => {
+                    self.publish(prepared, guard, number);
+                    return Ok(Version::new(number));
+                }
+                Attempt::Taken => {}
+                Attempt::Full => {
+                    drop(guard);
+                    // What stands in the way may be waiting for its installation.
+                    kernel.advance_to(&kernel.domain.pin(), position);
+                    kernel.collect();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Batch: many small atomic steps over as few transactions as the limits allow.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use super::Transaction;
+use super::update::back_off;
+use crate::error::{CommitError, UpdateError};
+use crate::shared::Shared;
+use crate::version::Version;
+
+type Step<'b, E> = Box<dyn FnMut(&mut Transaction<'_>) -> Result<(), E> + 'b>;
+
+/// Collects steps and commits them, many to a transaction; see [`Store::batch`](crate::Store::batch).
+pub struct Batch<'b, E> {
+    shared: &'b Shared,
+    open: Option<Transaction<'b>>,
+    /// The steps in the open transaction, in case it must be run again.
+    steps: Vec<Step<'b, E>>,
+    report: BatchReport,
+}
+
+/// How far a batch came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BatchReport {
+    /// Steps that were committed; the first ones, if not all.
+    pub applied: usize,
+    /// Transactions that committed them.
+    pub transactions: usize,
+    /// The version of the last commit, or [`Version::ZERO`] if there was none.
+    pub version: Version,
+}
+
+/// Why a batch stopped. What its report counts was committed and stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BatchError<E> {
+    /// How far it came.
+    pub report: BatchReport,
+    /// What stopped it.
+    pub error: UpdateError<E>,
+}
+
+impl<E: fmt::Display> fmt::Display for BatchError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stopped after {} steps: {}", self.report.applied, self.error)
+    }
+}
+
+impl<E: StdError + 'static> StdError for BatchError<E> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl<E> fmt::Debug for Batch<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("report", &self.report)
+            .field("pending", &self.steps.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'b, E> Batch<'b, E> {
+    /// Runs a step: all of its writes are committed, or none. When the open transaction is as large as it may be, it is committed first.
+    ///
+    /// `run` may run again, when another transaction got in the way, so it must have no other effects.
+    ///
+    /// # Errors
+    /// What `run` returned: nothing of the step remains, and the batch may go on. Or why earlier steps could not be committed: then the batch
+    /// is over, and every further step fails alike.
+    pub fn step(
+        &mut self,
+        run: impl FnMut(&mut Transaction<'_>) -> Result<(), E> + 'b,
+    ) -> Result<(), UpdateError<E>> {
+        let mut run: Step<'b, E> = Box::new(run);
+        let shared = self.shared;
+        let open = self.open.get_or_insert_with(|| Transaction::begin(shared));
+        if let Err(error) = run(open) {
+            // The step may have written before it failed: without it, from the beginning.
+            self.open = None;
+            self.replay()?;
+            return Err(UpdateError::Closure(error));
+        }
+        self.steps.push(run);
+        if self.is_full() { self.flush() } else { Ok(()) }
+    }
+
+    fn is_full(&self) -> bool {
+        let config = &self.shared.config;
+        self.open.as_ref().is_some_and(|open| {
+            open.changes() >= config.batch_changes_max || open.bytes >= config.batch_bytes_max
+        })
+    }
+
+    /// Runs the steps of the open transaction on a new one.
+    fn replay(&mut self) -> Result<(), UpdateError<E>> {
+        let mut open = Transaction::begin(self.shared);
+        for run in &mut self.steps {
+            run(&mut open).map_err(UpdateError::Closure)?;
+        }
+        self.open = Some(open);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), UpdateError<E>> {
+        let attempts = self.shared.config.attempts_max;
+        for attempt in 0..attempts {
+            let Some(open) = self.open.take() else {
+                return Ok(());
+            };
+            match open.commit() {
+                Ok(version) => {
+                    self.report.applied += self.steps.len();
+                    self.report.transactions += 1;
+                    self.report.version = version;
+                    self.steps.clear();
+                    return Ok(());
+                }
+                Err(CommitError::Conflict { .. } | CommitError::Duplicate(_)) => {
+                    back_off(attempt);
+                    self.replay()?;
+                }
+                Err(CommitError::TooOld { snapshot, oldest }) => {
+                    return Err(UpdateError::TooOld { snapshot, oldest });
+                }
+                Err(CommitError::TooLarge {
+                    changes,
+                    changes_max,
+                }) => {
+                    return Err(UpdateError::TooLarge {
+                        changes,
+                        changes_max,
+                    });
+                }
+            }
+        }
+        self.open = None;
+        Err(UpdateError::Conflict { attempts })
+    }
+}
+
+/// Runs a batch.
+pub(crate) fn batch<'b, E>(
+    shared: &'b Shared,
+    run: impl FnOnce(&mut Batch<'b, E>) -> Result<(), UpdateError<E>>,
+) -> Result<BatchReport, BatchError<E>> {
+    let mut batch = Batch {
+        shared,
+        open: None,
+        steps: Vec::new(),
+        report: BatchReport::default(),
+    };
+    let ran = run(&mut batch);
+    // What succeeded before an error is committed all the same: each step stands for itself.
+    let flushed = batch.flush();
+    let report = batch.report;
+    match ran.and(flushed) {
+        Ok(()) => Ok(report),
+        Err(error) => Err(BatchError { report, error }),
+    }
+}

@@ -1,0 +1,22 @@
+//! Begin: a snapshot, announced as a writer's.
+
+use std::cell::OnceCell;
+
+use super::Transaction;
+use crate::kernel::Kind;
+use crate::kernel::reading::LocalHold;
+use crate::shared::Shared;
+
+impl<'s> Transaction<'s> {
+    /// Wait-free, but for the thread's first use of the store.
+    pub(crate) fn begin(shared: &'s Shared) -> Self {
+        let kernel = shared.kernel();
+        Self {
+            shared,
+            hold: LocalHold::begin(kernel, Kind::Writer),
+            buffers: kernel.tables().iter().map(|_| OnceCell::new()).collect(),
+            order: Vec::new(),
+            bytes: 0,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What a transaction has read and written of one table.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::reads::{Clash, TableReads};
+use crate::error::Duplicate;
+use crate::kernel::Kernel;
+use crate::kernel::log::Write;
+use crate::kernel::reading::Reading;
+use crate::kernel::reclaim::Guard;
+use crate::kernel::table::{Put, Staged};
+use crate::table::object::Object;
+use crate::table::schema::TableOf;
+use crate::table::unique::{Checking, OwnWrite};
+use crate::version::{Moment, Version};
+
+/// Own writes up to which a look through them beats a map.
+const WRITES_SCANNED_MAX: usize = 8;
+
+/// A key's state as the transaction has left it.
+pub(crate) struct Own<T: Object> {
+    pub(crate) key: T::Key,
+    pub(crate) hash: u64,
+    pub(crate) state: State<T>,
+    /// The version that stood in the snapshot, if one did.
+    pub(crate) base: Option<Version>,
+}
+
+pub(crate) enum State<T> {
+    /// The object, and when it was created if not now.
+    Object(T, Option<Moment>),
+    /// There is none: deleted, or created and deleted again.
+    Nothing,
+    /// Taken to be staged.
+    Staged,
+}
+
+/// What a transaction has read and written of one table.
+pub(crate) struct Buffer<T: Object> {
+    pub(crate) reads: RefCell<TableReads<T>>,
+    pub(crate) writes: Vec<Own<T>>,
+    by_hash: HashMap<u64, Vec<usize>>,
+    claims: Vec<Box<dyn Any>>,
+}
+
+/// A buffer whose type the caller does not know.
+pub(crate) trait AnyBuffer {
+    /// Whether a write of another transaction is in the way.
+    fn clash(&self, guard: &Guard<'_>, table: &dyn Any, write: &Write) -> Option<Clash>;
+    /// The signature of all that was read, if only keys were.
+    fn points_signature(&self) -> Option<u64>;
+    /// Puts one write in place; `Ok(None)`: nothing is to be written for it.
+    fn stage(
+        &mut self,
+        at: usize,
+        to: &Staging<'_>,
+        table: &dyn Any,
+    ) -> Option<Result<Staged, u64>>;
+    fn as_any(&self) -> &dyn Any;
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+/// Where and when writes are put in place.
+pub(crate) struct Staging<'a> {
+    pub(crate) kernel: &'a Kernel,
+    pub(crate) reading: Reading<'a>,
+    pub(crate) now: Moment,
+}
+
+impl<T: Object> Buffer<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            reads: RefCell::new(TableReads::new()),
+            writes: Vec::new(),
+            by_hash: HashMap::new(),
+            claims: Vec::new(),
+        }
+    }
+
+    /// Where the transaction's own write of a key is.
+    pub(crate) fn position(&self, hash: u64, key: &T::Key) -> Option<usize> {
+        position_in(&self.writes, &self.by_hash, hash, key)
+    }
+
+    pub(crate) fn own(&self, hash: u64, key: &T::Key) -> Option<&Own<T>> {
+        self.position(hash, key).map(|at| &self.writes[at])
+    }
+
+    /// Appends a first write of a key.
+    pub(crate) fn push(&mut self, own: Own<T>) -> usize {
+        let at = self.writes.len();
+        if at == WRITES_SCANNED_MAX {
+            for (at, own) in self.writes.iter().enumerate() {
+                self.by_hash.entry(own.hash).or_default().push(at);
+            }
+        }
+        if at >= WRITES_SCANNED_MAX {
+            self.by_hash.entry(own.hash).or_default().push(at);
+        }
+        self.writes.push(own);
+        at
+    }
+
+    /// Checks an object about to be written against the unique indexes, and takes its values.
+    pub(crate) fn take_unique(
+        &mut self,
+        table: &TableOf<T>,
+        reading: Reading<'_>,
+        object: &T,
+    ) -> Result<(), Duplicate> {
+        if table.uniques().is_empty() {
+            return Ok(());
+        }
+        if self.claims.is_empty() {
+            let claims = table.uniques().iter().map(|unique| unique.new_claims());
+            self.claims = claims.collect();
+        }
+        let own = |key: &T::Key| {
+            let at = position_in(&self.writes, &self.by_hash, table.hash(key), key);
+            match at.map(|at| &self.writes[at].state) {
+                None => OwnWrite::Untouched,
+                Some(State::Object(object, _)) => OwnWrite::Object(object),
+                Some(State::Nothing | State::Staged) => OwnWrite::Deleted,
+            }
+        };
+        let checking = Checking {
+            table,
+            reading,
+            own: &own,
+        };
+        let taken = &mut self.reads.borrow_mut().taken;
+        let mut uniques = table.uniques().iter().zip(&mut self.claims);
+        uniques.try_for_each(|(unique, claims)| unique.check(&checking, &mut **claims, object, taken))
+    }
+}
+
+fn position_in<T: Object>(
+    writes: &[Own<T>],
+    by_hash: &HashMap<u64, Vec<usize>>,
+    hash: u64,
+    key: &T::Key,
+) -> Option<usize> {
+    let is_it = |at: &usize| writes[*at].hash == hash && writes[*at].key == *key;
+    if writes.len() <= WRITES_SCANNED_MAX {
+        return (0..writes.len()).find(is_it);
+    }
+    by_hash.get(&hash)?.iter().copied().find(is_it)
+}
+
+fn typed<T: Object>(table: &dyn Any) -> &TableOf<T> {
+    table.downcast_ref().expect("the table of the buffer's type")
+}
+
+impl<T: Object> AnyBuffer for Buffer<T> {
+    fn clash(&self, guard: &Guard<'_>, table: &dyn Any, write: &Write) -> Option<Clash> {
+        self.reads.borrow().clash(guard, typed::<T>(table), write)
+    }
+
+    fn points_signature(&self) -> Option<u64> {
+        let reads = self.reads.borrow();
+        reads.is_points_only().then(|| reads.signature())
+    }
+
+    fn stage(
+        &mut self,
+        at: usize,
+        to: &Staging<'_>,
+        table: &dyn Any,
+    ) -> Option<Result<Staged, u64>> {
+        let own = &mut self.writes[at];
+        let put = match std::mem::replace(&mut own.state, State::Staged) {
+            State::Object(object, created) => Put::Object(object, created.unwrap_or(to.now)),
+            State::Nothing if own.base.is_some() => Put::Tombstone,
+            // Created and deleted again: it never was.
+            State::Nothing | State::Staged => return None,
+        };
+        let place = (&own.key, own.hash);
+        Some(typed::<T>(table).stage(to.kernel, to.reading, place, put, to.now))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}

@@ -1,0 +1,114 @@
+//! A transaction's life, a file a step, in reading order.
+//!
+//! ```text
+//! begin -> read, write -> stage -> validate -> append -> publish
+//!   |        |      |        |         |          |         |
+//!   |        |      |        |         |          |         install the heads, advance the watermark, wake watchers
+//!   |        |      |        |         |          the commit takes the first empty slot of the log: it is committed
+//!   |        |      |        |         the reads hold against every commit since the snapshot
+//!   |        |      |        records, versions and index entries are in place, seen by nobody
+//!   |        |      into the transaction's own buffer
+//!   |        from the snapshot, under the buffer; noted in the read set
+//!   a snapshot, announced as a writer's
+//! ```
+//!
+//! # Guarantees
+//! Strictly serializable, phantoms included. When the append succeeds, nothing lies in the log between what was validated and the commit
+//! itself, so the transaction could have run whole at its own version; it returns when that version is visible, so who begins later sees it.
+//! A transaction that only reads is serialized at its snapshot and never fails.
+//!
+//! # Progress
+//! Lock-free from begin to the return of commit: an attempt fails only because another commit succeeded since its snapshot, and no step waits
+//! for another thread ([`crate::kernel::clock`]). Not starvation-free: a long transaction that writes what short ones write may lose each time.
+
+#![forbid(unsafe_code)]
+
+pub(crate) mod append;
+pub(crate) mod batch;
+pub(crate) mod begin;
+pub(crate) mod buffer;
+pub(crate) mod overlay;
+pub(crate) mod publish;
+pub(crate) mod read;
+pub(crate) mod reads;
+pub(crate) mod stage;
+pub(crate) mod update;
+pub(crate) mod validate;
+pub(crate) mod write;
+
+use std::cell::OnceCell;
+use std::fmt;
+
+use smallvec::SmallVec;
+
+use self::buffer::{AnyBuffer, Buffer};
+use crate::kernel::reading::LocalHold;
+use crate::shared::Shared;
+use crate::table::object::Object;
+use crate::table::schema::{Reader, TableOf};
+use crate::version::Version;
+
+/// Reads on a snapshot and writes into a buffer of its own, until it commits. Dropping it rolls back.
+///
+/// Made by [`Store::update`](crate::Store::update), which runs a closure on it and commits, or by [`Store::begin`](crate::Store::begin).
+/// It stays on its thread.
+pub struct Transaction<'s> {
+    shared: &'s Shared,
+    hold: LocalHold<'s>,
+    /// A place a table, filled when the table is touched.
+    buffers: Buffers,
+    /// The first writes of keys, in the order they were made: which table, which write of it.
+    order: Vec<(u16, usize)>,
+    /// Bytes of the objects written, their own sizes without what they point to.
+    bytes: usize,
+}
+
+impl fmt::Debug for Transaction<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction")
+            .field("snapshot", &self.version())
+            .field("changes", &self.changes())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'s> Transaction<'s> {
+    /// The version of the snapshot that it reads.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        Version::new(self.reader().reading.version())
+    }
+
+    /// How many objects it has written so far.
+    #[must_use]
+    pub fn changes(&self) -> usize {
+        self.order.len()
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader {
+            schema: &self.shared.schema,
+            reading: self.hold.reading(),
+        }
+    }
+
+    fn table<T: Object>(&self) -> &'s TableOf<T> {
+        self.shared.schema.table::<T>()
+    }
+
+    fn buffer<T: Object>(&self) -> &Buffer<T> {
+        let table = self.table::<T>();
+        let place = &self.buffers[usize::from(table.position())];
+        let buffer = place.get_or_init(|| Box::new(Buffer::<T>::new()));
+        buffer.as_any().downcast_ref().expect("made with this type")
+    }
+}
+
+type Buffers = SmallVec<[OnceCell<Box<dyn AnyBuffer>>; 4]>;
+
+fn buffer_in<'b, T: Object>(buffers: &'b mut Buffers, table: &TableOf<T>) -> &'b mut Buffer<T> {
+    let place = &mut buffers[usize::from(table.position())];
+    place.get_or_init(|| Box::new(Buffer::<T>::new()));
+    let buffer = place.get_mut().expect("made above");
+    buffer.as_any_mut().downcast_mut().expect("made with this type")
+}

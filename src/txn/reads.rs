@@ -1,0 +1,148 @@
+//! What a transaction read of one table: keys and ranges, as data, so that another process could check them too.
+
+use std::collections::HashSet;
+
+use smallvec::SmallVec;
+
+use crate::error::Duplicate;
+use crate::kernel::entry::EntryHeader;
+use crate::kernel::log::{Write, signature_bit};
+use crate::kernel::reclaim::Guard;
+use crate::kernel::secondary::Secondary;
+use crate::table::object::{Key, Object};
+use crate::table::schema::TableOf;
+use crate::table::span::Span;
+use crate::table::unique::AnyTaken;
+
+/// Point reads up to which a look through them beats a hash set.
+const POINTS_SCANNED_MAX: usize = 16;
+
+/// The read set of one table.
+pub struct TableReads<T: Object> {
+    /// Keys read, present or absent, each once.
+    points: SmallVec<[(u64, T::Key); 4]>,
+    /// Their hashes, once they are many.
+    hashes: HashSet<u64>,
+    /// A bit a point: a write without one of them is no read point's.
+    signature: u64,
+    key_spans: Vec<Span<T::Key>>,
+    index_spans: Vec<Box<dyn AnyIndexSpan<T>>>,
+    /// Values taken in unique indexes.
+    pub(crate) taken: Vec<Box<dyn AnyTaken<T>>>,
+}
+
+/// Why a transaction cannot stand beside a write.
+#[derive(Debug)]
+pub(crate) enum Clash {
+    /// It read what the write changed.
+    Read,
+    /// Both took one value of a unique index.
+    Duplicate(Duplicate),
+}
+
+/// A range of index values that was read.
+trait AnyIndexSpan<T: Object>: Send {
+    fn touched_by(&self, table: &TableOf<T>, entry: &EntryHeader) -> bool;
+}
+
+struct IndexSpan<V> {
+    position: u16,
+    span: Span<V>,
+}
+
+impl<T: Object, V: Key> AnyIndexSpan<T> for IndexSpan<V> {
+    fn touched_by(&self, table: &TableOf<T>, entry: &EntryHeader) -> bool {
+        let index = table.secondary()[usize::from(self.position)].as_any();
+        let index = index.downcast_ref::<Secondary<T::Key, T, V>>();
+        let value = index.and_then(|index| index.value_of(entry));
+        value.is_some_and(|value| self.span.contains(value))
+    }
+}
+
+impl<T: Object> TableReads<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            points: SmallVec::new(),
+            hashes: HashSet::new(),
+            signature: 0,
+            key_spans: Vec::new(),
+            index_spans: Vec::new(),
+            taken: Vec::new(),
+        }
+    }
+
+    /// Notes a key as read, whether there was an object or not.
+    pub(crate) fn note_point(&mut self, hash: u64, key: &T::Key) {
+        if self.signature & signature_bit(hash) != 0 && self.has_point(hash) {
+            return;
+        }
+        self.signature |= signature_bit(hash);
+        self.points.push((hash, key.clone()));
+        if self.points.len() == POINTS_SCANNED_MAX + 1 {
+            self.hashes.extend(self.points.iter().map(|(hash, _)| *hash));
+        } else if self.points.len() > POINTS_SCANNED_MAX {
+            self.hashes.insert(hash);
+        }
+    }
+
+    /// Whether a key with the hash was read. Two keys with one hash of 64 bits are taken for one: a conflict too many, never one too few.
+    fn has_point(&self, hash: u64) -> bool {
+        if self.hashes.is_empty() {
+            self.points.iter().any(|(read, _)| *read == hash)
+        } else {
+            self.hashes.contains(&hash)
+        }
+    }
+
+    /// Notes a range of keys as read.
+    pub(crate) fn note_keys(&mut self, span: Span<T::Key>) {
+        if !self.key_spans.contains(&span) {
+            self.key_spans.push(span);
+        }
+    }
+
+    /// Notes a range of index values as read.
+    pub(crate) fn note_index<V: Key>(&mut self, index: &Secondary<T::Key, T, V>, span: Span<V>) {
+        let position = crate::kernel::secondary::AnySecondary::position(index);
+        self.index_spans.push(Box::new(IndexSpan { position, span }));
+    }
+
+    /// Whether commits that write other keys than these are no matter.
+    pub(crate) fn is_points_only(&self) -> bool {
+        self.key_spans.is_empty() && self.index_spans.is_empty() && self.taken.is_empty()
+    }
+
+    pub(crate) fn signature(&self) -> u64 {
+        self.signature
+    }
+
+    /// Whether a write of another transaction, later than our snapshot, changed what we read: by key, or by a value that the object had
+    /// before or has now.
+    pub(crate) fn clash(
+        &self,
+        guard: &Guard<'_>,
+        table: &TableOf<T>,
+        write: &Write,
+    ) -> Option<Clash> {
+        let point = self.signature & signature_bit(write.hash) != 0 && self.has_point(write.hash);
+        if self.is_points_only() {
+            return point.then_some(Clash::Read);
+        }
+        let key = table.key_of(guard, write)?;
+        // First, so that a duplicate is told as one.
+        let mut taken = self.taken.iter();
+        let duplicate =
+            taken.find_map(|taken| taken.taken_by(table, key, &mut write.new_entries(guard)));
+        if let Some(duplicate) = duplicate {
+            return Some(Clash::Duplicate(duplicate));
+        }
+        let mut entries = write.old_entries(guard).chain(write.new_entries(guard));
+        let read = point
+            || self.key_spans.iter().any(|span| span.contains(key))
+            || entries.any(|entry| {
+                let mut spans = self.index_spans.iter();
+                spans.any(|span| span.touched_by(table, entry))
+            });
+        read.then_some(Clash::Read)
+    }
+}

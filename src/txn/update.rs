@@ -1,0 +1,56 @@
+//! Update: a closure on a transaction, committed, again if others got in the way.
+
+use super::Transaction;
+use crate::error::{CommitError, UpdateError};
+use crate::shared::Shared;
+use crate::sync::{pause, thread};
+use crate::version::Version;
+
+/// Attempts after which a losing transaction also gives its core away.
+const PATIENT_ATTEMPTS: u32 = 6;
+/// Pauses after the first lost attempt; they double each time.
+const PAUSES_FIRST: u32 = 4;
+/// Doublings of the pauses at most.
+const DOUBLINGS_MAX: u32 = 8;
+
+/// Waits a bounded while, longer each time: not for anybody, only out of the way.
+pub(crate) fn back_off(attempt: u32) {
+    for _ in 0..PAUSES_FIRST << attempt.min(DOUBLINGS_MAX) {
+        pause();
+    }
+    if attempt >= PATIENT_ATTEMPTS {
+        thread::yield_now();
+    }
+}
+
+/// Runs `run` on transactions until one commits.
+pub(crate) fn update<R, E>(
+    shared: &Shared,
+    run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<R, E>,
+) -> Result<(R, Version), UpdateError<E>> {
+    let attempts = shared.config.attempts_max;
+    for attempt in 0..attempts {
+        let mut transaction = Transaction::begin(shared);
+        let answer = run(&mut transaction).map_err(UpdateError::Closure)?;
+        match transaction.commit_changes() {
+            Ok(version) => return Ok((answer, version)),
+            // The closure, run again, sees who has the value, and decides.
+            Err(CommitError::Conflict { .. } | CommitError::Duplicate(_)) => {}
+            Err(CommitError::TooOld { snapshot, oldest }) => {
+                return Err(UpdateError::TooOld { snapshot, oldest });
+            }
+            Err(CommitError::TooLarge {
+                changes,
+                changes_max,
+            }) => {
+                return Err(UpdateError::TooLarge {
+                    changes,
+                    changes_max,
+                });
+            }
+        }
+        drop(transaction);
+        back_off(attempt);
+    }
+    Err(UpdateError::Conflict { attempts })
+}

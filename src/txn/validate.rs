@@ -1,0 +1,67 @@
+//! Validate: the reads hold against every commit since the snapshot.
+
+use super::Transaction;
+use super::reads::Clash;
+use crate::error::CommitError;
+use crate::kernel::log::{Commit, Slot, table_bit};
+use crate::kernel::reclaim::Guard;
+use crate::kernel::step::{Step, step};
+use crate::version::Version;
+
+impl Transaction<'_> {
+    /// Goes through the log after `position` to its end; gives the last position, up to which all reads hold.
+    pub(super) fn validate(
+        &self,
+        guard: &Guard<'_>,
+        mut position: u64,
+    ) -> Result<u64, CommitError> {
+        let log = &self.shared.kernel().log;
+        loop {
+            match log.at(guard, position + 1) {
+                Slot::Empty => {
+                    step(Step::Validated);
+                    return Ok(position);
+                }
+                Slot::Commit(commit) => self.validate_against(guard, commit)?,
+                Slot::Trimmed => {
+                    return Err(CommitError::TooOld {
+                        snapshot: self.version(),
+                        oldest: Version::new(log.trimmed()),
+                    });
+                }
+            }
+            position += 1;
+        }
+    }
+
+    fn validate_against(&self, guard: &Guard<'_>, commit: &Commit) -> Result<(), CommitError> {
+        let kernel = self.shared.kernel();
+        for (position, buffer) in (0..).zip(&self.buffers) {
+            let Some(buffer) = buffer.get() else { continue };
+            if commit.tables() & table_bit(position) == 0 {
+                continue;
+            }
+            let strangers = |read: u64| read & commit.signature() == 0;
+            if buffer.points_signature().is_some_and(strangers) {
+                continue;
+            }
+            let table = kernel.table(usize::from(position)).as_any();
+            let mut writes = commit.writes().iter();
+            let writes = writes.by_ref().filter(|write| write.table == position);
+            for write in writes {
+                match buffer.clash(guard, table, write) {
+                    None => {}
+                    Some(Clash::Duplicate(duplicate)) => {
+                        return Err(CommitError::Duplicate(duplicate));
+                    }
+                    Some(Clash::Read) => {
+                        return Err(CommitError::Conflict {
+                            with: Version::new(commit.number()),
+                        });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! The number of a commit.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The number of a commit, and so of the state of the store that it made: dense, from 1; [`Version::ZERO`] is the empty store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(u64);
+
+impl Version {
+    /// The state before the first commit: nothing there.
+    pub const ZERO: Self = Self(0);
+
+    /// The version with this number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The version after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// How many commits lie between `earlier` and this version; 0 if `earlier` is not earlier.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// What the store knows of an object beside the object itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Meta {
+    /// The commit that wrote the object as it is.
+    pub version: Version,
+    /// When the object was created, by the clock of the creating process. Survives updates.
+    pub created_at: SystemTime,
+    /// When the object was written last.
+    pub updated_at: SystemTime,
+}
+
+impl Meta {
+    pub(crate) fn new(version: u64, created: Moment, updated: Moment) -> Self {
+        Self {
+            version: Version(version),
+            created_at: created.into(),
+            updated_at: updated.into(),
+        }
+    }
+}
+
+/// A time of the system's clock in nanoseconds since 1970: one word in each stored version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment(u64);
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let nanoseconds = since.unwrap_or(Duration::ZERO).as_nanos();
+        Self(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<Moment> for SystemTime {
+    fn from(moment: Moment) -> Self {
+        UNIX_EPOCH + Duration::from_nanos(moment.0)
+    }
+}
