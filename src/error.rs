@@ -84,7 +84,8 @@ pub enum DeleteError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommitError {
-    /// Something that it read was changed by the commit named, since its snapshot. Begin again: the new snapshot shows that commit.
+    /// Something that it read was changed by the commit named, since its snapshot. Begin again: the
+    /// new snapshot shows that commit.
     Conflict {
         /// The first commit found to be in conflict.
         with: Version,
@@ -154,7 +155,8 @@ pub enum SnapshotError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WatchError {
-    /// It fell behind by more than the store allows. The watcher goes on with what comes after `resume_from`; to miss nothing, take a new
+    /// It fell behind by more than the store allows. The watcher goes on with what comes after
+    /// `resume_from`; to miss nothing, take a new
     /// [`snapshot_and_watch`](crate::Store::snapshot_and_watch).
     Lagged {
         /// How many commits it missed, matching or not.
@@ -231,7 +233,10 @@ impl fmt::Display for KeyError {
 }
 
 fn out_of_sequence(f: &mut fmt::Formatter<'_>, expected: Version, found: Version) -> fmt::Result {
-    write!(f, "made from version {expected}, but the object is at version {found}")
+    write!(
+        f,
+        "made from version {expected}, but the object is at version {found}"
+    )
 }
 
 fn too_old(f: &mut fmt::Formatter<'_>, snapshot: Version, oldest: Version) -> fmt::Result {
@@ -242,7 +247,10 @@ fn too_old(f: &mut fmt::Formatter<'_>, snapshot: Version, oldest: Version) -> fm
 }
 
 fn too_large(f: &mut fmt::Formatter<'_>, changes: usize, changes_max: usize) -> fmt::Result {
-    write!(f, "{changes} changes in one transaction, at most {changes_max} are allowed")
+    write!(
+        f,
+        "{changes} changes in one transaction, at most {changes_max} are allowed"
+    )
 }
 
 impl fmt::Display for CreateError {
@@ -347,7 +355,10 @@ impl fmt::Display for WatchError {
             Self::Lagged {
                 missed,
                 resume_from,
-            } => write!(f, "lagged: missed {missed} commits, up to version {resume_from}"),
+            } => write!(
+                f,
+                "lagged: missed {missed} commits, up to version {resume_from}"
+            ),
             Self::Closed => f.write_str("the store is closed"),
         }
     }

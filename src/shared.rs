@@ -1,9 +1,9 @@
 //! What all handles of one store share.
 
 use crate::kernel::Kernel;
+use crate::kernel::wake::Waiters;
 use crate::sync::{AtomicBool, Ordering};
 use crate::table::schema::Schema;
-use crate::kernel::wake::Waiters;
 
 /// What a store allows; see the methods of [`Builder`](crate::Builder).
 #[derive(Clone, Copy, Debug)]

@@ -13,8 +13,8 @@ use crate::table::query::{Condition, Query};
 use crate::table::schema::Reader;
 use crate::version::Version;
 
-/// One version of the store, to be read while it lives: for short reads on one thread. Made by [`Store::read`](crate::Store::read) and
-/// [`Store::view`](crate::Store::view).
+/// One version of the store, to be read while it lives: for short reads on one thread. Made by
+/// [`Store::read`](crate::Store::read) and [`Store::view`](crate::Store::view).
 ///
 /// What it gives borrows from it:
 ///
@@ -38,8 +38,8 @@ pub struct View<'s> {
     hold: LocalHold<'s>,
 }
 
-/// One version of the store, owned: may be sent, shared, cloned and held for hours, and outlive the store. Made by
-/// [`Store::snapshot`](crate::Store::snapshot).
+/// One version of the store, owned: may be sent, shared, cloned and held for hours, and outlive the
+/// store. Made by [`Store::snapshot`](crate::Store::snapshot).
 #[derive(Clone)]
 pub struct Snapshot(Arc<Held>);
 

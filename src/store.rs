@@ -96,30 +96,33 @@ impl Builder {
         self
     }
 
-    /// How often an update's closure is run before it fails with [`UpdateError::Conflict`]; at least 1. Default: 64.
+    /// How often an update's closure is run before it fails with [`UpdateError::Conflict`]; at
+    /// least 1. Default: 64.
     #[must_use]
     pub fn attempts_max(mut self, attempts: u32) -> Self {
         self.config.attempts_max = attempts.max(1);
         self
     }
 
-    /// How many commits back [`Store::snapshot_at`] may go. Default: 0. What is retained costs its memory: each version that one of these
-    /// commits replaced.
+    /// How many commits back [`Store::snapshot_at`] may go. Default: 0. What is retained costs its
+    /// memory: each version that one of these commits replaced.
     #[must_use]
     pub fn retention_commits(mut self, commits: u64) -> Self {
         self.limits.retention = commits;
         self
     }
 
-    /// How many commits the log holds at most, and so how many may pass a transaction before it fails with `TooOld`. Default: 4,194,304.
-    /// The log is as long only while an open transaction or a watcher needs it.
+    /// How many commits the log holds at most, and so how many may pass a transaction before it
+    /// fails with `TooOld`. Default: 4,194,304. The log is as long only while an open
+    /// transaction or a watcher needs it.
     #[must_use]
     pub fn log_commits_max(mut self, commits: u64) -> Self {
         self.limits.log_commits = commits.max(1);
         self
     }
 
-    /// How many commits a watcher may lag before it is told [`WatchError::Lagged`](crate::WatchError::Lagged). Default: 65,536.
+    /// How many commits a watcher may lag before it is told
+    /// [`WatchError::Lagged`](crate::WatchError::Lagged). Default: 65,536.
     #[must_use]
     pub fn watch_commits_max(mut self, commits: u64) -> Self {
         self.limits.watch_commits = commits;
@@ -133,14 +136,16 @@ impl Builder {
         self
     }
 
-    /// From how many changed objects on a batch commits what it has. Default: 200. A step is never split.
+    /// From how many changed objects on a batch commits what it has. Default: 200. A step is never
+    /// split.
     #[must_use]
     pub fn batch_changes_max(mut self, changes: usize) -> Self {
         self.config.batch_changes_max = changes.max(1);
         self
     }
 
-    /// From how many written bytes on a batch commits what it has: the objects' own sizes, without what they point to. Default: 1 MiB.
+    /// From how many written bytes on a batch commits what it has: the objects' own sizes, without
+    /// what they point to. Default: 1 MiB.
     #[must_use]
     pub fn batch_bytes_max(mut self, bytes: usize) -> Self {
         self.config.batch_bytes_max = bytes.max(1);
@@ -240,24 +245,28 @@ impl Store {
         run(&self.read())
     }
 
-    /// The newest version, to be read while the guard lives. Wait-free, about 10 ns; the guard stays on its thread.
+    /// The newest version, to be read while the guard lives. Wait-free, about 10 ns; the guard
+    /// stays on its thread.
     #[must_use]
     pub fn read(&self) -> View<'_> {
         View::new(self.shared())
     }
 
-    /// The newest version, owned: may be sent, shared, cloned, and held for hours. It keeps, of each object, the version that it shows and no
-    /// other. Wait-free but for the allocation of its handle.
+    /// The newest version, owned: may be sent, shared, cloned, and held for hours. It keeps, of
+    /// each object, the version that it shows and no other. Wait-free but for the allocation of
+    /// its handle.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let hold = SharedHold::begin(self.kernel(), Kind::Reader);
         Snapshot::new(Arc::clone(self.shared()), hold)
     }
 
-    /// An older version, owned, if it is within the store's retention ([`Builder::retention_commits`]).
+    /// An older version, owned, if it is within the store's retention
+    /// ([`Builder::retention_commits`]).
     ///
     /// # Errors
-    /// [`SnapshotError::Compacted`] if it is older than that, [`SnapshotError::Future`] if it has not been committed.
+    /// [`SnapshotError::Compacted`] if it is older than that, [`SnapshotError::Future`] if it has
+    /// not been committed.
     pub fn snapshot_at(&self, version: Version) -> Result<Snapshot, SnapshotError> {
         let newest = self.version();
         if version > newest {
@@ -270,9 +279,11 @@ impl Store {
         Ok(Snapshot::new(Arc::clone(self.shared()), hold))
     }
 
-    /// Runs a closure on a transaction and commits it; on a conflict again, up to the store's bound of attempts, with back-off between.
+    /// Runs a closure on a transaction and commits it; on a conflict again, up to the store's bound
+    /// of attempts, with back-off between.
     ///
-    /// The closure may run several times, so it must have no other effects. If it returns an error or panics, nothing is written.
+    /// The closure may run several times, so it must have no other effects. If it returns an error
+    /// or panics, nothing is written.
     ///
     /// # Errors
     /// See [`UpdateError`].
@@ -283,7 +294,8 @@ impl Store {
         self.update_versioned(run).map(|(answer, _)| answer)
     }
 
-    /// As [`Store::update`], with the version of the commit (of the snapshot, if nothing was written).
+    /// As [`Store::update`], with the version of the commit (of the snapshot, if nothing was
+    /// written).
     ///
     /// # Errors
     /// See [`UpdateError`].
@@ -302,11 +314,12 @@ impl Store {
 
     /// Runs many small atomic steps over as few transactions as the limits allow.
     ///
-    /// Each [`step`](Batch::step) is committed whole or not at all; steps are committed in order. What was committed before an error stays, and
-    /// the report counts it.
+    /// Each [`step`](Batch::step) is committed whole or not at all; steps are committed in order.
+    /// What was committed before an error stays, and the report counts it.
     ///
     /// # Errors
-    /// What the closure returned, or why a transaction could not be committed, with how far the batch came.
+    /// What the closure returned, or why a transaction could not be committed, with how far the
+    /// batch came.
     pub fn batch<'b, E>(
         &'b self,
         run: impl FnOnce(&mut Batch<'b, E>) -> Result<(), UpdateError<E>>,
@@ -320,7 +333,8 @@ impl Store {
         Watcher::new(self.shared(), filter.into())
     }
 
-    /// A snapshot, and a watcher of exactly the changes after it. Locks nothing and stops no writer.
+    /// A snapshot, and a watcher of exactly the changes after it. Locks nothing and stops no
+    /// writer.
     #[must_use]
     pub fn snapshot_and_watch(&self, filter: impl Into<Filter>) -> (Snapshot, Watcher) {
         // The cursor first: the log is kept from a position at or below the snapshot's.
@@ -330,7 +344,8 @@ impl Store {
         (snapshot, watcher)
     }
 
-    /// Blocks until there is a version after `after`, or the time is over; gives the newest version.
+    /// Blocks until there is a version after `after`, or the time is over; gives the newest
+    /// version.
     pub fn wait(&self, after: Version, timeout: Duration) -> Version {
         let deadline = Instant::now().checked_add(timeout);
         let mut waiter = None;
@@ -371,9 +386,11 @@ impl Store {
         }
     }
 
-    /// Collects garbage until nothing more can go: else committers do it, in slices, and what the last commits left waits for the next ones.
+    /// Collects garbage until nothing more can go: else committers do it, in slices, and what the
+    /// last commits left waits for the next ones.
     pub fn reclaim(&self) {
-        /// Slices without a find after which there is nothing more: garbage takes three moves of the epoch to ripen.
+        /// Slices without a find after which there is nothing more: garbage takes three moves of
+        /// the epoch to ripen.
         const IDLE_SLICES: u32 = 8;
         let mut idle = 0;
         while idle < IDLE_SLICES {

@@ -1,18 +1,19 @@
 //! The one door to atomics, fences and threads.
 //!
-//! Everything else in the crate names `crate::sync`, never `std::sync::atomic` or `loom`: a normal build passes std's types through, a
-//! build with `--cfg loom` gets loom's, each with a *turn*.
+//! Everything else in the crate names `crate::sync`, never `std::sync::atomic` or `loom`: a normal
+//! build passes std's types through, a build with `--cfg loom` gets loom's, each with a *turn*.
 //!
 //! # Turns
-//! loom remembers one access an atomic, the last one. A thread that loads an atomic and then stores to it hides the other threads'
-//! loads from its store, and loom never tries the other order. So under loom every atomic carries a shadow atomic, its turn, to which
-//! each operation first stores with `Relaxed`. Those stores race with one another, loom explores their orders, and being relaxed they
-//! synchronize nothing.
+//! loom remembers one access an atomic, the last one. A thread that loads an atomic and then stores
+//! to it hides the other threads' loads from its store, and loom never tries the other order. So
+//! under loom every atomic carries a shadow atomic, its turn, to which each operation first stores
+//! with `Relaxed`. Those stores race with one another, loom explores their orders, and being
+//! relaxed they synchronize nothing.
 
 pub(crate) use self::door::*;
 
-/// A value alone on its cache lines (128 bytes: two lines, since neighbouring lines are fetched in pairs), so that writing it slows no
-/// reader of what lies beside it.
+/// A value alone on its cache lines (128 bytes: two lines, since neighbouring lines are fetched in
+/// pairs), so that writing it slows no reader of what lies beside it.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct Padded<T>(pub(crate) T);
@@ -26,7 +27,8 @@ impl<T> std::ops::Deref for Padded<T> {
     }
 }
 
-/// A number that no other call of the process got; never 0. Not modelled under loom: only its being unique matters.
+/// A number that no other call of the process got; never 0. Not modelled under loom: only its being
+/// unique matters.
 pub(crate) fn unique() -> u64 {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
     NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
@@ -35,7 +37,6 @@ pub(crate) fn unique() -> u64 {
 #[cfg(not(loom))]
 mod door {
     pub(crate) use std::sync::Arc;
-    pub(crate) use std::sync::Weak;
     pub(crate) use std::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence,
     };
@@ -70,7 +71,7 @@ mod door {
     pub(crate) use local;
 
     // Lifetimes only: no protocol of ours synchronizes through a reference count of Arc's.
-    pub(crate) use std::sync::{Arc, Weak};
+    pub(crate) use std::sync::Arc;
 
     /// One pause of a bounded wait: under loom, another thread's turn.
     pub(crate) fn pause() {

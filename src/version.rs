@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The number of a commit, and so of the state of the store that it made: dense, from 1; [`Version::ZERO`] is the empty store.
+/// The number of a commit, and so of the state of the store that it made: dense, from 1;
+/// [`Version::ZERO`] is the empty store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(u64);
 

@@ -4,23 +4,29 @@
 //! put@1 put@4 put@6     head -> 6 -> 4 -> 1            a snapshot at 5 reads 4
 //! horizon 6             head -> 6 -> END               4 and 1 are released after a grace period
 //! snapshot held at 1, put@7, put@8, put@9:
-//!                       head -> 9 -> LIST[8, 1]        what no snapshot needs (7, 6, 4) is cut off below 8 after a grace period
+//!                       head -> 9 -> LIST[8, 1]        what no snapshot needs (7, 6, 4)
+//!                                                      is cut off below 8 after a grace period
 //! ```
 //!
 //! # Who counts what
-//! A version has *links*: one from above (the head, a younger version or a list), one for each image that a commit of the log keeps. At
-//! zero links it has left the store: its index keys go, and one *hold*, the store's. Every owned handle is a hold too; at zero holds
-//! it is freed. Readers inside the store count nothing: a pin, or their snapshot's word, keeps what they look at.
+//! A version has *links*: one from above (the head, a younger version or a list), one for each
+//! image that a commit of the log keeps. At zero links it has left the store: its index keys go,
+//! and one *hold*, the store's. Every owned handle is a hold too; at zero holds it is freed.
+//! Readers inside the store count nothing: a pin, or their snapshot's word, keeps what they look
+//! at.
 //!
 //! # Invariants
 //! - V1: numbers fall strictly from the head down.
 //! - V2: `older` is written before the version is published; after that it changes once, to END.
-//! - V3: a version is cut from its chain only when no live or announcing snapshot needs it, and released a grace period later.
-//! - V4: whoever holds a snapshot's word at S finds, from the head, the newest version at or below S.
+//! - V3: a version is cut from its chain only when no live or announcing snapshot needs it, and
+//!   released a grace period later.
+//! - V4: whoever holds a snapshot's word at S finds, from the head, the newest version at or below
+//!   S.
 //! - V5: a version with a link or a hold is not freed.
 //!
 //! # Orderings
-//! - [head]: the installer's AcqRel CAS and every reader's Acquire load: who sees a version sees its body and number.
+//! - [head]: the installer's AcqRel CAS and every reader's Acquire load: who sees a version sees
+//!   its body and number.
 
 use super::entry::{EntryHeader, KeySet};
 use super::log::{Commit, Write};
@@ -118,7 +124,8 @@ impl VersionHeader {
     /// The commit that wrote it. Meaningful once it stands in a chain.
     #[inline]
     pub(crate) fn number(&self) -> u64 {
-        // Relaxed: written before the CAS of [head] by which we got here, and by everybody with the same value.
+        // Relaxed: written before the CAS of [head] by which we got here, and by everybody with the
+        // same value.
         self.number.load(Ordering::Relaxed)
     }
 
@@ -165,22 +172,21 @@ impl VersionHeader {
         self.depth
     }
 
-    /// Forgets what an unpublished version leads to, since none of that was given to it; tells its keys.
+    /// Forgets what an unpublished version leads to, since none of that was given to it; tells its
+    /// keys.
     pub(super) fn forget_older(&mut self) -> *mut KeySet {
         self.older = AtomicPtr::new(std::ptr::null_mut());
         self.keys
     }
 
-    /// Cuts off everything older; the caller gets what was there, once (V2), and must release it after a grace period.
+    /// Cuts off everything older; the caller gets what was there, once (V2), and must release it
+    /// after a grace period.
     pub(super) fn cut(&self) -> Older {
         if matches!(self.older(), Older::End) {
             return Older::End;
         }
         // AcqRel: [head]: of several cutters one gets the rest, with the bodies in it.
-        Older::unpack(
-            self.older
-                .swap(std::ptr::null_mut(), Ordering::AcqRel),
-        )
+        Older::unpack(self.older.swap(std::ptr::null_mut(), Ordering::AcqRel))
     }
 
     pub(super) fn add_link(&self) {
@@ -238,10 +244,12 @@ impl List {
     }
 }
 
-/// The newest version at or below `version`, tombstones included. Wait-free: as many steps as there are newer versions on the chain.
+/// The newest version at or below `version`, tombstones included. Wait-free: as many steps as there
+/// are newer versions on the chain.
 ///
 /// # Safety
-/// The caller is pinned, and holds a snapshot's word at `version` for `'a` (V4): the result lives as long as the word.
+/// The caller is pinned, and holds a snapshot's word at `version` for `'a` (V4): the result lives
+/// as long as the word.
 #[inline]
 pub(crate) unsafe fn read<'a>(record: &RecordHeader, version: u64) -> Option<&'a VersionHeader> {
     // Acquire: [head].
@@ -250,7 +258,8 @@ pub(crate) unsafe fn read<'a>(record: &RecordHeader, version: u64) -> Option<&'a
         if next.is_null() {
             return None;
         }
-        // SAFETY: V3: reached under the caller's pin, so not released before it ends; V4 for the one that is returned.
+        // SAFETY: V3: reached under the caller's pin, so not released before it ends; V4 for the
+        // one that is returned.
         let found = unsafe { at(next) };
         if found.number() <= version {
             return Some(found);
@@ -266,8 +275,8 @@ pub(crate) unsafe fn read<'a>(record: &RecordHeader, version: u64) -> Option<&'a
     }
 }
 
-/// Puts the new versions of an appended commit at the heads of their records. Idempotent: anybody may do it, any number of times.
-/// Wait-free: one step a write.
+/// Puts the new versions of an appended commit at the heads of their records. Idempotent: anybody
+/// may do it, any number of times. Wait-free: one step a write.
 ///
 /// # Safety
 /// The caller is pinned since before it learned of the commit, and the commit is appended.
@@ -282,9 +291,11 @@ pub(crate) unsafe fn install(commit: &Commit) {
 /// # Safety
 /// As [`install`].
 unsafe fn install_one(write: &Write, number: u64) {
-    // SAFETY: K3, K4: the writer claimed the record, or holds a word at which it is present; after that V1 keeps our pin's record.
+    // SAFETY: K3, K4: the writer claimed the record, or holds a word at which it is present; after
+    // that V1 keeps our pin's record.
     let record = unsafe { at(write.record) };
-    // Acquire: [head]. Loaded under the pin, so that what we expect is not freed and its address not reused: no ABA.
+    // Acquire: [head]. Loaded under the pin, so that what we expect is not freed and its address
+    // not reused: no ABA.
     let head = record.head.load(Ordering::Acquire);
     if !head.is_null() {
         // SAFETY: V3: reached under the pin.
@@ -300,7 +311,8 @@ unsafe fn install_one(write: &Write, number: u64) {
         new.number.store(number, Ordering::Relaxed);
     }
     super::step::step(super::step::Step::BeforeHeadCas);
-    // AcqRel: [head]. A failure means that another thread installed this commit: nobody else may write the record before it is visible.
+    // AcqRel: [head]. A failure means that another thread installed this commit: nobody else may
+    // write the record before it is visible.
     let _ = record.head.compare_exchange(
         head,
         write.new.cast_mut(),

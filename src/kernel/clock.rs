@@ -1,20 +1,21 @@
 //! The watermark and how it advances.
 //!
-//! A committer installs its own commit first, then sets the commit's flag, then moves the watermark over the run of flagged commits. Is
-//! the next one not flagged, it waits a few pauses for its owner and then installs it itself: nobody waits for a stopped thread, and many
-//! committers do not all install one another's commits.
+//! A committer installs its own commit first, then sets the commit's flag, then moves the watermark
+//! over the run of flagged commits. Is the next one not flagged, it waits a few pauses for its
+//! owner and then installs it itself: nobody waits for a stopped thread, and many committers do not
+//! all install one another's commits.
 //!
 //! # Invariants
 //! - C1: the watermark only grows, and never passes a commit whose heads are not all installed.
 //!
 //! # Orderings
-//! - [visible]: the watermark's AcqRel maximum, after an Acquire load of each flag it passes; a reader's Acquire load: who reads at n sees
-//!   the heads of n and of all before.
+//! - [visible]: the watermark's AcqRel maximum, after an Acquire load of each flag it passes; a
+//!   reader's Acquire load: who reads at n sees the heads of n and of all before.
 
+use super::Kernel;
 use super::chain;
 use super::log::Slot;
 use super::reclaim::Guard;
-use super::Kernel;
 use crate::sync::{Ordering, pause};
 
 /// Pauses that a committer grants the owner of the next commit.
@@ -23,7 +24,8 @@ const PATIENCE: u32 = if cfg!(loom) { 1 } else { 64 };
 const RUN_MAX: u64 = 64;
 
 impl Kernel {
-    /// Moves the watermark to `number`, which is appended, installing what stands in the way. Wait-free: bounded by the commits in flight.
+    /// Moves the watermark to `number`, which is appended, installing what stands in the way.
+    /// Wait-free: bounded by the commits in flight.
     pub(crate) fn advance_to(&self, guard: &Guard<'_>, number: u64) {
         loop {
             let visible = self.horizon.visible();

@@ -1,21 +1,28 @@
-//! Collection, by committers, in slices: cut what nobody needs off the chains, trim the log, reap dead records, free what is ripe.
+//! Collection, by committers, in slices: cut what nobody needs off the chains, trim the log, reap
+//! dead records, free what is ripe.
 //!
-//! Collection is driven by the log: a commit at or below the horizon tells which chains got longer, soon after it happened. When a long
-//! snapshot holds the horizon back, commits above it are gone through all the same: where the snapshot needs nothing below the new
-//! version, that is cut; where it does, the record is put on the *residual* list and looked at again when the horizon has moved. So the
-//! log never waits for a snapshot, and a chain keeps what live snapshots need and a few links ([`super::table`] compacts it).
+//! Collection is driven by the log: a commit at or below the horizon tells which chains got longer,
+//! soon after it happened. When a long snapshot holds the horizon back, commits above it are gone
+//! through all the same: where the snapshot needs nothing below the new version, that is cut; where
+//! it does, the record is put on the *residual* list and looked at again when the horizon has
+//! moved. So the log never waits for a snapshot, and a chain keeps what live snapshots need and a
+//! few links ([`super::table`] compacts it).
 //!
 //! ```text
-//! trimmed <= cut <= visible     cut: up to here the chains have been seen to; trimmed: up to here the commits are gone
+//! trimmed <= cut <= visible     cut: up to here the chains have been seen to;
+//!                               trimmed: up to here the commits are gone
 //! ```
 //!
 //! # Who does what
-//! Any committer, every [`EVERY`] commits: one claim of a range of the log, by CAS; nobody waits for the range of another. A thread that
-//! stops inside its range keeps that range's work (and, pinned, all freeing) to itself; commits and reads go on.
+//! Any committer, every [`EVERY`] commits: one claim of a range of the log, by CAS; nobody waits
+//! for the range of another. A thread that stops inside its range keeps that range's work (and,
+//! pinned, all freeing) to itself; commits and reads go on.
 //!
 //! # No user code inside a pin
-//! What is ripe is freed with the pin given up: a user's Drop may do what it likes, and its panics end here.
+//! What is ripe is freed with the pin given up: a user's Drop may do what it likes, and its panics
+//! end here.
 
+#[cfg(not(loom))]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::{SmallVec, smallvec};
@@ -23,7 +30,7 @@ use smallvec::{SmallVec, smallvec};
 use super::chain::{List, Older, VersionHeader, release_hold};
 use super::entry::{EntryHeader, KeySet};
 use super::horizon::Active;
-use super::log::{Commit, Log, Segment, Slot, Write};
+use super::log::{Commit, Log, Segment, Write};
 use super::reclaim::{Action, Garbage, Guard, Retired, allocate, at, free};
 use super::record::{RecordHeader, Unclaimed};
 use super::step::{Step, step};
@@ -33,7 +40,8 @@ use crate::sync::Ordering;
 
 /// A thread collects after this many commits of its own.
 const EVERY: u32 = if cfg!(loom) { 1 } else { 32 };
-/// Commits cut, and commits trimmed, in a slice: more than were made since the last one, so that collection catches up.
+/// Commits cut, and commits trimmed, in a slice: more than were made since the last one, so that
+/// collection catches up.
 const SLICE_COMMITS: u64 = if cfg!(loom) { 2 } else { 96 };
 /// Residual records seen to in a slice.
 const SLICE_RESIDUAL: usize = 64;
@@ -47,7 +55,8 @@ pub(crate) enum Work {
     Link,
     /// Give back a list and its links.
     List,
-    /// Cut what is below a version whose successor lists what is needed, then give back the link that came with the work.
+    /// Cut what is below a version whose successor lists what is needed, then give back the link
+    /// that came with the work.
     CutBelow,
     /// Give back the images of a commit and free it.
     Commit,
@@ -96,13 +105,13 @@ impl Kernel {
         } else {
             active.horizon
         };
-        let range = self.log.claim_cut(reachable.max(bound), SLICE_COMMITS);
-        let mut busy = !range.is_empty();
+        // Looked up before the claim: once it is ours, others may trim the range, and only what we
+        // found under the pin is then still to be had.
+        let commits = self.log.uncut(&guard, reachable.max(bound), SLICE_COMMITS);
+        let mut busy = self.log.claim_cut(&commits);
         if busy {
             step(Step::CutClaimed);
-        }
-        for number in range {
-            if let Slot::Commit(commit) = self.log.at(&guard, number) {
+            for commit in commits {
                 self.cut_commit(&guard, commit, &active, &mut garbage.0);
             }
         }
@@ -133,7 +142,8 @@ impl Kernel {
         }
     }
 
-    /// Nobody reads below the write: everything older goes, and the record with it if the write deleted.
+    /// Nobody reads below the write: everything older goes, and the record with it if the write
+    /// deleted.
     fn cut_write(&self, guard: &Guard<'_>, write: &Write, garbage: &mut Garbage) {
         // SAFETY: V5: the commit's image, and the commit is pinned (G3).
         let new = unsafe { at(write.new) };
@@ -144,14 +154,16 @@ impl Kernel {
         }
         defer_older(older, garbage);
         if new.tombstone {
-            // SAFETY: nobody reaps a record before the cut that was just ours, and we are pinned since before.
+            // SAFETY: nobody reaps a record before the cut that was just ours, and we are pinned
+            // since before.
             let record = unsafe { at(write.record) };
             record.touch();
             self.reap(guard, record, garbage);
         }
     }
 
-    /// A snapshot below the write is alive: cut if it needs nothing of this chain, else leave the record for later.
+    /// A snapshot below the write is alive: cut if it needs nothing of this chain, else leave the
+    /// record for later.
     fn cut_write_above(
         &self,
         guard: &Guard<'_>,
@@ -169,13 +181,15 @@ impl Kernel {
             defer_older(new.cut(), garbage);
             return;
         }
-        // SAFETY: K4: a live snapshot is below the write, so the record was not reaped for a later deletion.
+        // SAFETY: K4: a live snapshot is below the write, so the record was not reaped for a later
+        // deletion.
         self.leave_residual(unsafe { at(write.record) });
     }
 
     /// Puts a record on the residual list, with a claim, unless it is there.
     fn leave_residual(&self, record: &RecordHeader) {
-        // AcqRel: [residual]: of several one pushes; the sweeper clears it before it looks at the chain.
+        // AcqRel: [residual]: of several one pushes; the sweeper clears it before it looks at the
+        // chain.
         if record.residual.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -201,12 +215,13 @@ impl Kernel {
 
     fn sweep_record(
         &self,
-        guard: &Guard<'_>,
+        _: &Guard<'_>,
         record: &RecordHeader,
         active: &Active,
         garbage: &mut Garbage,
     ) {
-        // Release: [residual]: whoever sees it clear puts the record back, after what we see of the chain.
+        // Release: [residual]: whoever sees it clear puts the record back, after what we see of the
+        // chain.
         record.residual.store(false, Ordering::Release);
         let mut later = false;
         // Acquire: [head].
@@ -266,8 +281,9 @@ impl Kernel {
             }
             Action::Kernel(Work::CutBelow) => {
                 let version = retired.pointer.cast::<VersionHeader>();
-                // SAFETY: V5: the work's link keeps it. A grace period has passed since its successor came with a list, so nobody
-                // walks on below it; only the releasing is left.
+                // SAFETY: V5: the work's link keeps it. A grace period has passed since its
+                // successor came with a list, so nobody walks on below it; only the
+                // releasing is left.
                 defer_older(unsafe { at(version.cast_const()) }.cut(), garbage);
                 garbage.defer(version, Work::Link);
             }
@@ -285,7 +301,8 @@ impl Kernel {
         }
     }
 
-    /// Makes a record dead and takes it out, if nobody claims it and all that it shows is an old tombstone, or nothing.
+    /// Makes a record dead and takes it out, if nobody claims it and all that it shows is an old
+    /// tombstone, or nothing.
     fn reap(&self, guard: &Guard<'_>, record: &RecordHeader, garbage: &mut Garbage) {
         let mut tombstone = std::ptr::null_mut();
         let killed = record.kill(|head| {
@@ -383,10 +400,19 @@ impl Drop for Collecting<'_> {
 
 /// Runs what may run a user's Drop: its panic must not reach whoever happens to collect.
 pub(super) fn contain(drop: impl FnOnce()) {
+    // A model's failure is not a user's.
+    #[cfg(loom)]
+    return drop();
+    #[cfg(not(loom))]
+    contain_panic(drop);
+}
+
+#[cfg(not(loom))]
+fn contain_panic(drop: impl FnOnce()) {
     // The panic's payload is dropped the same way, once; a payload that panics again is leaked.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(drop)) {
-        let _ = catch_unwind(AssertUnwindSafe(|| std::mem::drop(payload)))
-            .map_err(std::mem::forget);
+        let _ =
+            catch_unwind(AssertUnwindSafe(|| std::mem::drop(payload))).map_err(std::mem::forget);
     }
 }
 
@@ -421,13 +447,16 @@ fn any_needed(_: &Guard<'_>, new: &VersionHeader, number: u64, active: &Active) 
                 // SAFETY: V3: as above.
                 let listed = unsafe { at(list.cast_const()) }.versions();
                 // SAFETY: V5: the list's links.
-                return listed.iter().any(|&version| needed(unsafe { at(version.cast_const()) }));
+                return listed
+                    .iter()
+                    .any(|&version| needed(unsafe { at(version.cast_const()) }));
             }
         }
     }
 }
 
-/// Does one piece of releasing work. Without a kernel (the store is being torn down) entries are left to their trees.
+/// Does one piece of releasing work. Without a kernel (the store is being torn down) entries are
+/// left to their trees.
 ///
 /// # Safety
 /// R3 holds for the pointer, it is of the work's type, and the caller is the only one who has it.
@@ -446,9 +475,9 @@ pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut 
             unsafe { free(list) };
         }
         Work::Commit => {
-            // SAFETY: it was boxed by its maker, and is ours alone.
-            let commit = unsafe { Box::from_raw(pointer.cast::<Commit>()) };
-            for write in commit.writes() {
+            let commit = pointer.cast::<Commit>();
+            // SAFETY: ours alone by now.
+            for write in unsafe { at(commit.cast_const()) }.writes() {
                 for image in [write.old, write.new] {
                     if !image.is_null() {
                         // SAFETY: the commit's link.
@@ -456,6 +485,8 @@ pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut 
                     }
                 }
             }
+            // SAFETY: boxed by its maker, ours alone, not used again.
+            unsafe { free(commit) };
         }
         Work::Segment => {
             let segment = pointer.cast::<Segment>();
@@ -492,7 +523,8 @@ unsafe fn release_link(kernel: Option<&Kernel>, version: *mut VersionHeader) {
             Older::End => {}
             Older::One(older) => stack.push(older),
             Older::List(list) => {
-                // SAFETY: the version's list, ours by the cut; nobody walks a version without links.
+                // SAFETY: the version's list, ours by the cut; nobody walks a version without
+                // links.
                 stack.extend_from_slice(unsafe { at(list.cast_const()) }.versions());
                 // SAFETY: as above.
                 unsafe { free(list) };

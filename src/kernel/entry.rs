@@ -1,26 +1,30 @@
 //! Index entries and the key sets that hold them.
 //!
-//! An entry says: this record may have this value in this index. It is a hint; the truth is the version, whose key set names the entries
-//! that it is found by. So a reader at an old snapshot is not misled by entries of younger or unborn versions, and entries can be put in
-//! place before the commit that needs them.
+//! An entry says: this record may have this value in this index. It is a hint; the truth is the
+//! version, whose key set names the entries that it is found by. So a reader at an old snapshot is
+//! not misled by entries of younger or unborn versions, and entries can be put in place before the
+//! commit that needs them.
 //!
 //! # States
 //! ```text
 //! holds = { dead: 1 | count: 63 }
-//! live --hold--> count + 1 --release--> ... --count 0--> dead (CAS) --> unlinked, its claim on the record given back, retired
+//! live --hold--> count + 1 --release--> ... --count 0--> dead (CAS)
+//!      --> unlinked, its claim on the record given back, retired
 //! ```
 //!
 //! # Invariants
 //! - E1: a dead entry is never held again; who meets it puts a new one in its place.
-//! - E2: an entry owns one claim on its record, from before it is linked until after it is unlinked.
-//! - E3: each key set that names an entry owns one hold of it; so an entry of a version that a snapshot can see stands in its tree.
+//! - E2: an entry owns one claim on its record, from before it is linked until after it is
+//!   unlinked.
+//! - E3: each key set that names an entry owns one hold of it; so an entry of a version that a
+//!   snapshot can see stands in its tree.
 //! - E4: a key set is freed by its last version, when that has no links left (V5).
 
 use std::cmp::Ordering as Order;
 
 use super::hint::hint;
 use super::ordered::{Ordered, Probe};
-use super::record::Record;
+use super::record::{Record, Unlinking};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 const DEAD: u64 = 1 << 63;
@@ -29,6 +33,8 @@ const DEAD: u64 = 1 << 63;
 #[derive(Debug)]
 pub(crate) struct EntryHeader {
     holds: AtomicU64,
+    /// Who has taken the dead entry out of its index so far.
+    pub(super) unlinking: Unlinking,
     /// The table of its record, and the index within the table.
     pub(crate) table: u16,
     pub(crate) index: u16,
@@ -41,11 +47,13 @@ pub(crate) struct Entry<K, V> {
     pub(crate) header: EntryHeader,
     pub(crate) value: V,
     pub(crate) record: *const Record<K>,
-    /// The record's key, for separators and comparisons without following `record` into a cold line.
+    /// The record's key, for separators and comparisons without following `record` into a cold
+    /// line.
     pub(crate) key: K,
 }
 
-// SAFETY: E2: the record outlives the entry; keys and values are shared and dropped by any thread only if they may be.
+// SAFETY: E2: the record outlives the entry; keys and values are shared and dropped by any thread
+// only if they may be.
 unsafe impl<K: Send + Sync, V: Send + Sync> Send for Entry<K, V> {}
 // SAFETY: as above.
 unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Entry<K, V> {}
@@ -59,20 +67,20 @@ impl EntryHeader {
             if holds & DEAD != 0 {
                 return false;
             }
-            // AcqRel: [hold], with the other transitions of the word. A failure is another thread's success.
-            match self.holds.compare_exchange(
-                holds,
-                holds + 1,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
+            // AcqRel: [hold], with the other transitions of the word. A failure is another thread's
+            // success.
+            match self
+                .holds
+                .compare_exchange(holds, holds + 1, Ordering::AcqRel, Ordering::Relaxed)
+            {
                 Ok(_) => return true,
                 Err(found) => holds = found,
             }
         }
     }
 
-    /// Gives a hold back. True: the entry is dead by this, and the caller must unlink and retire it.
+    /// Gives a hold back. True: the entry is dead by this, and the caller must unlink and retire
+    /// it.
     #[must_use]
     pub(super) fn release(&self) -> bool {
         // AcqRel: [hold].
@@ -94,6 +102,7 @@ impl<K: Clone, V> Entry<K, V> {
     pub(crate) fn new(table: u16, index: u16, value: V, record: &Record<K>) -> Self {
         let header = EntryHeader {
             holds: AtomicU64::new(1),
+            unlinking: Unlinking::new(),
             table,
             index,
         };
@@ -143,17 +152,29 @@ pub(crate) struct EntryProbe<'a, K, V> {
 
 impl<'a, K, V> EntryProbe<'a, K, V> {
     pub(crate) fn at(value: &'a V, key: &'a K) -> Self {
-        Self { value, key: Some(key), tie: Order::Equal }
+        Self {
+            value,
+            key: Some(key),
+            tie: Order::Equal,
+        }
     }
 
     /// Before all entries with the value, or before the one with the key, too.
     pub(crate) fn before(value: &'a V, key: Option<&'a K>) -> Self {
-        Self { value, key, tie: Order::Less }
+        Self {
+            value,
+            key,
+            tie: Order::Less,
+        }
     }
 
     /// After all entries with the value, or after the one with the key, too.
     pub(crate) fn after(value: &'a V, key: Option<&'a K>) -> Self {
-        Self { value, key, tie: Order::Greater }
+        Self {
+            value,
+            key,
+            tie: Order::Greater,
+        }
     }
 
     fn compare_with(&self, value: &V, key: &K) -> Order
@@ -206,9 +227,7 @@ impl KeySet {
 
     #[inline]
     pub(crate) fn names(&self, entry: &EntryHeader) -> bool {
-        self.entries
-            .iter()
-            .any(|&named| std::ptr::eq(named, entry))
+        self.entries.iter().any(|&named| std::ptr::eq(named, entry))
     }
 
     pub(super) fn share(&self) {

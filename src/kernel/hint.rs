@@ -1,7 +1,9 @@
-//! Eight bytes of a key that order as the key does, so that most comparisons of an ordered index touch no key.
+//! Eight bytes of a key that order as the key does, so that most comparisons of an ordered index
+//! touch no key.
 //!
-//! Any `Ord` type is a key; the types met most get a hint, every other one the constant 0 (then each comparison asks the key). The
-//! choice is made by the type alone, so it is folded away when the function is compiled for it.
+//! Any `Ord` type is a key; the types met most get a hint, every other one the constant 0 (then
+//! each comparison asks the key). The choice is made by the type alone, so it is folded away when
+//! the function is compiled for it.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -53,12 +55,29 @@ mod tests {
 
     #[test]
     fn hints_order_as_their_keys() {
-        let texts = ["", "\0", "a", "a\0", "ab", "abcdefgh", "abcdefghi", "b", "é"];
+        let texts = [
+            "",
+            "\0",
+            "a",
+            "a\0",
+            "ab",
+            "abcdefgh",
+            "abcdefghi",
+            "b",
+            "é",
+        ];
         for pair in texts.windows(2) {
-            assert!(hint(&pair[0].to_owned()) <= hint(&pair[1].to_owned()), "{pair:?}");
+            assert!(
+                hint(&pair[0].to_owned()) <= hint(&pair[1].to_owned()),
+                "{pair:?}"
+            );
         }
         let numbers = [i64::MIN, -2, -1, 0, 1, i64::MAX];
-        assert!(numbers.windows(2).all(|pair| hint(&pair[0]) < hint(&pair[1])));
+        assert!(
+            numbers
+                .windows(2)
+                .all(|pair| hint(&pair[0]) < hint(&pair[1]))
+        );
         assert!(hint(&-1i32) < hint(&0i32));
         assert_eq!(hint(&(1u8, 2u8)), 0);
     }

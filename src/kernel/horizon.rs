@@ -3,20 +3,25 @@
 //! # States
 //! ```text
 //! word = { version: 61 | kind: 3 }
-//! FREE --announce--> ANNOUNCED(lower bound) --settle--> READER(version) | WRITER(version) --end--> FREE
+//! FREE --announce--> ANNOUNCED(lower bound) --settle--> READER(version) | WRITER(version)
+//!      --end--> FREE
 //! ```
 //! Only the owner of the word's line takes it; any thread may end it.
 //!
 //! # Invariants
-//! - H1: a version needed at a settled word's version, or at any version from an announced word's bound up, is not cut.
-//! - H2: the floor never exceeds the watermark less the retention, and no new snapshot is given below it.
+//! - H1: a version needed at a settled word's version, or at any version from an announced word's
+//!   bound up, is not cut.
+//! - H2: the floor never exceeds the watermark less the retention, and no new snapshot is given
+//!   below it.
 //! - H3: horizon <= floor <= visible; all three only grow.
 //!
 //! # Orderings
-//! - [announce/scan]: store, fence, load on both sides. A scan loads the watermark (or raises the floor), fences, reads the words; a
-//!   snapshot stores its word, fences, loads the watermark (or the floor). Their fence first: we see their floor, and our version is at
-//!   or above it. Ours first: they see our word, which holds a bound at or below our version.
-//! - [end]: what was read under a word happened before who finds it free cuts: Release in the word, Acquire fence after the scan.
+//! - [announce/scan]: store, fence, load on both sides. A scan loads the watermark (or raises the
+//!   floor), fences, reads the words; a snapshot stores its word, fences, loads the watermark (or
+//!   the floor). Their fence first: we see their floor, and our version is at or above it. Ours
+//!   first: they see our word, which holds a bound at or below our version.
+//! - [end]: what was read under a word happened before who finds it free cuts: Release in the word,
+//!   Acquire fence after the scan.
 
 use smallvec::SmallVec;
 
@@ -114,8 +119,9 @@ impl Horizon {
         self.horizon.load(Ordering::Acquire)
     }
 
-    /// A free word of the calling thread's line, announced at the watermark, then settled. Wait-free: a bounded search of the line, two
-    /// loads, two stores, one fence. `None`: the line has no free word.
+    /// A free word of the calling thread's line, announced at the watermark, then settled.
+    /// Wait-free: a bounded search of the line, two loads, two stores, one fence. `None`: the
+    /// line has no free word.
     #[inline]
     pub(crate) fn begin(&self, line: &Line, kind: Kind) -> Option<Hold> {
         let word = free_word(line)?;
@@ -164,7 +170,10 @@ impl Horizon {
     pub(crate) fn scan(&self, registry: &Registry) -> Active {
         let boundary = self.visible().saturating_sub(self.retention);
         // AcqRel: [visible], handed on; ordered against words by the fence.
-        let boundary = self.floor.fetch_max(boundary, Ordering::AcqRel).max(boundary);
+        let boundary = self
+            .floor
+            .fetch_max(boundary, Ordering::AcqRel)
+            .max(boundary);
         // SeqCst: [announce/scan].
         fence(Ordering::SeqCst);
         let mut active = Active {

@@ -1,26 +1,35 @@
-//! The commit log: appending is committing. One slot a version, dense, in segments that a ring of pointers finds in O(1).
+//! The commit log: appending is committing. One slot a version, dense, in segments that a ring of
+//! pointers finds in O(1).
 //!
 //! # States
 //! ```text
 //! slot n:      EMPTY --append (CAS)--> commit --trim (swap)--> TRIMMED          never back
-//! ring entry:  null --first append into it--> segment --all its slots trimmed--> null --> a later segment
+//! ring entry:  null --first append--> segment --all its slots trimmed--> null --> a later segment
 //! ```
 //!
 //! # Invariants
-//! - G1: slot n is filled after slot n - 1 and once; who fills it fixes the order of that commit for ever.
+//! - G1: slot n is filled after slot n - 1 and once; who fills it fixes the order of that commit
+//!   for ever.
 //! - G2: trimmed <= cut <= visible <= tail: what is trimmed has been cut, what is cut is visible.
-//! - G3: a commit found in a slot under a pin is not freed before the pin ends: it is retired after the slot is TRIMMED.
-//! - G4: a segment leaves the ring after its last slot is claimed for trimming, and is retired then.
-//! - G5: a thread that stalled may place a segment whose numbers have come and gone. The null that it replaced was written by the
-//!   unlinking, so it and everybody who finds the segment sees the trimmed position beyond it ([trimmed]), takes an empty slot of it for
-//!   trimmed, and appends nothing; who needs the ring entry unlinks it.
+//! - G3: a commit found in a slot under a pin is not freed before the pin ends: it is retired after
+//!   the slot is TRIMMED.
+//! - G4: a segment leaves the ring after its last slot is claimed for trimming, and is retired
+//!   then.
+//! - G5: a thread that stalled may place a segment whose numbers have come and gone. The null that
+//!   it replaced was written by the unlinking, so it and everybody who finds the segment sees the
+//!   trimmed position beyond it ([trimmed]), takes an empty slot of it for trimmed, and appends
+//!   nothing; who needs the ring entry unlinks it.
 //!
 //! # Orderings
-//! - [slot]: the appender's CAS (Release) and every load of the slot (Acquire): who finds a commit sees it whole.
+//! - [slot]: the appender's CAS (Release) and every load of the slot (Acquire): who finds a commit
+//!   sees it whole.
 //! - [segment]: the same for ring entries.
-//! - [installed]: the flag's Release store after the heads were moved, its Acquire load before the watermark passes.
-//! - [trimmed]: the position is claimed (AcqRel) before a segment leaves the ring (Release): who misses a segment because it is gone
-//!   (Acquire) sees the position beyond it.
+//! - [installed]: the flag's Release store after the heads were moved, its Acquire load before the
+//!   watermark passes.
+//! - [trimmed]: the position is claimed (AcqRel) before a segment leaves the ring (Release): who
+//!   misses a segment because it is gone (Acquire) sees the position beyond it.
+
+use std::ops::RangeInclusive;
 
 use smallvec::SmallVec;
 
@@ -44,7 +53,8 @@ pub(crate) struct Write {
     pub(crate) record: *const RecordHeader,
     /// The version that it makes; the commit holds a link.
     pub(crate) new: *const VersionHeader,
-    /// The version that it replaces, unless that is a tombstone or nothing; the commit holds a link.
+    /// The version that it replaces, unless that is a tombstone or nothing; the commit holds a
+    /// link.
     pub(crate) old: *const VersionHeader,
     pub(crate) hash: u64,
     pub(crate) table: u16,
@@ -96,7 +106,8 @@ impl Write {
     }
 }
 
-// SAFETY: V5 and G3: what the pointers lead to is kept by the commit's own links; all of it is Send + Sync (the tables' bounds).
+// SAFETY: V5 and G3: what the pointers lead to is kept by the commit's own links; all of it is Send
+// + Sync (the tables' bounds).
 unsafe impl Send for Commit {}
 // SAFETY: as above; a published commit is only read.
 unsafe impl Sync for Commit {}
@@ -115,7 +126,9 @@ pub(crate) fn table_bit(table: u16) -> u64 {
 
 impl Commit {
     pub(crate) fn new(writes: SmallVec<[Write; 2]>) -> Self {
-        let tables = writes.iter().fold(0, |bits, write| bits | table_bit(write.table));
+        let tables = writes
+            .iter()
+            .fold(0, |bits, write| bits | table_bit(write.table));
         let signature = writes
             .iter()
             .fold(0, |bits, write| bits | signature_bit(write.hash));
@@ -240,21 +253,23 @@ impl Log {
         }
     }
 
-    /// Fills the slot `number` with a commit: the linearization point of an update. Lock-free: it fails only when another commit took
-    /// the slot, and then gives the commit back; or when the ring is full here, to be trimmed first.
+    /// Fills the slot `number` with a commit: the linearization point of an update. Lock-free: it
+    /// fails only when another commit took the slot, and then gives the commit back; or when
+    /// the ring is full here, to be trimmed first.
     ///
     /// The caller saw slot `number - 1` filled, under this guard (G1).
-    pub(crate) fn append<'g>(
+    pub(crate) fn append(
         &self,
-        guard: &'g Guard<'_>,
+        guard: &Guard<'_>,
         number: u64,
         commit: Box<Commit>,
         garbage: &mut Garbage,
-    ) -> Append<'g> {
+    ) -> Append {
         let Some(segment) = self.segment_or_place(guard, number, garbage) else {
             return Append::Full(commit);
         };
-        // A segment that was placed when its numbers had come and gone already (G5) is not to be written: its finder sees [trimmed].
+        // A segment that was placed when its numbers had come and gone already (G5) is not to be
+        // written: its finder sees [trimmed].
         if number <= self.trimmed() {
             return Append::Taken(commit);
         }
@@ -269,15 +284,14 @@ impl Log {
             Ordering::Relaxed,
         );
         match appended {
-            // SAFETY: G3: it stands in the log, and we are pinned.
-            Ok(_) => Append::Done(unsafe { at(commit) }),
+            Ok(_) => Append::Done,
             // SAFETY: not published: still ours alone.
             Err(_) => Append::Taken(unsafe { Box::from_raw(commit) }),
         }
     }
 
-    /// The segment of `number`, placed in the ring if it is not there; `None` while an older one that is in use has its place. A retry
-    /// follows another thread's placing or unlinking.
+    /// The segment of `number`, placed in the ring if it is not there; `None` while an older one
+    /// that is in use has its place. A retry follows another thread's placing or unlinking.
     fn segment_or_place<'g>(
         &self,
         guard: &'g Guard<'_>,
@@ -311,7 +325,8 @@ impl Log {
 
     fn place(&self, number: u64) {
         let fresh = allocate(Segment::new(Self::base(number)));
-        // AcqRel: [segment]; Acquire: [trimmed], should the entry be null because a segment of this number went already (G5).
+        // AcqRel: [segment]; Acquire: [trimmed], should the entry be null because a segment of this
+        // number went already (G5).
         let placed = self.entry(number).compare_exchange(
             std::ptr::null_mut(),
             fresh,
@@ -349,42 +364,65 @@ impl Log {
         self.cut.load(Ordering::Acquire)
     }
 
-    /// Claims up to `commits_max` positions for cutting, none above `until`.
-    pub(super) fn claim_cut(&self, until: u64, commits_max: u64) -> std::ops::RangeInclusive<u64> {
-        Self::claim(&self.cut, until, commits_max)
+    /// The next commits to be cut, up to `commits_max`, none above `until`.
+    pub(super) fn uncut<'g>(
+        &self,
+        guard: &'g Guard<'_>,
+        until: u64,
+        commits_max: u64,
+    ) -> SmallVec<[&'g Commit; 32]> {
+        let from = self.cut();
+        let to = until.min(from.saturating_add(commits_max));
+        let slots = (from + 1..=to).map(|number| self.at(guard, number));
+        // Trimmed: somebody else has claimed it since.
+        let commits = slots.map_while(|slot| match slot {
+            Slot::Commit(commit) => Some(commit),
+            Slot::Empty | Slot::Trimmed => None,
+        });
+        commits.collect()
     }
 
-    /// Claims up to `commits_max` positions for trimming, none above `until`.
-    pub(super) fn claim_trim(&self, until: u64, commits_max: u64) -> std::ops::RangeInclusive<u64> {
-        Self::claim(&self.trimmed, until.min(self.cut()), commits_max)
+    /// Claims commits of [`Log::uncut`] for cutting; false: there are none, or somebody else has claimed them.
+    pub(super) fn claim_cut(&self, commits: &[&Commit]) -> bool {
+        let (Some(first), Some(last)) = (commits.first(), commits.last()) else {
+            return false;
+        };
+        let from = first.number() - 1;
+        // AcqRel: [cut].
+        let claimed =
+            self.cut
+                .compare_exchange(from, last.number(), Ordering::AcqRel, Ordering::Relaxed);
+        claimed.is_ok()
     }
 
-    fn claim(position: &AtomicU64, until: u64, most: u64) -> std::ops::RangeInclusive<u64> {
+    /// Claims up to `commits_max` positions for trimming, none above `until`; the empty range when there is nothing to claim, or another
+    /// thread claimed first and works already.
+    pub(super) fn claim_trim(&self, until: u64, commits_max: u64) -> RangeInclusive<u64> {
+        let nothing = RangeInclusive::new(1, 0);
         // Relaxed: the CAS decides.
-        let from = position.load(Ordering::Relaxed);
-        let to = until.min(from.saturating_add(most));
-        // The empty range: nothing to claim, or another thread claimed first and works already.
-        let nothing = std::ops::RangeInclusive::new(1, 0);
+        let from = self.trimmed.load(Ordering::Relaxed);
+        let to = until.min(self.cut()).min(from.saturating_add(commits_max));
         if to <= from {
             return nothing;
         }
-        // AcqRel: [trimmed], [cut].
-        match position.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed) {
-            Ok(_) => from + 1..=to,
-            Err(_) => nothing,
-        }
+        // AcqRel: [trimmed].
+        let claimed = self
+            .trimmed
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed);
+        claimed.map_or(nothing, |_| from + 1..=to)
     }
 
     /// Takes out the commits of a claimed range, and the segments that it ends.
     pub(super) fn trim(
         &self,
         guard: &Guard<'_>,
-        range: std::ops::RangeInclusive<u64>,
+        range: RangeInclusive<u64>,
         garbage: &mut Garbage,
     ) {
         for number in range {
             let Some(segment) = self.segment(guard, number) else {
-                // Another trimmer was ahead of us and ended the segment: it retired what it found, the rest went with ours.
+                // Another trimmer was ahead of us and ended the segment: it retired what it found,
+                // the rest went with ours.
                 continue;
             };
             let slot = &segment.slots[Self::index(number)];
@@ -399,8 +437,8 @@ impl Log {
         }
     }
 
-    /// Takes a segment whose slots are all claimed for trimming out of the ring. Its laggards (a trimmer that stopped between its claim
-    /// and its swaps) have it pinned.
+    /// Takes a segment whose slots are all claimed for trimming out of the ring. Its laggards (a
+    /// trimmer that stopped between its claim and its swaps) have it pinned.
     fn unlink(&self, guard: &Guard<'_>, base: u64, garbage: &mut Garbage) {
         let Some(segment) = self.segment(guard, base) else {
             return;
@@ -448,8 +486,8 @@ impl Log {
 
 /// What came of an append.
 #[derive(Debug)]
-pub(crate) enum Append<'g> {
-    Done(&'g Commit),
+pub(crate) enum Append {
+    Done,
     /// Another commit has the number.
     Taken(Box<Commit>),
     /// The ring holds as much as it may.

@@ -1,15 +1,19 @@
-//! The kernel: the only unsafe code of the crate. It knows keys, chains and the log; no transactions, no events.
+//! The kernel: the only unsafe code of the crate. It knows keys, chains and the log; no
+//! transactions, no events.
 //!
 //! # The algorithm
-//! A commit is an append to a lock-free, totally ordered *commit log*: the slot n going from empty to a set of writes is the linearization
-//! point, and n is the commit's *version*. What is written was put in place before ([`table`]: records, versions, index entries), held but
-//! seen by nobody. After the append anyone may *install* the new versions at the heads of their records, any number of times
-//! ([`chain`]); and the *watermark* passes over consecutive installed commits ([`clock`]). A snapshot is a number: of each record it
-//! reads the newest version at or below it ([`horizon`], [`reading`]). A transaction validates its reads against the log entries after its
-//! snapshot, then tries to append at the first empty slot; a lost race means one more entry to validate against.
+//! A commit is an append to a lock-free, totally ordered *commit log*: the slot n going from empty
+//! to a set of writes is the linearization point, and n is the commit's *version*. What is written
+//! was put in place before ([`table`]: records, versions, index entries), held but seen by nobody.
+//! After the append anyone may *install* the new versions at the heads of their records, any number
+//! of times ([`chain`]); and the *watermark* passes over consecutive installed commits ([`clock`]).
+//! A snapshot is a number: of each record it reads the newest version at or below it ([`horizon`],
+//! [`reading`]). A transaction validates its reads against the log entries after its snapshot, then
+//! tries to append at the first empty slot; a lost race means one more entry to validate against.
 //!
 //! ```text
-//!  writer:  begin -> read, write -> stage -> validate (S, t] -> append t+1 -> install -> watermark >= t+1
+//!  writer:  begin -> read, write -> stage -> validate (S, t] -> append t+1 -> install
+//!           -> watermark >= t+1
 //!  reader:  announce -> fence -> watermark S -> read heads down to <= S -> end
 //!  log:     trimmed ....... cut ........... visible ...... tail
 //!                    |---- validators, watchers ---->|
@@ -31,10 +35,12 @@
 //! | [`collect`] | cutting, trimming, reaping, freeing | |
 //!
 //! # Sources
-//! Fernandes and Cachopo, "Lock-free and scalable multi-version software transactional memory" (PPoPP 2011): commit list, helped
-//! write-back. Neumann, Mühlbauer and Kemper, "Fast serializable multi-version concurrency control" (SIGMOD 2015): validation by
-//! predicates against before- and after-images. Böttcher et al., "Scalable garbage collection for in-memory MVCC systems" (VLDB 2020):
-//! exact pruning with the set of active snapshots. Fraser, "Practical lock-freedom" (2004): epochs.
+//! Fernandes and Cachopo, "Lock-free and scalable multi-version software transactional memory"
+//! (PPoPP 2011): commit list, helped write-back. Neumann, Mühlbauer and Kemper, "Fast serializable
+//! multi-version concurrency control" (SIGMOD 2015): validation by predicates against before- and
+//! after-images. Böttcher et al., "Scalable garbage collection for in-memory MVCC systems" (VLDB
+//! 2020): exact pruning with the set of active snapshots. Fraser, "Practical lock-freedom" (2004):
+//! epochs.
 
 pub(crate) mod chain;
 pub(crate) mod choice;
@@ -55,6 +61,8 @@ pub(crate) mod secondary;
 pub(crate) mod session;
 pub(crate) mod step;
 pub(crate) mod table;
+#[cfg(loom)]
+pub(crate) mod testing;
 pub(crate) mod wake;
 
 use std::sync::Arc;
@@ -66,7 +74,7 @@ use self::reclaim::{Action, Domain};
 use self::residual::{Residual, ResidualLists};
 use self::session::{Line, Registry};
 use self::table::AnyTable;
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{Ordering, fence};
 
 /// Hard bounds of a store, in commits.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +132,8 @@ impl Kernel {
         self.horizon.scan(self.domain.registry())
     }
 
-    /// A word of another line, when the thread's own has none free: it holds more snapshots than a line has words.
+    /// A word of another line, when the thread's own has none free: it holds more snapshots than a
+    /// line has words.
     #[cold]
     fn begin_elsewhere(&self, kind: Kind) -> Hold {
         self.with_spare_line(|line| self.horizon.begin(line, kind))
@@ -141,7 +150,10 @@ impl Kernel {
             // Relaxed: a figure; only the owning thread writes it (L2).
             let before = counter.load(Ordering::Relaxed);
             // Relaxed: as above.
-            counter.store(before.wrapping_add(change.cast_unsigned()), Ordering::Relaxed);
+            counter.store(
+                before.wrapping_add(change.cast_unsigned()),
+                Ordering::Relaxed,
+            );
         }
     }
 
@@ -175,10 +187,11 @@ impl Kernel {
     }
 }
 
-/// A position in the log from which somebody reads on: what comes after it is not trimmed, up to the lag that watchers may have.
+/// A position in the log from which somebody reads on: what comes after it is not trimmed, up to
+/// the lag that watchers may have.
 ///
-/// The protocol is that of snapshot words ([`horizon`]): announce a bound, fence, read the watermark. A cursor that is ignored because it
-/// lags too far finds its slot trimmed, and knows.
+/// The protocol is that of snapshot words ([`horizon`]): announce a bound, fence, read the
+/// watermark. A cursor that is ignored because it lags too far finds its slot trimmed, and knows.
 #[derive(Debug)]
 pub(crate) struct Cursor {
     kernel: Arc<Kernel>,

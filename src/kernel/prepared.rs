@@ -44,8 +44,12 @@ impl<'k> Prepared<'k> {
     pub(crate) fn append(&mut self, guard: &Guard<'_>, number: u64) -> Attempt {
         let mut garbage = GarbageBin::new(self.kernel);
         let commit = self.commit.take().expect("appended once");
-        match self.kernel.log.append(guard, number, commit, &mut garbage.0) {
-            Append::Done(_) => {
+        match self
+            .kernel
+            .log
+            .append(guard, number, commit, &mut garbage.0)
+        {
+            Append::Done => {
                 for staged in &mut self.staged {
                     staged.kernel = std::ptr::null();
                 }

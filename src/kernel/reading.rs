@@ -111,10 +111,6 @@ impl SharedHold {
         })
     }
 
-    pub(crate) fn kernel(&self) -> &Arc<Kernel> {
-        &self.kernel
-    }
-
     #[inline]
     pub(crate) fn reading(&self) -> Reading<'_> {
         Reading {

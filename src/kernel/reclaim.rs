@@ -1,31 +1,38 @@
 //! Epoch-based reclamation: the one place that pins and retires.
 //!
-//! A thread that follows shared pointers is *pinned*: its line shows the epoch at which it came in. What is unlinked is *retired* with
-//! the epoch of that moment, and freed when the epoch has moved on twice, which it cannot do while somebody is pinned who may still see
-//! it. The scheme is Fraser's (2004) with crossbeam-epoch's fences.
+//! A thread that follows shared pointers is *pinned*: its line shows the epoch at which it came in.
+//! What is unlinked is *retired* with the epoch of that moment, and freed when the epoch has moved
+//! on twice, which it cannot do while somebody is pinned who may still see it. The scheme is
+//! Fraser's (2004) with crossbeam-epoch's fences.
 //!
-//! It is our own rather than crossbeam-epoch's because there a pin now and then runs the collector, with other threads' destructors, in
-//! the reader: our pins never walk, free or allocate, so that a read is wait-free without a footnote, and one line serves pins and
-//! snapshots. ARCHITECTURE.md has the figures of both.
+//! It is our own rather than crossbeam-epoch's because there a pin now and then runs the collector,
+//! with other threads' destructors, in the reader: our pins never walk, free or allocate, so that a
+//! read is wait-free without a footnote, and one line serves pins and snapshots. ARCHITECTURE.md
+//! has the figures of both.
 //!
 //! # States
 //! ```text
 //! line.epoch:  IDLE --pin--> e<<1|1 --unpin--> IDLE
-//! garbage:     collected in a Garbage -> limbo[stamp % 4] -> ready (stamp + 2 <= epoch) -> reclaimed, in bounded slices
+//! garbage:     collected in a Garbage -> limbo[stamp % 4] -> ready (stamp + 2 <= epoch)
+//!              -> reclaimed, in bounded slices
 //! ```
 //!
 //! # Invariants
 //! - R1: what is retired is unlinked first, and nobody links it again.
-//! - R2: while a thread is pinned since before a retirement with stamp s, the epoch is at most s + 1.
-//! - R3: reclaimed is only what has stamp + 2 <= epoch; so who was pinned at the unlinking has unpinned, and that happened before.
+//! - R2: while a thread is pinned since before a retirement with stamp s, the epoch is at most s +
+//!   1.
+//! - R3: reclaimed is only what has stamp + 2 <= epoch; so who was pinned at the unlinking has
+//!   unpinned, and that happened before.
 //!
 //! # Orderings
-//! - [pin/advance], [pin/retire]: store, fence, load on both sides. Their fence first: we see them. Ours first: they see us.
-//!   R2 in two cases: let F be the pin's fence and G the retirer's. G first: the pinned thread sees the unlinking and has no pointer.
-//!   F first: whoever advances from s + 1 loaded s + 1 before its own fence; was that fence before F, hence before G, then the retirer
-//!   would have loaded at least s + 1 as its stamp; so it is after F, sees the line pinned at an older epoch and gives up.
-//! - [unpin]: what a thread did while pinned happened before the epoch moved past it: Release in the line, Acquire fence in the
-//!   advancer, Release in the epoch, Acquire in who reclaims.
+//! - [pin/advance], [pin/retire]: store, fence, load on both sides. Their fence first: we see them.
+//!   Ours first: they see us. R2 in two cases: let F be the pin's fence and G the retirer's. G
+//!   first: the pinned thread sees the unlinking and has no pointer. F first: whoever advances from
+//!   s + 1 loaded s + 1 before its own fence; was that fence before F, hence before G, then the
+//!   retirer would have loaded at least s + 1 as its stamp; so it is after F, sees the line pinned
+//!   at an older epoch and gives up.
+//! - [unpin]: what a thread did while pinned happened before the epoch moved past it: Release in
+//!   the line, Acquire fence in the advancer, Release in the epoch, Acquire in who reclaims.
 
 use smallvec::SmallVec;
 
@@ -46,7 +53,8 @@ pub(crate) struct Domain {
     registry: Registry,
 }
 
-/// Proof that this thread is pinned: shared pointers loaded under it stay valid until it is dropped.
+/// Proof that this thread is pinned: shared pointers loaded under it stay valid until it is
+/// dropped.
 #[derive(Debug)]
 pub(crate) struct Guard<'d> {
     line: &'d Line,
@@ -68,7 +76,8 @@ pub(crate) struct Retired {
     pub(crate) action: Action,
 }
 
-// SAFETY: R1: whoever holds the Retired owns what it points to, and all of it is Send (T, keys and values of tables are Send).
+// SAFETY: R1: whoever holds the Retired owns what it points to, and all of it is Send (T, keys and
+// values of tables are Send).
 unsafe impl Send for Retired {}
 
 /// What one operation retires; given to the domain whole, when the operation is over.
@@ -88,7 +97,8 @@ impl Garbage {
     /// R1: it is unlinked, nobody links it again, and nobody else retires it.
     pub(crate) unsafe fn retire<T>(&mut self, pointer: *mut T) {
         unsafe fn free_as<T>(pointer: *mut ()) {
-            // SAFETY: `retire` took this pointer as one to a T from `allocate`, and R3 says nobody sees it.
+            // SAFETY: `retire` took this pointer as one to a T from `allocate`, and R3 says nobody
+            // sees it.
             unsafe { free(pointer.cast::<T>()) };
         }
         self.items.push(Retired {
@@ -147,7 +157,8 @@ impl Domain {
         if pins == 0 {
             // Relaxed: an old epoch is only more cautious.
             let epoch = self.epoch.load(Ordering::Relaxed);
-            // Release: [unpin]: an advancer that reads this pin also sees what we did under earlier ones.
+            // Release: [unpin]: an advancer that reads this pin also sees what we did under earlier
+            // ones.
             line.epoch.store(epoch << 1 | 1, Ordering::Release);
             // SeqCst: [pin/advance], [pin/retire].
             fence(Ordering::SeqCst);
@@ -155,7 +166,8 @@ impl Domain {
         Guard { line }
     }
 
-    /// Takes over what an operation retired. Lock-free: one CAS, retried when another thread gave its garbage at the same moment.
+    /// Takes over what an operation retired. Lock-free: one CAS, retried when another thread gave
+    /// its garbage at the same moment.
     pub(crate) fn give(&self, garbage: Garbage) {
         if garbage.is_empty() {
             return;
@@ -198,7 +210,8 @@ impl Domain {
         }
     }
 
-    /// Tries to advance, then takes up to about `items_max` reclaimable things (whole bags). Empty when nothing is ripe.
+    /// Tries to advance, then takes up to about `items_max` reclaimable things (whole bags). Empty
+    /// when nothing is ripe.
     pub(super) fn ripe(&self, items_max: usize) -> SmallVec<[Retired; 32]> {
         let epoch = self.advance();
         for age in 2..GENERATIONS as u64 {
@@ -262,7 +275,8 @@ impl Domain {
 impl Drop for Domain {
     fn drop(&mut self) {
         for retired in self.drain() {
-            // The kernel drains before it drops its domain; plain memory is left only by domains used alone.
+            // The kernel drains before it drops its domain; plain memory is left only by domains
+            // used alone.
             if let Action::Free(free) = retired.action {
                 // SAFETY: R1, and nobody is left who could be pinned.
                 unsafe { free(retired.pointer) };
@@ -288,7 +302,8 @@ unsafe fn push(list: &AtomicPtr<Bag>, first: *mut Bag) {
     loop {
         // SAFETY: not published yet.
         unsafe { (*last).next = head };
-        // Release: [bag]: who takes the list sees the bags filled. Bags leave only by swap of the whole list: no ABA.
+        // Release: [bag]: who takes the list sees the bags filled. Bags leave only by swap of the
+        // whole list: no ABA.
         match list.compare_exchange(head, first, Ordering::Release, Ordering::Relaxed) {
             Ok(_) => return,
             Err(found) => head = found,
@@ -327,7 +342,8 @@ pub(crate) unsafe fn free<T>(pointer: *mut T) {
     drop(unsafe { Box::from_raw(pointer) });
 }
 
-/// A shared object, for as long as the guard (or the hold, or the snapshot's word) that the caller names in its SAFETY comment stands.
+/// A shared object, for as long as the guard (or the hold, or the snapshot's word) that the caller
+/// names in its SAFETY comment stands.
 ///
 /// # Safety
 /// `pointer` is valid for `'a`.
@@ -339,8 +355,8 @@ pub(crate) unsafe fn at<'a, T>(pointer: *const T) -> &'a T {
     unsafe { &*pointer }
 }
 
-/// Under loom nothing is freed within an execution: a freed object is remembered, using it again is a failure, and the memory goes when
-/// the execution's domain does.
+/// Under loom nothing is freed within an execution: a freed object is remembered, using it again is
+/// a failure, and the memory goes when the execution's domain does.
 #[cfg(loom)]
 pub(crate) mod quarantine {
     use std::cell::RefCell;

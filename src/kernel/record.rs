@@ -1,20 +1,27 @@
-//! A record: the one place where a key's versions hang, and the word that decides whether it may go.
+//! A record: the one place where a key's versions hang, and the word that decides whether it may
+//! go.
 //!
 //! # States
 //! ```text
 //! state = { sequence: 32 | dead: 1 | claims: 31 }
-//! live --claim--> live, claims + 1, sequence + 1 --unclaim--> live --reap (no claims, nothing to see)--> dead, for ever
+//! live --claim--> live, claims + 1, sequence + 1 --unclaim--> live
+//!      --reap (no claims, nothing to see)--> dead, for ever
 //! ```
 //!
 //! # Invariants
-//! - K1: the head only moves to a newer version, never back and never to null; only `install` moves it.
-//! - K2: a dead record is never claimed, linked or written again; its head is a tombstone at or below the horizon, or null.
-//! - K3: who links a record into an index, writes a key that is absent at its snapshot, or owns an index entry, holds a claim.
-//! - K4: a record that is present at a live snapshot's version is not reaped: its tombstone would be above the horizon.
+//! - K1: the head only moves to a newer version, never back and never to null; only `install` moves
+//!   it.
+//! - K2: a dead record is never claimed, linked or written again; its head is a tombstone at or
+//!   below the horizon, or null.
+//! - K3: who links a record into an index, writes a key that is absent at its snapshot, or owns an
+//!   index entry, holds a claim.
+//! - K4: a record that is present at a live snapshot's version is not reaped: its tombstone would
+//!   be above the horizon.
 //!
 //! # Why a sequence
-//! The reaper reads the state (no claims), looks at the head (an old tombstone), then swings the state to dead. A creator that claims,
-//! installs and unclaims in between leaves the claims as they were; the sequence has moved, and the reaper's CAS fails.
+//! The reaper reads the state (no claims), looks at the head (an old tombstone), then swings the
+//! state to dead. A creator that claims, installs and unclaims in between leaves the claims as they
+//! were; the sequence has moved, and the reaper's CAS fails.
 
 use std::cmp::Ordering as Order;
 
@@ -23,7 +30,7 @@ use super::collect::Work;
 use super::ordered::{Ordered, Probe};
 use super::point::Point;
 use super::reclaim::Garbage;
-use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
 const CLAIM: u64 = 1;
 const CLAIMS: u64 = (1 << 31) - 1;
@@ -39,9 +46,42 @@ pub(crate) struct RecordHeader {
     pub(crate) hash: u64,
     /// Whether the record stands in the primary order.
     pub(super) ordered: AtomicBool,
+    /// Who has taken the dead record out of the order so far; see [`Unlinking`].
+    pub(super) unlinking: Unlinking,
     /// Whether the record waits for a snapshot to end, to be cut then.
     pub(super) residual: AtomicBool,
     pub(crate) table: u16,
+}
+
+/// Of a dead node, its killer and who replaced it in an ordered index: the later of the two retires it.
+///
+/// A killer that removes the node itself needs no second. One that does not find it must not retire
+/// it on its own word: it was replaced, or an `Ord` that lies hides it where a reader may still come
+/// by, and then it is never freed.
+#[derive(Debug)]
+pub(crate) struct Unlinking(AtomicU8);
+
+impl Unlinking {
+    const KILLED: u8 = 1;
+    const REPLACED: u8 = 2;
+
+    pub(super) fn new() -> Self {
+        Self(AtomicU8::new(0))
+    }
+
+    /// True: the node has been replaced, and is the killer's to retire.
+    #[must_use]
+    pub(super) fn killed(&self) -> bool {
+        // AcqRel: [unlinking]: the later sees all that the earlier did.
+        self.0.fetch_or(Self::KILLED, Ordering::AcqRel) == Self::REPLACED
+    }
+
+    /// True: the killer is done, and the node is the replacer's to retire.
+    #[must_use]
+    pub(super) fn replaced(&self) -> bool {
+        // AcqRel: [unlinking].
+        self.0.fetch_or(Self::REPLACED, Ordering::AcqRel) == Self::KILLED
+    }
 }
 
 /// A record of a table with keys `K`.
@@ -72,14 +112,13 @@ impl RecordHeader {
                 return false;
             }
             let claimed = state.wrapping_add(CLAIM + SEQUENCE);
-            // AcqRel: [claim], with every other transition of the word: the reaper sees what we do after our claim only as a
-            // changed sequence, and we see what was done before the last unclaim. A failure is another thread's success.
-            match self.state.compare_exchange(
-                state,
-                claimed,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
+            // AcqRel: [claim], with every other transition of the word: the reaper sees what we do
+            // after our claim only as a changed sequence, and we see what was done
+            // before the last unclaim. A failure is another thread's success.
+            match self
+                .state
+                .compare_exchange(state, claimed, Ordering::AcqRel, Ordering::Relaxed)
+            {
                 Ok(_) => return true,
                 Err(found) => state = found,
             }
@@ -98,13 +137,15 @@ impl RecordHeader {
         }
     }
 
-    /// Makes a cut of the chain known to who drops the last claim: of two read-modify-writes of one word the later sees the earlier.
+    /// Makes a cut of the chain known to who drops the last claim: of two read-modify-writes of one
+    /// word the later sees the earlier.
     pub(super) fn touch(&self) {
         // AcqRel: [claim].
         self.state.fetch_add(SEQUENCE, Ordering::AcqRel);
     }
 
-    /// Makes the record dead if nobody claims it and `nothing_to_see` says so of its head. True: the caller must unlink and retire it.
+    /// Makes the record dead if nobody claims it and `nothing_to_see` says so of its head. True:
+    /// the caller must unlink and retire it.
     #[must_use]
     pub(super) fn kill(&self, nothing_to_see: impl FnOnce(*mut VersionHeader) -> bool) -> bool {
         // Acquire: [claim].
@@ -117,12 +158,9 @@ impl RecordHeader {
             return false;
         }
         // AcqRel: [claim]: no claim was taken since the load, or the sequence would differ.
-        let dead = self.state.compare_exchange(
-            state,
-            state | DEAD,
-            Ordering::AcqRel,
-            Ordering::Relaxed,
-        );
+        let dead =
+            self.state
+                .compare_exchange(state, state | DEAD, Ordering::AcqRel, Ordering::Relaxed);
         dead.is_ok()
     }
 }
@@ -135,6 +173,7 @@ impl<K> Record<K> {
             state: AtomicU64::new(CLAIM),
             hash,
             ordered: AtomicBool::new(false),
+            unlinking: Unlinking::new(),
             residual: AtomicBool::new(false),
             table,
         };
@@ -153,7 +192,8 @@ impl<K> Point for Record<K> {
     }
 
     fn unclaim(&self, garbage: &mut Garbage) {
-        // Not given back here but by the collector, which can reap: the claim travels with the garbage.
+        // Not given back here but by the collector, which can reap: the claim travels with the
+        // garbage.
         let header = std::ptr::from_ref(&self.header).cast_mut();
         garbage.defer(header, Work::Unclaim);
     }
@@ -190,15 +230,24 @@ pub(crate) struct KeyProbe<'k, K> {
 
 impl<'k, K> KeyProbe<'k, K> {
     pub(crate) fn at(key: &'k K) -> Self {
-        Self { key, tie: Order::Equal }
+        Self {
+            key,
+            tie: Order::Equal,
+        }
     }
 
     pub(crate) fn before(key: &'k K) -> Self {
-        Self { key, tie: Order::Less }
+        Self {
+            key,
+            tie: Order::Less,
+        }
     }
 
     pub(crate) fn after(key: &'k K) -> Self {
-        Self { key, tie: Order::Greater }
+        Self {
+            key,
+            tie: Order::Greater,
+        }
     }
 }
 

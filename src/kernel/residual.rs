@@ -2,12 +2,14 @@
 //!
 //! # States
 //! ```text
-//! waiting --the horizon moved: the whole list--> sweeping --one by one--> looked at: done, or waiting again
+//! waiting --the horizon moved: the whole list--> sweeping --one by one--> done, or waiting again
 //! ```
 //!
 //! # Invariants
-//! - W1: a node owns a claim on its record; the record's `residual` mark keeps it from being listed twice.
-//! - W2: nodes leave `sweeping` one at a time, by CAS under a pin, and are retired: an address does not come back while it is expected.
+//! - W1: a node owns a claim on its record; the record's `residual` mark keeps it from being listed
+//!   twice.
+//! - W2: nodes leave `sweeping` one at a time, by CAS under a pin, and are retired: an address does
+//!   not come back while it is expected.
 
 use super::horizon::Active;
 use super::reclaim::{Garbage, Guard, at, free};
@@ -15,7 +17,8 @@ use super::record::RecordHeader;
 use super::table::LAG_LONG;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
-/// The horizon must move by this much before the list is gone through again while a long snapshot is held.
+/// The horizon must move by this much before the list is gone through again while a long snapshot
+/// is held.
 const STRIDE: u64 = 1024;
 
 /// A record on the list.
@@ -48,7 +51,8 @@ impl Residual {
         loop {
             // SAFETY: not published yet.
             unsafe { (*last).next = head };
-            // Release: [residual list]: who takes the node sees it whole. A failure is another thread's success.
+            // Release: [residual list]: who takes the node sees it whole. A failure is another
+            // thread's success.
             match list.compare_exchange(head, first, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(found) => head = found,
@@ -74,7 +78,8 @@ impl ResidualLists {
         }
     }
 
-    /// Begins a sweep if the horizon has moved enough: a lot while something holds it back, at all when nothing does.
+    /// Begins a sweep if the horizon has moved enough: a lot while something holds it back, at all
+    /// when nothing does.
     pub(super) fn start_sweep(&self, active: &Active, visible: u64) {
         // Relaxed: a hint.
         if self.waiting.load(Ordering::Relaxed).is_null() {
@@ -105,11 +110,7 @@ impl ResidualLists {
     }
 
     /// A record to look at; its claim is the caller's now.
-    pub(super) fn pop(
-        &self,
-        _: &Guard<'_>,
-        garbage: &mut Garbage,
-    ) -> Option<*const RecordHeader> {
+    pub(super) fn pop(&self, _: &Guard<'_>, garbage: &mut Garbage) -> Option<*const RecordHeader> {
         // Acquire: [residual list].
         let mut head = self.sweeping.load(Ordering::Acquire);
         loop {
@@ -118,7 +119,8 @@ impl ResidualLists {
             }
             // SAFETY: W2: found on the list under the guard.
             let node = unsafe { at(head.cast_const()) };
-            // AcqRel: [residual list]: the new head was published by an earlier push that we pass on. A failure is another's success.
+            // AcqRel: [residual list]: the new head was published by an earlier push that we pass
+            // on. A failure is another's success.
             let popped = self.sweeping.compare_exchange(
                 head,
                 node.next,

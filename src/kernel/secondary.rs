@@ -75,7 +75,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
         (self.values_of)(object)
     }
 
-    /// Visits the entries that the reading sees, by value, then key, until `visit` breaks. The visitor runs pinned: it must be short.
+    /// Visits the entries that the reading sees, by value, then key, until `visit` breaks. The
+    /// visitor runs pinned: it must be short.
     pub(crate) fn scan<'s>(
         &self,
         table: &Table<K, T>,
@@ -86,11 +87,13 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
     ) {
         let guard = reading.pin();
         let each = |entry: &Entry<K, V>| {
-            // SAFETY: E2: an entry that stands in the tree keeps its record, and so does our pin for one that just left.
+            // SAFETY: E2: an entry that stands in the tree keeps its record, and so does our pin
+            // for one that just left.
             let record = unsafe { at(entry.record) };
             match table.read_entry(reading, record, &entry.header) {
                 Some(stored) => {
-                    // SAFETY: E3: named by a version that the reading's word keeps, so the entry stands for 's.
+                    // SAFETY: E3: named by a version that the reading's word keeps, so the entry
+                    // stands for 's.
                     let entry: &'s Entry<K, V> = unsafe { &*std::ptr::from_ref(entry) };
                     visit(&entry.value, &entry.key, stored)
                 }
@@ -123,7 +126,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
     fn hold_entry(&self, kernel: &Kernel, record: &Record<K>, value: V) -> *const EntryHeader {
         let mut garbage = GarbageBin::new(kernel);
         let guard = kernel.domain.pin();
-        // Made first, so that the probe can borrow its value; given back if an entry stands already.
+        // Made first, so that the probe can borrow its value; given back if an entry stands
+        // already.
         let mut fresh = FreshEntry(allocate(Entry::new(
             self.table,
             self.position,
@@ -133,18 +137,26 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
         // SAFETY: ours alone until it is put.
         let made = unsafe { &*fresh.0 };
         let probe = EntryProbe::at(&made.value, &made.key);
-        let mut claimed = false;
+        let (mut claimed, mut replaced) = (false, None);
         let chosen = self.tree.insert(&guard, &mut garbage.0, &probe, |found| {
             if found.is_some_and(|entry| entry.header.hold()) {
+                replaced = None;
                 return Choice::Keep;
             }
             if !claimed {
-                // E2. The caller's own claim, or the version it reads, keeps the record from being dead.
+                // E2. The caller's own claim, or the version it reads, keeps the record alive.
                 assert!(record.header.claim(), "K2: an entry for a dead record");
                 claimed = true;
             }
+            replaced = found;
             Choice::Put(fresh.0)
         });
+        if let Some(dead) = replaced
+            && dead.header.unlinking.replaced()
+        {
+            // SAFETY: R1: out of the index by us, and its killer is done with it.
+            unsafe { garbage.0.retire(std::ptr::from_ref(dead).cast_mut()) };
+        }
         if std::ptr::eq(chosen, fresh.0) {
             fresh.0 = std::ptr::null_mut();
         } else if claimed {
@@ -207,10 +219,11 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
         let entry = entry.cast::<Entry<K, V>>().cast_mut();
         // SAFETY: T2; dead, and retired only below.
         let dead: &Entry<K, V> = unsafe { at(entry.cast_const()) };
-        self.tree.remove(guard, garbage, dead);
         let record = dead.record.cast::<RecordHeader>();
-        // SAFETY: R1: unlinked, dead (E1), by the only killer.
-        unsafe { garbage.retire(entry) };
+        if self.tree.remove(guard, garbage, dead) || dead.header.unlinking.killed() {
+            // SAFETY: R1: unlinked, dead (E1), and ours to retire.
+            unsafe { garbage.retire(entry) };
+        }
         record
     }
 

@@ -1,17 +1,20 @@
 //! Sessions: the line of shared words that each thread owns in a store.
 //!
-//! A line holds the thread's epoch (who is inside the store's code right now: [`super::reclaim`]) and its snapshot words (who reads at
-//! which version: [`super::horizon`]). Both kinds of scan walk the same lines, so that a thread costs them one cache line.
+//! A line holds the thread's epoch (who is inside the store's code right now: [`super::reclaim`])
+//! and its snapshot words (who reads at which version: [`super::horizon`]). Both kinds of scan walk
+//! the same lines, so that a thread costs them one cache line.
 //!
 //! # States
 //! ```text
-//! line:  unowned --take (CAS)--> owned by a thread --thread ends--> unowned --> ...      never freed before the store
+//! line:  unowned --take (CAS)--> owned by a thread --thread ends--> unowned --> ...
+//! A line is never freed before the store.
 //! ```
 //!
 //! # Who may touch what
 //! - `epoch` and `pins`: written by the owning thread alone; `epoch` is read by everybody.
-//! - a word: only the owning thread moves it away from free, anybody who holds the snapshot frees it (a snapshot may be dropped by
-//!   another thread), the trimmer expires it (CAS, see [`super::horizon`]).
+//! - a word: only the owning thread moves it away from free, anybody who holds the snapshot frees
+//!   it (a snapshot may be dropped by another thread), the trimmer expires it (CAS, see
+//!   [`super::horizon`]).
 //!
 //! # Invariants
 //! - L1: the list of lines only grows, and a line lives until its registry is dropped.
@@ -75,7 +78,8 @@ impl Line {
 /// Every line of one store.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    /// Tells this registry from every other one of the process, so that a thread's cache cannot mix up two stores.
+    /// Tells this registry from every other one of the process, so that a thread's cache cannot
+    /// mix up two stores.
     id: u64,
     head: AtomicPtr<Line>,
 }
@@ -88,7 +92,8 @@ impl Registry {
         }
     }
 
-    /// This thread's line. Wait-free once the thread has one; its first call registers it (lock-free).
+    /// This thread's line. Wait-free once the thread has one; its first call registers it
+    /// (lock-free).
     #[inline]
     pub(crate) fn line(&self) -> &Line {
         let cached = SESSIONS.try_with(|sessions| {
@@ -99,16 +104,19 @@ impl Registry {
                 sessions.find_or_register(self)
             }
         });
-        // A thread whose locals are gone already (a snapshot read in another local's Drop) takes a line for good: it ends anyway.
+        // A thread whose locals are gone already (a snapshot read in another local's Drop) takes a
+        // line for good: it ends anyway.
         let line = cached.unwrap_or_else(|_| Arc::as_ptr(&self.take()));
-        // SAFETY: L1: `line` is of this registry (its id is unique), which keeps it for as long as `self` lives.
+        // SAFETY: L1: `line` is of this registry (its id is unique), which keeps it for as long as
+        // `self` lives.
         unsafe { &*line }
     }
 
     /// Asks the spare lines of this thread, and then a new one, until `each` answers.
     pub(crate) fn with_spare<R>(&self, mut each: impl FnMut(&Line) -> Option<R>) -> R {
         let found = SESSIONS.try_with(|sessions| sessions.with_spare(self, &mut each));
-        // A new line has free words, so it answers. A thread whose locals are gone takes one for good: it ends anyway.
+        // A new line has free words, so it answers. A thread whose locals are gone takes one for
+        // good: it ends anyway.
         match found {
             Ok(Some(found)) => found,
             _ => each(&self.register()).expect("L2: a new line has free words"),
@@ -119,19 +127,23 @@ impl Registry {
     pub(crate) fn words_taken(&self) -> usize {
         let words = self.lines().flat_map(|line| &line.words);
         // Relaxed: a figure.
-        words.filter(|word| word.load(Ordering::Relaxed) != 0).count()
+        words
+            .filter(|word| word.load(Ordering::Relaxed) != 0)
+            .count()
     }
 
     /// An unowned line, or a new one.
     pub(crate) fn take(&self) -> Arc<Line> {
         for line in self.lines() {
-            // Acquire: [own], with the Release of the owner that left: we see its words and epoch as it left them.
+            // Acquire: [own], with the Release of the owner that left: we see its words and epoch
+            // as it left them.
             let taken =
                 line.owned
                     .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
             if taken.is_ok() {
                 let line = std::ptr::from_ref(line);
-                // SAFETY: L1: the list holds one strong count of each line, so the pointer is an Arc's and alive.
+                // SAFETY: L1: the list holds one strong count of each line, so the pointer is an
+                // Arc's and alive.
                 unsafe { Arc::increment_strong_count(line) };
                 // SAFETY: the count was just taken for this Arc.
                 return unsafe { Arc::from_raw(line) };
@@ -148,8 +160,9 @@ impl Registry {
         loop {
             // Relaxed: published by the CAS.
             line.next.store(head, Ordering::Relaxed);
-            // Release: [line], with the Acquire in `lines`: who finds the line sees it initialized. A failure means that another
-            // thread registered, which happens once a thread.
+            // Release: [line], with the Acquire in `lines`: who finds the line sees it initialized.
+            // A failure means that another thread registered, which happens once a
+            // thread.
             match self
                 .head
                 .compare_exchange(head, listed, Ordering::Release, Ordering::Relaxed)
@@ -160,7 +173,8 @@ impl Registry {
         }
     }
 
-    /// All lines, owned or not, as of now: one registered later is missed, and the scans argue why that is right.
+    /// All lines, owned or not, as of now: one registered later is missed, and the scans argue why
+    /// that is right.
     pub(crate) fn lines(&self) -> impl Iterator<Item = &Line> {
         // Acquire: [line].
         let mut next = self.head.load(Ordering::Acquire);
@@ -179,7 +193,8 @@ impl Drop for Registry {
         // Relaxed: nobody else is left.
         let mut next = self.head.load(Ordering::Relaxed);
         while !next.is_null() {
-            // SAFETY: L1: the list's own count is given up here, once, by the registry's only owner.
+            // SAFETY: L1: the list's own count is given up here, once, by the registry's only
+            // owner.
             let line = unsafe { Arc::from_raw(next) };
             // Relaxed: as above.
             next = line.next.load(Ordering::Relaxed);
@@ -215,7 +230,8 @@ impl Sessions {
         let answer = own.map(|(_, line)| line).find_map(|line| each(line));
         answer.or_else(|| {
             spares.retain(|(_, line)| Arc::strong_count(line) > 1);
-            // A line that another thread left may have words in use still: its snapshots outlived it.
+            // A line that another thread left may have words in use still: its snapshots outlived
+            // it.
             (0..SPARES_TRIED).find_map(|_| {
                 let line = registry.take();
                 let answer = each(&line);

@@ -1,4 +1,5 @@
-//! Named steps at which the progress tests stop a thread. Nothing, unless the feature `failpoints` is on.
+//! Named steps at which the progress tests stop a thread. Nothing, unless the feature `failpoints`
+//! is on.
 
 /// A step between two shared accesses of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +32,7 @@ pub enum Step {
 }
 
 /// Every step, in the order of a commit.
+#[cfg(feature = "failpoints")]
 pub const STEPS: [Step; 12] = [
     Step::Announced,
     Step::Claimed,
@@ -51,9 +53,9 @@ pub const STEPS: [Step; 12] = [
 pub(crate) fn step(_: Step) {}
 
 #[cfg(feature = "failpoints")]
-pub(crate) use hook::step;
-#[cfg(feature = "failpoints")]
 pub use hook::set_hook;
+#[cfg(feature = "failpoints")]
+pub(crate) use hook::step;
 
 #[cfg(feature = "failpoints")]
 mod hook {
@@ -63,7 +65,8 @@ mod hook {
     type Hook = Box<dyn Fn(Step) + Send + Sync>;
     static HOOK: OnceLock<Hook> = OnceLock::new();
 
-    /// Has `hook` called at every step of every thread. Once a process; false: another one was set before.
+    /// Has `hook` called at every step of every thread. Once a process; false: another one was set
+    /// before.
     pub fn set_hook(hook: impl Fn(Step) + Send + Sync + 'static) -> bool {
         HOOK.set(Box::new(hook)).is_ok()
     }

@@ -1,7 +1,8 @@
 //! A typed table over the kernel: its records by key, in key order, and its secondary indexes.
 //!
 //! # Invariants
-//! - T1: a record, version or entry whose `table` is this table's position has this table's types; only this file makes them.
+//! - T1: a record, version or entry whose `table` is this table's position has this table's types;
+//!   only this file makes them.
 //! - T2: an entry whose `index` is a secondary index's position was made by that index.
 
 use std::any::{Any, TypeId};
@@ -25,7 +26,8 @@ use super::{Active, Kernel};
 use crate::sync::Ordering;
 use crate::version::Moment;
 
-/// Chains with more single links below the head than this are compacted when a snapshot holds the horizon back.
+/// Chains with more single links below the head than this are compacted when a snapshot holds the
+/// horizon back.
 const DEPTH_MAX: u32 = 4;
 /// The same when nothing holds it back for long: collection will cut soon.
 const DEPTH_HOT_MAX: u32 = 64;
@@ -33,11 +35,11 @@ const DEPTH_HOT_MAX: u32 = 64;
 pub(super) const LAG_LONG: u64 = 1024;
 
 /// What may be a key or an index value.
-pub(crate) trait KeyBounds: Ord + Clone + Send + Sync + 'static {}
+pub trait KeyBounds: Ord + Clone + Send + Sync + 'static {}
 impl<K: Ord + Clone + Send + Sync + 'static> KeyBounds for K {}
 
 /// A table of objects `T` with keys `K`.
-pub(crate) struct Table<K: KeyBounds, T> {
+pub struct Table<K: KeyBounds, T> {
     position: u16,
     points: PointIndex<Record<K>>,
     order: OrderedIndex<Record<K>>,
@@ -109,7 +111,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         (!version.tombstone).then(|| unsafe { Stored::new(version) })
     }
 
-    /// Visits what the reading sees, in key order, until `visit` breaks. The visitor runs pinned: it must be short.
+    /// Visits what the reading sees, in key order, until `visit` breaks. The visitor runs pinned:
+    /// it must be short.
     pub(crate) fn scan<'s>(
         &self,
         reading: Reading<'s>,
@@ -119,7 +122,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
     ) {
         let guard = reading.pin();
         let each = |record: &Record<K>| match self.read(reading, record) {
-            // SAFETY: K4: the record shows an object at the reading's version, so it is not reaped while the reading's word stands.
+            // SAFETY: K4: the record shows an object at the reading's version, so it is not reaped
+            // while the reading's word stands.
             Some(stored) => visit(unsafe { &*std::ptr::from_ref(&record.key) }, stored),
             None => ControlFlow::Continue(()),
         };
@@ -130,7 +134,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         }
     }
 
-    /// What the record of an index entry shows, if the version there is found by that entry. The caller is pinned.
+    /// What the record of an index entry shows, if the version there is found by that entry. The
+    /// caller is pinned.
     pub(super) fn read_entry<'s>(
         &self,
         reading: Reading<'s>,
@@ -146,8 +151,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         unsafe { at(keys) }.names(entry).then_some(stored)
     }
 
-    /// The typed record of a write of this table, for as long as a writer that must be validated against it: nobody reaps what was
-    /// written after a live writer's snapshot.
+    /// The typed record of a write of this table, for as long as a writer that must be validated
+    /// against it: nobody reaps what was written after a live writer's snapshot.
     pub(crate) fn key_of<'g>(&self, _: &'g Guard<'_>, write: &'g Write) -> Option<&'g K> {
         if write.table != self.position {
             return None;
@@ -159,8 +164,9 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         Some(unsafe { &(*record).key })
     }
 
-    /// Puts everything that a write needs in place: the record, the version, its index entries. Nothing of it shows before the commit is
-    /// appended. `Err`: the record has moved on since the snapshot, to the version given.
+    /// Puts everything that a write needs in place: the record, the version, its index entries.
+    /// Nothing of it shows before the commit is appended. `Err`: the record has moved on since
+    /// the snapshot, to the version given.
     pub(crate) fn stage(
         &self,
         kernel: &Kernel,
@@ -209,7 +215,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         }
         let record = std::ptr::from_ref(record);
         drop(guard);
-        // SAFETY: K3, K4: claimed, or present at our version: it stays without the pin, which user code below must not run under.
+        // SAFETY: K3, K4: claimed, or present at our version: it stays without the pin, which user
+        // code below must not run under.
         let record = unsafe { at(record) };
         self.stage_version(kernel, reading, record, old, put, now, &mut staged)?;
         Ok(staged)
@@ -247,23 +254,37 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         chosen
     }
 
-    /// Sees to it that a claimed record stands in the key order: its creator may have stopped before.
+    /// Sees to it that a claimed record stands in the key order: its creator may have stopped
+    /// before.
     fn order_record<'g>(&self, guard: &'g Guard<'_>, garbage: &mut Garbage, record: &'g Record<K>) {
         // Acquire: [ordered]: set after the insertion.
         if record.header.ordered.load(Ordering::Acquire) {
             return;
         }
         let probe = KeyProbe::at(&record.key);
-        self.order.insert(guard, garbage, &probe, |found| match found {
-            Some(found) if std::ptr::eq(found, record) => Choice::Keep,
-            // Nothing, or a dead record with the same key: the hash has one live record a key.
-            _ => Choice::Put(std::ptr::from_ref(record).cast_mut()),
+        let mut replaced = None;
+        self.order.insert(guard, garbage, &probe, |found| {
+            replaced = found.filter(|found| !std::ptr::eq(*found, record));
+            match found {
+                Some(_) if replaced.is_none() => Choice::Keep,
+                // Nothing, or a dead record with the same key: the hash has one live record a key.
+                _ => Choice::Put(std::ptr::from_ref(record).cast_mut()),
+            }
         });
+        if let Some(dead) = replaced
+            && dead.header.unlinking.replaced()
+        {
+            // SAFETY: R1: out of the hash by its killer, out of the order by us, and we are the later.
+            unsafe { garbage.retire(std::ptr::from_ref(dead).cast_mut()) };
+        }
         // Release: [ordered].
         record.header.ordered.store(true, Ordering::Release);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one write, named once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one write, named once"
+    )]
     fn stage_version(
         &self,
         kernel: &Kernel,
@@ -285,7 +306,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                 let header = VersionHeader::new(free_node::<T>, created, now, size, false);
                 let node = allocate(VersionNode { header, object });
                 staged.write.new = node.cast();
-                // SAFETY: ours alone until it is staged; dropping `staged` frees it if user code panics here.
+                // SAFETY: ours alone until it is staged; dropping `staged` frees it if user code
+                // panics here.
                 let object = unsafe { &(*node).object };
                 let keys = self.stage_keys(kernel, record, object, old_keys);
                 // SAFETY: as above.
@@ -303,7 +325,10 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             old.add_link();
             staged.write.old = old;
         }
-        debug_assert!(old.number() <= reading.version(), "V1: staged above our version");
+        debug_assert!(
+            old.number() <= reading.version(),
+            "V1: staged above our version"
+        );
         Ok(())
     }
 
@@ -352,14 +377,9 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         same && rest.is_empty()
     }
 
-    /// What the new version's `older` is to be: the old head, or, when a snapshot holds the horizon back and links have piled up, a list
-    /// of exactly what is needed.
-    fn compact(
-        &self,
-        kernel: &Kernel,
-        old: &VersionHeader,
-        staged: &mut Staged,
-    ) -> (Older, u32) {
+    /// What the new version's `older` is to be: the old head, or, when a snapshot holds the horizon
+    /// back and links have piled up, a list of exactly what is needed.
+    fn compact(&self, kernel: &Kernel, old: &VersionHeader, staged: &mut Staged) -> (Older, u32) {
         let one = Older::One(std::ptr::from_ref(old).cast_mut());
         let depth = old.depth() + 1;
         let lag = kernel.horizon.visible() - kernel.horizon.horizon();
@@ -373,7 +393,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             Kept::Whole(depth) => (one, depth),
             Kept::List(versions) => {
                 for &version in &versions[1..] {
-                    // SAFETY: V3: reached under the guard, so its link is not given back before the guard ends.
+                    // SAFETY: V3: reached under the guard, so its link is not given back before the
+                    // guard ends.
                     unsafe { at(version.cast_const()) }.add_link();
                 }
                 // The cut that follows the commit has a link of its own.
@@ -487,7 +508,8 @@ pub(crate) struct Staged {
     pub(super) kernel: *const Kernel,
     pub(super) write: Write,
     pub(super) claimed: bool,
-    /// The old head whose tail is cut off once the list below the new version is in place; with a link of its own.
+    /// The old head whose tail is cut off once the list below the new version is in place; with a
+    /// link of its own.
     pub(super) compacted: *const VersionHeader,
     list: *mut chain::List,
 }
@@ -538,7 +560,12 @@ pub(crate) trait AnyTable: Any + Send + Sync {
     ///
     /// # Safety
     /// It is a record of this table, dead, and the caller is who killed it.
-    unsafe fn unlink_record(&self, guard: &Guard<'_>, garbage: &mut Garbage, record: *const RecordHeader);
+    unsafe fn unlink_record(
+        &self,
+        guard: &Guard<'_>,
+        garbage: &mut Garbage,
+        record: *const RecordHeader,
+    );
     /// Takes a dead entry out of its index and gives its record, whose claim is now the caller's.
     ///
     /// # Safety
@@ -559,14 +586,22 @@ pub(crate) trait AnyTable: Any + Send + Sync {
 }
 
 impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
-    unsafe fn unlink_record(&self, guard: &Guard<'_>, garbage: &mut Garbage, record: *const RecordHeader) {
+    unsafe fn unlink_record(
+        &self,
+        guard: &Guard<'_>,
+        garbage: &mut Garbage,
+        record: *const RecordHeader,
+    ) {
         let record = record.cast::<Record<K>>().cast_mut();
         // SAFETY: T1; dead, and not retired before this function does it.
         let dead: &Record<K> = unsafe { at(record.cast_const()) };
-        self.order.remove(guard, garbage, dead);
         self.points.remove(guard, garbage, dead);
-        // SAFETY: R1: unlinked from both, dead (K2), by the only killer.
-        unsafe { garbage.retire(record) };
+        // Acquire: [ordered]. Never put in order: its creator gave up before.
+        let ordered = dead.header.ordered.load(Ordering::Acquire);
+        if !ordered || self.order.remove(guard, garbage, dead) || dead.header.unlinking.killed() {
+            // SAFETY: R1: unlinked from both, dead (K2), and ours to retire.
+            unsafe { garbage.retire(record) };
+        }
     }
 
     unsafe fn unlink_entry(

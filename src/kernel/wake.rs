@@ -2,15 +2,16 @@
 //!
 //! # States
 //! ```text
-//! waiter:  idle --enqueue--> queued --wake: the whole list is taken--> idle, its thread or task woken
+//! waiter:  idle --enqueue--> queued --wake: the whole list is taken--> idle, woken
 //! ```
 //!
 //! # Invariants
 //! - Q1: a queued waiter is on the list once, and the list owns one strong count of it.
 //!
 //! # Orderings
-//! - [wait/wake]: store, fence, load on both sides. A waiter queues itself, fences, looks at the watermark again; a committer moves the
-//!   watermark, fences, looks at the list. Their fence first: we see the new watermark and do not sleep. Ours first: they see us queued.
+//! - [wait/wake]: store, fence, load on both sides. A waiter queues itself, fences, looks at the
+//!   watermark again; a committer moves the watermark, fences, looks at the list. Their fence
+//!   first: we see the new watermark and do not sleep. Ours first: they see us queued.
 //! - [list]: Release of the push, Acquire of the taking.
 
 use std::task::Waker;
@@ -78,7 +79,8 @@ impl Waiters {
         }
     }
 
-    /// Queues a waiter, unless it is queued. After it the caller looks at the watermark again before it sleeps.
+    /// Queues a waiter, unless it is queued. After it the caller looks at the watermark again
+    /// before it sleeps.
     pub(crate) fn enqueue(&self, waiter: &Arc<Waiter>) {
         // AcqRel: [list]: of an enqueuing and a waking one is later, and sees the other.
         if !waiter.queued.swap(true, Ordering::AcqRel) {
@@ -89,12 +91,10 @@ impl Waiters {
                 // Relaxed: published by the CAS.
                 waiter.next.store(head, Ordering::Relaxed);
                 // Release: [list]. A failure is another waiter's success.
-                match self.list.compare_exchange(
-                    head,
-                    node,
-                    Ordering::Release,
-                    Ordering::Relaxed,
-                ) {
+                match self
+                    .list
+                    .compare_exchange(head, node, Ordering::Release, Ordering::Relaxed)
+                {
                     Ok(_) => break,
                     Err(found) => head = found,
                 }
@@ -104,7 +104,8 @@ impl Waiters {
         fence(Ordering::SeqCst);
     }
 
-    /// Wakes everybody queued. With nobody there: a fence and a load. O(waiters) otherwise; waits for nobody.
+    /// Wakes everybody queued. With nobody there: a fence and a load. O(waiters) otherwise; waits
+    /// for nobody.
     #[inline]
     pub(crate) fn wake(&self) {
         // SeqCst: [wait/wake].

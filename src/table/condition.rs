@@ -13,8 +13,8 @@ use crate::kernel::record::KeyProbe;
 use crate::kernel::secondary::Secondary;
 use crate::txn::reads::TableReads;
 
-/// What conditions do for iterations. A page is filled under a pin and without user code but comparisons; matching runs index functions
-/// and is done between pages.
+/// What conditions do for iterations. A page is filled under a pin and without user code but
+/// comparisons; matching runs index functions and is done between pages.
 #[doc(hidden)]
 pub trait Sealed<T: Object> {
     /// Where an iteration stands.
@@ -95,8 +95,8 @@ fn entry_probe<'a, V: Ord + Clone, K>(
     }
 }
 
-/// Walks the entries of an index in a span, from where `seen` left off, into a page; `shown` leaves out what another entry of the same
-/// object shows.
+/// Walks the entries of an index in a span, from where `seen` left off, into a page; `shown` leaves
+/// out what another entry of the same object shows.
 fn walk_index<'s, T: Object, V: Key>(
     reader: Reader<'s>,
     secondary: &Secondary<T::Key, T, V>,
@@ -108,30 +108,37 @@ fn walk_index<'s, T: Object, V: Key>(
     let mut full = false;
     let probe = entry_probe(span, *seen, reversed);
     let table = reader.table::<T>();
-    secondary.scan(table, reader.reading, probe, reversed, |value, key, stored| {
-        let inside = if reversed {
-            span.reaches_down_to(value)
-        } else {
-            span.reaches_up_to(value)
-        };
-        if !inside {
-            return ControlFlow::Break(());
-        }
-        if page.is_full() {
-            full = true;
-            return ControlFlow::Break(());
-        }
-        *seen = Some((value, key));
-        if shown(value, stored) {
-            page.push(stored);
-        }
-        ControlFlow::Continue(())
-    });
+    secondary.scan(
+        table,
+        reader.reading,
+        probe,
+        reversed,
+        |value, key, stored| {
+            let inside = if reversed {
+                span.reaches_down_to(value)
+            } else {
+                span.reaches_up_to(value)
+            };
+            if !inside {
+                return ControlFlow::Break(());
+            }
+            if page.is_full() {
+                full = true;
+                return ControlFlow::Break(());
+            }
+            *seen = Some((value, key));
+            if shown(value, stored) {
+                page.push(stored);
+            }
+            ControlFlow::Continue(())
+        },
+    );
     page.done = !full;
 }
 
 impl<T: Object, V: Key> ByIndex<T, V> {
-    /// The value by which an object is shown: the first of its values in the span, in the walk's direction.
+    /// The value by which an object is shown: the first of its values in the span, in the walk's
+    /// direction.
     fn shown_by<'v>(
         &self,
         values: impl DoubleEndedIterator<Item = &'v V>,
@@ -146,7 +153,10 @@ impl<T: Object, V: Key> ByIndex<T, V> {
     }
 
     fn is_exact(&self) -> bool {
-        matches!((&self.span.lower, &self.span.upper), (Bound::Included(lower), Bound::Included(upper)) if lower == upper)
+        match (&self.span.lower, &self.span.upper) {
+            (Bound::Included(lower), Bound::Included(upper)) => lower == upper,
+            _ => false,
+        }
     }
 }
 
@@ -162,14 +172,25 @@ impl<T: Object, V: Key> Sealed<T> for ByIndex<T, V> {
     ) {
         let secondary = reader.table::<T>().index::<V>(self.index.name);
         let exact = self.is_exact();
-        walk_index(reader, secondary, &self.span, (place, reversed), page, |value, stored| {
-            exact || {
-                let mut own = secondary.stored_values(stored);
-                let mut inside = own.by_ref().filter(|own| self.span.contains(own));
-                let shown_by = if reversed { inside.last() } else { inside.next() };
-                shown_by == Some(value)
-            }
-        });
+        walk_index(
+            reader,
+            secondary,
+            &self.span,
+            (place, reversed),
+            page,
+            |value, stored| {
+                exact || {
+                    let mut own = secondary.stored_values(stored);
+                    let mut inside = own.by_ref().filter(|own| self.span.contains(own));
+                    let shown_by = if reversed {
+                        inside.last()
+                    } else {
+                        inside.next()
+                    };
+                    shown_by == Some(value)
+                }
+            },
+        );
     }
 
     fn matches(&self, object: &T) -> bool {
@@ -221,13 +242,20 @@ impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
         let secondary = reader.table::<T>().index::<V>(self.index.name);
         while let Some(asked) = self.value_at(*step, reversed) {
             let span = Span::exactly(asked.clone());
-            walk_index(reader, secondary, &span, (seen, reversed), page, |value, stored| {
-                // Shown already by another value that was asked for.
-                !secondary.stored_values(stored).any(|other| {
-                    let before = directed(other.cmp(value), reversed).is_lt();
-                    before && self.asked(other)
-                })
-            });
+            walk_index(
+                reader,
+                secondary,
+                &span,
+                (seen, reversed),
+                page,
+                |value, stored| {
+                    // Shown already by another value that was asked for.
+                    !secondary.stored_values(stored).any(|other| {
+                        let before = directed(other.cmp(value), reversed).is_lt();
+                        before && self.asked(other)
+                    })
+                },
+            );
             if !page.done {
                 return;
             }
@@ -253,7 +281,10 @@ impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
 
     fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
         for value in &self.values {
-            reads.note_index(table.index::<V>(self.index.name), Span::exactly(value.clone()));
+            reads.note_index(
+                table.index::<V>(self.index.name),
+                Span::exactly(value.clone()),
+            );
         }
     }
 }
@@ -271,27 +302,33 @@ impl<T: Object> Sealed<T> for ByKey<T> {
         let span = &self.0;
         let bound = if reversed { &span.upper } else { &span.lower };
         let probe = match (*seen, bound, reversed) {
-            (Some(key), _, false) | (None, Bound::Excluded(key), false) => Some(KeyProbe::after(key)),
-            (Some(key), _, true) | (None, Bound::Excluded(key), true) => Some(KeyProbe::before(key)),
+            (Some(key), _, false) | (None, Bound::Excluded(key), false) => {
+                Some(KeyProbe::after(key))
+            }
+            (Some(key), _, true) | (None, Bound::Excluded(key), true) => {
+                Some(KeyProbe::before(key))
+            }
             (None, Bound::Included(key), false) => Some(KeyProbe::before(key)),
             (None, Bound::Included(key), true) => Some(KeyProbe::after(key)),
             (None, Bound::Unbounded, _) => None,
         };
         let mut full = false;
-        reader.table::<T>().scan(reader.reading, probe, reversed, |key, stored| {
-            let inside = if reversed {
-                span.reaches_down_to(key)
-            } else {
-                span.reaches_up_to(key)
-            };
-            full = inside && page.is_full();
-            if !inside || full {
-                return ControlFlow::Break(());
-            }
-            *seen = Some(key);
-            page.push(stored);
-            ControlFlow::Continue(())
-        });
+        reader
+            .table::<T>()
+            .scan(reader.reading, probe, reversed, |key, stored| {
+                let inside = if reversed {
+                    span.reaches_down_to(key)
+                } else {
+                    span.reaches_up_to(key)
+                };
+                full = inside && page.is_full();
+                if !inside || full {
+                    return ControlFlow::Break(());
+                }
+                *seen = Some(key);
+                page.push(stored);
+                ControlFlow::Continue(())
+            });
         page.done = !full;
     }
 
@@ -375,7 +412,8 @@ impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for And<A, B> {
     }
 
     fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
-        // Whatever comes to meet both comes through the first; the second is asked of the object alone.
+        // Whatever comes to meet both comes through the first; the second is asked of the object
+        // alone.
         self.0.note(table, reads);
     }
 }

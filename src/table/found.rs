@@ -43,8 +43,8 @@ impl<'s, T> Page<'s, T> {
 
 /// What a query finds, lazily: an iterator of `&T`, or of [`Entry`] by [`Found::entries`].
 ///
-/// It fetches up to 64 results at a time into itself and allocates nothing; between pages it holds no pin, so it may be kept for as long as
-/// what it reads through. All of it sees one version.
+/// It fetches up to 64 results at a time into itself and allocates nothing; between pages it holds
+/// no pin, so it may be kept for as long as what it reads through. All of it sees one version.
 pub struct Found<'s, T: Object, C: Condition<T>> {
     reader: Reader<'s>,
     query: Query<T, C>,

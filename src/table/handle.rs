@@ -55,8 +55,9 @@ impl<'s, T> Entry<'s, T> {
         self.object
     }
 
-    /// What the store knows of it. Of an object that the reading transaction itself wrote: the version that it replaces, or
-    /// [`Version::ZERO`](crate::Version::ZERO), and the times so far.
+    /// What the store knows of it. Of an object that the reading transaction itself wrote: the
+    /// version that it replaces, or [`Version::ZERO`](crate::Version::ZERO), and the times so
+    /// far.
     #[must_use]
     pub fn meta(&self) -> Meta {
         match self.source {
@@ -65,8 +66,8 @@ impl<'s, T> Entry<'s, T> {
         }
     }
 
-    /// An owned share, which may outlive the snapshot and the store; `None` for an object that the reading transaction itself wrote,
-    /// which is not shared yet.
+    /// An owned share, which may outlive the snapshot and the store; `None` for an object that the
+    /// reading transaction itself wrote, which is not shared yet.
     #[must_use]
     pub fn share(&self) -> Option<Obj<T>> {
         match self.source {
@@ -93,7 +94,8 @@ impl<T: fmt::Debug> fmt::Debug for Entry<'_, T> {
     }
 }
 
-/// An owned share of a stored object, as it was at its version: outlives snapshot and store. Derefs to the object.
+/// An owned share of a stored object, as it was at its version: outlives snapshot and store. Derefs
+/// to the object.
 ///
 /// Cloning counts a reference and copies nothing. It keeps this one object's memory, no snapshot.
 pub struct Obj<T>(Handle<T>);

@@ -1,6 +1,8 @@
-//! The hash of keys: a folded multiplication a word, seeded at random for each table, so that nobody outside can aim at one slot.
+//! The hash of keys: a folded multiplication a word, seeded at random for each table, so that
+//! nobody outside can aim at one slot.
 //!
-//! It is not cryptographic. Whoever may choose keys and measure times very well may still learn about collisions.
+//! It is not cryptographic. Whoever may choose keys and measure times very well may still learn
+//! about collisions.
 //!
 //! Source: the folded multiply of wyhash (Wang Yi) and foldhash.
 

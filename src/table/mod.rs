@@ -1,9 +1,12 @@
-//! Typed tables over the kernel: what an object is, which indexes it has, and the queries over them. Safe code from here up.
+//! Typed tables over the kernel: what an object is, which indexes it has, and the queries over
+//! them. Safe code from here up.
 //!
 //! - [`object`]: the trait that a stored type implements, and index constants.
 //! - [`schema`]: the tables of a store, found by type.
-//! - [`span`]: a range of keys or index values, as data: what a query asks and what a read set keeps.
-//! - [`query`]: what to find; [`condition`]: how it is walked, matched and noted as read; [`found`]: the lazy results.
+//! - [`span`]: a range of keys or index values, as data: what a query asks and what a read set
+//!   keeps.
+//! - [`query`]: what to find; [`condition`]: how it is walked, matched and noted as read;
+//!   [`found`]: the lazy results.
 //! - [`handle`]: objects with their meta, borrowed and owned.
 
 #![forbid(unsafe_code)]

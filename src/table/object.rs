@@ -7,15 +7,18 @@ use std::sync::Arc;
 use crate::kernel::secondary::{AnySecondary, Secondary, Values};
 use crate::table::unique::{AnyUnique, Unique};
 
-/// What may be a key or an index value: any ordered, hashable, shareable type. Implemented for all of them; not to be implemented.
+/// What may be a key or an index value: any ordered, hashable, shareable type. Implemented for all
+/// of them; not to be implemented.
 ///
-/// `Ord`, `Eq` and `Hash` must agree and not change while a value is stored. They run inside the store's own operations: keep them short,
-/// and do not call the store from them. A panic in one of them ends the operation it is in and leaves the store as it was.
+/// `Ord`, `Eq` and `Hash` must agree and not change while a value is stored. They run inside the
+/// store's own operations: keep them short, and do not call the store from them. A panic in one of
+/// them ends the operation it is in and leaves the store as it was.
 pub trait Key: Ord + Hash + Clone + Send + Sync + 'static {}
 
 impl<K: Ord + Hash + Clone + Send + Sync + 'static> Key for K {}
 
-/// A type whose values a [`Store`](crate::Store) keeps in a table: by hand, or with `#[derive(Object)]`.
+/// A type whose values a [`Store`](crate::Store) keeps in a table: by hand, or with
+/// `#[derive(Object)]`.
 ///
 /// ```
 /// use skep::{Id, Index, Indexes, Object};
@@ -54,14 +57,16 @@ pub trait Object: Clone + Send + Sync + 'static {
     /// The table's name, in errors, events and statistics; unique within a store.
     const TABLE: &'static str;
 
-    /// The object's key. It must not change while the object is stored; an update under another key is an update of that other object.
+    /// The object's key. It must not change while the object is stored; an update under another key
+    /// is an update of that other object.
     fn key(&self) -> Self::Key;
 
     /// Names the indexes of the table, each once.
     fn indexes(indexes: &mut Indexes<Self>);
 }
 
-/// An index of objects `T` by values `V`: a typed constant that queries name. Any number of values an object.
+/// An index of objects `T` by values `V`: a typed constant that queries name. Any number of values
+/// an object.
 pub struct Index<T, V> {
     pub(crate) name: &'static str,
     extract: fn(&T, &mut Keys<'_, V>),
@@ -84,9 +89,11 @@ impl<T, V> fmt::Debug for Index<T, V> {
 }
 
 impl<T, V: Key> Index<T, V> {
-    /// An index named `name` (unique within its table); `extract` adds the values that an object is found by.
+    /// An index named `name` (unique within its table); `extract` adds the values that an object is
+    /// found by.
     ///
-    /// `extract` must depend on the object alone. It may run several times for one write. Its panics end the write.
+    /// `extract` must depend on the object alone. It may run several times for one write. Its
+    /// panics end the write.
     pub const fn new(name: &'static str, extract: fn(&T, &mut Keys<'_, V>)) -> Self {
         Self {
             name,
@@ -105,7 +112,8 @@ impl<T, V: Key> Index<T, V> {
         }
     }
 
-    /// The same, with `normalize` applied to the values of objects and of queries, such as [`fold_case`].
+    /// The same, with `normalize` applied to the values of objects and of queries, such as
+    /// [`fold_case`].
     #[must_use]
     pub const fn normalized(self, normalize: fn(V) -> V) -> Self {
         Self {

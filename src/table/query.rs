@@ -1,7 +1,8 @@
 //! Queries: values that say what to find, in which order, and how much of it.
 //!
-//! A query is made from an index constant (`Task::BY_NODE.eq(node)`) or from [`keys`], and shaped by methods. The condition's type says at
-//! compile time which objects and values it is about; running it allocates nothing that grows with the result.
+//! A query is made from an index constant (`Task::BY_NODE.eq(node)`) or from [`keys`], and shaped
+//! by methods. The condition's type says at compile time which objects and values it is about;
+//! running it allocates nothing that grows with the result.
 
 use std::ops::{Bound, RangeBounds};
 
@@ -45,14 +46,15 @@ impl<T: Object, C: Condition<T>> Query<T, C> {
         }
     }
 
-    /// Only objects that `other` finds, too; in this query's order. It walks this query's index and checks `other` object by object: put
-    /// the narrower one first. `other`'s order and limit do not matter.
+    /// Only objects that `other` finds, too; in this query's order. It walks this query's index and
+    /// checks `other` object by object: put the narrower one first. `other`'s order and limit
+    /// do not matter.
     pub fn and<D: Condition<T>>(self, other: Query<T, D>) -> Query<T, And<C, D>> {
         self.with(|condition| And(condition, other.condition))
     }
 
-    /// Also objects that `other` finds, each once: first this query's, then the others in `other`'s order (reversed: the other way round).
-    /// `other`'s direction and limit do not matter.
+    /// Also objects that `other` finds, each once: first this query's, then the others in `other`'s
+    /// order (reversed: the other way round). `other`'s direction and limit do not matter.
     pub fn or<D: Condition<T>>(self, other: Query<T, D>) -> Query<T, Or<C, D>> {
         self.with(|condition| Or(condition, other.condition))
     }
@@ -85,7 +87,8 @@ impl<T: Object, V: Key> Index<T, V> {
         self.query(Span::all())
     }
 
-    /// Objects with a value that begins with `prefix`; by that value, then by key. On a normalized index the prefix is normalized, too.
+    /// Objects with a value that begins with `prefix`; by that value, then by key. On a normalized
+    /// index the prefix is normalized, too.
     pub fn prefix(self, prefix: &str) -> Query<T, ByIndex<T, V>>
     where
         V: Prefix,
@@ -166,7 +169,8 @@ impl<T: Object> Keyed<T> {
     }
 }
 
-/// What a query asks; made by index constants, [`keys`] and their methods. Not to be implemented outside.
+/// What a query asks; made by index constants, [`keys`] and their methods. Not to be implemented
+/// outside.
 pub trait Condition<T: Object>: Clone + Sealed<T> {}
 
 impl<T: Object, C: Clone + Sealed<T>> Condition<T> for C {}

@@ -14,7 +14,7 @@ use crate::kernel::secondary::Secondary;
 use crate::kernel::table::{AnyTable, Table};
 
 /// The kernel's table of a type.
-pub(crate) type TableOf<T> = Table<<T as Object>::Key, T>;
+pub type TableOf<T> = Table<<T as Object>::Key, T>;
 
 /// What this layer keeps with a table.
 pub(crate) struct Face<T> {
@@ -79,9 +79,12 @@ impl Schema {
     /// If the store was built without it.
     #[inline]
     pub(crate) fn table<T: Object>(&self) -> &TableOf<T> {
-        let table = self
-            .position_of(TypeId::of::<T>())
-            .and_then(|position| self.kernel.table(usize::from(position)).as_any().downcast_ref());
+        let table = self.position_of(TypeId::of::<T>()).and_then(|position| {
+            self.kernel
+                .table(usize::from(position))
+                .as_any()
+                .downcast_ref()
+        });
         table.unwrap_or_else(|| no_table::<T>())
     }
 }
@@ -137,7 +140,7 @@ impl<K: Key, T: Object<Key = K>> Table<K, T> {
 
 /// Reads a store at a version: what views, snapshots and transactions share.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reader<'s> {
+pub struct Reader<'s> {
     pub(crate) schema: &'s Schema,
     pub(crate) reading: Reading<'s>,
 }
@@ -157,4 +160,3 @@ impl<'s> Reader<'s> {
         self.get(key).map(Entry::stored)
     }
 }
-

@@ -1,4 +1,5 @@
-//! A range of keys or index values: data, no closure, so that another process could check a read set made of them.
+//! A range of keys or index values: data, no closure, so that another process could check a read
+//! set made of them.
 
 use std::fmt::Debug;
 use std::ops::{Bound, RangeBounds};
@@ -67,14 +68,16 @@ impl<V: Ord + Clone> Span<V> {
 
 /// A key or index value type whose values can be looked up by how their text begins.
 pub trait Prefix: Ord + Clone {
-    /// The bounds of all values that begin with `prefix`; for no value at all, bounds that admit none.
+    /// The bounds of all values that begin with `prefix`; for no value at all, bounds that admit
+    /// none.
     fn starting_with(prefix: &str) -> (Bound<Self>, Bound<Self>);
 
     /// The text of a value, as prefixes are compared with it: what a normalizer made of a prefix.
     fn text(&self) -> String;
 }
 
-/// The first text after all that begin with `prefix`: its last character stepped up, characters that have no next one dropped.
+/// The first text after all that begin with `prefix`: its last character stepped up, characters
+/// that have no next one dropped.
 fn successor(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {
@@ -95,7 +98,8 @@ macro_rules! prefix_of_text {
     ($($kind:ty),*) => {
         $(impl Prefix for $kind {
             fn starting_with(prefix: &str) -> (Bound<Self>, Bound<Self>) {
-                let upper = successor(prefix).map_or(Bound::Unbounded, |text| Bound::Excluded(text.into()));
+                let upper = successor(prefix).map(|text| Bound::Excluded(text.into()));
+                let upper = upper.unwrap_or(Bound::Unbounded);
                 (Bound::Included(prefix.into()), upper)
             }
 
@@ -157,11 +161,33 @@ mod tests {
 
     #[test]
     fn a_prefix_spans_exactly_what_begins_with_it() {
-        let texts = ["", "a", "ab", "abc", "ab\u{10ffff}", "ac", "b", "\u{d7ff}", "\u{e000}"];
-        for prefix in ["", "a", "ab", "\u{d7ff}", "ab\u{10ffff}", "\u{10ffff}", "zz"] {
+        let texts = [
+            "",
+            "a",
+            "ab",
+            "abc",
+            "ab\u{10ffff}",
+            "ac",
+            "b",
+            "\u{d7ff}",
+            "\u{e000}",
+        ];
+        for prefix in [
+            "",
+            "a",
+            "ab",
+            "\u{d7ff}",
+            "ab\u{10ffff}",
+            "\u{10ffff}",
+            "zz",
+        ] {
             for text in texts {
                 let begins = text.starts_with(prefix);
-                assert_eq!(span(prefix).contains(&text.to_owned()), begins, "{prefix:?} {text:?}");
+                assert_eq!(
+                    span(prefix).contains(&text.to_owned()),
+                    begins,
+                    "{prefix:?} {text:?}"
+                );
             }
         }
     }

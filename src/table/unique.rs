@@ -29,7 +29,8 @@ pub(crate) struct Checking<'a, T: Object> {
 
 /// A value that a transaction took in a unique index: a read of "nobody else has it", as data.
 pub(crate) trait AnyTaken<T: Object>: Send {
-    /// The duplicate, if the write of another transaction under `key`, found by `entries`, has the value.
+    /// The duplicate, if the write of another transaction under `key`, found by `entries`, has the
+    /// value.
     fn taken_by(
         &self,
         table: &TableOf<T>,
@@ -43,7 +44,8 @@ pub(crate) trait AnyUnique<T: Object>: Send + Sync {
     /// The values that one transaction takes, by holder: empty.
     fn new_claims(&self) -> Box<dyn Any>;
 
-    /// Checks an object about to be written, notes its values among the transaction's claims, and what must hold at the commit.
+    /// Checks an object about to be written, notes its values among the transaction's claims, and
+    /// what must hold at the commit.
     fn check(
         &self,
         checking: &Checking<'_, T>,
@@ -98,7 +100,9 @@ impl<T: Object, V: Key> Unique<T, V> {
 
 fn secondary_at<T: Object, V: Key>(table: &TableOf<T>, at: u16) -> &Secondary<T::Key, T, V> {
     let index = table.secondary()[usize::from(at)].as_any();
-    index.downcast_ref().expect("T2: the index was made with this type")
+    index
+        .downcast_ref()
+        .expect("T2: the index was made with this type")
 }
 
 fn duplicate<T: Object, V: Key>(index: &'static str, value: &V, holder: &T::Key) -> Duplicate {

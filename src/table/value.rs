@@ -8,7 +8,8 @@ use crate::id::Id;
 
 /// A key or an index value whose type the error that carries it does not name.
 ///
-/// [`Value::downcast_ref`] gives it back. Shown as text when its type is one of the usual (text, numbers, [`Id`]); else its type is shown.
+/// [`Value::downcast_ref`] gives it back. Shown as text when its type is one of the usual (text,
+/// numbers, [`Id`]); else its type is shown.
 #[derive(Clone)]
 pub struct Value {
     value: Arc<dyn Any + Send + Sync>,
@@ -34,10 +35,24 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         macro_rules! show {
             ($($kind:ty),*) => {
-                $(if let Some(value) = self.downcast_ref::<$kind>() { return fmt::Display::fmt(value, f); })*
+                $(if let Some(value) = self.downcast_ref::<$kind>() {
+                    return fmt::Display::fmt(value, f);
+                })*
             };
         }
-        show!(Id, String, Box<str>, Arc<str>, &'static str, u128, u64, u32, u16, u8, usize);
+        show!(
+            Id,
+            String,
+            Box<str>,
+            Arc<str>,
+            &'static str,
+            u128,
+            u64,
+            u32,
+            u16,
+            u8,
+            usize
+        );
         show!(i128, i64, i32, i16, i8, isize, bool, char);
         write!(f, "({})", self.type_name)
     }
@@ -50,7 +65,8 @@ impl fmt::Debug for Value {
 }
 
 impl PartialEq for Value {
-    /// Whether both are of the same type and show the same text; values of other than the usual types are equal only to themselves.
+    /// Whether both are of the same type and show the same text; values of other than the usual
+    /// types are equal only to themselves.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.value, &other.value)
             || (self.value.as_ref().type_id() == other.value.as_ref().type_id()

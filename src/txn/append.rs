@@ -8,12 +8,13 @@ use crate::version::Version;
 impl<'s> Transaction<'s> {
     /// Commits: all of its writes, or none.
     ///
-    /// Without writes it commits without consuming a version, and never fails. Lock-free; see [`crate::docs::guarantees`].
+    /// Without writes it commits without consuming a version, and never fails. Lock-free; see
+    /// [`crate::docs::guarantees`].
     ///
     /// # Errors
-    /// [`CommitError::Conflict`] if another transaction changed what this one read; then beginning again shows that change.
-    /// [`CommitError::Duplicate`] if another took a value of a unique index. [`CommitError::TooOld`] and [`CommitError::TooLarge`] at the
-    /// store's bounds.
+    /// [`CommitError::Conflict`] if another transaction changed what this one read; then beginning
+    /// again shows that change. [`CommitError::Duplicate`] if another took a value of a unique
+    /// index. [`CommitError::TooOld`] and [`CommitError::TooLarge`] at the store's bounds.
     pub fn commit(mut self) -> Result<Version, CommitError> {
         self.commit_changes()
     }
@@ -32,14 +33,16 @@ impl<'s> Transaction<'s> {
             Err(conflict) => Err(conflict),
         };
         if let Err(CommitError::Conflict { with }) = committed {
-            // Whoever begins again after this conflict sees its cause: nobody conflicts twice with one stopped thread.
+            // Whoever begins again after this conflict sees its cause: nobody conflicts twice with
+            // one stopped thread.
             let kernel = self.shared.kernel();
             kernel.advance_to(&kernel.domain.pin(), with.get());
         }
         committed
     }
 
-    /// Each turn of the loop follows another transaction's commit, or, at the log's bound, a slice of collection that somebody made.
+    /// Each turn of the loop follows another transaction's commit, or, at the log's bound, a slice
+    /// of collection that somebody made.
     fn append(&mut self, mut prepared: Prepared<'s>) -> Result<Version, CommitError> {
         let kernel = self.shared.kernel();
         let mut position = self.version().get();

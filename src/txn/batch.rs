@@ -11,7 +11,8 @@ use crate::version::Version;
 
 type Step<'b, E> = Box<dyn FnMut(&mut Transaction<'_>) -> Result<(), E> + 'b>;
 
-/// Collects steps and commits them, many to a transaction; see [`Store::batch`](crate::Store::batch).
+/// Collects steps and commits them, many to a transaction; see
+/// [`Store::batch`](crate::Store::batch).
 pub struct Batch<'b, E> {
     shared: &'b Shared,
     open: Option<Transaction<'b>>,
@@ -44,7 +45,11 @@ pub struct BatchError<E> {
 
 impl<E: fmt::Display> fmt::Display for BatchError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stopped after {} steps: {}", self.report.applied, self.error)
+        write!(
+            f,
+            "stopped after {} steps: {}",
+            self.report.applied, self.error
+        )
     }
 }
 
@@ -64,13 +69,16 @@ impl<E> fmt::Debug for Batch<'_, E> {
 }
 
 impl<'b, E> Batch<'b, E> {
-    /// Runs a step: all of its writes are committed, or none. When the open transaction is as large as it may be, it is committed first.
+    /// Runs a step: all of its writes are committed, or none. When the open transaction is as large
+    /// as it may be, it is committed first.
     ///
-    /// `run` may run again, when another transaction got in the way, so it must have no other effects.
+    /// `run` may run again, when another transaction got in the way, so it must have no other
+    /// effects.
     ///
     /// # Errors
-    /// What `run` returned: nothing of the step remains, and the batch may go on. Or why earlier steps could not be committed: then the batch
-    /// is over, and every further step fails alike.
+    /// What `run` returned: nothing of the step remains, and the batch may go on. Or why earlier
+    /// steps could not be committed: then the batch is over, and every further step fails
+    /// alike.
     pub fn step(
         &mut self,
         run: impl FnMut(&mut Transaction<'_>) -> Result<(), E> + 'b,

@@ -132,7 +132,8 @@ impl<T: Object> Buffer<T> {
         };
         let taken = &mut self.reads.borrow_mut().taken;
         let mut uniques = table.uniques().iter().zip(&mut self.claims);
-        uniques.try_for_each(|(unique, claims)| unique.check(&checking, &mut **claims, object, taken))
+        uniques
+            .try_for_each(|(unique, claims)| unique.check(&checking, &mut **claims, object, taken))
     }
 }
 
@@ -150,7 +151,9 @@ fn position_in<T: Object>(
 }
 
 fn typed<T: Object>(table: &dyn Any) -> &TableOf<T> {
-    table.downcast_ref().expect("the table of the buffer's type")
+    table
+        .downcast_ref()
+        .expect("the table of the buffer's type")
 }
 
 impl<T: Object> AnyBuffer for Buffer<T> {

@@ -3,8 +3,8 @@
 //! ```text
 //! begin -> read, write -> stage -> validate -> append -> publish
 //!   |        |      |        |         |          |         |
-//!   |        |      |        |         |          |         install the heads, advance the watermark, wake watchers
-//!   |        |      |        |         |          the commit takes the first empty slot of the log: it is committed
+//!   |        |      |        |         |          |         install, move the watermark, wake watchers
+//!   |        |      |        |         |          the commit takes the log's first empty slot: committed
 //!   |        |      |        |         the reads hold against every commit since the snapshot
 //!   |        |      |        records, versions and index entries are in place, seen by nobody
 //!   |        |      into the transaction's own buffer
@@ -13,13 +13,15 @@
 //! ```
 //!
 //! # Guarantees
-//! Strictly serializable, phantoms included. When the append succeeds, nothing lies in the log between what was validated and the commit
-//! itself, so the transaction could have run whole at its own version; it returns when that version is visible, so who begins later sees it.
-//! A transaction that only reads is serialized at its snapshot and never fails.
+//! Strictly serializable, phantoms included. When the append succeeds, nothing lies in the log
+//! between what was validated and the commit itself, so the transaction could have run whole at its
+//! own version; it returns when that version is visible, so who begins later sees it. A transaction
+//! that only reads is serialized at its snapshot and never fails.
 //!
 //! # Progress
-//! Lock-free from begin to the return of commit: an attempt fails only because another commit succeeded since its snapshot, and no step waits
-//! for another thread ([`crate::kernel::clock`]). Not starvation-free: a long transaction that writes what short ones write may lose each time.
+//! Lock-free from begin to the return of commit: an attempt fails only because another commit
+//! succeeded since its snapshot, and no step waits for another thread ([`crate::kernel::clock`]).
+//! Not starvation-free: a long transaction that writes what short ones write may lose each time.
 
 #![forbid(unsafe_code)]
 
@@ -48,10 +50,11 @@ use crate::table::object::Object;
 use crate::table::schema::{Reader, TableOf};
 use crate::version::Version;
 
-/// Reads on a snapshot and writes into a buffer of its own, until it commits. Dropping it rolls back.
+/// Reads on a snapshot and writes into a buffer of its own, until it commits. Dropping it rolls
+/// back.
 ///
-/// Made by [`Store::update`](crate::Store::update), which runs a closure on it and commits, or by [`Store::begin`](crate::Store::begin).
-/// It stays on its thread.
+/// Made by [`Store::update`](crate::Store::update), which runs a closure on it and commits, or by
+/// [`Store::begin`](crate::Store::begin). It stays on its thread.
 pub struct Transaction<'s> {
     shared: &'s Shared,
     hold: LocalHold<'s>,
@@ -110,5 +113,8 @@ fn buffer_in<'b, T: Object>(buffers: &'b mut Buffers, table: &TableOf<T>) -> &'b
     let place = &mut buffers[usize::from(table.position())];
     place.get_or_init(|| Box::new(Buffer::<T>::new()));
     let buffer = place.get_mut().expect("made above");
-    buffer.as_any_mut().downcast_mut().expect("made with this type")
+    buffer
+        .as_any_mut()
+        .downcast_mut()
+        .expect("made with this type")
 }

@@ -1,11 +1,11 @@
-//! What a query finds in a transaction: the snapshot's objects and the transaction's own, merged in the query's order.
+//! What a query finds in a transaction: the snapshot's objects and the transaction's own, merged in
+//! the query's order.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use super::buffer::{Buffer, State};
 use crate::kernel::reading::Stored;
-use crate::table::condition::Sealed;
 use crate::table::found::Found;
 use crate::table::object::Object;
 use crate::table::query::{Condition, Query};
@@ -13,7 +13,8 @@ use crate::table::schema::{Reader, TableOf};
 
 /// What a query finds in a transaction, lazily: an iterator of `&T`.
 ///
-/// Own writes of the table that match are sorted once, when the iteration begins; the snapshot is read page by page.
+/// Own writes of the table that match are sorted once, when the iteration begins; the snapshot is
+/// read page by page.
 pub struct Overlaid<'t, T: Object, C: Condition<T>> {
     found: Found<'t, T, C>,
     /// The next object of the snapshot, if it has been looked at.

@@ -1,4 +1,5 @@
-//! Publish: the new versions are installed, the watermark passes them, watchers are woken, and some garbage is collected.
+//! Publish: the new versions are installed, the watermark passes them, watchers are woken, and some
+//! garbage is collected.
 
 use super::Transaction;
 use crate::kernel::prepared::Prepared;

@@ -1,4 +1,5 @@
-//! Read: from the snapshot, under the transaction's own writes; noted in the read set, or not (`peek`).
+//! Read: from the snapshot, under the transaction's own writes; noted in the read set, or not
+//! (`peek`).
 
 use super::Transaction;
 use super::buffer::{Own, State};
@@ -9,8 +10,8 @@ use crate::table::query::{Condition, Query};
 use crate::version::{Meta, Moment};
 
 impl<'s> Transaction<'s> {
-    /// The object with a key, as this transaction left it. The read is tracked: a commit that changes the object is a conflict; so is one
-    /// that creates it, if there is none.
+    /// The object with a key, as this transaction left it. The read is tracked: a commit that
+    /// changes the object is a conflict; so is one that creates it, if there is none.
     #[must_use]
     pub fn get<T: Object>(&self, key: &T::Key) -> Option<&T> {
         self.entry(key).map(Entry::get)
@@ -27,17 +28,20 @@ impl<'s> Transaction<'s> {
     /// An owned share of the object; `None` also for an object that this transaction itself wrote.
     #[must_use]
     pub fn object<T: Object>(&self, key: &T::Key) -> Option<Obj<T>> {
-        self.entry(key).and_then(|entry: Entry<'_, T>| entry.share())
+        self.entry(key)
+            .and_then(|entry: Entry<'_, T>| entry.share())
     }
 
-    /// The object with a key, untracked: what other transactions do with it is no conflict. Weaker than serializable.
+    /// The object with a key, untracked: what other transactions do with it is no conflict. Weaker
+    /// than serializable.
     #[must_use]
     pub fn peek<T: Object>(&self, key: &T::Key) -> Option<&T> {
         self.look(key, self.table::<T>().hash(key)).map(Entry::get)
     }
 
-    /// What a query finds, with this transaction's own writes. The query's whole ranges are tracked, however far the iteration goes: a commit
-    /// that changes an object in one, or brings one into it, is a conflict.
+    /// What a query finds, with this transaction's own writes. The query's whole ranges are
+    /// tracked, however far the iteration goes: a commit that changes an object in one, or
+    /// brings one into it, is a conflict.
     pub fn find<T: Object, C: Condition<T>>(&self, query: Query<T, C>) -> Overlaid<'_, T, C> {
         let mut reads = self.buffer::<T>().reads.borrow_mut();
         query.condition.note(self.table::<T>(), &mut reads);

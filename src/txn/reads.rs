@@ -1,4 +1,5 @@
-//! What a transaction read of one table: keys and ranges, as data, so that another process could check them too.
+//! What a transaction read of one table: keys and ranges, as data, so that another process could
+//! check them too.
 
 use std::collections::HashSet;
 
@@ -79,13 +80,15 @@ impl<T: Object> TableReads<T> {
         self.signature |= signature_bit(hash);
         self.points.push((hash, key.clone()));
         if self.points.len() == POINTS_SCANNED_MAX + 1 {
-            self.hashes.extend(self.points.iter().map(|(hash, _)| *hash));
+            self.hashes
+                .extend(self.points.iter().map(|(hash, _)| *hash));
         } else if self.points.len() > POINTS_SCANNED_MAX {
             self.hashes.insert(hash);
         }
     }
 
-    /// Whether a key with the hash was read. Two keys with one hash of 64 bits are taken for one: a conflict too many, never one too few.
+    /// Whether a key with the hash was read. Two keys with one hash of 64 bits are taken for one: a
+    /// conflict too many, never one too few.
     fn has_point(&self, hash: u64) -> bool {
         if self.hashes.is_empty() {
             self.points.iter().any(|(read, _)| *read == hash)
@@ -104,7 +107,8 @@ impl<T: Object> TableReads<T> {
     /// Notes a range of index values as read.
     pub(crate) fn note_index<V: Key>(&mut self, index: &Secondary<T::Key, T, V>, span: Span<V>) {
         let position = crate::kernel::secondary::AnySecondary::position(index);
-        self.index_spans.push(Box::new(IndexSpan { position, span }));
+        self.index_spans
+            .push(Box::new(IndexSpan { position, span }));
     }
 
     /// Whether commits that write other keys than these are no matter.
@@ -116,8 +120,8 @@ impl<T: Object> TableReads<T> {
         self.signature
     }
 
-    /// Whether a write of another transaction, later than our snapshot, changed what we read: by key, or by a value that the object had
-    /// before or has now.
+    /// Whether a write of another transaction, later than our snapshot, changed what we read: by
+    /// key, or by a value that the object had before or has now.
     pub(crate) fn clash(
         &self,
         guard: &Guard<'_>,

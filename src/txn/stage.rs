@@ -9,7 +9,8 @@ use crate::kernel::prepared::Prepared;
 use crate::version::{Moment, Version};
 
 impl<'s> Transaction<'s> {
-    /// Puts the writes in place. Runs index functions and the order of keys and values; a panic in one undoes what was done.
+    /// Puts the writes in place. Runs index functions and the order of keys and values; a panic in
+    /// one undoes what was done.
     pub(super) fn stage(&mut self) -> Result<Option<Prepared<'s>>, CommitError> {
         let kernel = self.shared.kernel();
         let to = Staging {

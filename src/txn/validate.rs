@@ -9,7 +9,8 @@ use crate::kernel::step::{Step, step};
 use crate::version::Version;
 
 impl Transaction<'_> {
-    /// Goes through the log after `position` to its end; gives the last position, up to which all reads hold.
+    /// Goes through the log after `position` to its end; gives the last position, up to which all
+    /// reads hold.
     pub(super) fn validate(
         &self,
         guard: &Guard<'_>,

@@ -1,7 +1,7 @@
 //! Write: into the transaction's own buffer, checked against what it sees.
 
-use super::{Transaction, buffer_in};
 use super::buffer::{Own, State};
+use super::{Transaction, buffer_in};
 use crate::error::{CreateError, DeleteError, Duplicate, KeyError, ReplaceError, UpsertError};
 use crate::table::object::Object;
 use crate::table::value::Value;
@@ -10,7 +10,8 @@ use crate::version::{Moment, Version};
 /// What a transaction sees of a key about to be written.
 struct Seen {
     hash: u64,
-    /// The version in the snapshot; what the object was created at, so far; whether there is an object now.
+    /// The version in the snapshot; what the object was created at, so far; whether there is an
+    /// object now.
     base: Option<Version>,
     created: Option<Moment>,
     present: bool,
@@ -29,7 +30,8 @@ impl Transaction<'_> {
     /// Puts a new object.
     ///
     /// # Errors
-    /// [`CreateError::Exists`] if there is one with its key, [`CreateError::Duplicate`] if a unique index refuses it. The transaction may go on.
+    /// [`CreateError::Exists`] if there is one with its key, [`CreateError::Duplicate`] if a unique
+    /// index refuses it. The transaction may go on.
     pub fn create<T: Object>(&mut self, object: T) -> Result<(), CreateError> {
         let key = object.key();
         let seen = self.see::<T>(&key);
@@ -42,7 +44,8 @@ impl Transaction<'_> {
     /// Replaces an object by one with the same key.
     ///
     /// # Errors
-    /// [`ReplaceError::NotFound`] if there is none, [`ReplaceError::Duplicate`] if a unique index refuses the new one. The transaction may go on.
+    /// [`ReplaceError::NotFound`] if there is none, [`ReplaceError::Duplicate`] if a unique index
+    /// refuses the new one. The transaction may go on.
     pub fn update<T: Object>(&mut self, object: T) -> Result<(), ReplaceError> {
         self.replace(object, None)
     }
@@ -50,8 +53,9 @@ impl Transaction<'_> {
     /// Replaces an object, if it is still at the version that the new one was made from.
     ///
     /// # Errors
-    /// As [`Transaction::update`], and [`ReplaceError::OutOfSequence`] if the object has moved on; also if this transaction itself wrote it
-    /// since, which is not a version yet (`found` is then the version that its write replaces).
+    /// As [`Transaction::update`], and [`ReplaceError::OutOfSequence`] if the object has moved on;
+    /// also if this transaction itself wrote it since, which is not a version yet (`found` is
+    /// then the version that its write replaces).
     pub fn update_at<T: Object>(
         &mut self,
         version: Version,
@@ -105,7 +109,11 @@ impl Transaction<'_> {
         };
         let mut object = object.clone();
         change(&mut object);
-        assert!(object.key() == *key, "modify must not change the key of a {}", T::TABLE);
+        assert!(
+            object.key() == *key,
+            "modify must not change the key of a {}",
+            T::TABLE
+        );
         self.update(object)
     }
 
@@ -120,7 +128,8 @@ impl Transaction<'_> {
     /// Deletes an object, if it is still at the version that this was decided on.
     ///
     /// # Errors
-    /// As [`Transaction::delete`], and [`DeleteError::OutOfSequence`] as in [`Transaction::update_at`].
+    /// As [`Transaction::delete`], and [`DeleteError::OutOfSequence`] as in
+    /// [`Transaction::update_at`].
     pub fn delete_at<T: Object>(
         &mut self,
         version: Version,
@@ -145,7 +154,8 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// What there is of a key about to be written. Every write is a read: what others do to the key is a conflict.
+    /// What there is of a key about to be written. Every write is a read: what others do to the key
+    /// is a conflict.
     fn see<T: Object>(&mut self, key: &T::Key) -> Seen {
         let hash = self.table::<T>().hash(key);
         let buffer = self.buffer::<T>();

@@ -7,7 +7,8 @@ use crate::table::handle::Obj;
 use crate::table::object::Object;
 use crate::version::{Meta, Version};
 
-/// What a watcher gives: a commit's matching changes in the order they were written, then the commit.
+/// What a watcher gives: a commit's matching changes in the order they were written, then the
+/// commit.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// One object was created, updated or deleted.
@@ -130,7 +131,8 @@ pub enum Change<'a, T> {
         /// The object.
         new: &'a T,
     },
-    /// There was one before, and there is one. Also when one transaction deleted and created it again.
+    /// There was one before, and there is one. Also when one transaction deleted and created it
+    /// again.
     Updated {
         /// The object as it was before the commit.
         old: &'a T,

@@ -73,7 +73,8 @@ impl Filter {
         }
     }
 
-    /// Also the markers of commits of which no change matches: so the watcher is known to be current up to that version.
+    /// Also the markers of commits of which no change matches: so the watcher is known to be
+    /// current up to that version.
     #[must_use]
     pub fn every_commit(self) -> Self {
         Self {
@@ -97,7 +98,8 @@ impl Filter {
         }
     }
 
-    /// Whether a write may match, as far as can be said without running user code but comparisons. Called under a pin.
+    /// Whether a write may match, as far as can be said without running user code but comparisons.
+    /// Called under a pin.
     pub(super) fn may_match(&self, guard: &Guard<'_>, schema: &Schema, write: &Write) -> bool {
         match &self.clauses {
             Clauses::All => true,
@@ -117,8 +119,9 @@ impl Filter {
     }
 }
 
-/// Which changes of objects `T` a watcher gives: those that meet each of its conditions. A condition of one sort given several times is met
-/// by any of them, but matchers, which must all agree.
+/// Which changes of objects `T` a watcher gives: those that meet each of its conditions. A
+/// condition of one sort given several times is met by any of them, but matchers, which must all
+/// agree.
 pub struct TableFilter<T: Object> {
     kinds: Vec<Kind>,
     keys: Vec<T::Key>,
@@ -170,8 +173,9 @@ impl<T: Object> TableFilter<T> {
         self
     }
 
-    /// Changes of objects with an index value (or other values, if named), before the commit or after it: so both entering and leaving are
-    /// seen. Costs no user code for a change that does not match.
+    /// Changes of objects with an index value (or other values, if named), before the commit or
+    /// after it: so both entering and leaving are seen. Costs no user code for a change that
+    /// does not match.
     #[must_use]
     pub fn value<V: Key>(mut self, index: Index<T, V>, value: impl Into<V>) -> Self {
         let value = index.normalize(value.into());
@@ -179,8 +183,8 @@ impl<T: Object> TableFilter<T> {
         self
     }
 
-    /// Changes that `matcher` accepts. It runs on the watcher's thread, without any pin; its panic reaches whoever receives, and the change is
-    /// skipped.
+    /// Changes that `matcher` accepts. It runs on the watcher's thread, without any pin; its panic
+    /// reaches whoever receives, and the change is skipped.
     #[must_use]
     pub fn when(
         mut self,
@@ -282,7 +286,9 @@ impl<T: Object> AnyClause for TableFilter<T> {
         let images = || typed.old().into_iter().chain(typed.new());
         none_or(&self.kinds, |kind| *kind == typed.kind())
             && none_or(&self.keys, |key| images().any(|image| image.key() == *key))
-            && none_or(&self.values, |value| images().any(|image| value.matches(image)))
+            && none_or(&self.values, |value| {
+                images().any(|image| value.matches(image))
+            })
             && self.matchers.iter().all(|matcher| matcher(&typed))
     }
 }

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use super::event::{AnyChange, Event};
 use super::filter::Filter;
 use crate::error::WatchError;
+use crate::kernel::Cursor;
 use crate::kernel::log::{Commit, Slot};
 use crate::kernel::reclaim::Guard;
 use crate::kernel::wake::Waiter;
-use crate::kernel::Cursor;
 use crate::shared::Shared;
 use crate::sync::thread;
 use crate::version::Version;
@@ -23,8 +23,9 @@ const COMMITS_A_TURN: u64 = 256;
 
 /// Follows the changes that commits make: in order, each once, from where it began.
 ///
-/// One commit's events are fetched at a time and kept in the watcher until they are received; everything else stays in the store's commit
-/// log, which is kept for a watcher as far as the store's watch bound ([`Builder::watch_commits_max`](crate::Builder::watch_commits_max)).
+/// One commit's events are fetched at a time and kept in the watcher until they are received;
+/// everything else stays in the store's commit log, which is kept for a watcher as far as the
+/// store's watch bound ([`Builder::watch_commits_max`](crate::Builder::watch_commits_max)).
 /// A watcher never slows a commit but by being woken by it. Dropping it ends it.
 #[derive(Debug)]
 pub struct Watcher {
@@ -95,7 +96,8 @@ impl Watcher {
         }
     }
 
-    /// Reads the log up to and with the next commit that may have something to give; false: there is nothing more to read now.
+    /// Reads the log up to and with the next commit that may have something to give; false: there
+    /// is nothing more to read now.
     fn fetch(&mut self) -> Result<bool, WatchError> {
         let kernel = Arc::clone(self.cursor.kernel());
         let visible = kernel.horizon.visible();
@@ -172,7 +174,8 @@ impl Watcher {
     fn receive_until(&mut self, deadline: Option<Instant>) -> Result<Option<Event>, WatchError> {
         let mut waiter = None;
         loop {
-            // Before the look at the log: what was committed before the closing is still to be seen.
+            // Before the look at the log: what was committed before the closing is still to be
+            // seen.
             let closed = self.shared.is_closed();
             if let Some(event) = self.try_recv()? {
                 return Ok(Some(event));

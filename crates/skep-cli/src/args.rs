@@ -39,7 +39,7 @@ Without --nodes and --pods a made-up cluster is played, the same for the same --
 const AFTER_HELP: &str = "\
 Examples:
   skep replay
-      A made-up cluster of 600 nodes, as fast as it goes.
+      A made-up cluster of 400 nodes, as fast as it goes.
   skep replay --nodes nodes.csv --pods pods.csv
       A trace. Columns, in any order:
       nodes: sn,cpu_milli,memory_mib,gpu,model
@@ -83,7 +83,7 @@ pub struct Replay {
     #[arg(
         long,
         value_name = "COUNT",
-        default_value_t = 600,
+        default_value_t = 400,
         conflicts_with = "nodes"
     )]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Input")]
@@ -93,7 +93,7 @@ pub struct Replay {
     #[arg(
         long,
         value_name = "COUNT",
-        default_value_t = 30_000,
+        default_value_t = 20_000,
         conflicts_with = "nodes"
     )]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000), help_heading = "Input")]

@@ -68,8 +68,11 @@ pub fn run(nodes: Vec<NodeSpec>, demands: Vec<Demand>) -> Run {
 /// Creates a task and, if there is room, assigns it to a node, which it names.
 pub fn assign(run: &Run, task: u32) -> Option<String> {
     let task = submit::task(run, Sequence(task));
-    let committed = run.store.update(|tx| {
-        tx.create(task.clone())?;
+    let created = run
+        .store
+        .update(|tx| Ok::<_, skep::Error>(tx.create(task.clone())?));
+    created.expect("nobody else writes");
+    let assigned = run.store.update(|tx| {
         let Some(node) = choose(&*tx, &task.demand) else {
             return Ok(None);
         };
@@ -80,7 +83,7 @@ pub fn assign(run: &Run, task: u32) -> Option<String> {
         tx.update(node)?;
         Ok::<_, skep::Error>(Some(name))
     });
-    committed.expect("nobody else writes")
+    assigned.expect("nobody else writes")
 }
 
 pub fn state(run: &Run, task: u32) -> Option<State> {

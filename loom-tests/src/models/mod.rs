@@ -1,3 +1,13 @@
 //! One file a protocol; a model is named by the race.
+mod chain;
+mod check;
+mod commit;
+mod entry;
+mod horizon;
+mod log;
 mod ordered;
 mod point;
+mod reclaim;
+mod record;
+mod wake;
+mod watch;

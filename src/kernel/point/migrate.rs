@@ -132,10 +132,11 @@ impl<N: Point> PointIndex<N> {
 
     /// Has the node of a frozen word, if it lives, stand in `next` or a later table.
     ///
-    /// The claim is the point. Without it: we read the word and stall; others copy the node; it dies
-    /// and is removed and retired; our CAS then puts it into the first EMPTY slot after its own tomb,
-    /// and a reader that pins later finds freed memory. With it: either the claim comes first, then
-    /// the node does not die before we are through; or the death does, then we leave it alone.
+    /// The claim is the point. Without it: we read the word and stall; others copy the node; it
+    /// dies and is removed and retired; our CAS then puts it into the first EMPTY slot after its
+    /// own tomb, and a reader that pins later finds freed memory. With it: either the claim comes
+    /// first, then the node does not die before we are through; or the death does, then we leave it
+    /// alone.
     fn copy<'g>(
         &self,
         guard: &'g Guard<'_>,

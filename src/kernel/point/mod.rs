@@ -16,43 +16,46 @@
 //! put a, b, c        first: [a b c -]
 //! remove b           first: [a t c -]          t: a tomb; its slot is not used again
 //! put d              first: [a t c d]          past the limit: next is linked
-//! put e              first: [a*t*c*d*] -> next: [a c d e - - - -]     e closed its run, then helped
+//! put e              first: [a*t*c*d*] -> next: [a c d e - - - -]   e closed its run, then helped
 //! last chunk copied  first: [a c d e - - - -]
 //! ```
 //!
 //! # Invariants
-//! - P1: a word goes EMPTY, node, perhaps an equal node (the former is DEAD), TOMB, one way. FROZEN is
-//!   set once and stays; a frozen word changes only from a DEAD node to TOMB.
-//! - P2: a key stands in the *run* of its hash: the words from its home group to the first EMPTY one.
-//!   By P1 a word before that never becomes the key's, so all who insert the key fight for one word.
+//! - P1: a word goes EMPTY, node, perhaps an equal node (the former is DEAD), TOMB, one way. FROZEN
+//!   is set once and stays; a frozen word changes only from a DEAD node to TOMB.
+//! - P2: a key stands in the *run* of its hash: the words from its home group to the first EMPTY
+//!   one. By P1 a word before that never becomes the key's, so all who insert the key fight for one
+//!   word.
 //! - P3: a node is first put in a later table only by who found the whole run of its hash frozen in
 //!   the table before, the EMPTY word at the end included, and each node of it in a later table or
 //!   DEAD; and an insert that meets any frozen word goes on to the next table. So no key has two
 //!   living nodes, and of two words of a key the one in the later table is not the older.
 //! - P4: a node is put into a later table again (copied) only under a claim. So when it is DEAD the
 //!   words it stands in become fewer, never more.
-//! - P5: only the first table is unlinked, when it is finished, and then retired. So a table that was
-//!   reached under a guard, and all after it, outlive the guard.
-//! - P6: a node is retired after `remove`, so one that was found in a table under a guard outlives it.
-//! - P7: what `choose` puts is from [`super::reclaim::allocate`], alive, at an address of 48 bits that
-//!   is a multiple of 4, and does not die before `insert` is back.
+//! - P5: only the first table is unlinked, when it is finished, and then retired. So a table that
+//!   was reached under a guard, and all after it, outlive the guard.
+//! - P6: a node is retired after `remove`, so one that was found in a table under a guard outlives
+//!   it.
+//! - P7: what `choose` puts is from [`super::reclaim::allocate`], alive, at an address of 48 bits
+//!   that is a multiple of 4, and does not die before `insert` is back.
 //! - P8: `choose(None)` does not keep. `matches` and `choose` may panic: they run while nothing is
 //!   claimed or half-linked. [`Point`]'s functions do not panic.
 //!
 //! # Removal against copying
-//! `remove(x)` walks from the first table to the last one. Where can x stand? A copier has claimed x
-//! (then its CAS comes before its unclaim, which comes before the death, which comes before the
-//! walk: the walk sees the copy, and the table it is in) or it finds x DEAD and copies nothing (P4). So
-//! the words of x are known when the walk begins; each becomes a TOMB, frozen or not. The walk misses
-//! tables before the first one, which a reader that pins later does not reach either: should it load
-//! an older `first` than the walk did, its pin's fence would be before the retirement's.
+//! `remove(x)` walks from the first table to the last one. Where can x stand? A copier has claimed
+//! x (then its CAS comes before its unclaim, which comes before the death, which comes before the
+//! walk: the walk sees the copy, and the table it is in) or it finds x DEAD and copies nothing
+//! (P4). So the words of x are known when the walk begins; each becomes a TOMB, frozen or not. The
+//! walk misses tables before the first one, which a reader that pins later does not reach either:
+//! should it load an older `first` than the walk did, its pin's fence would be before the
+//! retirement's.
 //!
 //! # Lookup against copying
-//! A living node that stands in a table when it is frozen stays in its frozen word, so who walks the
-//! old table finds it there. Who finds its key in a frozen word looks in the next table as well: that
-//! node may be DEAD, and a new one put there. Who ends at a frozen EMPTY word goes on. Who ends at
-//! an EMPTY word that is not frozen is done: at that moment no node of the key was in a later table
-//! that is not in a word before (P3).
+//! A living node that stands in a table when it is frozen stays in its frozen word, so who walks
+//! the old table finds it there. Who finds its key in a frozen word looks in the next table as
+//! well: that node may be DEAD, and a new one put there. Who ends at a frozen EMPTY word goes on.
+//! Who ends at an EMPTY word that is not frozen is done: at that moment no node of the key was in a
+//! later table that is not in a word before (P3).
 //!
 //! # Orderings
 //! - [node]: Release of the CAS that puts a node, Acquire of who reads the word: its contents. The
@@ -64,8 +67,8 @@
 //! - [claim]: in the node's own state word: unclaim releases, the death acquires and releases.
 //!
 //! # Sources
-//! Michael & Scott's marks on frozen words as in Cliff Click's non-blocking hash table (2007) and
-//! papaya; groups as in Swiss tables; claims on copies are our own.
+//! Frozen words and helping copiers are those of Click's non-blocking hash table (2007), there
+//! "primed" values, and of papaya; tags and groups are a Swiss table's. The claims are our own.
 
 mod migrate;
 mod table;
@@ -129,8 +132,9 @@ impl<N: Point> PointIndex<N> {
 
     /// The node of a key; it may be DEAD, then the key was absent at some moment of the call.
     ///
-    /// Wait-free: it reads each word of a table at most once, and goes on to another table only when
-    /// that one was linked because of a run's length of inserts in this one.
+    /// Wait-free as long as it is not overtaken by rebuilds without end: it reads each word of a
+    /// table at most once, and goes on only to a table that has begun to replace this one, which
+    /// takes a number of inserts in proportion to the table's size.
     #[inline]
     pub(crate) fn get<'g>(
         &self,
@@ -157,9 +161,9 @@ impl<N: Point> PointIndex<N> {
 
     /// Inserts a node, or accepts the one that is there; gives the node that is then in the table.
     ///
-    /// `choose` is asked with the equal node, or None when there is none. A node that it puts in the
-    /// place of another (DEAD) one, or into a free slot, may lose against another thread's: then
-    /// `choose` is asked again, and may put the same node again. Lock-free.
+    /// `choose` is asked with the equal node, or None when there is none. A node that it puts in
+    /// the place of another (DEAD) one, or into a free slot, may lose against another thread's:
+    /// then `choose` is asked again, and may put the same node again. Lock-free.
     pub(crate) fn insert<'g>(
         &self,
         guard: &'g Guard<'_>,

@@ -119,7 +119,8 @@ impl<N> Table<N> {
         if next.is_null() {
             return None;
         }
-        // SAFETY: P5: `self` was reached under the guard, so what comes after it outlives the guard.
+        // SAFETY: P5: `self` was reached under the guard, so what comes after it outlives the
+        // guard.
         Some(unsafe { at(next) })
     }
 
@@ -173,8 +174,8 @@ impl<N> Table<N> {
         Found::Beyond
     }
 
-    /// Takes the node out of this table, if it is here. Lock-free: a CAS fails only because the word
-    /// was frozen or the node replaced.
+    /// Takes the node out of this table, if it is here. Lock-free: a CAS fails only because the
+    /// word was frozen or the node replaced.
     pub(super) fn remove(&self, hash: u64, node: *const N) {
         for (index, slot) in self.probe(hash) {
             // Acquire: [freeze]: so that after a frozen word the caller finds the next table.
@@ -198,8 +199,9 @@ impl<N> Table<N> {
         }
     }
 
-    /// Marks a word so that it takes no insert any more; what it holds is then final, but for a DEAD
-    /// node that is taken out. Lock-free: a CAS fails only because another operation got through.
+    /// Marks a word so that it takes no insert any more; what it holds is then final, but for a
+    /// DEAD node that is taken out. Lock-free: a CAS fails only because another operation got
+    /// through.
     pub(super) fn freeze(&self, slot: &AtomicPtr<N>) -> Word<N> {
         // Acquire: [node].
         let mut word = Word(slot.load(Ordering::Acquire));
@@ -236,10 +238,10 @@ impl<N> Table<N> {
         self.region(index).tombs.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many slots the next table should have: three to six times what lives in this one, so that
-    /// a growing table doubles, a churned one loses its tombs, and a deserted one shrinks. As with the
-    /// limit, the fullest region speaks for the table, or else one that is crowded by a bad hash
-    /// would be replaced by its like for ever.
+    /// How many slots the next table should have: three to six times what lives in this one, so
+    /// that a growing table doubles, a churned one loses its tombs, and a deserted one shrinks. As
+    /// with the limit, the fullest region speaks for the table, or else one that is crowded by a
+    /// bad hash would be replaced by its like for ever.
     pub(super) fn slots_next(&self) -> usize {
         let live = |region: &Padded<Region>| {
             // Relaxed: a statistic.
@@ -252,8 +254,8 @@ impl<N> Table<N> {
         slots.max(self.slots() / SHRINK_MAX).max(SLOTS_MIN)
     }
 
-    /// A chunk to copy: one that nobody took, else one that is not finished (its taker may be parked;
-    /// copying twice does no harm). None when all are finished.
+    /// A chunk to copy: one that nobody took, else one that is not finished (its taker may be
+    /// parked; copying twice does no harm). None when all are finished.
     pub(super) fn take_chunk(&self) -> Option<usize> {
         // Relaxed: it only spreads the helpers.
         let taken = self.progress.taken.fetch_add(1, Ordering::Relaxed) as usize;
@@ -304,8 +306,8 @@ impl<N: Point> Table<N> {
     }
 }
 
-/// Groups of EMPTY words: fresh zero pages from the allocator, not written one by one, since a large
-/// table would hold up the inserter that makes it.
+/// Groups of EMPTY words: fresh zero pages from the allocator, not written one by one, since a
+/// large table would hold up the inserter that makes it.
 #[cfg(not(loom))]
 fn empty_groups<N>(count: usize) -> Box<[Group<N>]> {
     use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
@@ -318,8 +320,8 @@ fn empty_groups<N>(count: usize) -> Box<[Group<N>]> {
         handle_alloc_error(layout);
     }
     let groups = std::ptr::slice_from_raw_parts_mut(memory.cast::<Group<N>>(), count);
-    // SAFETY: the global allocator gave it for just this layout, and all zeroes is a valid Group: null
-    // pointers, which are EMPTY words.
+    // SAFETY: the global allocator gave it for just this layout, and all zeroes is a valid Group:
+    // null pointers, which are EMPTY words.
     unsafe { Box::from_raw(groups) }
 }
 

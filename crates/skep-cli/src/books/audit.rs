@@ -104,7 +104,7 @@ impl<'r> Audit<'r> {
         }
         let last = self.run.store.snapshot();
         self.compare(&last);
-        if !self.run.interrupted() {
+        if self.run.complete() {
             self.check_waiting(&last);
         }
         Ok(Audited {

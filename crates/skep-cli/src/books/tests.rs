@@ -27,6 +27,7 @@ fn audit(break_it: impl FnOnce(&Run)) -> Vec<String> {
         assign(&run, task);
     }
     break_it(&run);
+    run.completed();
     run.close();
     audit.follow().expect("it does not lag");
     faults.told()
@@ -49,7 +50,7 @@ fn sound_books_have_no_faults() {
 fn the_audit_finds_a_node_over_capacity() {
     found(
         &[
-            "version 6",
+            "version 7",
             "node n is over capacity",
             "task-1",
             "CpuMilli(5)",

@@ -150,10 +150,10 @@ impl Flow {
         }
     }
 
-    /// Tells the schedulers that a task is in the queue.
+    /// Tells the schedulers that a task is in the queue: all of them, since they race for it.
     pub fn queued(&self) {
         self.lock().queued += 1;
-        self.work.notify_one();
+        self.work.notify_all();
     }
 
     /// Tells the schedulers that a node has room again. The activity that the caller has begun

@@ -87,6 +87,7 @@ pub struct Run {
     ids: Vec<Id>,
     audited: AtomicU64,
     interrupted: AtomicBool,
+    complete: AtomicBool,
     now: AtomicU64,
     passed: AtomicU64,
 }
@@ -132,6 +133,7 @@ impl Run {
             began: Instant::now(),
             audited: AtomicU64::new(0),
             interrupted: AtomicBool::new(false),
+            complete: AtomicBool::new(false),
             now: AtomicU64::new(0),
             passed: AtomicU64::new(0),
         }
@@ -163,6 +165,11 @@ impl Run {
         self.interrupted.load(Ordering::Relaxed)
     }
 
+    /// Whether the timeline came to its end and all was quiet there.
+    pub fn complete(&self) -> bool {
+        self.complete.load(Ordering::Relaxed)
+    }
+
     /// The simulated time, and how much of the timeline has come due, for the progress bar.
     pub fn progress(&self) -> (Seconds, u64) {
         (
@@ -171,7 +178,12 @@ impl Run {
         )
     }
 
-    // Relaxed, here and below: these tell how far something is and hand nothing over.
+    /// The timeline has come to its end and all is quiet.
+    pub fn completed(&self) {
+        self.complete.store(true, Ordering::Relaxed);
+    }
+
+    // Relaxed, here and above: these tell how far something is and hand nothing over.
     fn progress_time(&self, now: Seconds, passed: usize) {
         self.now.store(now.0, Ordering::Relaxed);
         self.passed.store(passed as u64, Ordering::Relaxed);

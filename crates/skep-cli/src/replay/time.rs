@@ -101,7 +101,10 @@ impl<'r> Timekeeper<'r> {
         while !self.run.flow.stopping() {
             let (activities, ended) = self.run.flow.activities();
             match self.next(activities) {
-                Next::Over => break,
+                Next::Over => {
+                    self.run.completed();
+                    break;
+                }
                 Next::Nothing(wait) => {
                     self.run.flow.wait_for_calm(ended, wait.min(LOOK_UP));
                     stall.look(self.run, activities)?;

@@ -174,7 +174,7 @@ fn check_counts(run: &Run, tasks: &Tasks, faults: &Faults) {
         tasks.placed + pending,
         tasks.submitted,
     );
-    if !run.interrupted() && faults.count() == 0 {
+    if run.complete() {
         let to_delete = run
             .cluster
             .tasks

@@ -181,11 +181,14 @@ fn store(summary: &Summary) -> Table {
 /// What the checks came to, in a line or two.
 fn verdict(summary: &Summary) -> String {
     let books = &summary.books;
+    let what = [
+        counted(books.versions_checked, "version"),
+        counted(books.events_checked, "event"),
+        counted(books.whole_comparisons, "comparison"),
+    ];
     let what = format!(
-        "{} versions and {} events walked, {} comparisons of the whole store",
-        grouped(books.versions_checked),
-        grouped(books.events_checked),
-        grouped(books.whole_comparisons)
+        "{} and {} walked, {} of the whole store",
+        what[0], what[1], what[2]
     );
     let interrupted = match summary.end {
         "interrupted" => "interrupted; up to there ",
@@ -193,14 +196,23 @@ fn verdict(summary: &Summary) -> String {
     };
     let lagged = match books.watchers_lagged {
         0 => String::new(),
-        count => format!("\n{count} agents lagged and began anew from a snapshot"),
+        count => {
+            let agents = counted(count, "agent");
+            format!("\n{agents} lagged and began anew from a snapshot")
+        }
     };
     if books.balanced {
         format!("{interrupted}the books balance: {what}{lagged}")
     } else {
-        let faults = grouped(books.faults_count);
-        format!("{interrupted}the books do not balance: {faults} faults in {what}{lagged}")
+        let faults = counted(books.faults_count, "fault");
+        format!("{interrupted}the books do not balance: {faults} in {what}{lagged}")
     }
+}
+
+/// A number of things.
+fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(number))
 }
 
 /// A number with its digits in groups of three.
@@ -235,6 +247,8 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_000), "1 000");
         assert_eq!(grouped(1_234_567), "1 234 567");
+        assert_eq!(counted(1, "fault"), "1 fault");
+        assert_eq!(counted(2_000, "fault"), "2 000 faults");
         assert_eq!(micros(12.34), "12.3 µs");
         assert_eq!(micros(12_340.0), "12.3 ms");
         assert_eq!(micros(2_500_000.0), "2.5 s");

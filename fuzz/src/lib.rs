@@ -1,0 +1,16 @@
+//! What the fuzz targets run, as a library: the targets themselves are a line each, and the tests
+//! play the same inputs on any toolchain.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`operations`] | operations on a store, against a map a version ([`history`]) |
+//! | [`queries`] | queries, against a look at every object ([`question`]) |
+//! | [`item`] | the objects of both |
+
+#![forbid(unsafe_code)]
+
+pub mod history;
+pub mod item;
+pub mod operations;
+pub mod queries;
+pub mod question;

@@ -1,0 +1,120 @@
+//! Index entries (I1): the last hold against a new one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::check::{outcomes, spawn};
+use crate::kernel::entry::Entry;
+use crate::kernel::testing::{Cell, release_entry, release_keys, shared_keys};
+use crate::sync::{AtomicU64, Ordering};
+
+struct World {
+    entry: Entry<u64, u64>,
+    /// Written by who holds the entry, read by who kills it.
+    done: AtomicU64,
+}
+
+impl World {
+    fn new() -> Arc<Self> {
+        let cell = Cell::new(1);
+        Arc::new(Self {
+            entry: Entry::new(0, 0, 5, cell.record()),
+            done: AtomicU64::new(0),
+        })
+    }
+
+    /// Gives a hold back; true: by this the entry is dead.
+    fn release(&self) -> bool {
+        release_entry(&self.entry.header)
+    }
+
+    fn is_done(&self) -> bool {
+        // Relaxed: [hold] is to order it.
+        self.done.load(Ordering::Relaxed) == 1
+    }
+
+    fn work(&self) {
+        // Relaxed: as above.
+        self.done.store(1, Ordering::Relaxed);
+    }
+}
+
+/// I1: the last version with a value goes while a new one comes.
+#[test]
+fn hold_during_the_last_release() {
+    let seen = outcomes(4, || {
+        let world = World::new();
+        let writer = spawn(&world, |world| world.entry.header.hold());
+        let dead = world.release();
+        let held = writer.join().expect("no panic");
+        assert_ne!(held, dead, "a held entry died");
+        // Only now may it go.
+        assert!(!held || world.release(), "nobody kills it");
+        (held, dead)
+    });
+    assert_eq!(seen, BTreeSet::from([(true, false), (false, true)]));
+}
+
+/// A hold that comes and goes during the last release: exactly one kills, after both.
+#[test]
+fn two_last_releases() {
+    let seen = outcomes(4, || {
+        let world = World::new();
+        let writer = spawn(&world, |world| {
+            if !world.entry.header.hold() {
+                return None;
+            }
+            world.work();
+            Some(world.release())
+        });
+        let dead = world.release();
+        let after = dead && world.is_done();
+        let theirs = writer.join().expect("no panic");
+        assert!(
+            !dead || theirs.is_none() || after,
+            "killed before the other hold was over"
+        );
+        (dead, theirs)
+    });
+    let expected = [(true, None), (true, Some(false)), (false, Some(true))];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// Whoever holds next has seen what was done before: a hold read from another's release.
+#[test]
+fn releases_by_two_versions() {
+    let seen = outcomes(4, || {
+        let world = World::new();
+        assert!(world.entry.header.hold());
+        let other = spawn(&world, |world| {
+            world.work();
+            world.release()
+        });
+        let dead = world.release();
+        let after = world.is_done();
+        let theirs = other.join().expect("no panic");
+        assert!(!dead || after, "killed before the other hold was over");
+        (dead, theirs)
+    });
+    assert_eq!(seen, BTreeSet::from([(true, false), (false, true)]));
+}
+
+/// E4: two versions share a key set; the last frees it, after what both did.
+#[test]
+fn a_key_set_of_two_versions() {
+    let seen = outcomes(4, || {
+        let world = World::new();
+        let keys = Arc::new(shared_keys());
+        let share = Arc::clone(&keys);
+        let other = spawn(&world, move |world| {
+            world.work();
+            release_keys(&share)
+        });
+        let last = release_keys(&keys);
+        let after = world.is_done();
+        let theirs = other.join().expect("no panic");
+        assert!(!last || after, "freed before the other version was through");
+        (last, theirs)
+    });
+    assert_eq!(seen, BTreeSet::from([(true, false), (false, true)]));
+}

@@ -1,0 +1,214 @@
+//! Epochs (E1): who is pinned at an unlinking keeps what it may have found.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::check::{outcomes, spawn};
+use crate::kernel::reclaim::{Domain, Garbage, allocate, at, free};
+use crate::kernel::testing::{Value, is_pinned, reclaim};
+use crate::sync::{AtomicPtr, Ordering};
+
+/// A place that leads to one value after the other.
+struct World {
+    domain: Domain,
+    place: AtomicPtr<Value>,
+}
+
+impl World {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            domain: Domain::new(),
+            place: AtomicPtr::new(allocate(Value::new(1))),
+        })
+    }
+
+    /// Reads twice under one pin.
+    fn read(&self) -> u64 {
+        let _guard = self.domain.pin();
+        let value = self.find();
+        let first = value.get();
+        let again = self.find().get();
+        assert!(again >= first, "a place that goes back");
+        // SAFETY: still pinned.
+        let same = unsafe { at(std::ptr::from_ref(value)) }.get();
+        assert_eq!(first, same);
+        first
+    }
+
+    fn find(&self) -> &Value {
+        // Acquire: with the AcqRel of `replace`. SAFETY: the caller is pinned.
+        unsafe { at(self.place.load(Ordering::Acquire)) }
+    }
+
+    fn replace(&self, value: u64) {
+        let mut garbage = Garbage::new();
+        let fresh = allocate(Value::new(value));
+        let old = self.place.swap(fresh, Ordering::AcqRel);
+        // SAFETY: unlinked by us.
+        unsafe { garbage.retire(old) };
+        self.domain.give(garbage);
+    }
+
+    /// Tries to reclaim; the values that it freed.
+    fn reclaim(&self, times: usize) -> Vec<u64> {
+        let mut freed = Vec::new();
+        for _ in 0..times {
+            reclaim(&self.domain, |value| {
+                // SAFETY: ripe, and not yet freed.
+                freed.push(unsafe { at(value.cast::<Value>()) }.get());
+            });
+        }
+        freed
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // Relaxed: nobody is left. SAFETY: as well.
+        unsafe { free(self.place.load(Ordering::Relaxed)) };
+    }
+}
+
+/// E1: a reader comes at any moment of an unlinking and the epochs after it.
+#[test]
+fn pin_during_a_retirement() {
+    let seen = outcomes(3, || {
+        let world = World::new();
+        let reader = spawn(&world, |world| world.read());
+        world.replace(2);
+        let freed = world.reclaim(3);
+        (reader.join().expect("no panic"), freed)
+    });
+    let freed = |seen| [(seen, vec![]), (seen, vec![1])];
+    assert_eq!(seen, BTreeSet::from_iter([1, 2].into_iter().flat_map(freed)));
+}
+
+/// E1 with another who moves the epoch on, perhaps with an old idea of it.
+#[test]
+fn pin_during_a_retirement_and_an_advance() {
+    let seen = outcomes(2, || {
+        let world = World::new();
+        let reader = spawn(&world, |world| world.read());
+        let other = spawn(&world, |world| world.reclaim(2).len());
+        world.replace(2);
+        let mine = world.reclaim(2).len();
+        (
+            reader.join().expect("no panic"),
+            mine + other.join().expect("no panic"),
+        )
+    });
+    assert_eq!(seen, BTreeSet::from([(1, 0), (1, 1), (2, 0), (2, 1)]));
+}
+
+/// A reader that pins again has let go of what it found before, and only of that.
+#[test]
+fn pins_one_after_the_other() {
+    let seen = outcomes(3, || {
+        let world = World::new();
+        let reader = spawn(&world, |world| (world.read(), world.read()));
+        world.replace(2);
+        world.reclaim(3);
+        reader.join().expect("no panic")
+    });
+    assert_eq!(seen, BTreeSet::from([(1, 1), (1, 2), (2, 2)]));
+}
+
+/// [unpin]: what was done under a pin happened before the freeing.
+#[test]
+fn unpin_before_a_freeing() {
+    let seen = outcomes(3, || {
+        let world = World::new();
+        let reader = spawn(&world, |world| {
+            let _guard = world.domain.pin();
+            let value = world.find();
+            let found = value.get();
+            value.mark(found + 10);
+            found
+        });
+        world.replace(2);
+        let freed = world.reclaim(3);
+        (reader.join().expect("no panic"), freed)
+    });
+    let expected = [
+        (1, vec![]),
+        (1, vec![11]),
+        (2, vec![]),
+        (2, vec![1]),
+    ];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// [unpin] handed on: another thread moves the epoch past the reader.
+#[test]
+fn unpin_before_a_freeing_by_a_third() {
+    let seen = outcomes(2, || {
+        let world = World::new();
+        let reader = spawn(&world, |world| {
+            let _guard = world.domain.pin();
+            let value = world.find();
+            let found = value.get();
+            value.mark(found + 10);
+            found
+        });
+        let other = spawn(&world, |world| world.reclaim(1));
+        world.replace(2);
+        let mut freed = world.reclaim(2);
+        freed.extend(other.join().expect("no panic"));
+        (reader.join().expect("no panic"), freed)
+    });
+    let expected = [(1, vec![]), (1, vec![11]), (2, vec![]), (2, vec![1])];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// [bag]: who takes garbage that another gave sees it whole; each thing goes to one.
+#[test]
+fn bags_given_and_taken() {
+    let seen = outcomes(3, || {
+        let world = World::new();
+        let other = spawn(&world, |world| {
+            world.replace(2);
+            world.reclaim(2)
+        });
+        world.replace(3);
+        let mut freed = world.reclaim(3);
+        freed.extend(other.join().expect("no panic"));
+        freed.sort_unstable();
+        freed.dedup();
+        freed.len()
+    });
+    assert_eq!(seen, BTreeSet::from([0, 1, 2]));
+}
+
+/// [own]: a line that another thread left has no pins for its next owner.
+#[test]
+fn a_line_changes_hands() {
+    let seen = outcomes(3, || {
+        let world = World::new();
+        let first = spawn(&world, |world| {
+            let line = world.domain.registry().take();
+            drop(world.domain.pin_on(&line));
+            line.leave();
+        });
+        let line = world.domain.registry().take();
+        let guard = world.domain.pin_on(&line);
+        let pinned = is_pinned(&line);
+        drop(guard);
+        first.join().expect("no panic");
+        (pinned, world.domain.registry().lines().count())
+    });
+    assert_eq!(seen, BTreeSet::from([(true, 1), (true, 2)]));
+}
+
+/// [line]: who registers is seen by scans, whole.
+#[test]
+fn a_line_registered_during_a_scan() {
+    let seen = outcomes(3, || {
+        let world = World::new();
+        let reader = spawn(&world, |world| drop(world.domain.pin()));
+        let lines = world.domain.registry().lines().map(|line| is_pinned(line));
+        let lines = lines.count();
+        reader.join().expect("no panic");
+        lines
+    });
+    assert_eq!(seen, BTreeSet::from([0, 1]));
+}

@@ -1,0 +1,139 @@
+//! A record's claims and death (R1): reap against re-insert.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::check::{outcomes, spawn};
+use crate::kernel::record::Unclaimed;
+use crate::kernel::testing::{Cell, Txn, cell, kernel};
+use crate::kernel::{Kernel, Limits};
+use crate::sync::{AtomicU64, Ordering};
+
+const LIMITS: Limits = Limits {
+    retention: 0,
+    log_commits: 4,
+    watch_commits: 4,
+};
+
+/// R1: the reaper looks at an empty head while a creator claims, installs and lets go.
+#[test]
+fn reap_during_a_creation() {
+    let seen = outcomes(3, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        let reaper = spawn(&kernel, move |kernel| {
+            let _guard = kernel.domain.pin();
+            cell.kill(kernel.horizon.horizon())
+        });
+        let created = create(&kernel, cell);
+        let dead = reaper.join().expect("no panic");
+        let shown = Txn::begin(&kernel).read(cell).is_some();
+        assert_eq!(shown, created);
+        (dead, created)
+    });
+    assert_eq!(seen, BTreeSet::from([(true, false), (false, true)]));
+}
+
+/// A creation of a key whose record was found; false: it is dead.
+fn create(kernel: &Arc<Kernel>, cell: Cell) -> bool {
+    if !cell.header().claim() {
+        return false;
+    }
+    Txn::begin(kernel)
+        .commit(&[(cell, Some(7))])
+        .expect("nobody else writes");
+    let _ = cell.header().unclaim();
+    true
+}
+
+/// R1 with a tombstone, and by collection itself: a deleted key comes again while its record is
+/// reaped.
+#[test]
+fn reap_during_a_second_creation() {
+    let seen = outcomes(2, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        for value in [Some(7), None] {
+            let txn = Txn::begin(&kernel);
+            txn.commit(&[(cell, value)]).expect("nobody else writes");
+        }
+        let reaper = spawn(&kernel, |kernel| {
+            kernel.collect();
+        });
+        let guard = kernel.domain.pin();
+        let created = create(&kernel, cell);
+        drop(guard);
+        reaper.join().expect("no panic");
+        if created {
+            assert_eq!(Txn::begin(&kernel).read(cell), Some((3, 7)));
+        }
+        created
+    });
+    assert_eq!(seen, BTreeSet::from([true, false]));
+}
+
+/// Of several who let go, one is the last; whoever it is sees what all did.
+#[test]
+fn two_last_claims() {
+    let seen = outcomes(3, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        assert!(cell.header().claim() && cell.header().claim());
+        let done = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+        let leave = |cell: Cell, done: &[AtomicU64; 2], at: usize| {
+            // Relaxed: [claim] is to order it.
+            done[at].store(1, Ordering::Relaxed);
+            let last = cell.header().unclaim() == Unclaimed::Last;
+            // Relaxed: as above.
+            (last, last && done[1 - at].load(Ordering::Relaxed) == 1)
+        };
+        let other = spawn(&done, move |done| leave(cell, done, 1));
+        let mine = leave(cell, &done, 0);
+        (mine, other.join().expect("no panic"))
+    });
+    let (last, other) = ((true, true), (false, false));
+    assert_eq!(seen, BTreeSet::from([(last, other), (other, last)]));
+}
+
+/// A creator that gives up lets the record go, and a killer who comes then sees all it did.
+#[test]
+fn abort_of_a_creator_unclaims() {
+    let seen = outcomes(3, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        assert!(cell.header().claim());
+        let done = Arc::new(AtomicU64::new(0));
+        let creator = spawn(&done, move |done| {
+            // Relaxed: [claim] is to order it.
+            done.store(1, Ordering::Relaxed);
+            let _ = cell.header().unclaim();
+        });
+        let guard = kernel.domain.pin();
+        let dead = cell.kill(0);
+        // Relaxed: as above.
+        let after = done.load(Ordering::Relaxed) == 1;
+        drop(guard);
+        creator.join().expect("no panic");
+        assert!(!dead || after, "killed under a claim");
+        dead
+    });
+    assert_eq!(seen, BTreeSet::from([true, false]));
+}
+
+/// Of two killers one succeeds; and who claims then is refused, and sees why.
+#[test]
+fn two_reapers() {
+    let seen = outcomes(3, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        let other = spawn(&kernel, move |kernel| {
+            let _guard = kernel.domain.pin();
+            cell.kill(0)
+        });
+        let guard = kernel.domain.pin();
+        let mine = cell.kill(0);
+        drop(guard);
+        (mine, other.join().expect("no panic"))
+    });
+    assert_eq!(seen, BTreeSet::from([(true, false), (false, true)]));
+}

@@ -1,0 +1,104 @@
+//! Waking (W1): nobody sleeps through what it waits for.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::check::{outcomes, spawn};
+use crate::kernel::wake::{Waiter, Waiters};
+use crate::sync::{AtomicU64, Ordering, thread};
+
+struct World {
+    waiters: Waiters,
+    visible: AtomicU64,
+}
+
+impl World {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            waiters: Waiters::new(),
+            visible: AtomicU64::new(0),
+        })
+    }
+
+    fn commit(&self, version: u64) {
+        // Relaxed: weaker than the watermark's: the fences are to do.
+        self.visible.store(version, Ordering::Relaxed);
+        self.waiters.wake();
+    }
+
+    fn visible(&self) -> u64 {
+        // Relaxed: as above.
+        self.visible.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the watermark is there; a wake-up that is lost is a deadlock.
+    fn wait(&self, version: u64) -> u64 {
+        let waiter = Waiter::thread();
+        let mut parked = 0;
+        loop {
+            self.waiters.enqueue(&waiter);
+            if self.visible() >= version {
+                return parked;
+            }
+            thread::park();
+            parked += 1;
+        }
+    }
+}
+
+/// W1: a commit comes while a watcher decides to sleep.
+#[test]
+fn commit_during_falling_asleep() {
+    let seen = outcomes(4, || {
+        let world = World::new();
+        let watcher = spawn(&world, |world| world.wait(1));
+        world.commit(1);
+        watcher.join().expect("no panic")
+    });
+    assert_eq!(seen, BTreeSet::from([0, 1]));
+}
+
+/// W1 twice: the waiter queues itself again while the first wake-up takes the list.
+#[test]
+fn commits_one_after_the_other() {
+    let seen = outcomes(3, || {
+        let world = World::new();
+        let watcher = spawn(&world, |world| world.wait(2));
+        world.commit(1);
+        world.commit(2);
+        watcher.join().expect("no panic")
+    });
+    assert!(seen.is_subset(&BTreeSet::from([0, 1, 2])), "{seen:?}");
+    assert!(seen.contains(&0) && seen.contains(&1), "{seen:?}");
+}
+
+/// Two committers wake at once: one has the list, and the other's watermark is not slept through.
+#[test]
+fn two_commits_at_once() {
+    let seen = outcomes(2, || {
+        let world = World::new();
+        let watcher = spawn(&world, |world| world.wait(1));
+        let other = spawn(&world, |world| world.waiters.wake());
+        world.commit(1);
+        other.join().expect("no panic");
+        watcher.join().expect("no panic")
+    });
+    assert!(seen.is_subset(&BTreeSet::from([0, 1, 2])), "{seen:?}");
+    assert!(seen.contains(&0) && seen.contains(&1), "{seen:?}");
+}
+
+/// Two waiters push at once; both are woken.
+#[test]
+fn two_watchers() {
+    let seen = outcomes(2, || {
+        let world = World::new();
+        let first = spawn(&world, |world| world.wait(1));
+        let second = spawn(&world, |world| world.wait(1));
+        world.commit(1);
+        (
+            first.join().expect("no panic"),
+            second.join().expect("no panic"),
+        )
+    });
+    assert_eq!(seen, BTreeSet::from([(0, 0), (0, 1), (1, 0), (1, 1)]));
+}

@@ -1,0 +1,137 @@
+//! Watching (W2): a cursor against trimming.
+
+use std::collections::BTreeSet;
+
+use super::check::{outcomes, spawn};
+use crate::kernel::log::Slot;
+use crate::kernel::testing::{Txn, cell, kernel};
+use crate::kernel::{Cursor, Limits};
+
+/// As a watcher: the number of the next commit; `Err`: lagged, and gone on behind the gap.
+fn fetch(cursor: &mut Cursor) -> Option<Result<u64, u64>> {
+    let kernel = std::sync::Arc::clone(cursor.kernel());
+    if cursor.position() >= kernel.horizon.visible() {
+        return None;
+    }
+    let guard = kernel.domain.pin();
+    let next = cursor.position() + 1;
+    match kernel.log.at(&guard, next) {
+        Slot::Commit(commit) => {
+            let number = commit.number();
+            let again = kernel.log.at(&guard, next);
+            assert!(!matches!(again, Slot::Empty), "a slot that goes back");
+            // SAFETY: found under the guard: G3.
+            let same = unsafe { crate::kernel::reclaim::at(std::ptr::from_ref(commit)) };
+            assert_eq!((same.number(), number), (next, next));
+            drop(guard);
+            cursor.move_to(next);
+            Some(Ok(number))
+        }
+        Slot::Empty => panic!("visible and empty"),
+        Slot::Trimmed => {
+            let resume_from = kernel.log.trimmed();
+            assert!(resume_from >= next, "trimmed, and yet not");
+            drop(guard);
+            cursor.move_to(resume_from);
+            Some(Err(resume_from))
+        }
+    }
+}
+
+fn limits(watch_commits: u64) -> Limits {
+    Limits {
+        retention: 0,
+        log_commits: 8,
+        watch_commits,
+    }
+}
+
+/// A new watcher misses nothing after its beginning, whatever is trimmed meanwhile.
+#[test]
+fn begin_during_a_trim() {
+    let seen = outcomes(2, || {
+        let kernel = kernel(limits(8));
+        let cell = cell(&kernel, 1);
+        let done = Txn::begin(&kernel).commit(&[(cell, Some(1))]);
+        assert_eq!(done, Ok(1));
+        let watcher = spawn(&kernel, |kernel| {
+            let mut cursor = Cursor::new(kernel);
+            let from = cursor.position();
+            (from, fetch(&mut cursor))
+        });
+        let done = Txn::begin(&kernel).commit(&[(cell, Some(2))]);
+        assert_eq!(done, Ok(2));
+        kernel.collect();
+        watcher.join().expect("no panic")
+    });
+    let expected = [(1, None), (1, Some(Ok(2))), (2, None)];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// W2: a watcher that lags is passed by, and knows; what it is reading is not freed under it.
+#[test]
+fn a_lagging_cursor() {
+    let seen = outcomes(2, || {
+        let kernel = kernel(limits(0));
+        let cell = cell(&kernel, 1);
+        let mut cursor = Cursor::new(&kernel);
+        for value in 1..=2 {
+            let done = Txn::begin(&kernel).commit(&[(cell, Some(value))]);
+            assert_eq!(done, Ok(value));
+        }
+        let collector = spawn(&kernel, |kernel| {
+            for _ in 0..3 {
+                kernel.collect();
+            }
+        });
+        let found = fetch(&mut cursor);
+        collector.join().expect("no panic");
+        found
+    });
+    assert_eq!(seen, BTreeSet::from([Some(Ok(1)), Some(Err(2))]));
+}
+
+/// A watcher within its lag reads on: nothing above its cursor is trimmed.
+#[test]
+fn a_cursor_within_its_lag() {
+    let seen = outcomes(2, || {
+        let kernel = kernel(limits(8));
+        let cell = cell(&kernel, 1);
+        let mut cursor = Cursor::new(&kernel);
+        for value in 1..=2 {
+            let done = Txn::begin(&kernel).commit(&[(cell, Some(value))]);
+            assert_eq!(done, Ok(value));
+        }
+        let collector = spawn(&kernel, |kernel| {
+            kernel.collect();
+            kernel.collect();
+        });
+        let found = [fetch(&mut cursor), fetch(&mut cursor)];
+        collector.join().expect("no panic");
+        found
+    });
+    assert_eq!(seen, BTreeSet::from([[Some(Ok(1)), Some(Ok(2))]]));
+}
+
+/// [cursor]: what was read under a cursor happened before the trimming that it held back.
+#[test]
+fn a_cursor_that_ends() {
+    let seen = outcomes(2, || {
+        let kernel = kernel(limits(8));
+        let cell = cell(&kernel, 1);
+        let mut cursor = Cursor::new(&kernel);
+        let done = Txn::begin(&kernel).commit(&[(cell, Some(1))]);
+        assert_eq!(done, Ok(1));
+        let collector = spawn(&kernel, |kernel| {
+            for _ in 0..2 {
+                kernel.collect();
+            }
+            kernel.log.trimmed()
+        });
+        let found = fetch(&mut cursor);
+        drop(cursor);
+        (found, collector.join().expect("no panic"))
+    });
+    let expected = [(Some(Ok(1)), 0), (Some(Ok(1)), 1)];
+    assert_eq!(seen, BTreeSet::from(expected));
+}

@@ -1,0 +1,427 @@
+//! What the loom models need of the kernel's insides: records and versions made by hand, without a
+//! table's indexes, and a transaction over them that is the real one but for its buffers.
+
+use std::any::Any;
+use std::sync::{Arc, Mutex};
+
+use smallvec::SmallVec;
+
+use super::chain::{self, Older, VersionHeader, VersionNode};
+use super::entry::{Entry, EntryHeader, KeySet};
+use super::log::{Append, Commit, Log, Slot, Write};
+use super::reading::{AnyHandle, LocalHold};
+use super::reclaim::{Action, Domain, Garbage, Guard, allocate, at, free};
+use super::record::{Record, RecordHeader};
+use super::session::Line;
+use super::table::{AnyTable, GarbageBin};
+use super::{Horizon, Kernel, Kind, Limits};
+use crate::sync::{AtomicU64, Ordering};
+use crate::version::Moment;
+
+/// An object that tells on who reads it unsynchronized: that one sees 0.
+#[derive(Debug)]
+pub(crate) struct Value(AtomicU64);
+
+impl Value {
+    pub(crate) fn new(value: u64) -> Self {
+        let made = Self(AtomicU64::new(0));
+        // Relaxed: on purpose: the kernel is to publish it.
+        made.0.store(value, Ordering::Relaxed);
+        made
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        // Relaxed: on purpose, as above.
+        let value = self.0.load(Ordering::Relaxed);
+        assert!(value != 0, "seen before it was filled");
+        value
+    }
+
+    /// Leaves a mark, for who comes after all readers to find.
+    pub(crate) fn mark(&self, mark: u64) {
+        // Relaxed: on purpose, as above.
+        self.0.store(mark, Ordering::Relaxed);
+    }
+}
+
+/// A record that stands in no index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Cell(*const Record<u64>);
+
+impl Cell {
+    /// A record with one claim, of the table at 0.
+    pub(crate) fn new(key: u64) -> Self {
+        Self(allocate(Record::new(0, key << 58, key)))
+    }
+
+    pub(crate) fn header<'a>(self) -> &'a RecordHeader {
+        // SAFETY: the models see to it, and `at` tells if they do not.
+        &unsafe { at(self.0) }.header
+    }
+
+    pub(crate) fn record<'a>(self) -> &'a Record<u64> {
+        // SAFETY: as above.
+        unsafe { at(self.0) }
+    }
+
+    /// The numbers of the chain, newest first.
+    pub(crate) fn chain(self, _: &Guard<'_>) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        // Acquire: [head].
+        let mut next = self.header().head.load(Ordering::Acquire);
+        while !next.is_null() {
+            // SAFETY: V3: reached under the guard.
+            let version = unsafe { at(next.cast_const()) };
+            numbers.push(version.number());
+            next = match version.older() {
+                Older::One(older) => older,
+                Older::End => break,
+                Older::List(list) => {
+                    // SAFETY: V3: as above.
+                    for &listed in unsafe { at(list.cast_const()) }.versions() {
+                        // SAFETY: V5: the list's link.
+                        numbers.push(unsafe { at(listed.cast_const()) }.number());
+                    }
+                    break;
+                }
+            };
+        }
+        numbers
+    }
+
+    /// As a reaper kills it: when an old tombstone shows, or nothing. The caller is pinned.
+    pub(crate) fn kill(self, horizon: u64) -> bool {
+        self.header().kill(|head| {
+            if head.is_null() {
+                return true;
+            }
+            // SAFETY: V3: reached under the caller's pin.
+            let head = unsafe { at(head.cast_const()) };
+            head.tombstone && head.number() <= horizon && matches!(head.older(), Older::End)
+        })
+    }
+}
+
+unsafe fn free_value(version: *mut VersionHeader) {
+    // SAFETY: made by `make`, and nobody has it.
+    unsafe { free(version.cast::<VersionNode<Value>>()) };
+}
+
+fn make(value: Option<u64>) -> *mut VersionHeader {
+    let now = Moment::now();
+    let header = VersionHeader::new(free_value, now, now, 0, value.is_none());
+    let object = Value::new(value.unwrap_or(u64::MAX));
+    allocate(VersionNode { header, object }).cast()
+}
+
+/// The table of the cells: it frees what is unlinked, and all that is left at the end.
+#[derive(Debug, Default)]
+pub(crate) struct Cells(Mutex<Vec<usize>>);
+
+impl AnyTable for Cells {
+    unsafe fn unlink_record(
+        &self,
+        _: &Guard<'_>,
+        garbage: &mut Garbage,
+        record: *const RecordHeader,
+    ) {
+        let mut live = self.0.lock().expect("no panic");
+        let found = live.iter().position(|&one| one == record.addr());
+        live.swap_remove(found.expect("unlinked once"));
+        let record = record.cast::<Record<u64>>().cast_mut();
+        // SAFETY: R1: the caller killed it, and it stood nowhere else.
+        unsafe { garbage.retire(record) };
+    }
+
+    unsafe fn unlink_entry(
+        &self,
+        _: &Guard<'_>,
+        garbage: &mut Garbage,
+        entry: *const EntryHeader,
+    ) -> *const RecordHeader {
+        let entry = entry.cast::<Entry<u64, u64>>().cast_mut();
+        // SAFETY: dead, and retired below.
+        let record = unsafe { at(entry.cast_const()) }.record;
+        // SAFETY: R1: the caller killed it.
+        unsafe { garbage.retire(entry) };
+        record.cast()
+    }
+
+    fn drain(&mut self) {
+        for record in std::mem::take(self.0.get_mut().expect("no panic")) {
+            let record = std::ptr::with_exposed_provenance_mut::<Record<u64>>(record);
+            // SAFETY: nobody is left.
+            let header = &unsafe { at(record.cast_const()) }.header;
+            // Relaxed: as above.
+            let head = header.head.load(Ordering::Relaxed);
+            if !head.is_null() {
+                // SAFETY: as above: the head's link is ours.
+                unsafe { super::collect::tear_down(head) };
+            }
+            // SAFETY: as above.
+            unsafe { free(record) };
+        }
+    }
+
+    fn bytes(&self, _: &Guard<'_>) -> usize {
+        0
+    }
+
+    fn name(&self) -> &'static str {
+        "cells"
+    }
+
+    fn images(&self, _: &Guard<'_>, _: &Write) -> (Option<AnyHandle>, Option<AnyHandle>) {
+        (None, None)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A kernel whose one table is the cells'.
+pub(crate) fn kernel(limits: Limits) -> Arc<Kernel> {
+    Kernel::new(limits, vec![Box::new(Cells::default())])
+}
+
+/// A record of the kernel's, with no claim.
+pub(crate) fn cell(kernel: &Kernel, key: u64) -> Cell {
+    let cell = Cell::new(key);
+    let _ = cell.header().unclaim();
+    let cells = kernel.table(0).as_any().downcast_ref::<Cells>();
+    let cells = cells.expect("the kernel of `kernel`");
+    let address = cell.0.expose_provenance();
+    cells.0.lock().expect("no panic").push(address);
+    cell
+}
+
+/// A transaction on cells.
+#[derive(Debug)]
+pub(crate) struct Txn<'k> {
+    kernel: &'k Kernel,
+    hold: LocalHold<'k>,
+    read: Vec<Cell>,
+}
+
+impl<'k> Txn<'k> {
+    pub(crate) fn begin(kernel: &'k Kernel) -> Self {
+        Self::begin_as(kernel, Kind::Writer)
+    }
+
+    pub(crate) fn begin_as(kernel: &'k Kernel, kind: Kind) -> Self {
+        Self {
+            kernel,
+            hold: LocalHold::begin(kernel, kind),
+            read: Vec::new(),
+        }
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.hold.reading().version()
+    }
+
+    /// What a cell shows, with the version's own number.
+    pub(crate) fn read(&mut self, cell: Cell) -> Option<(u64, u64)> {
+        self.read.push(cell);
+        let _guard = self.hold.reading().pin();
+        // SAFETY: pinned, and the hold is ours.
+        let version = unsafe { chain::read(cell.header(), self.version()) }?;
+        // SAFETY: of `make`.
+        let object = (!version.tombstone).then(|| unsafe { chain::object::<Value>(version) })?;
+        Some((version.number(), object.get()))
+    }
+
+    /// Writes and commits; `Err`: the commit in the way. The cells written are validated, too.
+    pub(crate) fn commit(mut self, changes: &[(Cell, Option<u64>)]) -> Result<u64, u64> {
+        let mut writes = SmallVec::new();
+        let mut claimed = Vec::new();
+        let mut staged = Ok(());
+        for &(cell, value) in changes {
+            let absent = self.read(cell).is_none();
+            assert!(!absent || cell.header().claim(), "a dead cell is written");
+            claimed.push(absent);
+            match self.stage(cell, value) {
+                Ok(write) => writes.push(write),
+                Err(newer) => {
+                    if absent {
+                        let mut garbage = GarbageBin::new(self.kernel);
+                        self.kernel.unclaim(cell.header(), &mut garbage.0);
+                    }
+                    staged = Err(newer);
+                    break;
+                }
+            }
+        }
+        let staged_writes = writes.clone();
+        let commit = Box::new(Commit::new(writes));
+        let appended = staged.and_then(|()| self.append(commit));
+        match appended {
+            Ok(number) => {
+                let mut garbage = GarbageBin::new(self.kernel);
+                for (&(cell, _), _) in changes.iter().zip(claimed).filter(|(_, claimed)| *claimed) {
+                    self.kernel.unclaim(cell.header(), &mut garbage.0);
+                }
+                Ok(number)
+            }
+            Err(with) => {
+                for (write, claimed) in staged_writes.into_iter().zip(claimed) {
+                    let (none, list) = (std::ptr::null(), std::ptr::null_mut());
+                    // SAFETY: ours, and never appended.
+                    unsafe { self.kernel.unstage(write, claimed, none, list) };
+                }
+                self.kernel.advance_to(&self.kernel.domain.pin(), with);
+                Err(with)
+            }
+        }
+    }
+
+    fn stage(&self, cell: Cell, value: Option<u64>) -> Result<Write, u64> {
+        let _guard = self.kernel.domain.pin();
+        // Acquire: [head].
+        let head = cell.header().head.load(Ordering::Acquire);
+        // SAFETY: V3: reached under the guard.
+        let old = (!head.is_null()).then(|| unsafe { at(head.cast_const()) });
+        if let Some(old) = old
+            && old.number() > self.version()
+        {
+            return Err(old.number());
+        }
+        let new = make(value);
+        let mut write = Write {
+            record: cell.header(),
+            new,
+            old: std::ptr::null(),
+            hash: cell.header().hash,
+            table: 0,
+        };
+        if let Some(old) = old {
+            // SAFETY: ours until it is appended.
+            unsafe { (*new).link(Older::One(head), 1) };
+            if !old.tombstone {
+                old.add_link();
+                write.old = old;
+            }
+        }
+        Ok(write)
+    }
+
+    fn append(&self, mut commit: Box<Commit>) -> Result<u64, u64> {
+        let mut position = self.version();
+        loop {
+            let guard = self.kernel.domain.pin();
+            loop {
+                match self.kernel.log.at(&guard, position + 1) {
+                    Slot::Empty => break,
+                    Slot::Trimmed => panic!("trimmed under a writer"),
+                    Slot::Commit(other) => {
+                        assert_eq!(other.number(), position + 1);
+                        let mut theirs = other.writes().iter().map(|write| write.record);
+                        if theirs.any(|theirs| {
+                            let mut mine = self.read.iter();
+                            mine.any(|mine| std::ptr::eq(mine.header(), theirs))
+                        }) {
+                            return Err(position + 1);
+                        }
+                    }
+                }
+                position += 1;
+            }
+            let number = position + 1;
+            let mut garbage = GarbageBin::new(self.kernel);
+            let log = &self.kernel.log;
+            match log.append(&guard, number, commit, &mut garbage.0) {
+                Append::Done => {
+                    self.kernel.install(&guard, number);
+                    self.kernel.advance_to(&guard, number);
+                    return Ok(number);
+                }
+                Append::Taken(back) => commit = back,
+                Append::Full(_) => panic!("the models' logs are long enough"),
+            }
+        }
+    }
+}
+
+/// Puts a commit into the log of a kernel and leaves the rest to whoever comes.
+pub(crate) fn append_only(txn: Txn<'_>, cell: Cell, value: u64) -> u64 {
+    let write = txn.stage(cell, Some(value)).expect("nobody else writes");
+    let commit = Box::new(Commit::new(SmallVec::from_iter([write])));
+    let number = txn.version() + 1;
+    let mut garbage = GarbageBin::new(txn.kernel);
+    let guard = txn.kernel.domain.pin();
+    let log = &txn.kernel.log;
+    let appended = log.append(&guard, number, commit, &mut garbage.0);
+    assert!(matches!(appended, Append::Done), "nobody else appends");
+    number
+}
+
+/// A commit without writes.
+pub(crate) fn empty_commit() -> Box<Commit> {
+    Box::new(Commit::new(SmallVec::new()))
+}
+
+/// Takes up to `commits_max` positions out of a log, none above `until`, as collection does.
+pub(crate) fn trim(log: &Log, guard: &Guard<'_>, until: u64, garbage: &mut Garbage) {
+    let commits = log.uncut(guard, until, 2);
+    let _ = log.claim_cut(&commits);
+    let range = log.claim_trim(until, 2);
+    log.trim(guard, range, garbage);
+}
+
+/// Empties a log that no kernel owns.
+pub(crate) fn drain(mut log: Log) {
+    let segments: Vec<_> = log.drain().collect();
+    for segment in segments {
+        // SAFETY: nobody is left.
+        unsafe { super::collect::release(None, super::collect::Work::Segment, segment.cast()) };
+    }
+}
+
+/// One try to move the epoch on; frees what is ripe, after showing it. Gives how much it was.
+pub(crate) fn reclaim(domain: &Domain, mut each: impl FnMut(*mut ())) -> usize {
+    let ripe = domain.ripe(256);
+    for retired in &ripe {
+        match retired.action {
+            Action::Free(free) => {
+                each(retired.pointer);
+                // SAFETY: R3.
+                unsafe { free(retired.pointer) };
+            }
+            // SAFETY: R3.
+            Action::Kernel(work) => unsafe {
+                super::collect::release(None, work, retired.pointer);
+            },
+        }
+    }
+    ripe.len()
+}
+
+/// Moves a watermark without a log.
+pub(crate) fn show(horizon: &Horizon, version: u64) {
+    // AcqRel: [visible].
+    horizon.visible.fetch_max(version, Ordering::AcqRel);
+}
+
+/// Whether a line shows itself pinned.
+pub(crate) fn is_pinned(line: &Line) -> bool {
+    // Relaxed: asked by its owner.
+    line.epoch.load(Ordering::Relaxed) != 0
+}
+
+/// Marks the entry dead if this was its last hold.
+pub(crate) fn release_entry(entry: &EntryHeader) -> bool {
+    entry.release()
+}
+
+/// A key set of no entries, shared by two versions.
+pub(crate) fn shared_keys() -> KeySet {
+    let keys = KeySet::new(Box::new([]));
+    keys.share();
+    keys
+}
+
+/// A version gives its share of a key set back; true: it was the last.
+pub(crate) fn release_keys(keys: &KeySet) -> bool {
+    keys.release()
+}

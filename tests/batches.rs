@@ -1,0 +1,255 @@
+//! Batches: limits, reports, failing steps, and replay after conflicts.
+
+mod common;
+
+use common::{Task, put, store, task};
+use skep::{BatchError, BatchReport, CreateError, Error, Store, UpdateError, Version, keys};
+
+fn count(store: &Store) -> usize {
+    store.read().count(keys::<Task>().all())
+}
+
+#[track_caller]
+fn assert_report(report: &BatchReport, applied: usize, transactions: usize, version: u64) {
+    let found = (report.applied, report.transactions, report.version);
+    assert_eq!(found, (applied, transactions, Version::new(version)));
+}
+
+#[test]
+fn a_batch_is_split_every_200_changes() {
+    let store = store();
+    let report =
+        store.batch(|batch| (0..1001).try_for_each(|id| batch.step(move |tx| tx.create(task(id)))));
+    assert_report(&report.unwrap(), 1001, 6, 6);
+    assert_eq!(count(&store), 1001);
+    let report = store.batch(|_| Ok::<_, UpdateError<Error>>(()));
+    assert_report(&report.unwrap(), 0, 0, 0);
+}
+
+#[test]
+fn a_step_is_never_split() {
+    let store = Store::builder()
+        .table::<Task>()
+        .batch_changes_max(10)
+        .build();
+    let report = store.batch(|batch| {
+        (0..5).try_for_each(|step| {
+            batch.step(move |tx| (0..7).try_for_each(|id| tx.create(task(step * 7 + id))))
+        })
+    });
+    assert_report(&report.unwrap(), 5, 3, 3);
+    // Each commit has whole steps.
+    let at = |version| {
+        store
+            .read()
+            .find(keys::<Task>().all())
+            .entries()
+            .filter(|entry| entry.meta().version == Version::new(version))
+            .count()
+    };
+    assert_eq!([at(1), at(2), at(3)], [14, 14, 7]);
+}
+
+#[test]
+fn the_size_limit_splits_too() {
+    let store = Store::builder()
+        .table::<Task>()
+        .batch_bytes_max(size_of::<Task>() * 4)
+        .build();
+    let report =
+        store.batch(|batch| (0..12).try_for_each(|id| batch.step(move |tx| tx.create(task(id)))));
+    assert_report(&report.unwrap(), 12, 3, 3);
+}
+
+#[test]
+fn a_batch_stays_within_the_transactions_limit() {
+    let store = Store::builder()
+        .table::<Task>()
+        .transaction_changes_max(10)
+        .build();
+    let report =
+        store.batch(|batch| (0..100).try_for_each(|id| batch.step(move |tx| tx.create(task(id)))));
+    let report = report.expect("each step alone is small enough");
+    assert_eq!((report.applied, count(&store)), (100, 100));
+    assert!(report.transactions >= 10, "{report:?}");
+}
+
+#[test]
+fn a_failing_step_leaves_nothing_and_the_report_counts_the_others() {
+    let store = Store::builder()
+        .table::<Task>()
+        .batch_changes_max(4)
+        .build();
+    put(&store, [task(7)]);
+    let failed = store.batch(|batch| {
+        (0..10).try_for_each(|id| {
+            batch.step(move |tx| {
+                tx.create(task(100 + id))?;
+                tx.create(task(id))
+            })
+        })
+    });
+    let Err(BatchError { report, error, .. }) = failed else {
+        panic!("{failed:?}");
+    };
+    assert!(
+        matches!(error, UpdateError::Closure(CreateError::Exists(_))),
+        "{error:?}"
+    );
+    assert_report(&report, 7, 4, 5);
+    let read = store.read();
+    assert!(read.get::<Task>(&107).is_none());
+    assert_eq!(read.count(keys::<Task>().all()), 15);
+}
+
+#[test]
+fn a_batch_may_go_on_after_a_failing_step() {
+    let store = store();
+    put(&store, [task(3)]);
+    let mut refused = Vec::new();
+    let report = store.batch(|batch| {
+        for id in 0..6 {
+            let step = batch.step(move |tx| {
+                tx.create(task(50 + id))?;
+                tx.create(task(id))
+            });
+            if step.is_err() {
+                refused.push(id);
+            }
+        }
+        Ok(())
+    });
+    assert_report(&report.unwrap(), 5, 1, 2);
+    assert_eq!(refused, [3]);
+    assert!(store.read().get::<Task>(&53).is_none());
+    assert_eq!(count(&store), 11);
+}
+
+#[test]
+fn steps_see_what_earlier_steps_wrote() {
+    let store = Store::builder()
+        .table::<Task>()
+        .batch_changes_max(2)
+        .build();
+    put(&store, [task(1)]);
+    let report = store.batch(|batch| {
+        (0..9).try_for_each(|_| batch.step(|tx| tx.modify::<Task>(&1, |task| task.count += 1)))
+    });
+    assert_eq!(report.unwrap().applied, 9);
+    assert_eq!(store.read().get::<Task>(&1).unwrap().count, 9);
+}
+
+#[test]
+fn a_conflict_replays_the_open_steps() {
+    let store = store();
+    put(&store, [task(1)]);
+    let mut interfered = false;
+    let report = store.batch(|batch| {
+        batch.step(|tx| tx.create(task(2)).map_err(Error::from))?;
+        let (other, interfered) = (&store, &mut interfered);
+        batch.step(move |tx| {
+            let count = tx.get::<Task>(&1).unwrap().count;
+            if !std::mem::replace(interfered, true) {
+                put(
+                    other,
+                    [Task {
+                        count: 40,
+                        ..task(1)
+                    }],
+                );
+            }
+            Ok(tx.update(Task {
+                count: count + 2,
+                ..task(1)
+            })?)
+        })
+    });
+    assert_report(&report.unwrap(), 2, 1, 3);
+    assert_eq!(store.read().get::<Task>(&1).unwrap().count, 42);
+}
+
+#[test]
+fn a_step_that_fails_when_replayed_stops_the_batch() {
+    let store = store();
+    let mut interfered = false;
+    let failed = store.batch(|batch| {
+        batch.step(|tx| tx.create(task(1)))?;
+        let (other, interfered) = (&store, &mut interfered);
+        batch.step(move |tx| {
+            tx.create(task(2))?;
+            if !std::mem::replace(interfered, true) {
+                put(other, [task(2)]);
+            }
+            Ok(())
+        })
+    });
+    let Err(BatchError { report, error, .. }) = failed else {
+        panic!("{failed:?}");
+    };
+    assert!(
+        matches!(error, UpdateError::Closure(CreateError::Exists(_))),
+        "{error:?}"
+    );
+    // However many of the first steps were saved, the report tells.
+    assert_eq!(count(&store), 1 + report.applied);
+}
+
+#[test]
+fn a_batch_that_is_over_counts_nothing_more() {
+    let store = Store::builder()
+        .table::<Task>()
+        .batch_changes_max(2)
+        .attempts_max(2)
+        .build();
+    put(&store, [task(1)]);
+    let ended = store.batch(|batch| {
+        let other = &store;
+        // In conflict with itself at each attempt.
+        batch.step(move |tx| {
+            let count = tx.get::<Task>(&1).unwrap().count;
+            put(
+                other,
+                [Task {
+                    count: count + 1,
+                    ..task(1)
+                }],
+            );
+            Ok::<_, Error>(tx.update(Task {
+                count: -1,
+                ..task(1)
+            })?)
+        })?;
+        let full = batch.step(|tx| Ok(tx.create(task(2))?));
+        assert_eq!(full, Err(UpdateError::Conflict { attempts: 2 }));
+        for id in 3..9 {
+            let _ = batch.step(move |tx| Ok(tx.create(task(id))?));
+        }
+        Ok(())
+    });
+    let report = match ended {
+        Ok(report) => report,
+        Err(error) => error.report,
+    };
+    assert_eq!(count(&store), 1 + report.applied, "{report:?}");
+}
+
+#[test]
+fn a_panicking_step_keeps_what_was_committed() {
+    let store = Store::builder()
+        .table::<Task>()
+        .batch_changes_max(2)
+        .build();
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        store.batch(|batch| {
+            (0..5).try_for_each(|id| {
+                batch.step(move |tx| {
+                    assert!(id < 3, "the test's own panic");
+                    tx.create(task(id))
+                })
+            })
+        })
+    }));
+    assert!(caught.is_err());
+    assert_eq!(count(&store), 2);
+    put(&store, [task(77)]);
+}

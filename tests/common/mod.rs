@@ -1,0 +1,181 @@
+//! What the tests share: a table with an index of each kind, accounts, and a small generator of
+//! random numbers that gives the same ones in every run.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::fmt::Debug;
+
+use skep::{Event, Index, Indexes, Kind, Object, Store, Version, Watcher, fold_case};
+
+/// A task with an index of each kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    pub id: u64,
+    pub name: String,
+    pub node: Option<u64>,
+    pub tags: Vec<String>,
+    pub title: String,
+    pub count: i64,
+}
+
+impl Task {
+    pub const BY_NAME: Index<Self, String> =
+        Index::new("by_name", |task: &Self, keys| keys.add(task.name.clone())).unique();
+    pub const BY_NODE: Index<Self, u64> = Index::new("by_node", |task, keys| {
+        if let Some(node) = task.node {
+            keys.add(node);
+        }
+    });
+    pub const BY_TAG: Index<Self, String> = Index::new("by_tag", |task, keys| {
+        for tag in &task.tags {
+            keys.add(tag.clone());
+        }
+    });
+    pub const BY_TITLE: Index<Self, String> =
+        Index::new("by_title", |task: &Self, keys| keys.add(task.title.clone()))
+            .normalized(fold_case);
+    pub const BY_COUNT: Index<Self, i64> =
+        Index::new("by_count", |task: &Self, keys| keys.add(task.count));
+}
+
+impl Object for Task {
+    type Key = u64;
+    const TABLE: &'static str = "task";
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    fn indexes(indexes: &mut Indexes<Self>) {
+        indexes
+            .add(Self::BY_NAME)
+            .add(Self::BY_NODE)
+            .add(Self::BY_TAG)
+            .add(Self::BY_TITLE)
+            .add(Self::BY_COUNT);
+    }
+}
+
+/// A task whose name is its own and which nothing else tells from others.
+pub fn task(id: u64) -> Task {
+    Task {
+        id,
+        name: format!("task-{id}"),
+        node: None,
+        tags: Vec::new(),
+        title: String::new(),
+        count: 0,
+    }
+}
+
+/// An account of a customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub id: u32,
+    pub customer: u32,
+    pub balance: i64,
+}
+
+impl Account {
+    pub const BY_CUSTOMER: Index<Self, u32> = Index::new("by_customer", |account: &Self, keys| {
+        keys.add(account.customer)
+    });
+}
+
+impl Object for Account {
+    type Key = u32;
+    const TABLE: &'static str = "account";
+
+    fn key(&self) -> u32 {
+        self.id
+    }
+
+    fn indexes(indexes: &mut Indexes<Self>) {
+        indexes.add(Self::BY_CUSTOMER);
+    }
+}
+
+pub fn account(id: u32, balance: i64) -> Account {
+    Account {
+        id,
+        customer: id / 2,
+        balance,
+    }
+}
+
+/// A store of tasks and accounts.
+pub fn store() -> Store {
+    Store::builder().table::<Task>().table::<Account>().build()
+}
+
+/// Puts objects, in one commit.
+#[track_caller]
+pub fn put<T: Object + Debug>(store: &Store, objects: impl IntoIterator<Item = T>) -> Version {
+    let objects: Vec<T> = objects.into_iter().collect();
+    let put = store.update_versioned(|tx| objects.iter().try_for_each(|it| tx.upsert(it.clone())));
+    put.expect("nothing is in the way").1
+}
+
+/// Deletes an object, in one commit.
+#[track_caller]
+pub fn delete<T: Object>(store: &Store, key: &T::Key) -> Version {
+    let deleted = store.update_versioned(|tx| tx.delete::<T>(key));
+    deleted.expect("it is there").1
+}
+
+/// All events that a watcher has now.
+#[track_caller]
+pub fn events(watcher: &mut Watcher) -> Vec<Event> {
+    std::iter::from_fn(|| watcher.try_recv().expect("it does not lag")).collect()
+}
+
+/// The changes of tasks that a watcher has now: kind and key.
+#[track_caller]
+pub fn task_changes(watcher: &mut Watcher) -> Vec<(Kind, u64)> {
+    let events = events(watcher);
+    let changes = events.iter().filter_map(Event::change);
+    let typed = changes.map(|change| change.of::<Task>().expect("a task's"));
+    typed
+        .map(|change| {
+            let image = change.new().or(change.old()).expect("one image");
+            (change.kind(), image.id)
+        })
+        .collect()
+}
+
+/// Random numbers, the same in every run: splitmix64.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    /// Whether one of `times` comes up.
+    pub fn one_in(&mut self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+}
+
+/// How often: the first in debug builds, the second in release builds.
+pub const fn scaled(debug: usize, release: usize) -> usize {
+    if cfg!(debug_assertions) {
+        debug
+    } else {
+        release
+    }
+}

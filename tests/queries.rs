@@ -1,0 +1,520 @@
+//! Queries: every form, its order, de-duplication, limits and laziness.
+
+mod common;
+
+use std::ops::Bound;
+
+use common::{Random, Task, put, scaled, store, task};
+use skep::{Id, Index, Indexes, Object, Store, keys};
+
+/// The keys of what a query finds, in its order; a snapshot and a transaction must agree.
+macro_rules! found {
+    ($store:expr, $query:expr) => {{
+        let query = $query;
+        let by_view: Vec<u64> = $store.read().find(query.clone()).map(|it| it.id).collect();
+        let by_snapshot = $store.snapshot();
+        let by_snapshot: Vec<u64> = by_snapshot.find(query.clone()).map(|it| it.id).collect();
+        let tx = $store.begin();
+        let by_tx: Vec<u64> = tx.find(query.clone()).map(|it| it.id).collect();
+        assert_eq!(by_view, by_snapshot);
+        assert_eq!(by_view, by_tx);
+        assert_eq!($store.read().count(query.clone()), by_view.len());
+        assert_eq!($store.read().exists(query.clone()), !by_view.is_empty());
+        assert_eq!(tx.count(query.clone()), by_view.len());
+        assert_eq!(tx.exists(query.clone()), !by_view.is_empty());
+        let first = $store.read().first(query.clone()).map(|it| it.id);
+        assert_eq!(first, by_view.first().copied());
+        let mut back: Vec<u64> = $store
+            .read()
+            .find(query.clone().reversed())
+            .map(|it| it.id)
+            .collect();
+        back.reverse();
+        assert_eq!(back, by_view, "the other way round");
+        let few: Vec<u64> = $store.read().find(query.limit(2)).map(|it| it.id).collect();
+        assert_eq!(few, &by_view[..by_view.len().min(2)]);
+        by_view
+    }};
+}
+
+fn tagged(id: u64, tags: &[&str]) -> Task {
+    Task {
+        tags: tags.iter().map(|&tag| tag.into()).collect(),
+        ..task(id)
+    }
+}
+
+fn counted(id: u64, count: i64) -> Task {
+    Task { count, ..task(id) }
+}
+
+fn titled(id: u64, title: &str) -> Task {
+    Task {
+        title: title.into(),
+        ..task(id)
+    }
+}
+
+#[test]
+fn exact_is_in_key_order() {
+    let store = store();
+    put(
+        &store,
+        [9, 3, 7, 1].map(|id| Task {
+            node: Some(5),
+            ..task(id)
+        }),
+    );
+    put(
+        &store,
+        [
+            task(4),
+            Task {
+                node: Some(6),
+                ..task(2)
+            },
+        ],
+    );
+    assert_eq!(found!(store, Task::BY_NODE.eq(5u64)), [1, 3, 7, 9]);
+    assert_eq!(found!(store, Task::BY_NODE.eq(4u64)), []);
+    assert_eq!(found!(store, Task::BY_NAME.eq("task-7")), [7]);
+    assert_eq!(found!(store, keys::<Task>().eq(4u64)), [4]);
+    assert_eq!(found!(store, keys::<Task>().eq(5u64)), []);
+    assert_eq!(found!(store, Task::BY_NODE.all()), [1, 3, 7, 9, 2]);
+    assert_eq!(found!(store, keys::<Task>().all()), [1, 2, 3, 4, 7, 9]);
+}
+
+#[test]
+fn ranges_of_every_bound() {
+    let store = store();
+    put(&store, (0..10).map(|id| counted(id, 10 * (id as i64 / 2))));
+    assert_eq!(found!(store, Task::BY_COUNT.range(10..30)), [2, 3, 4, 5]);
+    assert_eq!(
+        found!(store, Task::BY_COUNT.range(10..=30)),
+        [2, 3, 4, 5, 6, 7]
+    );
+    assert_eq!(found!(store, Task::BY_COUNT.range(..10)), [0, 1]);
+    assert_eq!(found!(store, Task::BY_COUNT.range(..=10)), [0, 1, 2, 3]);
+    assert_eq!(found!(store, Task::BY_COUNT.range(31..)), [8, 9]);
+    assert_eq!(
+        found!(store, Task::BY_COUNT.range(..)),
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    );
+    let after = (Bound::Excluded(10), Bound::Excluded(30));
+    assert_eq!(found!(store, Task::BY_COUNT.range(after)), [4, 5]);
+    let after = (Bound::Excluded(10), Bound::Unbounded);
+    assert_eq!(
+        found!(store, Task::BY_COUNT.range(after)),
+        [4, 5, 6, 7, 8, 9]
+    );
+    assert_eq!(found!(store, keys::<Task>().range(3..5)), [3, 4]);
+    assert_eq!(found!(store, keys::<Task>().range(3..=5)), [3, 4, 5]);
+    let after = (Bound::Excluded(3), Bound::Included(5));
+    assert_eq!(found!(store, keys::<Task>().range(after)), [4, 5]);
+    assert_eq!(found!(store, keys::<Task>().range(..2)), [0, 1]);
+    assert_eq!(found!(store, keys::<Task>().range(8..)), [8, 9]);
+}
+
+#[test]
+#[allow(clippy::reversed_empty_ranges, reason = "they are the subject")]
+fn inverted_and_empty_ranges_find_nothing() {
+    let store = store();
+    put(&store, (0..10).map(|id| counted(id, id as i64)));
+    assert_eq!(found!(store, Task::BY_COUNT.range(7..3)), []);
+    assert_eq!(found!(store, Task::BY_COUNT.range(7..=3)), []);
+    assert_eq!(found!(store, Task::BY_COUNT.range(5..5)), []);
+    let nothing = (Bound::Excluded(5), Bound::Excluded(5));
+    assert_eq!(found!(store, Task::BY_COUNT.range(nothing)), []);
+    assert_eq!(found!(store, keys::<Task>().range(7..3)), []);
+    assert_eq!(found!(store, keys::<Task>().range(7..=3)), []);
+    let nothing = (Bound::Excluded(5), Bound::Excluded(5));
+    assert_eq!(found!(store, keys::<Task>().range(nothing)), []);
+    // In a transaction they are noted as read, and conflict with nothing.
+    let mut tx = store.begin();
+    assert_eq!(tx.count(Task::BY_COUNT.range(7..3)), 0);
+    assert_eq!(tx.count(keys::<Task>().range(7..3)), 0);
+    tx.create(task(100)).unwrap();
+    put(&store, [counted(5, 5)]);
+    tx.commit().unwrap();
+}
+
+#[test]
+fn prefixes_of_text() {
+    let store = store();
+    let names = ["a", "ab", "abc", "abd", "ac", "b", "ab\u{10ffff}z", "ä"];
+    put(
+        &store,
+        (1..).zip(names).map(|(id, name)| Task {
+            name: name.into(),
+            ..task(id)
+        }),
+    );
+    assert_eq!(found!(store, Task::BY_NAME.prefix("ab")), [2, 3, 4, 7]);
+    assert_eq!(found!(store, Task::BY_NAME.prefix("ab\u{10ffff}")), [7]);
+    assert_eq!(
+        found!(store, Task::BY_NAME.prefix("")),
+        [1, 2, 3, 4, 7, 5, 6, 8]
+    );
+    assert_eq!(found!(store, Task::BY_NAME.prefix("x")), []);
+    assert_eq!(found!(store, Task::BY_NAME.prefix("ä")), [8]);
+}
+
+#[test]
+fn prefixes_of_folded_text() {
+    let store = store();
+    put(
+        &store,
+        [
+            titled(1, "Web"),
+            titled(2, "wEBsite"),
+            titled(3, "we"),
+            titled(4, "ÄRGER"),
+        ],
+    );
+    put(&store, [titled(5, "ΟΔΟΣ ΑΣΑ")]);
+    assert_eq!(found!(store, Task::BY_TITLE.eq("WEB")), [1]);
+    assert_eq!(found!(store, Task::BY_TITLE.prefix("WEB")), [1, 2]);
+    assert_eq!(found!(store, Task::BY_TITLE.prefix("We")), [3, 1, 2]);
+    assert_eq!(found!(store, Task::BY_TITLE.prefix("är")), [4]);
+    assert_eq!(
+        found!(store, Task::BY_TITLE.any_of(["WEB", "web", "WE"])),
+        [3, 1]
+    );
+    assert_eq!(
+        found!(
+            store,
+            Task::BY_TITLE.range("W".to_owned()..="WEB".to_owned())
+        ),
+        [3, 1]
+    );
+}
+
+#[test]
+fn prefixes_cut_a_word_anywhere_whatever_the_case() {
+    // Greek sigma has another lower case at the end of a word, and a prefix ends anywhere.
+    let store = store();
+    put(&store, [titled(1, "ΑΣΑ")]);
+    assert_eq!(found!(store, Task::BY_TITLE.prefix("ΑΣ")), [1]);
+}
+
+/// An object with text keys and identities.
+#[derive(Clone, Debug, PartialEq)]
+struct Named {
+    name: String,
+    id: u64,
+    owner: Id,
+}
+
+impl Named {
+    const BY_OWNER: Index<Self, Id> = Index::new("by_owner", |it: &Self, keys| keys.add(it.owner));
+}
+
+impl Object for Named {
+    type Key = String;
+    const TABLE: &'static str = "named";
+
+    fn key(&self) -> String {
+        self.name.clone()
+    }
+
+    fn indexes(indexes: &mut Indexes<Self>) {
+        indexes.add(Self::BY_OWNER);
+    }
+}
+
+#[test]
+fn prefixes_of_keys_and_identities() {
+    let store = Store::builder().table::<Named>().build();
+    let owners = [
+        "0000000000000000000000010",
+        "000000000000000000000001z",
+        "f5lxx1zz5pnorynqglhzmsp33",
+    ];
+    let named = (1..).zip(["x/b", "x/a", "y"]).zip(owners);
+    put(
+        &store,
+        named.map(|((id, name), owner)| Named {
+            name: name.into(),
+            id,
+            owner: owner.parse().unwrap(),
+        }),
+    );
+    assert_eq!(found!(store, keys::<Named>().prefix("x/")), [2, 1]);
+    assert_eq!(found!(store, keys::<Named>().prefix("y")), [3]);
+    assert_eq!(found!(store, keys::<Named>().prefix("")), [2, 1, 3]);
+    assert_eq!(found!(store, keys::<Named>().prefix("z")), []);
+    assert_eq!(
+        found!(store, Named::BY_OWNER.prefix("00000000000000000000000")),
+        [1, 2][..][..]
+    );
+    assert_eq!(
+        found!(store, Named::BY_OWNER.prefix("000000000000000000000001z")),
+        [2]
+    );
+    assert_eq!(found!(store, Named::BY_OWNER.prefix("f")), [3]);
+    assert_eq!(found!(store, Named::BY_OWNER.prefix("")), [1, 2, 3]);
+    for none in ["g", "F", "~", "00000000000000000000000100"] {
+        assert_eq!(found!(store, Named::BY_OWNER.prefix(none)), [], "{none}");
+    }
+    assert_eq!(
+        found!(store, keys::<Named>().any_of(["y", "x/b", "y", "q"])),
+        [1, 3]
+    );
+    assert_eq!(
+        found!(
+            store,
+            keys::<Named>().range("x/a".to_owned().."y".to_owned())
+        ),
+        [2, 1]
+    );
+}
+
+#[test]
+fn any_of_finds_each_object_once() {
+    let store = store();
+    put(
+        &store,
+        [
+            tagged(1, &["a", "b", "c"]),
+            tagged(2, &["b"]),
+            tagged(3, &["c", "a"]),
+            tagged(4, &["d"]),
+            tagged(5, &[]),
+        ],
+    );
+    assert_eq!(found!(store, Task::BY_TAG.any_of(["a"])), [1, 3]);
+    assert_eq!(
+        found!(store, Task::BY_TAG.any_of(["b", "a", "b", "c", "a"])),
+        [1, 3, 2]
+    );
+    assert_eq!(found!(store, Task::BY_TAG.any_of(["x", "d"])), [4]);
+    assert_eq!(found!(store, Task::BY_TAG.any_of([] as [String; 0])), []);
+    assert_eq!(
+        found!(store, keys::<Task>().any_of([5u64, 1, 5, 9, 1])),
+        [1, 5]
+    );
+    assert_eq!(found!(store, keys::<Task>().any_of([] as [u64; 0])), []);
+}
+
+/// Reversed, an object with several values is shown by its last one; so the macro's check, that
+/// reversing turns the list round, is for objects with one value.
+#[test]
+fn many_values_are_shown_once_by_the_first_in_the_walk() {
+    let store = store();
+    put(
+        &store,
+        [
+            tagged(1, &["a", "z", "a"]),
+            tagged(2, &["m", "b"]),
+            tagged(3, &["c"]),
+        ],
+    );
+    let read = store.read();
+    let ids = |query| -> Vec<u64> { read.find(query).map(|task: &Task| task.id).collect() };
+    assert_eq!(ids(Task::BY_TAG.all()), [1, 2, 3]);
+    assert_eq!(ids(Task::BY_TAG.all().reversed()), [1, 2, 3]);
+    assert_eq!(ids(Task::BY_TAG.range("b".to_owned()..)), [2, 3, 1]);
+    assert_eq!(
+        ids(Task::BY_TAG
+            .range("b".to_owned().."n".to_owned())
+            .reversed()),
+        [2, 3]
+    );
+    assert_eq!(ids(Task::BY_TAG.prefix("")), [1, 2, 3]);
+    assert_eq!(ids(Task::BY_TAG.eq("a")), [1]);
+    assert_eq!(read.count(Task::BY_TAG.all()), 3);
+}
+
+#[test]
+fn and_finds_what_both_find_in_the_firsts_order() {
+    let store = store();
+    put(
+        &store,
+        (0..100).map(|id| Task {
+            node: Some(id % 3),
+            count: -(id as i64),
+            ..tagged(id, if id % 2 == 0 { &["even"] } else { &["odd"] })
+        }),
+    );
+    let both = found!(store, Task::BY_NODE.eq(1u64).and(Task::BY_TAG.eq("even")));
+    let expected: Vec<u64> = (0..100).filter(|id| id % 3 == 1 && id % 2 == 0).collect();
+    assert_eq!(both, expected);
+    let by_count = found!(
+        store,
+        Task::BY_COUNT.range(-50..).and(Task::BY_NODE.eq(1u64))
+    );
+    let expected: Vec<u64> = (0..=50).rev().filter(|id| id % 3 == 1).collect();
+    assert_eq!(by_count, expected);
+    let three = Task::BY_NODE
+        .eq(0u64)
+        .and(Task::BY_TAG.eq("odd"))
+        .and(keys::<Task>().range(..20));
+    assert_eq!(found!(store, three), [3, 9, 15]);
+    // The other's limit and direction do not matter.
+    let limited = Task::BY_NODE
+        .eq(0u64)
+        .and(Task::BY_TAG.eq("odd").limit(1).reversed());
+    assert_eq!(found!(store, limited).len(), 17);
+    assert_eq!(
+        found!(store, Task::BY_NODE.eq(0u64).and(Task::BY_NODE.eq(1u64))),
+        []
+    );
+}
+
+#[test]
+fn or_finds_each_once_the_firsts_first() {
+    let store = store();
+    put(
+        &store,
+        (0..20).map(|id| Task {
+            node: Some(id % 3),
+            count: -(id as i64),
+            ..task(id)
+        }),
+    );
+    let either = found!(
+        store,
+        Task::BY_NODE.eq(1u64).or(Task::BY_COUNT.range(-4..=0))
+    );
+    assert_eq!(either, [1, 4, 7, 10, 13, 16, 19, 3, 2, 0]);
+    let nested = Task::BY_NODE
+        .eq(9u64)
+        .or(keys::<Task>().eq(5u64))
+        .or(keys::<Task>().range(4..6));
+    assert_eq!(found!(store, nested), [5, 4]);
+    let mixed = Task::BY_NODE
+        .eq(0u64)
+        .or(Task::BY_NODE.eq(1u64))
+        .and(keys::<Task>().range(..5));
+    assert_eq!(found!(store, mixed), [0, 3, 1, 4]);
+    let any = keys::<Task>()
+        .any_of([19u64, 2])
+        .or(Task::BY_NODE.any_of([2u64, 1]).limit(1));
+    assert_eq!(
+        found!(store, any),
+        [2, 19, 1, 4, 7, 10, 13, 16, 5, 8, 11, 14, 17]
+    );
+}
+
+#[test]
+fn limits_and_reversals_compose() {
+    let store = store();
+    put(&store, (0..200).map(|id| counted(id, id as i64 % 7)));
+    let read = store.read();
+    let ids = |query| -> Vec<u64> { read.find(query).map(|task: &Task| task.id).collect() };
+    assert_eq!(ids(Task::BY_COUNT.all().limit(0)), []);
+    assert!(!read.exists(Task::BY_COUNT.all().limit(0)));
+    assert_eq!(read.count(Task::BY_COUNT.all().limit(50)), 50);
+    assert_eq!(ids(Task::BY_COUNT.all().limit(5).limit(3)), [0, 7, 14]);
+    assert_eq!(ids(Task::BY_COUNT.all().limit(3).limit(5)), [0, 7, 14]);
+    assert_eq!(ids(Task::BY_COUNT.all().reversed().limit(2)), [195, 188]);
+    assert_eq!(ids(Task::BY_COUNT.all().limit(2).reversed()), [195, 188]);
+    assert_eq!(
+        ids(Task::BY_COUNT.all().reversed().reversed().limit(2)),
+        [0, 7]
+    );
+}
+
+#[test]
+fn results_come_lazily_and_from_one_version() {
+    let store = store();
+    put(
+        &store,
+        (0..1000).map(|id| Task {
+            node: Some(1),
+            ..counted(id, id as i64)
+        }),
+    );
+    let read = store.read();
+    let mut all = read.find(keys::<Task>().all());
+    let mut by_node = read.find(Task::BY_NODE.eq(1u64));
+    let mut back = read.find(Task::BY_COUNT.all().reversed());
+    for id in 0..1000 {
+        // While they are on their way, what is ahead of them changes and goes.
+        assert_eq!(all.next().map(|task| task.id), Some(id));
+        assert_eq!(by_node.next().map(|task| task.id), Some(id));
+        assert_eq!(back.next().map(|task| task.count), Some(999 - id as i64));
+        match id % 3 {
+            0 => put(
+                &store,
+                [
+                    counted(id + 200, -1),
+                    Task {
+                        node: Some(1),
+                        ..task(10_000 + id)
+                    },
+                ],
+            ),
+            1 => put(
+                &store,
+                [Task {
+                    node: Some(2),
+                    ..task(999 - id)
+                }],
+            ),
+            _ if store.read().get::<Task>(&(id + 100)).is_some() => {
+                common::delete::<Task>(&store, &(id + 100))
+            }
+            _ => store.version(),
+        };
+        if id % 100 == 0 {
+            store.reclaim();
+        }
+    }
+    assert!(all.next().is_none() && by_node.next().is_none() && back.next().is_none());
+    assert!(all.next().is_none());
+}
+
+#[test]
+fn a_scan_of_a_hundred_thousand() {
+    let many = scaled(20_000, 100_000) as u64;
+    let store = store();
+    let mut random = Random::new(3);
+    let mut expected = Vec::new();
+    for ids in (0..many).collect::<Vec<_>>().chunks(1000) {
+        let chunk: Vec<Task> = ids
+            .iter()
+            .map(|&id| {
+                let key = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                counted(key, random.below(1000) as i64)
+            })
+            .collect();
+        expected.extend(chunk.iter().map(|task| (task.count, task.id)));
+        put(&store, chunk);
+    }
+    expected.sort_unstable();
+    let read = store.read();
+    let by_count = read
+        .find(Task::BY_COUNT.all())
+        .map(|task| (task.count, task.id));
+    assert!(by_count.eq(expected.iter().copied()));
+    let back = read
+        .find(Task::BY_COUNT.all().reversed())
+        .map(|task| (task.count, task.id));
+    assert!(back.eq(expected.iter().rev().copied()));
+    let mut ids: Vec<u64> = expected.iter().map(|(_, id)| *id).collect();
+    ids.sort_unstable();
+    assert!(
+        read.find(keys::<Task>().all())
+            .map(|task| task.id)
+            .eq(ids.iter().copied())
+    );
+    let some = ids[ids.len() / 3]..ids[ids.len() / 2];
+    assert_eq!(
+        read.count(keys::<Task>().range(some)),
+        ids.len() / 2 - ids.len() / 3
+    );
+}
+
+#[test]
+fn queries_are_values() {
+    let store = store();
+    put(&store, (0..10).map(task));
+    let query = keys::<Task>().range(2..5);
+    let read = store.read();
+    assert_eq!(read.count(query.clone()), 3);
+    assert_eq!(read.find(query).last().unwrap().id, 4);
+    let index: Index<Task, u64> = Task::BY_NODE;
+    assert_eq!(read.count(index.all()), 0);
+    assert!(!format!("{:?} {:?}", index, keys::<Task>().all()).is_empty());
+}

@@ -1,0 +1,647 @@
+//! Transactions: each typed error, what consumes a version, what survives an update, and the
+//! bounds.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Account, Random, Task, account, delete, put, scaled, store, task};
+use skep::{
+    CommitError, CreateError, DeleteError, Duplicate, Error, Kind, ReplaceError, Store,
+    UpdateError, UpsertError, Version, keys,
+};
+
+fn named(id: u64, name: &str) -> Task {
+    Task {
+        name: name.into(),
+        ..task(id)
+    }
+}
+
+#[track_caller]
+fn assert_holds(duplicate: &Duplicate, name: &str, holder: u64) {
+    assert_eq!((duplicate.table, duplicate.index), ("task", "by_name"));
+    assert_eq!(duplicate.key.downcast_ref::<String>().unwrap(), name);
+    assert_eq!(duplicate.holder.downcast_ref::<u64>(), Some(&holder));
+    let text = duplicate.to_string();
+    assert!(
+        text.contains(name) && text.contains(&holder.to_string()),
+        "{text}"
+    );
+}
+
+#[test]
+fn create_of_what_exists_is_refused() {
+    let store = store();
+    put(&store, [task(1)]);
+    let refused = store.update(|tx| tx.create(task(1)));
+    let Err(UpdateError::Closure(CreateError::Exists(error))) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(
+        (error.table, error.key.downcast_ref::<u64>()),
+        ("task", Some(&1))
+    );
+    assert_eq!(store.version(), Version::new(1));
+    // Also what the transaction itself created.
+    let mut tx = store.begin();
+    tx.create(task(2)).unwrap();
+    assert!(matches!(tx.create(task(2)), Err(CreateError::Exists(_))));
+    tx.commit()
+        .expect("an error that was handled does not end the transaction");
+    assert!(store.read().get::<Task>(&2).is_some());
+}
+
+#[test]
+fn update_and_delete_of_what_is_not_there_are_refused() {
+    let store = store();
+    let mut tx = store.begin();
+    let Err(ReplaceError::NotFound(error)) = tx.update(task(1)) else {
+        panic!("there is none");
+    };
+    assert_eq!(
+        (error.table, error.key.downcast_ref::<u64>()),
+        ("task", Some(&1))
+    );
+    assert!(matches!(
+        tx.modify::<Task>(&1, |_| ()),
+        Err(ReplaceError::NotFound(_))
+    ));
+    assert!(matches!(
+        tx.update_at(Version::ZERO, task(1)),
+        Err(ReplaceError::NotFound(_))
+    ));
+    let Err(DeleteError::NotFound(error)) = tx.delete::<Task>(&1) else {
+        panic!("there is none");
+    };
+    assert_eq!(
+        (error.table, error.key.downcast_ref::<u64>()),
+        ("task", Some(&1))
+    );
+    tx.create(task(1)).unwrap();
+    tx.delete::<Task>(&1).unwrap();
+    assert!(matches!(
+        tx.delete::<Task>(&1),
+        Err(DeleteError::NotFound(_))
+    ));
+    assert!(matches!(tx.update(task(1)), Err(ReplaceError::NotFound(_))));
+}
+
+#[test]
+fn upsert_creates_and_replaces() {
+    let store = store();
+    store.update(|tx| tx.upsert(task(1))).unwrap();
+    store
+        .update(|tx| {
+            tx.upsert(Task {
+                count: 5,
+                ..task(1)
+            })
+        })
+        .unwrap();
+    assert_eq!(store.read().get::<Task>(&1).unwrap().count, 5);
+    let refused = store.update(|tx| tx.upsert(named(2, "task-1")));
+    let Err(UpdateError::Closure(UpsertError::Duplicate(duplicate))) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_holds(&duplicate, "task-1", 1);
+}
+
+#[test]
+fn update_of_an_object_that_moved_on_is_out_of_sequence() {
+    let store = store();
+    let first = put(&store, [task(1)]);
+    let second = put(&store, [task(1)]);
+    let refused = store.update(|tx| tx.update_at(first, task(1)));
+    let expected = ReplaceError::OutOfSequence {
+        expected: first,
+        found: second,
+    };
+    assert_eq!(refused, Err(UpdateError::Closure(expected)));
+    let refused = store.update(|tx| tx.delete_at::<Task>(first, &1));
+    let expected = DeleteError::OutOfSequence {
+        expected: first,
+        found: second,
+    };
+    assert_eq!(refused, Err(UpdateError::Closure(expected)));
+    // A commit elsewhere does not move it on.
+    put(&store, [task(2)]);
+    store.update(|tx| tx.update_at(second, task(1))).unwrap();
+    let version = store.read().entry::<Task>(&1).unwrap().meta().version;
+    store
+        .update(|tx| tx.delete_at::<Task>(version, &1))
+        .unwrap();
+}
+
+#[test]
+fn own_write_is_no_version_to_build_on() {
+    let store = store();
+    let first = put(&store, [task(1)]);
+    let mut tx = store.begin();
+    tx.update_at(first, task(1)).unwrap();
+    let again = tx.update_at(first, task(1));
+    assert!(
+        matches!(again, Err(ReplaceError::OutOfSequence { .. })),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn unique_index_refuses_a_second_holder_at_once() {
+    let store = store();
+    put(&store, [task(1)]);
+    let Err(CreateError::Duplicate(duplicate)) = store.begin().create(named(2, "task-1")) else {
+        panic!("it is taken");
+    };
+    assert_holds(&duplicate, "task-1", 1);
+    put(&store, [task(2)]);
+    let Err(ReplaceError::Duplicate(duplicate)) = store.begin().update(named(2, "task-1")) else {
+        panic!("it is taken");
+    };
+    assert_holds(&duplicate, "task-1", 1);
+    // By another write of the same transaction, and again free when that is taken back.
+    let mut tx = store.begin();
+    tx.create(named(3, "new")).unwrap();
+    let Err(CreateError::Duplicate(duplicate)) = tx.create(named(4, "new")) else {
+        panic!("it is taken");
+    };
+    assert_holds(&duplicate, "new", 3);
+    tx.modify::<Task>(&3, |task| task.name = "newer".into())
+        .unwrap();
+    tx.create(named(4, "new")).unwrap();
+    let back = tx.modify::<Task>(&3, |task| task.name = "new".into());
+    assert!(matches!(back, Err(ReplaceError::Duplicate(_))), "{back:?}");
+    tx.commit().unwrap();
+    let read = store.read();
+    assert_eq!(read.first(Task::BY_NAME.eq("new")).unwrap().id, 4);
+    assert_eq!(read.first(Task::BY_NAME.eq("newer")).unwrap().id, 3);
+}
+
+#[test]
+fn unique_index_refuses_two_that_never_saw_each_other() {
+    let store = store();
+    let (mut first, mut second) = (store.begin(), store.begin());
+    first.create(named(1, "same")).unwrap();
+    second.create(named(2, "same")).unwrap();
+    second.commit().unwrap();
+    match first.commit() {
+        Err(CommitError::Duplicate(duplicate)) => assert_holds(&duplicate, "same", 2),
+        other => panic!("{other:?}"),
+    }
+    // By an update, too; and many writes before it in the transaction do not hide it.
+    let (mut first, mut second) = (store.begin(), store.begin());
+    for id in 100..140 {
+        first.create(task(id)).unwrap();
+    }
+    first.create(named(1, "other")).unwrap();
+    second
+        .modify::<Task>(&2, |task| task.name = "other".into())
+        .unwrap();
+    second.commit().unwrap();
+    match first.commit() {
+        Err(CommitError::Duplicate(duplicate)) => assert_holds(&duplicate, "other", 2),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(store.read().count(keys::<Task>().all()), 1);
+}
+
+#[test]
+fn duplicate_at_commit_is_run_again_and_told_as_seen() {
+    let store = store();
+    let mut runs = 0;
+    let refused = store.update(|tx| {
+        runs += 1;
+        let created = tx.create(named(1, "same"));
+        if runs == 1 {
+            put(&store, [named(2, "same")]);
+        }
+        created
+    });
+    let Err(UpdateError::Closure(CreateError::Duplicate(duplicate))) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_holds(&duplicate, "same", 2);
+    assert_eq!(runs, 2);
+}
+
+#[test]
+fn racing_threads_never_share_a_unique_value() {
+    let store = Store::builder()
+        .table::<Task>()
+        .attempts_max(u32::MAX)
+        .build();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let store = &store;
+            scope.spawn(move || {
+                let mut random = Random::new(thread);
+                for round in 0..300u64 {
+                    let id = 1 + thread + round * 4;
+                    let name = format!("name-{}", random.below(8));
+                    let taken = store.update(|tx| tx.create(named(id, &name)));
+                    match taken {
+                        Ok(()) => {
+                            let read = store.read();
+                            assert_eq!(read.count(Task::BY_NAME.eq(name)), 1);
+                            drop(read);
+                            delete::<Task>(store, &id);
+                        }
+                        Err(UpdateError::Closure(CreateError::Duplicate(_))) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                    let read = store.read();
+                    let names: Vec<&str> =
+                        read.find(Task::BY_NAME.all()).map(|it| &*it.name).collect();
+                    assert!(names.is_sorted_by(|left, right| left < right), "{names:?}");
+                }
+            });
+        }
+    });
+    assert_eq!(store.read().count(Task::BY_NAME.all()), 0);
+}
+
+#[test]
+fn unique_value_is_handed_over_in_one_transaction() {
+    let store = store();
+    put(&store, [named(1, "a"), named(2, "b")]);
+    // Released, then taken.
+    store
+        .update(|tx| {
+            tx.modify::<Task>(&1, |task| task.name = "c".into())?;
+            tx.modify::<Task>(&2, |task| task.name = "a".into())
+        })
+        .unwrap();
+    // Swapped by way of a third; deleted and taken.
+    store
+        .update(|tx| {
+            tx.modify::<Task>(&1, |task| task.name = "tmp".into())?;
+            tx.modify::<Task>(&2, |task| task.name = "c".into())?;
+            tx.modify::<Task>(&1, |task| task.name = "a".into())?;
+            tx.delete::<Task>(&2)?;
+            tx.create(named(3, "c"))?;
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+    let read = store.read();
+    let found: Vec<_> = read
+        .find(Task::BY_NAME.all())
+        .map(|it| (it.id, &*it.name))
+        .collect();
+    assert_eq!(found, [(1, "a"), (3, "c")]);
+    drop(read);
+    // Kept by the object that has it.
+    store
+        .update(|tx| tx.modify::<Task>(&1, |task| task.count += 1))
+        .unwrap();
+    // And free again for others.
+    delete::<Task>(&store, &1);
+    put(&store, [named(9, "a")]);
+}
+
+#[test]
+fn closure_error_rolls_back_fully() {
+    let store = store();
+    put(&store, [task(1)]);
+    let mut watcher = store.watch(skep::Filter::all());
+    let failed = store.update(|tx| {
+        tx.modify::<Task>(&1, |task| task.count = 9).unwrap();
+        tx.create(named(2, "taken")).unwrap();
+        tx.delete::<Task>(&1).unwrap();
+        Err::<(), _>("no")
+    });
+    assert_eq!(failed, Err(UpdateError::Closure("no")));
+    assert_eq!(failed.unwrap_err().to_string(), "no");
+    assert_eq!(store.version(), Version::new(1));
+    assert_eq!(*store.read().get::<Task>(&1).unwrap(), task(1));
+    assert!(watcher.try_recv().unwrap().is_none());
+    put(&store, [named(3, "taken")]);
+}
+
+#[test]
+fn dropped_transaction_rolls_back() {
+    let store = store();
+    let mut tx = store.begin();
+    tx.create(task(1)).unwrap();
+    assert_eq!(tx.changes(), 1);
+    drop(tx);
+    assert_eq!(store.version(), Version::ZERO);
+    assert!(store.read().get::<Task>(&1).is_none());
+    assert!(!store.read().exists(Task::BY_NAME.all()));
+}
+
+#[test]
+fn empty_write_set_consumes_no_version() {
+    let store = store();
+    put(&store, [task(1)]);
+    let ((), version) = store
+        .update_versioned(|tx| {
+            let _ = tx.get::<Task>(&1);
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+    assert_eq!(version, Version::new(1));
+    assert_eq!(store.begin().commit(), Ok(Version::new(1)));
+    // Created and deleted again: nothing was written.
+    let mut tx = store.begin();
+    tx.create(task(2)).unwrap();
+    assert!(tx.get::<Task>(&2).is_some());
+    tx.delete::<Task>(&2).unwrap();
+    assert!(tx.get::<Task>(&2).is_none());
+    tx.commit().unwrap();
+    assert_eq!(store.version(), Version::new(1));
+    assert!(store.read().get::<Task>(&2).is_none());
+    // Versions are dense.
+    assert_eq!(put(&store, [task(2)]), Version::new(2));
+}
+
+#[test]
+fn read_only_transaction_never_aborts() {
+    let store = Store::builder().table::<Task>().log_commits_max(8).build();
+    put(&store, [task(1)]);
+    let tx = store.begin();
+    assert_eq!(tx.count(keys::<Task>().all()), 1);
+    assert_eq!(tx.count(Task::BY_NODE.all()), 0);
+    for count in 0..2000 {
+        put(
+            &store,
+            [Task {
+                count,
+                node: Some(1),
+                ..task(1)
+            }],
+        );
+    }
+    assert_eq!(*tx.get::<Task>(&1).unwrap(), task(1));
+    assert_eq!(tx.commit(), Ok(Version::new(1)));
+}
+
+#[test]
+fn conflict_tells_the_attempts() {
+    let store = Store::builder().table::<Task>().attempts_max(3).build();
+    put(&store, [task(1)]);
+    let mut runs = 0;
+    let failed = store.update(|tx| {
+        runs += 1;
+        let count = tx.get::<Task>(&1).unwrap().count;
+        put(
+            &store,
+            [Task {
+                count: count + 1,
+                ..task(1)
+            }],
+        );
+        tx.modify::<Task>(&1, |task| task.count = -1)
+    });
+    assert_eq!(failed, Err(UpdateError::Conflict { attempts: 3 }));
+    assert_eq!(runs, 3);
+    assert_ne!(store.read().get::<Task>(&1).unwrap().count, -1);
+}
+
+#[test]
+fn conflict_is_retried_until_it_commits() {
+    let store = store();
+    put(&store, [task(1)]);
+    let mut runs = 0;
+    let (seen, _) = store
+        .update_versioned(|tx| {
+            runs += 1;
+            let count = tx.get::<Task>(&1).unwrap().count;
+            if runs < 5 {
+                put(
+                    &store,
+                    [Task {
+                        count: runs,
+                        ..task(1)
+                    }],
+                );
+            }
+            tx.modify::<Task>(&1, |task| task.count += 100)?;
+            Ok::<_, ReplaceError>(count)
+        })
+        .unwrap();
+    assert_eq!((runs, seen), (5, 4));
+    assert_eq!(store.read().get::<Task>(&1).unwrap().count, 104);
+}
+
+#[test]
+fn too_old_is_told_at_the_logs_bound() {
+    let store = Store::builder().table::<Task>().log_commits_max(64).build();
+    put(&store, [task(1)]);
+    let mut tx = store.begin();
+    tx.modify::<Task>(&1, |task| task.count = 9).unwrap();
+    for id in 0..1000 {
+        put(&store, [task(10 + id)]);
+    }
+    assert!(store.stats().log_commits <= 64 + 512, "{:?}", store.stats());
+    match tx.commit() {
+        Err(CommitError::TooOld { snapshot, oldest }) => {
+            assert_eq!(snapshot, Version::new(1));
+            assert!(oldest > snapshot);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(store.read().get::<Task>(&1).unwrap().count, 0);
+    let failed = store.update(|tx| {
+        tx.modify::<Task>(&1, |task| task.count = 9)?;
+        for id in 0..1000 {
+            put(&store, [task(10 + id)]);
+        }
+        Ok::<_, ReplaceError>(())
+    });
+    assert!(
+        matches!(failed, Err(UpdateError::TooOld { .. })),
+        "{failed:?}"
+    );
+}
+
+#[test]
+fn too_large_is_told() {
+    let store = Store::builder()
+        .table::<Task>()
+        .transaction_changes_max(10)
+        .build();
+    let create = |many: u64| {
+        let mut tx = store.begin();
+        (0..many).for_each(|id| tx.create(task(id)).unwrap());
+        tx.commit()
+    };
+    let too_large = CommitError::TooLarge {
+        changes: 11,
+        changes_max: 10,
+    };
+    assert_eq!(create(11), Err(too_large));
+    assert_eq!(store.version(), Version::ZERO);
+    assert_eq!(create(10), Ok(Version::new(1)));
+    let failed = store.update(|tx| (10..30).try_for_each(|id| tx.create(task(id))));
+    let too_large = UpdateError::TooLarge {
+        changes: 20,
+        changes_max: 10,
+    };
+    assert_eq!(failed, Err(too_large));
+}
+
+#[test]
+fn long_transaction_passes_other_keys_commits_at_its_first_attempt() {
+    let store = Store::builder().table::<Task>().attempts_max(1).build();
+    put(
+        &store,
+        (0..64).map(|id| Task {
+            node: Some(id % 2),
+            ..task(id)
+        }),
+    );
+    let commits = scaled(100_000, 1_000_000) as u64;
+    let mut tx = store.begin();
+    let of_node: i64 = tx.find(Task::BY_NODE.eq(1u64)).map(|task| task.count).sum();
+    assert!(tx.get::<Task>(&1000).is_none());
+    tx.modify::<Task>(&1, |task| task.count = of_node + 1)
+        .unwrap();
+    for commit in 0..commits {
+        let id = commit % 32 * 2;
+        let other = Task {
+            count: commit as i64,
+            node: Some(0),
+            ..task(id)
+        };
+        store.update(|tx| tx.upsert(other.clone())).unwrap();
+    }
+    let version = tx.commit().expect("nothing that it read was changed");
+    assert_eq!(version, Version::new(commits + 2));
+    assert_eq!(store.read().get::<Task>(&1).unwrap().count, 1);
+}
+
+#[test]
+fn meta_tells_version_and_times_and_creation_survives() {
+    let store = store();
+    let first = put(&store, [task(1)]);
+    let created = store.read().entry::<Task>(&1).unwrap().meta();
+    assert_eq!(created.version, first);
+    assert_eq!(created.created_at, created.updated_at);
+    std::thread::sleep(Duration::from_millis(3));
+    let writes: [fn(&Store); 3] = [
+        |store| store.update(|tx| tx.update(task(1))).unwrap(),
+        |store| store.update(|tx| tx.upsert(task(1))).unwrap(),
+        |store| {
+            store
+                .update(|tx| tx.modify::<Task>(&1, |it| it.count = 1))
+                .unwrap()
+        },
+    ];
+    for write in writes {
+        write(&store);
+        let read = store.read();
+        let meta = read.entry::<Task>(&1).unwrap().meta();
+        assert_eq!(meta.version, store.version());
+        assert_eq!(meta.created_at, created.created_at);
+        assert!(meta.updated_at > created.updated_at);
+        assert_eq!(read.object::<Task>(&1).unwrap().meta(), meta);
+        assert_eq!(
+            read.find(keys::<Task>().all())
+                .entries()
+                .next()
+                .unwrap()
+                .meta(),
+            meta
+        );
+    }
+    // Deleted and created again, it is a new one, in one transaction as in two.
+    store
+        .update(|tx| {
+            tx.delete::<Task>(&1)?;
+            tx.create(task(1))?;
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+    let again = store.read().entry::<Task>(&1).unwrap().meta();
+    assert!(again.created_at > created.created_at);
+}
+
+#[test]
+fn meta_of_an_own_write_is_what_it_replaces() {
+    let store = store();
+    let first = put(&store, [task(1)]);
+    let created = store.read().entry::<Task>(&1).unwrap().meta().created_at;
+    let mut tx = store.begin();
+    tx.modify::<Task>(&1, |task| task.count = 2).unwrap();
+    tx.create(task(2)).unwrap();
+    let own = tx.entry::<Task>(&1).unwrap();
+    assert_eq!((own.count, own.meta().version), (2, first));
+    assert_eq!(own.meta().created_at, created);
+    assert!(own.share().is_none());
+    assert_eq!(tx.entry::<Task>(&2).unwrap().meta().version, Version::ZERO);
+    assert!(tx.object::<Task>(&2).is_none());
+}
+
+#[test]
+fn delete_and_create_in_one_transaction_is_an_update() {
+    let store = store();
+    put(&store, [task(1)]);
+    let before = store.snapshot();
+    let mut watcher = store.watch(skep::Filter::all());
+    let mut tx = store.begin();
+    tx.delete::<Task>(&1).unwrap();
+    assert!(tx.get::<Task>(&1).is_none());
+    assert!(!tx.exists(keys::<Task>().all()));
+    tx.create(Task {
+        node: Some(3),
+        ..named(1, "again")
+    })
+    .unwrap();
+    assert_eq!(tx.changes(), 1);
+    tx.commit().unwrap();
+    assert_eq!(common::task_changes(&mut watcher), [(Kind::Updated, 1)]);
+    let read = store.read();
+    assert!(!read.exists(Task::BY_NAME.eq("task-1")));
+    assert_eq!(read.first(Task::BY_NODE.eq(3u64)).unwrap().name, "again");
+    assert_eq!(before.first(Task::BY_NAME.all()).unwrap().name, "task-1");
+}
+
+#[test]
+fn own_writes_are_seen_and_others_are_not() {
+    let store = store();
+    put(&store, (1..=5).map(task));
+    let mut tx = store.begin();
+    put(&store, [task(6)]);
+    tx.create(task(7)).unwrap();
+    tx.delete::<Task>(&2).unwrap();
+    tx.modify::<Task>(&3, |task| task.count = -1).unwrap();
+    let all = |tx: &skep::Transaction<'_>| -> Vec<u64> {
+        tx.find(keys::<Task>().all()).map(|task| task.id).collect()
+    };
+    assert_eq!(all(&tx), [1, 3, 4, 5, 7]);
+    assert_eq!(tx.first(Task::BY_COUNT.all()).unwrap().id, 3);
+    tx.modify::<Task>(&3, |task| task.count -= 1).unwrap();
+    assert_eq!(tx.get::<Task>(&3).unwrap().count, -2);
+    assert_eq!(tx.version(), Version::new(1));
+}
+
+#[test]
+fn many_tables_and_objects_commit_at_once() {
+    let store = store();
+    let mut tx = store.begin();
+    for id in 0..1000 {
+        tx.create(task(id)).unwrap();
+        tx.create(account(id as u32, 1)).unwrap();
+    }
+    for id in (0..1000).step_by(3) {
+        tx.delete::<Task>(&id).unwrap();
+    }
+    assert_eq!(tx.changes(), 2000);
+    assert_eq!(tx.commit(), Ok(Version::new(1)));
+    let read = store.read();
+    assert_eq!(read.count(keys::<Task>().all()), 666);
+    assert_eq!(
+        read.find(keys::<Account>().all())
+            .map(|it| it.balance)
+            .sum::<i64>(),
+        1000
+    );
+}
+
+#[test]
+#[should_panic(expected = "must not change the key")]
+fn modify_must_not_change_the_key() {
+    let store = store();
+    put(&store, [task(1)]);
+    let _ = store.begin().modify::<Task>(&1, |task| task.id = 2);
+}
