@@ -333,8 +333,9 @@ fn versions_between_snapshots_are_reclaimed() {
     }
     store.reclaim();
     let stats = store.stats();
-    // Ten keys, a version a snapshot of each, and a few links more.
-    assert!(stats.versions <= 10 * (10 + 5), "{stats:?}");
+    // Ten keys: a version a snapshot of each, and single links above the last compaction, which
+    // are let grow to 64 while no snapshot is older than about a thousand commits.
+    assert!(stats.versions <= 10 * (10 + 64), "{stats:?}");
     for (round, snapshot) in (0..).zip(&held) {
         for id in 0..10 {
             assert_eq!(count_of(snapshot, id), round * 1000 + 990 + id as i64);

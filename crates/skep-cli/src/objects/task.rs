@@ -1,12 +1,11 @@
 //! A task in the store, and the steps of its life.
 //!
 //! ```text
-//!            ┌──────── no node has room ───────┐
-//!            ▼                                 │
-//!         waiting ────── room is freed ──────┐ │
-//!            │                               ▼ │
-//! created ─► │                  pending ─► assigned ─► running ─► finished or failed ─► deleted
-//!            └── never had room ──────────────────────────────────────────────────────► deleted
+//! created ─► pending ─────────────► assigned ─► running ─► finished or failed ─► deleted
+//!               │                      ▲
+//!               └─ no room ─► waiting ─┘ room is freed
+//!                                │
+//!                                └─ never had room ────────────────────────────► deleted
 //! ```
 //!
 //! A task begins pending. Its scheduler assigns it, or finds that no node has room and lets it

@@ -16,7 +16,8 @@ gpu-node,16000,32768,2,T4
 ";
 /// See [`NODES`].
 pub const PODS: &str = "\
-name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_time
+name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,\
+creation_time,deletion_time,scheduled_time
 a,4000,1024,0,0,,LS,Running,0,100,0
 b,4000,1024,1,500,T4,BE,Failed,10,90,12
 c,4000,1024,2,1000,,Burstable,Pending,95,200,
