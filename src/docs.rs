@@ -1,5 +1,7 @@
 //! Longer texts: what the store guarantees, what it is limited to, and what things cost.
 
+#![forbid(unsafe_code)]
+
 /// What is wait-free, what is lock-free, and under which assumptions.
 ///
 /// # Isolation

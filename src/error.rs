@@ -1,5 +1,7 @@
 //! The errors: an enum a verb, each with what the caller needs to go on.
 
+#![forbid(unsafe_code)]
+
 use std::error::Error as StdError;
 use std::fmt;
 

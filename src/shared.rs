@@ -1,5 +1,7 @@
 //! What all handles of one store share.
 
+#![forbid(unsafe_code)]
+
 use crate::kernel::Kernel;
 use crate::kernel::wake::Waiters;
 use crate::sync::{AtomicBool, Ordering};

@@ -1,5 +1,7 @@
 //! Reading a version: for a short while, or for as long as you like.
 
+#![forbid(unsafe_code)]
+
 use std::fmt;
 use std::sync::Arc;
 

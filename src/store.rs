@@ -1,5 +1,7 @@
 //! The store: its builder and its handle.
 
+#![forbid(unsafe_code)]
+
 use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
@@ -36,11 +38,14 @@ const BATCH_CHANGES_MAX: usize = 200;
 /// Bytes that one transaction of a batch changes, about.
 const BATCH_BYTES_MAX: usize = 1 << 20;
 
+/// Makes a table of a position and a seed.
+type MakeTable = fn(u16, u64) -> Box<dyn AnyTable>;
+
 /// Builds a [`Store`]: its tables and its limits.
 pub struct Builder {
     types: Vec<TypeId>,
     names: Vec<&'static str>,
-    make: Vec<fn(u16, u64) -> Box<dyn AnyTable>>,
+    make: Vec<MakeTable>,
     limits: Limits,
     config: Config,
 }

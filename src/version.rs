@@ -1,5 +1,7 @@
 //! The number of a commit.
 
+#![forbid(unsafe_code)]
+
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -525,6 +525,8 @@ fn check_copy(store: &Store, commits: u64) {
                 last = *version;
                 if last == later.version() {
                     assert!(later.find(keys::<Task>().all()).eq(copy.values()));
+                }
+                if last >= later.version() {
                     later = store.snapshot();
                 }
                 if last >= until {

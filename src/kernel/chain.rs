@@ -324,9 +324,9 @@ unsafe fn install_one(write: &Write, number: u64) {
 /// The object of a version that is not a tombstone.
 ///
 /// # Safety
-/// The version is a `VersionNode<T>`'s and no tombstone, and valid for `'a`.
+/// The version is a `VersionNode<T>`'s and no tombstone.
 #[inline]
-pub(crate) unsafe fn object<'a, T>(version: &'a VersionHeader) -> &'a T {
+pub(crate) unsafe fn object<T>(version: &VersionHeader) -> &T {
     debug_assert!(!version.tombstone, "a tombstone has no object");
     let node = std::ptr::from_ref(version).cast::<VersionNode<T>>();
     // SAFETY: the caller's promise; the header is the node's first field (repr C).

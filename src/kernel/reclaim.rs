@@ -293,8 +293,12 @@ impl Drop for Domain {
 /// `first` and all that follow it are the caller's alone.
 unsafe fn push(list: &AtomicPtr<Bag>, first: *mut Bag) {
     let mut last = first;
-    // SAFETY: the chain is the caller's.
-    while let Some(next) = unsafe { (*last).next.as_mut() } {
+    loop {
+        // SAFETY: the chain is the caller's.
+        let next = unsafe { (*last).next };
+        if next.is_null() {
+            break;
+        }
         last = next;
     }
     // Relaxed: the CAS decides.

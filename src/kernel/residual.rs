@@ -42,8 +42,12 @@ impl Residual {
     /// The chain is the caller's alone.
     pub(super) unsafe fn push(list: &AtomicPtr<Self>, first: *mut Self) {
         let mut last = first;
-        // SAFETY: the caller's chain.
-        while let Some(next) = unsafe { (*last).next.as_mut() } {
+        loop {
+            // SAFETY: the chain is the caller's.
+            let next = unsafe { (*last).next };
+            if next.is_null() {
+                break;
+            }
             last = next;
         }
         // Relaxed: the CAS decides.

@@ -16,13 +16,15 @@ use super::table::{GarbageBin, KeyBounds, Table};
 /// The values that an object has in an index: ascending, each once.
 pub(crate) type Values<V> = SmallVec<[V; 2]>;
 
+type ValuesOf<T, V> = Box<dyn Fn(&T) -> Values<V> + Send + Sync>;
+
 /// An index of objects `T` with keys `K` by values `V`.
 pub(crate) struct Secondary<K: KeyBounds, T, V: KeyBounds> {
     tree: OrderedIndex<Entry<K, V>>,
     table: u16,
     position: u16,
     pub(crate) name: &'static str,
-    values_of: Box<dyn Fn(&T) -> Values<V> + Send + Sync>,
+    values_of: ValuesOf<T, V>,
 }
 
 /// A secondary index whose value type the caller does not know.

@@ -165,6 +165,7 @@ impl<'a, T> Change<'a, T> {
     }
 
     /// The object as it is, if it is.
+    #[expect(clippy::new_ret_no_self, reason = "the twin of `old`: no constructor")]
     #[must_use]
     pub fn new(self) -> Option<&'a T> {
         match self {

@@ -132,9 +132,11 @@ pub(crate) trait Probe<N: Ordered> {
 }
 
 /// The probe that no caller has: for scans from an edge, `None::<&Edge>`.
+#[cfg(any(test, loom))]
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Edge {}
 
+#[cfg(any(test, loom))]
 impl<N: Ordered> Probe<N> for Edge {
     fn hint(&self) -> Option<u64> {
         match *self {}
@@ -165,7 +167,7 @@ impl<N: Ordered> OrderedIndex<N> {
     }
 
     /// The node that equals the probe. Wait-free: one load a level, then a search in one leaf.
-    #[inline]
+    #[cfg(any(test, loom))]
     pub(crate) fn get<'g>(&self, guard: &'g Guard<'_>, probe: &impl Probe<N>) -> Option<&'g N> {
         let mut word = self.root.load();
         loop {
