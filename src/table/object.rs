@@ -201,6 +201,20 @@ impl<T: Object> Indexes<T> {
         indexes
     }
 
+    /// The position of an index among the table's.
+    ///
+    /// # Panics
+    /// If it is not named.
+    pub(crate) fn position(&self, name: &'static str) -> usize {
+        let position = self.names.iter().position(|named| *named == name);
+        position.unwrap_or_else(|| {
+            panic!(
+                "table {}: no index {name}: add it in Object::indexes",
+                T::TABLE
+            )
+        })
+    }
+
     /// Adds an index.
     ///
     /// # Panics

@@ -125,17 +125,31 @@ impl<K: Key, T: Object<Key = K>> Table<K, T> {
     /// # Panics
     /// If [`Object::indexes`] does not name it.
     pub(crate) fn index<V: Key>(&self, name: &'static str) -> &Secondary<K, T, V> {
-        let mut all = self.secondary().iter();
-        let index = all.find(|index| index.name() == name);
-        let index = index.and_then(|index| index.as_any().downcast_ref());
-        index.unwrap_or_else(|| {
-            panic!(
-                "table {}: no index {name} by {}: add it in Object::indexes",
-                T::TABLE,
-                std::any::type_name::<V>()
-            )
-        })
+        let position = self
+            .secondary()
+            .iter()
+            .position(|index| index.name() == name);
+        position.map_or_else(|| no_index::<T, V>(name), |at| self.index_at(at))
     }
+
+    /// The index at a position, whose value type the caller knows.
+    ///
+    /// # Panics
+    /// If the type is another: two constants share the index's name.
+    pub(crate) fn index_at<V: Key>(&self, position: usize) -> &Secondary<K, T, V> {
+        let index = &self.secondary()[position];
+        let typed = index.as_any().downcast_ref();
+        typed.unwrap_or_else(|| no_index::<T, V>(index.name()))
+    }
+}
+
+#[cold]
+fn no_index<T: Object, V>(name: &str) -> ! {
+    panic!(
+        "table {}: no index {name} by {}: add it in Object::indexes",
+        T::TABLE,
+        std::any::type_name::<V>()
+    )
 }
 
 /// Reads a store at a version: what views, snapshots and transactions share.

@@ -99,10 +99,7 @@ impl<T: Object, V: Key> Unique<T, V> {
 }
 
 fn secondary_at<T: Object, V: Key>(table: &TableOf<T>, at: u16) -> &Secondary<T::Key, T, V> {
-    let index = table.secondary()[usize::from(at)].as_any();
-    index
-        .downcast_ref()
-        .expect("T2: the index was made with this type")
+    table.index_at(usize::from(at))
 }
 
 fn duplicate<T: Object, V: Key>(index: &'static str, value: &V, holder: &T::Key) -> Duplicate {

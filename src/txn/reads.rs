@@ -53,9 +53,8 @@ struct IndexSpan<V> {
 
 impl<T: Object, V: Key> AnyIndexSpan<T> for IndexSpan<V> {
     fn touched_by(&self, table: &TableOf<T>, entry: &EntryHeader) -> bool {
-        let index = table.secondary()[usize::from(self.position)].as_any();
-        let index = index.downcast_ref::<Secondary<T::Key, T, V>>();
-        let value = index.and_then(|index| index.value_of(entry));
+        let index = table.index_at::<V>(usize::from(self.position));
+        let value = index.value_of(entry);
         value.is_some_and(|value| self.span.contains(value))
     }
 }

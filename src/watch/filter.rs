@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::event::{AnyChange, Change, Kind};
 use crate::kernel::log::{Write, table_bit};
 use crate::kernel::reclaim::Guard;
-use crate::table::object::{Index, Key, Object};
+use crate::table::object::{Index, Indexes, Key, Object};
 use crate::table::schema::{Schema, TableOf};
 
 /// Which changes a watcher gives. Made by [`Filter::all`] or [`Filter::of`], joined by `or`.
@@ -176,10 +176,18 @@ impl<T: Object> TableFilter<T> {
     /// Changes of objects with an index value (or other values, if named), before the commit or
     /// after it: so both entering and leaving are seen. Costs no user code for a change that
     /// does not match.
+    ///
+    /// # Panics
+    /// If [`Object::indexes`] does not name the index.
     #[must_use]
     pub fn value<V: Key>(mut self, index: Index<T, V>, value: impl Into<V>) -> Self {
         let value = index.normalize(value.into());
-        self.values.push(Arc::new(IndexValue { index, value }));
+        let position = Indexes::<T>::of().position(index.name);
+        self.values.push(Arc::new(IndexValue {
+            index,
+            value,
+            position,
+        }));
         self
     }
 
@@ -233,11 +241,13 @@ trait AnyValue<T: Object>: Send + Sync {
 struct IndexValue<T, V> {
     index: Index<T, V>,
     value: V,
+    /// The index's position in its table: the same in every store.
+    position: usize,
 }
 
 impl<T: Object, V: Key> AnyValue<T> for IndexValue<T, V> {
     fn may_match(&self, guard: &Guard<'_>, table: &TableOf<T>, write: &Write) -> bool {
-        let index = table.index::<V>(self.index.name);
+        let index = table.index_at::<V>(self.position);
         let mut entries = write.new_entries(guard).chain(write.old_entries(guard));
         entries.any(|entry| index.value_of(entry) == Some(&self.value))
     }

@@ -124,7 +124,7 @@ enum Seen {
 /// Two append at once: each number goes to one, and the loser sees the winner.
 #[test]
 fn two_appends() {
-    let seen = outcomes(4, || {
+    let seen = outcomes(3, || {
         let world = World::new(0, 0);
         let other = spawn(&world, |world| world.append(1));
         let mine = world.append(1);
@@ -152,7 +152,7 @@ fn walk_during_an_append() {
 /// T1: a commit is taken out and freed while somebody looks at it.
 #[test]
 fn trim_during_a_validation() {
-    let seen = outcomes(3, || {
+    let seen = outcomes(2, || {
         let world = World::new(3, 0);
         let validator = spawn(&world, |world| [world.look(2), world.look(3)]);
         world.trim_once(2);
@@ -168,7 +168,7 @@ fn trim_during_a_validation() {
 /// T1 when the whole segment goes: who misses it knows why.
 #[test]
 fn trim_of_a_segment_during_a_validation() {
-    let seen = outcomes(3, || {
+    let seen = outcomes(2, || {
         let world = World::new(4, 1);
         let validator = spawn(&world, |world| [world.look(3), world.look(4)]);
         world.trim_once(3);
@@ -182,7 +182,7 @@ fn trim_of_a_segment_during_a_validation() {
 /// Two trim at once, one segment and the next; each commit is given up once.
 #[test]
 fn two_trimmers() {
-    let seen = outcomes(3, || {
+    let seen = outcomes(2, || {
         let world = World::new(5, 0);
         let other = spawn(&world, |world| world.trim_once(5));
         world.trim_once(5);
@@ -233,7 +233,7 @@ fn two_wraps() {
 /// gone. It appends nothing, and its segment is unlinked by who needs the place.
 #[test]
 fn a_segment_placed_too_late() {
-    let seen = outcomes(3, || {
+    let seen = outcomes(2, || {
         let world = World::new(1, 0);
         let late = spawn(&world, |world| world.append(2));
         let mine: Vec<_> = (0..2).map(|_| world.append(2)).collect();

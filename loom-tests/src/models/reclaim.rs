@@ -163,7 +163,7 @@ fn unpin_before_a_freeing_by_a_third() {
 /// [bag]: who takes garbage that another gave sees it whole; each thing goes to one.
 #[test]
 fn bags_given_and_taken() {
-    let seen = outcomes(3, || {
+    let seen = outcomes(2, || {
         let world = World::new();
         let other = spawn(&world, |world| {
             world.replace(2);
@@ -176,7 +176,8 @@ fn bags_given_and_taken() {
         freed.dedup();
         freed.len()
     });
-    assert_eq!(seen, BTreeSet::from([0, 1, 2]));
+    // None is what it never comes to: one of the two finds nobody pinned.
+    assert_eq!(seen, BTreeSet::from([1, 2]));
 }
 
 /// [own]: a line that another thread left has no pins for its next owner.
