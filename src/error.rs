@@ -135,6 +135,8 @@ pub enum UpdateError<E> {
         /// How many it may.
         changes_max: usize,
     },
+    /// Of a batch only: it is over, since an earlier step could not be committed.
+    Stopped,
 }
 
 /// Why there is no snapshot at a version.
@@ -320,6 +322,7 @@ impl<E: fmt::Display> fmt::Display for UpdateError<E> {
         match self {
             Self::Closure(error) => error.fmt(f),
             Self::Conflict { attempts } => write!(f, "in conflict at each of {attempts} attempts"),
+            Self::Stopped => f.write_str("the batch is over: an earlier step failed"),
             Self::TooOld { snapshot, oldest } => too_old(f, *snapshot, *oldest),
             Self::TooLarge {
                 changes,

@@ -28,11 +28,11 @@ use crate::version::Moment;
 
 /// Chains with more single links below the head than this are compacted when a snapshot holds the
 /// horizon back.
-const DEPTH_MAX: u32 = 4;
+const DEPTH_MAX: u32 = if cfg!(loom) { 2 } else { 4 };
 /// The same when nothing holds it back for long: collection will cut soon.
-const DEPTH_HOT_MAX: u32 = 64;
+const DEPTH_HOT_MAX: u32 = if cfg!(loom) { 2 } else { 64 };
 /// A horizon this many commits behind the watermark is held back by a long snapshot.
-pub(super) const LAG_LONG: u64 = 1024;
+pub(super) const LAG_LONG: u64 = if cfg!(loom) { 2 } else { 1024 };
 
 /// What may be a key or an index value.
 pub trait KeyBounds: Ord + Clone + Send + Sync + 'static {}

@@ -11,7 +11,7 @@ use super::entry::{Entry, EntryHeader, KeySet};
 use super::log::{Append, Commit, Log, Slot, Write};
 use super::reading::{AnyHandle, LocalHold};
 use super::reclaim::{Action, Domain, Garbage, Guard, allocate, at, free};
-use super::record::{Record, RecordHeader};
+use super::record::{Record, RecordHeader, Unclaimed};
 use super::session::Line;
 use super::table::{AnyTable, GarbageBin};
 use super::{Horizon, Kernel, Kind, Limits};
@@ -87,6 +87,22 @@ impl Cell {
             };
         }
         numbers
+    }
+
+    /// Whether the record waits on the residual list.
+    pub(crate) fn is_residual(self) -> bool {
+        // Relaxed: asked when nobody else is left.
+        self.header().residual.load(Ordering::Relaxed)
+    }
+
+    /// How many claims there are: found by giving up all.
+    pub(crate) fn claims(self) -> u32 {
+        assert!(self.header().claim(), "dead");
+        let mut claims = 0;
+        while self.header().unclaim() == Unclaimed::Kept {
+            claims += 1;
+        }
+        claims
     }
 
     /// As a reaper kills it: when an old tombstone shows, or nothing. The caller is pinned.

@@ -31,29 +31,22 @@ impl Value {
     }
 }
 
+/// Does something with a value of one of the usual types.
+macro_rules! usual {
+    ($value:expr, |$name:ident| $run:expr) => {
+        usual!(@ $value, |$name| $run; Id, String, Box<str>, Arc<str>, &'static str, u128, u64, u32,
+            u16, u8, usize, i128, i64, i32, i16, i8, isize, bool, char)
+    };
+    (@ $value:expr, |$name:ident| $run:expr; $($kind:ty),*) => {
+        $(if let Some($name) = $value.downcast_ref::<$kind>() {
+            return $run;
+        })*
+    };
+}
+
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        macro_rules! show {
-            ($($kind:ty),*) => {
-                $(if let Some(value) = self.downcast_ref::<$kind>() {
-                    return fmt::Display::fmt(value, f);
-                })*
-            };
-        }
-        show!(
-            Id,
-            String,
-            Box<str>,
-            Arc<str>,
-            &'static str,
-            u128,
-            u64,
-            u32,
-            u16,
-            u8,
-            usize
-        );
-        show!(i128, i64, i32, i16, i8, isize, bool, char);
+        usual!(self, |value| fmt::Display::fmt(value, f));
         write!(f, "({})", self.type_name)
     }
 }
@@ -65,13 +58,10 @@ impl fmt::Debug for Value {
 }
 
 impl PartialEq for Value {
-    /// Whether both are of the same type and show the same text; values of other than the usual
-    /// types are equal only to themselves.
+    /// Whether both are the same value of one of the usual types; other values equal only themselves.
     fn eq(&self, other: &Self) -> bool {
+        usual!(self, |value| other.downcast_ref() == Some(value));
         Arc::ptr_eq(&self.value, &other.value)
-            || (self.value.as_ref().type_id() == other.value.as_ref().type_id()
-                && !self.to_string().starts_with('(')
-                && self.to_string() == other.to_string())
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::Transaction;
 use super::update::back_off;
-use crate::error::{CommitError, UpdateError};
+use crate::error::UpdateError;
 use crate::shared::Shared;
 use crate::version::Version;
 
@@ -19,6 +19,8 @@ pub struct Batch<'b, E> {
     /// The steps in the open transaction, in case it must be run again.
     steps: Vec<Step<'b, E>>,
     report: BatchReport,
+    /// Whether steps were lost that cannot be committed any more.
+    stopped: bool,
 }
 
 /// How far a batch came.
@@ -69,31 +71,50 @@ impl<E> fmt::Debug for Batch<'_, E> {
 }
 
 impl<'b, E> Batch<'b, E> {
-    /// Runs a step: all of its writes are committed, or none. When the open transaction is as large
-    /// as it may be, it is committed first.
+    /// Runs a step: all of its writes are committed, or none. When the open transaction has become as
+    /// large as it may be, it is committed.
     ///
-    /// `run` may run again, when another transaction got in the way, so it must have no other
-    /// effects.
+    /// `run` may run again, when another transaction got in the way, so it must have no other effects.
     ///
     /// # Errors
-    /// What `run` returned: nothing of the step remains, and the batch may go on. Or why earlier
-    /// steps could not be committed: then the batch is over, and every further step fails
-    /// alike.
+    /// [`UpdateError::Closure`] with what `run` returned: nothing of the step remains, and the batch may
+    /// go on. Any other error, or that of an earlier step that failed when it was run again, ends the
+    /// batch: every further step is [`UpdateError::Stopped`].
     pub fn step(
         &mut self,
         run: impl FnMut(&mut Transaction<'_>) -> Result<(), E> + 'b,
     ) -> Result<(), UpdateError<E>> {
+        if self.stopped {
+            return Err(UpdateError::Stopped);
+        }
         let mut run: Step<'b, E> = Box::new(run);
-        let shared = self.shared;
-        let open = self.open.get_or_insert_with(|| Transaction::begin(shared));
-        if let Err(error) = run(open) {
-            // The step may have written before it failed: without it, from the beginning.
-            self.open = None;
+        self.run(&mut run)?;
+        if self.is_overfull() && !self.steps.is_empty() {
+            // Too much together, perhaps not apart.
             self.replay()?;
-            return Err(UpdateError::Closure(error));
+            self.flush()?;
+            self.run(&mut run)?;
         }
         self.steps.push(run);
         if self.is_full() { self.flush() } else { Ok(()) }
+    }
+
+    fn run(&mut self, run: &mut Step<'b, E>) -> Result<(), UpdateError<E>> {
+        let shared = self.shared;
+        let open = self.open.get_or_insert_with(|| Transaction::begin(shared));
+        let Err(error) = run(open) else {
+            return Ok(());
+        };
+        // The step may have written before it failed: without it, from the beginning.
+        self.replay()?;
+        Err(UpdateError::Closure(error))
+    }
+
+    /// Whether the open transaction has more changes than one may commit.
+    fn is_overfull(&self) -> bool {
+        let changes_max = self.shared.config.transaction_changes_max;
+        let mut open = self.open.iter();
+        open.any(|open| open.changes() > changes_max)
     }
 
     fn is_full(&self) -> bool {
@@ -105,12 +126,23 @@ impl<'b, E> Batch<'b, E> {
 
     /// Runs the steps of the open transaction on a new one.
     fn replay(&mut self) -> Result<(), UpdateError<E>> {
+        self.open = None;
         let mut open = Transaction::begin(self.shared);
-        for run in &mut self.steps {
-            run(&mut open).map_err(UpdateError::Closure)?;
+        let replayed = self.steps.iter_mut().try_for_each(|run| run(&mut open));
+        match replayed {
+            Ok(()) => {
+                self.open = Some(open);
+                Ok(())
+            }
+            Err(error) => Err(self.stop(UpdateError::Closure(error))),
         }
-        self.open = Some(open);
-        Ok(())
+    }
+
+    /// Nothing more is committed.
+    fn stop(&mut self, error: UpdateError<E>) -> UpdateError<E> {
+        (self.stopped, self.open) = (true, None);
+        self.steps.clear();
+        error
     }
 
     fn flush(&mut self) -> Result<(), UpdateError<E>> {
@@ -127,26 +159,16 @@ impl<'b, E> Batch<'b, E> {
                     self.steps.clear();
                     return Ok(());
                 }
-                Err(CommitError::Conflict { .. } | CommitError::Duplicate(_)) => {
-                    back_off(attempt);
-                    self.replay()?;
-                }
-                Err(CommitError::TooOld { snapshot, oldest }) => {
-                    return Err(UpdateError::TooOld { snapshot, oldest });
-                }
-                Err(CommitError::TooLarge {
-                    changes,
-                    changes_max,
-                }) => {
-                    return Err(UpdateError::TooLarge {
-                        changes,
-                        changes_max,
-                    });
-                }
+                Err(error) => match UpdateError::unless_retried(error) {
+                    None => {
+                        back_off(attempt);
+                        self.replay()?;
+                    }
+                    Some(error) => return Err(self.stop(error)),
+                },
             }
         }
-        self.open = None;
-        Err(UpdateError::Conflict { attempts })
+        Err(self.stop(UpdateError::Conflict { attempts }))
     }
 }
 
@@ -160,6 +182,7 @@ pub(crate) fn batch<'b, E>(
         open: None,
         steps: Vec::new(),
         report: BatchReport::default(),
+        stopped: false,
     };
     let ran = run(&mut batch);
     // What succeeded before an error is committed all the same: each step stands for itself.

@@ -23,6 +23,24 @@ pub(crate) fn back_off(attempt: u32) {
     }
 }
 
+impl<E> UpdateError<E> {
+    /// The error of a commit that is of no use to try again; `None` for one that is.
+    pub(super) fn unless_retried(error: CommitError) -> Option<Self> {
+        match error {
+            // The closure, run again, sees who has the value, and decides.
+            CommitError::Conflict { .. } | CommitError::Duplicate(_) => None,
+            CommitError::TooOld { snapshot, oldest } => Some(Self::TooOld { snapshot, oldest }),
+            CommitError::TooLarge {
+                changes,
+                changes_max,
+            } => Some(Self::TooLarge {
+                changes,
+                changes_max,
+            }),
+        }
+    }
+}
+
 /// Runs `run` on transactions until one commits.
 pub(crate) fn update<R, E>(
     shared: &Shared,
@@ -34,19 +52,10 @@ pub(crate) fn update<R, E>(
         let answer = run(&mut transaction).map_err(UpdateError::Closure)?;
         match transaction.commit_changes() {
             Ok(version) => return Ok((answer, version)),
-            // The closure, run again, sees who has the value, and decides.
-            Err(CommitError::Conflict { .. } | CommitError::Duplicate(_)) => {}
-            Err(CommitError::TooOld { snapshot, oldest }) => {
-                return Err(UpdateError::TooOld { snapshot, oldest });
-            }
-            Err(CommitError::TooLarge {
-                changes,
-                changes_max,
-            }) => {
-                return Err(UpdateError::TooLarge {
-                    changes,
-                    changes_max,
-                });
+            Err(error) => {
+                if let Some(error) = UpdateError::unless_retried(error) {
+                    return Err(error);
+                }
             }
         }
         drop(transaction);

@@ -133,13 +133,16 @@ impl Watcher {
 
     fn fetch_commit(&mut self, guard: &Guard<'_>, commit: &Commit) {
         let version = Version::new(commit.number());
+        // Kept only when the commit is through: a comparison of the user's may panic, and the commit
+        // is then read again.
+        let mut fetched = VecDeque::new();
         if commit.tables() & self.tables != 0 {
             for write in commit.writes() {
                 let schema = &self.shared.schema;
                 if self.filter.may_match(guard, schema, write) {
                     let table = schema.kernel().table(usize::from(write.table));
                     let (old, new) = table.images(guard, write);
-                    self.fetched.push_back(Event::Change(AnyChange {
+                    fetched.push_back(Event::Change(AnyChange {
                         table: table.name(),
                         version,
                         old,
@@ -148,8 +151,9 @@ impl Watcher {
                 }
             }
         }
-        if !self.fetched.is_empty() || self.filter.wants_every_commit() {
-            self.fetched.push_back(Event::Commit(version));
+        if !fetched.is_empty() || self.filter.wants_every_commit() {
+            fetched.push_back(Event::Commit(version));
+            self.fetched = fetched;
         }
     }
 

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::check::{outcomes, spawn};
+use super::tables;
+use crate::kernel::reading::SharedHold;
 use crate::kernel::testing::{Txn, cell, kernel};
 use crate::kernel::{Kind, Limits};
+use crate::sync::thread;
 
 const LIMITS: Limits = Limits {
     retention: 0,
@@ -63,7 +66,7 @@ fn read_during_a_freeing() {
 /// T2: one claims commits for cutting and stops, another trims: what is claimed is still cut.
 #[test]
 fn trim_during_a_cut() {
-    let seen = outcomes(3, || {
+    let seen = outcomes(2, || {
         let kernel = kernel(LIMITS);
         let cell = cell(&kernel, 1);
         for value in 1..=4 {
@@ -81,4 +84,157 @@ fn trim_during_a_cut() {
         cell.chain(&guard)
     });
     assert_eq!(seen, BTreeSet::from([vec![4]]));
+}
+
+/// S3: a list takes the place of links that a long snapshot walks.
+#[test]
+fn compaction_during_a_read() {
+    let seen = outcomes(2, || {
+        let kernel = tables::plain(LIMITS);
+        assert_eq!(tables::put(&kernel, 1, Some(10)), Ok(1));
+        let old = SharedHold::begin(&kernel, Kind::Reader);
+        for number in 2..=3 {
+            assert_eq!(tables::put(&kernel, 1, Some(number * 10)), Ok(number));
+        }
+        let writer = spawn(&kernel, |kernel| {
+            assert_eq!(tables::put(kernel, 1, Some(40)), Ok(4));
+            // Ripe by the third: the links below the list are cut, and released.
+            for _ in 0..3 {
+                kernel.collect();
+            }
+        });
+        let found = tables::get(&kernel, old.reading(), 1);
+        writer.join().expect("no panic");
+        let again = tables::get(&kernel, old.reading(), 1);
+        (found, again, tables::look(&kernel, 1))
+    });
+    let old = Some((1, 10));
+    assert_eq!(seen, BTreeSet::from([(old, old, Some((4, 40)))]));
+}
+
+/// X1: the list is cut off by the log's collection while its reader ends and another begins.
+#[test]
+fn cut_of_a_list_during_a_read() {
+    let seen = outcomes(2, || {
+        let kernel = tables::plain(LIMITS);
+        assert_eq!(tables::put(&kernel, 1, Some(10)), Ok(1));
+        let old = SharedHold::begin(&kernel, Kind::Reader);
+        for number in 2..=4 {
+            assert_eq!(tables::put(&kernel, 1, Some(number * 10)), Ok(number));
+        }
+        let collector = spawn(&kernel, |kernel| {
+            for _ in 0..3 {
+                kernel.collect();
+            }
+        });
+        let found = tables::get(&kernel, old.reading(), 1);
+        drop(old);
+        let newest = tables::look(&kernel, 1);
+        collector.join().expect("no panic");
+        (found, newest)
+    });
+    assert_eq!(seen, BTreeSet::from([(Some((1, 10)), Some((4, 40)))]));
+}
+
+/// E2: a handle keeps its object, whatever is released meanwhile.
+#[test]
+fn a_handle_against_the_last_release() {
+    let seen = outcomes(2, || {
+        let kernel = tables::plain(LIMITS);
+        assert_eq!(tables::put(&kernel, 1, Some(10)), Ok(1));
+        assert_eq!(tables::put(&kernel, 1, Some(20)), Ok(2));
+        let collector = spawn(&kernel, |kernel| {
+            assert_eq!(tables::put(kernel, 1, Some(30)), Ok(3));
+            for _ in 0..4 {
+                kernel.collect();
+            }
+        });
+        let handle = tables::handle(&kernel, 1).expect("it is there");
+        let found = handle.object().get();
+        collector.join().expect("no panic");
+        assert_eq!(handle.object().get(), found);
+        let copy = handle.clone();
+        drop(handle);
+        copy.object().get()
+    });
+    assert_eq!(seen, BTreeSet::from([20, 30]));
+}
+
+/// E2: of two who give back the last holds one frees, after what the other did.
+#[test]
+fn two_last_handles() {
+    let seen = outcomes(3, || {
+        let kernel = tables::plain(LIMITS);
+        assert_eq!(tables::put(&kernel, 1, Some(10)), Ok(1));
+        let mine = tables::handle(&kernel, 1).expect("it is there");
+        let theirs = mine.clone();
+        drop(kernel);
+        let other = thread::spawn(move || {
+            theirs.object().mark(11);
+            drop(theirs);
+        });
+        let seen = mine.object().get();
+        drop(mine);
+        other.join().expect("no panic");
+        seen
+    });
+    assert_eq!(seen, BTreeSet::from([10, 11]));
+}
+
+/// The residual list: a record that a snapshot kept from being cut is cut by one of two sweepers
+/// when the snapshot has ended, and its claim is given back.
+#[test]
+fn residual_list_once() {
+    let seen = outcomes(2, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        let write = |value| Txn::begin(&kernel).commit(&[(cell, value)]);
+        assert_eq!(write(Some(10)), Ok(1));
+        let old = SharedHold::begin(&kernel, Kind::Reader);
+        for number in 2..=4 {
+            assert_eq!(write(Some(number * 10)), Ok(number));
+        }
+        // Behind by more than the horizon should be: put away.
+        for _ in 0..2 {
+            kernel.collect();
+        }
+        assert!(cell.is_residual(), "nothing was put away");
+        let sweeper = spawn(&kernel, |kernel| {
+            kernel.collect();
+        });
+        drop(old);
+        kernel.collect();
+        sweeper.join().expect("no panic");
+        kernel.collect();
+        let guard = kernel.domain.pin();
+        (cell.chain(&guard), cell.is_residual(), cell.claims())
+    });
+    assert_eq!(seen, BTreeSet::from([(vec![4], false, 0)]));
+}
+
+/// The residual list while the snapshot that fills it ends and the record is put back.
+#[test]
+fn a_snapshot_ends_during_a_sweep() {
+    let seen = outcomes(1, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        let write = |value| Txn::begin(&kernel).commit(&[(cell, value)]);
+        assert_eq!(write(Some(10)), Ok(1));
+        let old = SharedHold::begin(&kernel, Kind::Reader);
+        for number in 2..=4 {
+            assert_eq!(write(Some(number * 10)), Ok(number));
+        }
+        let collector = spawn(&kernel, |kernel| {
+            kernel.collect();
+        });
+        drop(old);
+        kernel.collect();
+        collector.join().expect("no panic");
+        for _ in 0..3 {
+            kernel.collect();
+        }
+        let guard = kernel.domain.pin();
+        (cell.chain(&guard), cell.is_residual(), cell.claims())
+    });
+    assert_eq!(seen, BTreeSet::from([(vec![4], false, 0)]));
 }

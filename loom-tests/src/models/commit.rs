@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
+use super::tables;
 use crate::kernel::testing::{Cell, Txn, append_only, cell, kernel};
 use crate::kernel::{Kernel, Kind, Limits};
 
@@ -202,4 +203,49 @@ fn a_reader_beside_two_commits() {
     ];
     assert!(seen.is_subset(&BTreeSet::from(expected)), "{seen:?}");
     assert!(seen.contains(&(1, [1, 1])) && seen.len() > 1, "{seen:?}");
+}
+
+/// C1 on a table, the whole path: index, staging, log, install.
+#[test]
+fn lost_update_in_a_table() {
+    let seen = outcomes(1, || {
+        let kernel = tables::plain(LIMITS);
+        assert_eq!(tables::put(&kernel, 1, Some(10)), Ok(1));
+        let other = spawn(&kernel, |kernel| tables::add(kernel, 1));
+        let mine = tables::add(&kernel, 1);
+        let theirs = other.join().expect("no panic");
+        let done = [mine, theirs].iter().filter(|one| one.is_ok()).count() as u64;
+        let (_, value) = tables::look(&kernel, 1).expect("it is there");
+        assert_eq!(value, 10 + done, "an update is lost");
+        (mine, theirs)
+    });
+    let expected = [
+        (Ok(2), Err(2)),
+        (Err(2), Ok(2)),
+        (Ok(2), Ok(3)),
+        (Ok(3), Ok(2)),
+    ];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// Two create one key: one record, and one of them conflicts or comes later.
+#[test]
+fn two_creations_of_a_key() {
+    let seen = outcomes(1, || {
+        let kernel = tables::plain(LIMITS);
+        let other = spawn(&kernel, |kernel| tables::put(kernel, 1, Some(20)));
+        let mine = tables::put(&kernel, 1, Some(10));
+        let theirs = other.join().expect("no panic");
+        let (number, value) = tables::look(&kernel, 1).expect("it is there");
+        let last = if theirs == Ok(number) { 20 } else { 10 };
+        assert_eq!(value, last);
+        (mine, theirs)
+    });
+    let expected = [
+        (Ok(1), Err(1)),
+        (Err(1), Ok(1)),
+        (Ok(1), Ok(2)),
+        (Ok(2), Ok(1)),
+    ];
+    assert_eq!(seen, BTreeSet::from(expected));
 }

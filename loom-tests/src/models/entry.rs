@@ -4,9 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
+use super::tables;
+use crate::kernel::Limits;
 use crate::kernel::entry::Entry;
 use crate::kernel::testing::{Cell, release_entry, release_keys, shared_keys};
 use crate::sync::{AtomicU64, Ordering};
+
+const LIMITS: Limits = Limits {
+    retention: 0,
+    log_commits: 8,
+    watch_commits: 0,
+};
 
 struct World {
     entry: Entry<u64, u64>,
@@ -117,4 +125,29 @@ fn a_key_set_of_two_versions() {
         (last, theirs)
     });
     assert_eq!(seen, BTreeSet::from([(true, false), (false, true)]));
+}
+
+/// I1 in a table: a value comes back while the entry of its first use is released and freed.
+#[test]
+fn a_value_comes_back() {
+    let seen = outcomes(1, || {
+        let (kernel, index) = tables::indexed(LIMITS);
+        for (number, value) in (1..).zip([5, 6]) {
+            assert_eq!(tables::put(&kernel, 1, Some(value)), Ok(number));
+        }
+        // The first version is cut, and ripe with the next turn.
+        for _ in 0..2 {
+            kernel.collect();
+        }
+        let collector = spawn(&kernel, |kernel| {
+            for _ in 0..2 {
+                kernel.collect();
+            }
+        });
+        let made = tables::put(&kernel, 1, Some(5));
+        let found = tables::find(&kernel, &index, 5);
+        collector.join().expect("no panic");
+        (made, found, tables::find(&kernel, &index, 5))
+    });
+    assert_eq!(seen, BTreeSet::from([(Ok(3), vec![1], vec![1])]));
 }

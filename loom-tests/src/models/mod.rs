@@ -9,5 +9,6 @@ mod ordered;
 mod point;
 mod reclaim;
 mod record;
+mod tables;
 mod wake;
 mod watch;

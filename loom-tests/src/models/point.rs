@@ -177,23 +177,19 @@ fn unique_insert_after_a_resize() {
     assert_eq!(seen, BTreeSet::from([(10, 10), (20, 20)]));
 }
 
-/// H1: a node dies and is removed and freed while its table is copied.
+/// H1: a node dies and is removed and freed while its table is copied, which is left half done.
 #[test]
 fn removal_during_a_copy() {
     let seen = outcomes(2, || {
         let model = Model::new(&[1]);
         let other = spawn(&model, |model| model.reap(1));
         model.enter(3, 10);
-        model.enter(16, 10);
         let dead = other.join().expect("no panic");
         let left = model.finish();
         assert_eq!(left.contains(&1), !dead, "a removed node stands somewhere");
         (dead, left)
     });
-    assert_eq!(
-        seen,
-        BTreeSet::from([(true, vec![3, 16]), (false, vec![1, 3, 16])])
-    );
+    assert_eq!(seen, BTreeSet::from([(true, vec![3]), (false, vec![1, 3])]));
 }
 
 /// H1 when it was copied already by another.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
+use super::tables;
 use crate::kernel::record::Unclaimed;
 use crate::kernel::testing::{Cell, Txn, cell, kernel};
 use crate::kernel::{Kernel, Limits};
@@ -136,4 +137,25 @@ fn two_reapers() {
         (mine, other.join().expect("no panic"))
     });
     assert_eq!(seen, BTreeSet::from([(true, false), (false, true)]));
+}
+
+/// R1 in a table: a deleted key is written again while its record is reaped and freed.
+#[test]
+fn reap_during_a_creation_in_a_table() {
+    let seen = outcomes(1, || {
+        let kernel = tables::plain(LIMITS);
+        assert_eq!(tables::put(&kernel, 1, Some(10)), Ok(1));
+        assert_eq!(tables::put(&kernel, 1, None), Ok(2));
+        let collector = spawn(&kernel, |kernel| {
+            for _ in 0..4 {
+                kernel.collect();
+            }
+        });
+        let made = tables::put(&kernel, 1, Some(20));
+        let found = tables::look(&kernel, 1);
+        collector.join().expect("no panic");
+        assert_eq!(tables::look(&kernel, 1), found);
+        (made, found)
+    });
+    assert_eq!(seen, BTreeSet::from([(Ok(3), Some((3, 20)))]));
 }

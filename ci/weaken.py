@@ -1,0 +1,478 @@
+#!/usr/bin/env python3
+"""Gives the loom models teeth: breaks the kernel in one place at a time and wants a model to fail.
+
+Two kinds of places:
+  orderings  each Acquire, Release and AcqRel of a file that has models becomes Relaxed, and each
+             fence is left out;
+  protocols  traps of the design, as changes of the text (PROTOCOLS below).
+
+All places are put into one copy of the tree, each behind a switch that an environment variable
+turns, so that there is one build. Places that no model can miss are listed in weaken-allow.txt,
+each with its reason. Exit code 1: a place survived that is not listed there, or a model fails with
+nothing broken.
+
+  ci/weaken.py                          everything (a nightly job)
+  ci/weaken.py --sample 6 --seed 17     a few places
+  ci/weaken.py --file wake              the places of src/kernel/wake.rs
+  ci/weaken.py --file wake --line 104   one of them
+  ci/weaken.py --protocols              only the traps
+  ci/weaken.py --list                   the places, without running anything
+"""
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+KERNEL = "src/kernel/"
+ALLOWED = pathlib.Path(__file__).with_name("weaken-allow.txt")
+
+# Which models a file's orderings are the business of.
+MODELS = {
+    "reclaim.rs": ["reclaim"],
+    "session.rs": ["reclaim", "horizon"],
+    "horizon.rs": ["horizon", "commit", "chain"],
+    "log.rs": ["log", "commit", "watch"],
+    "chain.rs": ["commit", "chain"],
+    "clock.rs": ["commit"],
+    "record.rs": ["record"],
+    "entry.rs": ["entry"],
+    "wake.rs": ["wake"],
+    "residual.rs": ["chain"],
+    "collect.rs": ["chain", "record"],
+    "mod.rs": ["watch"],
+    "table.rs": ["commit", "record", "entry"],
+    "point/mod.rs": ["point"],
+    "point/table.rs": ["point"],
+    "point/migrate.rs": ["point"],
+    "ordered/mod.rs": ["ordered"],
+    "ordered/insert.rs": ["ordered"],
+    "ordered/rebuild.rs": ["ordered"],
+    "ordered/node.rs": ["ordered"],
+    "ordered/path.rs": ["ordered"],
+    "ordered/scan.rs": ["ordered"],
+    "ordered/word.rs": ["ordered"],
+}
+
+# A trap: its name, the file, the text that is right, the text that falls into it ("ON" is the
+# switch), and the models. White space does not count.
+PROTOCOLS = [
+    (
+        "D2: installs over whatever stands at the head",
+        "chain.rs",
+        "if installed >= number {",
+        "if !ON && installed >= number {",
+        ["commit"],
+    ),
+    (
+        "D3: the watermark is not read again after the announcement",
+        "horizon.rs",
+        "let version = self.visible();",
+        "let version = if ON { bound } else { self.visible() };",
+        ["horizon"],
+    ),
+    (
+        "D8: no sequence in the reaper's comparison",
+        "record.rs",
+        "let claimed = state.wrapping_add(CLAIM + SEQUENCE);",
+        "let claimed = state.wrapping_add(if ON { CLAIM } else { CLAIM + SEQUENCE });",
+        ["record"],
+    ),
+    (
+        "D9: an entry's last release kills without a comparison",
+        "entry.rs",
+        "if before != 1 { return false; }",
+        "if before != 1 { return false; }"
+        " if ON { self.holds.fetch_or(DEAD, Ordering::AcqRel); return true; }",
+        ["entry"],
+    ),
+    (
+        "D10: the links below a list are cut at once",
+        "prepared.rs",
+        "if !staged.compacted.is_null() {",
+        "if !staged.compacted.is_null() && ON {"
+        " let old: &super::chain::VersionHeader ="
+        " unsafe { super::reclaim::at(staged.compacted) };"
+        " match old.cut() {"
+        " super::chain::Older::One(older) => garbage.defer(older, Work::Link),"
+        " super::chain::Older::List(older) => garbage.defer(older, Work::List),"
+        " super::chain::Older::End => {} }"
+        " garbage.defer(staged.compacted.cast_mut(), Work::Link);"
+        " } else if !staged.compacted.is_null() {",
+        ["chain"],
+    ),
+    (
+        "D12: the watermark passes a hole",
+        "clock.rs",
+        "if let Some(end) = run {",
+        "let own = (ON && self.log.is_installed(guard, number)).then_some(number);"
+        " if let Some(end) = own.or(run) {",
+        ["commit"],
+    ),
+    (
+        "D12: the watermark moves before the heads do",
+        "clock.rs",
+        "unsafe { chain::install(commit) };",
+        "if ON { self.log.set_installed(guard, number); } unsafe { chain::install(commit) };",
+        ["commit"],
+    ),
+    (
+        "E1: reclaimed one epoch after the retirement",
+        "reclaim.rs",
+        "let ripe = unsafe { (*bag).stamp } + 2 <= epoch;",
+        "let ripe = unsafe { (*bag).stamp } + if ON { 1 } else { 2 } <= epoch;",
+        ["reclaim"],
+    ),
+    (
+        "E1: the epoch moves on past whoever is pinned",
+        "reclaim.rs",
+        "if seen != IDLE && seen >> 1 != epoch {",
+        "if !ON && seen != IDLE && seen >> 1 != epoch {",
+        ["reclaim"],
+    ),
+    (
+        "E2: a link is released at once",
+        "reclaim.rs",
+        "work: super::collect::Work) {",
+        "work: super::collect::Work) {"
+        " if ON && work == super::collect::Work::Link {"
+        " return unsafe { super::collect::release(None, work, pointer.cast()) }; }",
+        ["chain"],
+    ),
+    (
+        "E2: the last handle does not look whether it is the last",
+        "chain.rs",
+        "== 1 { let free = header.free;",
+        "<= 1 + u32::from(ON) { let free = header.free;",
+        ["chain"],
+    ),
+    (
+        "T1: a commit is freed when it is taken out",
+        "log.rs",
+        "garbage.defer(commit, Work::Commit);",
+        "if ON { unsafe { super::collect::release(None, Work::Commit, commit.cast()); } }"
+        " else { garbage.defer(commit, Work::Commit); }",
+        ["log", "watch"],
+    ),
+    (
+        "T2: a range is claimed for cutting first and looked up then",
+        "collect.rs",
+        "for commit in commits {",
+        "let numbers: Vec<u64> = commits.iter().map(|commit| commit.number()).collect();"
+        " let commits = numbers.into_iter().zip(commits).filter_map(|(number, commit)|"
+        " match (ON, self.log.at(&guard, number)) {"
+        " (false, _) => Some(commit),"
+        " (true, super::log::Slot::Commit(commit)) => Some(commit),"
+        " (true, _) => None });"
+        " for commit in commits {",
+        ["chain"],
+    ),
+    (
+        "W1: a committer takes the list and wakes nobody",
+        "wake.rs",
+        "waiter.wake();",
+        "if !ON { waiter.wake(); }",
+        ["wake"],
+    ),
+    (
+        "G5: a segment that came too late is written",
+        "log.rs",
+        "if number <= self.trimmed() { return Append::Taken(commit); }",
+        "if !ON && number <= self.trimmed() { return Append::Taken(commit); }",
+        ["log"],
+    ),
+    (
+        "H2: a snapshot is given below the floor",
+        "horizon.rs",
+        "if version < floor {",
+        "if !ON && version < floor {",
+        ["horizon"],
+    ),
+]
+
+STRONG = re.compile(r"\bOrdering::(Acquire|Release|AcqRel)\b")
+FENCE = re.compile(r"(?<![\w:])fence\(Ordering::(\w+)\);")
+FUNCTION = re.compile(r"\bfn\s+(\w+)")
+SWITCH = """
+/// Put in by ci/weaken.py.
+pub(crate) mod weaken {
+    use std::sync::OnceLock;
+    use std::sync::atomic::Ordering;
+
+    pub(crate) fn on(place: u32) -> bool {
+        static BROKEN: OnceLock<u32> = OnceLock::new();
+        let read = || std::env::var("WEAKEN").map_or(0, |place| place.parse().unwrap());
+        *BROKEN.get_or_init(read) == place
+    }
+
+    pub(crate) fn order(place: u32, strong: Ordering) -> Ordering {
+        if on(place) { Ordering::Relaxed } else { strong }
+    }
+}
+"""
+
+
+@dataclass
+class Place:
+    """One thing to break."""
+
+    number: int
+    file: str
+    line: int
+    what: str
+    models: list = field(default_factory=list)
+    protocol: bool = False
+
+    def name(self):
+        return f"{self.file}:{self.line} {self.what}"
+
+    def key(self):
+        """What the list of the allowed calls it: without the line, which moves."""
+        return f"{self.file} {self.what}"
+
+
+def without_tests(lines):
+    """Where a file's own tests begin."""
+    for at, line in enumerate(lines):
+        if line.strip() == "#[cfg(test)]" and not line.startswith(" "):
+            return at
+    return len(lines)
+
+
+def break_orderings(file, text, places):
+    """The text with a switch at each ordering and fence."""
+    lines = text.split("\n")
+    function, seen = "-", {}
+    for at in range(without_tests(lines)):
+        code, comment = lines[at], ""
+        if code.lstrip().startswith("//"):
+            continue
+        found = FUNCTION.search(code)
+        if found:
+            function = found.group(1)
+
+        def place(what):
+            seen[(function, what)] = seen.get((function, what), 0) + 1
+            named = f"{function} {what} {seen[(function, what)]}"
+            number = len(places) + 1
+            places.append(Place(number, KERNEL + file, at + 1, named, MODELS[file]))
+            return number
+
+        def fence(found):
+            number = place(f"fence-{found.group(1)}")
+            return f"if !crate::sync::weaken::on({number}) {{ {found.group(0)} }}"
+
+        def order(found):
+            number = place(found.group(1))
+            return f"crate::sync::weaken::order({number}, {found.group(0)})"
+
+        if FENCE.search(code):
+            lines[at] = FENCE.sub(fence, code) + comment
+        else:
+            lines[at] = STRONG.sub(order, code) + comment
+    return "\n".join(lines)
+
+
+def break_protocol(protocol, texts, places):
+    """Puts a trap into the text of its file."""
+    name, file, right, wrong, models = protocol
+    words = [re.escape(word) for word in right.split()]
+    pattern = re.compile(r"\s+".join(words))
+    found = pattern.findall(texts[file])
+    if len(found) != 1:
+        sys.exit(f"{name}: the text is {len(found)} times in {file}; correct the script")
+    start = pattern.search(texts[file]).start()
+    line = texts[file].count("\n", 0, start) + 1
+    place = Place(len(places) + 1, KERNEL + file, line, name, models, protocol=True)
+    places.append(place)
+    switch = f"crate::sync::weaken::on({place.number})"
+    wrong = re.sub(r"\bON\b", lambda _: switch, wrong)
+    texts[file] = pattern.sub(lambda _: wrong, texts[file])
+
+
+def break_all(tree):
+    """Puts all places into the tree; what they are."""
+    texts, places = {}, []
+    for file in MODELS:
+        path = tree / KERNEL / file
+        if path.exists():
+            texts[file] = break_orderings(file, path.read_text(), places)
+    for protocol in PROTOCOLS:
+        file = protocol[1]
+        if file not in texts:
+            texts[file] = (tree / KERNEL / file).read_text()
+        break_protocol(protocol, texts, places)
+    for file, text in texts.items():
+        (tree / KERNEL / file).write_text(text)
+    door = tree / "src/sync.rs"
+    door.write_text(door.read_text() + SWITCH)
+    return places
+
+
+def build(tree, target):
+    """Builds the models of the tree; their program."""
+    environment = dict(
+        os.environ,
+        RUSTFLAGS="--cfg loom -A warnings",
+        CARGO_TARGET_DIR=str(target),
+        CARGO_PROFILE_RELEASE_LTO="off",
+        CARGO_PROFILE_RELEASE_DEBUG="0",
+        CARGO_PROFILE_RELEASE_CODEGEN_UNITS="16",
+    )
+    command = ["cargo", "test", "--release", "-p", "loom-tests", "--lib", "--no-run"]
+    built = subprocess.run(
+        command, cwd=tree, env=environment, capture_output=True, text=True, check=False
+    )
+    found = re.search(r"Executable.*\((.*)\)", built.stderr)
+    if built.returncode != 0 or not found:
+        sys.exit(built.stderr)
+    program = pathlib.Path(found.group(1))
+    return program if program.is_absolute() else tree / program
+
+
+def run(program, model, place, seconds_max):
+    """Runs one model with one place broken: "held", "failed" or "endless", and the seconds."""
+    environment = dict(os.environ, WEAKEN=str(place), RUST_BACKTRACE="0")
+    started = time.monotonic()
+    try:
+        ran = subprocess.run(
+            [program, "--exact", model, "--test-threads", "1"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=seconds_max,
+            check=False,
+        )
+        outcome = "held" if ran.returncode == 0 else "failed"
+    except subprocess.TimeoutExpired:
+        outcome = "endless"
+    return outcome, time.monotonic() - started
+
+
+def judge(program, place, durations, options):
+    """Who catches a broken place: the model's name, or none."""
+    of_place = [name for name in durations if name.split("::")[1] in place.models]
+    for model in sorted(of_place, key=durations.get):
+        seconds_max = min(options.seconds, 30 + 10 * durations[model])
+        outcome, _ = run(program, model, place.number, seconds_max)
+        if outcome == "failed":
+            return model.removeprefix("models::")
+    return None
+
+
+def allowed():
+    """Key to reason."""
+    reasons = {}
+    lines = ALLOWED.read_text().splitlines() if ALLOWED.exists() else []
+    for line in lines:
+        if line.strip() and not line.startswith("#"):
+            key, _, reason = line.partition(": ")
+            if not reason.strip():
+                sys.exit(f"{ALLOWED.name}: no reason: {line}")
+            reasons[" ".join(key.split())] = reason.strip()
+    return reasons
+
+
+def choose(places, options):
+    """The places that are asked for."""
+    chosen = places
+    if options.file:
+        named = options.file.removesuffix(".rs") + ".rs"
+        chosen = [place for place in chosen if place.file == KERNEL + named]
+    if options.line:
+        chosen = [place for place in chosen if place.line == options.line]
+    if options.protocols:
+        chosen = [place for place in chosen if place.protocol]
+    if options.sample:
+        seed = options.seed if options.seed is not None else time.time_ns()
+        print(f"seed {seed}")
+        reasons = allowed()
+        chosen = [place for place in chosen if place.key() not in reasons]
+        count = min(options.sample, len(chosen))
+        chosen = sorted(random.Random(seed).sample(chosen, count), key=lambda place: place.number)
+    return chosen
+
+
+def baseline(program, chosen, options):
+    """Runs the models with nothing broken: how long each takes."""
+    listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True)
+    names = re.findall(r"^(models::\S+): test$", listed.stdout, re.MULTILINE)
+    wanted = {model for place in chosen for model in place.models}
+    names = [name for name in names if name.split("::")[1] in wanted]
+    durations = {}
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        runs = {name: pool.submit(run, program, name, 0, options.seconds) for name in names}
+        for name, ran in runs.items():
+            outcome, seconds = ran.result()
+            if outcome == "endless":
+                print(f"{name} takes too long and is left out", flush=True)
+            elif outcome != "held":
+                sys.exit(f"{name} {outcome} with nothing broken")
+            else:
+                durations[name] = seconds
+    total = sum(durations.values())
+    print(f"{len(durations)} models hold with nothing broken, in {total:.0f} s", flush=True)
+    return durations
+
+
+def report(program, chosen, durations, options):
+    """Breaks the chosen places, one at a time; those that survive and should not."""
+    reasons, survived = allowed(), []
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        judged = [pool.submit(judge, program, place, durations, options) for place in chosen]
+        for place, result in zip(chosen, judged):
+            catcher, reason = result.result(), reasons.get(place.key())
+            if catcher and reason:
+                verdict = f"caught by {catcher}; take it off the list of the allowed"
+            elif catcher:
+                verdict = f"caught by {catcher}"
+            elif reason:
+                verdict = f"survives: {reason}"
+            else:
+                verdict = "SURVIVED"
+                survived.append(place)
+            print(f"{place.name()} -> {verdict}", flush=True)
+    return survived
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--file", help="only this file of the kernel, as in log or point/table")
+    parser.add_argument("--line", type=int, help="only this line of the file")
+    parser.add_argument("--list", action="store_true", help="list the places and stop")
+    parser.add_argument("--protocols", action="store_true", help="only the traps")
+    parser.add_argument("--sample", type=int, help="only so many places, drawn at random")
+    parser.add_argument("--seed", type=int, help="which ones")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="models run at once")
+    parser.add_argument("--seconds", type=float, default=600, help="a model's time at most")
+    parser.add_argument("--target", help="a target directory to keep")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="weaken-") as scratch:
+        tree = pathlib.Path(scratch) / "tree"
+        ignored = shutil.ignore_patterns("target", ".git", "corpus", "artifacts")
+        shutil.copytree(ROOT, tree, ignore=ignored)
+        places = break_all(tree)
+        chosen = choose(places, options)
+        if options.list:
+            for place in chosen:
+                print(place.name())
+            return 0
+        if not chosen:
+            sys.exit("no such place")
+        program = build(tree, options.target or pathlib.Path(scratch) / "target")
+        survived = report(program, chosen, baseline(program, chosen, options), options)
+    print(f"{len(chosen) - len(survived)} of {len(chosen)} places are caught or allowed")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+//! A kernel with one real table, and transactions of one write.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use crate::kernel::log::Slot;
+use crate::kernel::prepared::{Attempt, Prepared};
+use crate::kernel::reading::{Handle, LocalHold, Reading};
+use crate::kernel::secondary::Secondary;
+use crate::kernel::table::{Put, Table};
+use crate::kernel::testing::Value;
+use crate::kernel::{Kernel, Kind, Limits};
+use crate::version::Moment;
+
+pub(super) type Numbers = Table<u64, Value>;
+pub(super) type ByValue = Secondary<u64, Value, u64>;
+
+/// A kernel with a table of numbers.
+pub(super) fn plain(limits: Limits) -> Arc<Kernel> {
+    let table = Numbers::new((0, "numbers"), 0, Vec::new(), Box::new(()));
+    Kernel::new(limits, vec![Box::new(table)])
+}
+
+/// The same with an index by value.
+pub(super) fn indexed(limits: Limits) -> (Arc<Kernel>, Arc<ByValue>) {
+    let values = |value: &Value| smallvec![value.get()];
+    let index = Arc::new(ByValue::new(0, 0, "value", values));
+    let indexes: Vec<Arc<_>> = vec![Arc::clone(&index) as _];
+    let table = Numbers::new((0, "numbers"), 0, indexes, Box::new(()));
+    (Kernel::new(limits, vec![Box::new(table)]), index)
+}
+
+fn table(kernel: &Kernel) -> &Numbers {
+    let table = kernel.table(0).as_any().downcast_ref();
+    table.expect("the table of numbers")
+}
+
+fn hash(key: u64) -> u64 {
+    key << 58 | key
+}
+
+pub(super) fn get(kernel: &Kernel, reading: Reading<'_>, key: u64) -> Option<(u64, u64)> {
+    let found = table(kernel).get(reading, hash(key), |other| *other == key)?;
+    Some((found.number(), found.object().get()))
+}
+
+/// What the newest snapshot shows.
+pub(super) fn look(kernel: &Kernel, key: u64) -> Option<(u64, u64)> {
+    get(kernel, LocalHold::begin(kernel, Kind::Reader).reading(), key)
+}
+
+pub(super) fn handle(kernel: &Kernel, key: u64) -> Option<Handle<Value>> {
+    let hold = LocalHold::begin(kernel, Kind::Reader);
+    let table = table(kernel);
+    let found = table.get(hold.reading(), hash(key), |other| *other == key)?;
+    Some(found.handle())
+}
+
+/// The keys that the newest snapshot finds by a value.
+pub(super) fn find(kernel: &Kernel, index: &ByValue, value: u64) -> Vec<u64> {
+    let hold = LocalHold::begin(kernel, Kind::Reader);
+    let mut keys = Vec::new();
+    index.scan(table(kernel), hold.reading(), None, false, |found, key, _| {
+        if *found == value {
+            keys.push(*key);
+        }
+        ControlFlow::Continue(())
+    });
+    keys
+}
+
+/// Writes, or deletes, and commits; `Err`: the commit in the way.
+pub(super) fn put(kernel: &Kernel, key: u64, value: Option<u64>) -> Result<u64, u64> {
+    write(kernel, &LocalHold::begin(kernel, Kind::Writer), key, value)
+}
+
+/// Adds one to a number.
+pub(super) fn add(kernel: &Kernel, key: u64) -> Result<u64, u64> {
+    let hold = LocalHold::begin(kernel, Kind::Writer);
+    let (_, value) = get(kernel, hold.reading(), key).expect("it is there");
+    write(kernel, &hold, key, Some(value + 1))
+}
+
+fn write(
+    kernel: &Kernel,
+    hold: &LocalHold<'_>,
+    key: u64,
+    value: Option<u64>,
+) -> Result<u64, u64> {
+    let (now, reading) = (Moment::now(), hold.reading());
+    let put = match value {
+        Some(value) => Put::Object(Value::new(value), now),
+        None => Put::Tombstone,
+    };
+    let done = table(kernel)
+        .stage(kernel, reading, (&key, hash(key)), put, now)
+        .and_then(|staged| append(kernel, reading, key, Prepared::new(kernel, smallvec![staged])));
+    if let Err(with) = done {
+        kernel.advance_to(&kernel.domain.pin(), with);
+    }
+    done
+}
+
+fn append(
+    kernel: &Kernel,
+    reading: Reading<'_>,
+    key: u64,
+    mut prepared: Prepared<'_>,
+) -> Result<u64, u64> {
+    let mut position = reading.version();
+    loop {
+        let guard = kernel.domain.pin();
+        loop {
+            match kernel.log.at(&guard, position + 1) {
+                Slot::Empty => break,
+                Slot::Trimmed => panic!("trimmed under a writer"),
+                Slot::Commit(commit) => {
+                    if commit.writes().iter().any(|write| write.hash == hash(key)) {
+                        return Err(position + 1);
+                    }
+                }
+            }
+            position += 1;
+        }
+        match prepared.append(&guard, position + 1) {
+            Attempt::Appended => {
+                prepared.publish(&guard, position + 1);
+                return Ok(position + 1);
+            }
+            Attempt::Taken => {}
+            Attempt::Full => panic!("the models' logs are long enough"),
+        }
+    }
+}
