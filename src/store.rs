@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::error::{SnapshotError, UpdateError};
 use crate::kernel::reading::SharedHold;
 use crate::kernel::table::AnyTable;
-use crate::kernel::wake::Waiter;
+use crate::kernel::wake::{LOOK_AGAIN, Waiting};
 use crate::kernel::{Kernel, Kind, Limits};
 use crate::shared::{Config, Shared};
 use crate::snapshot::{Snapshot, View};
@@ -29,6 +29,8 @@ use crate::watch::watcher::Watcher;
 const ATTEMPTS_MAX: u32 = 64;
 /// Commits that the log holds at most.
 const LOG_COMMITS_MAX: u64 = 4 << 20;
+/// What that may be set to: the log's ring of pointers then takes 8 MiB.
+const LOG_COMMITS_CEILING: u64 = 1 << 30;
 /// Commits that a watcher may lag.
 const WATCH_COMMITS_MAX: u64 = 1 << 16;
 /// Objects that one transaction may change.
@@ -122,7 +124,7 @@ impl Builder {
     /// transaction or a watcher needs it.
     #[must_use]
     pub fn log_commits_max(mut self, commits: u64) -> Self {
-        self.limits.log_commits = commits.max(1);
+        self.limits.log_commits = commits.clamp(1, LOG_COMMITS_CEILING);
         self
     }
 
@@ -273,6 +275,10 @@ impl Store {
     /// [`SnapshotError::Compacted`] if it is older than that, [`SnapshotError::Future`] if it has
     /// not been committed.
     pub fn snapshot_at(&self, version: Version) -> Result<Snapshot, SnapshotError> {
+        let oldest = Version::new(self.kernel().horizon.oldest());
+        if version < oldest {
+            return Err(SnapshotError::Compacted { oldest });
+        }
         let newest = self.version();
         if version > newest {
             return Err(SnapshotError::Future { newest });
@@ -353,7 +359,7 @@ impl Store {
     /// version.
     pub fn wait(&self, after: Version, timeout: Duration) -> Version {
         let deadline = Instant::now().checked_add(timeout);
-        let mut waiter = None;
+        let mut waiting = Waiting::on(&self.shared().waiters);
         loop {
             let version = self.version();
             let now = Instant::now();
@@ -361,15 +367,11 @@ impl Store {
             if version > after || left == Some(Duration::ZERO) {
                 return version;
             }
-            let waiter = waiter.get_or_insert_with(Waiter::thread);
-            self.shared().waiters.enqueue(waiter);
+            waiting.enqueue();
             if self.version() > after {
                 continue;
             }
-            match left {
-                Some(left) => thread::park_timeout(left),
-                None => thread::park(),
-            }
+            thread::park_timeout(left.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN));
         }
     }
 
@@ -397,8 +399,13 @@ impl Store {
         /// Slices without a find after which there is nothing more: garbage takes three moves of
         /// the epoch to ripen.
         const IDLE_SLICES: u32 = 8;
+        /// Slices at most: beside committers that never rest there would be no end.
+        const SLICES_MAX: u32 = 1 << 20;
         let mut idle = 0;
-        while idle < IDLE_SLICES {
+        for _ in 0..SLICES_MAX {
+            if idle == IDLE_SLICES {
+                break;
+            }
             idle = if self.kernel().collect() { 0 } else { idle + 1 };
         }
     }

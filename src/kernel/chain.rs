@@ -50,11 +50,27 @@ pub(crate) struct VersionHeader {
     pub(crate) created: Moment,
     pub(crate) updated: Moment,
     free: unsafe fn(*mut VersionHeader),
-    /// Single links below this version since the last list: how long a walk may be.
-    depth: u32,
+    depth: Depth,
     /// Bytes of the node, for statistics.
     pub(super) size: u32,
     pub(crate) tombstone: bool,
+}
+
+/// How long a walk from a version may be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Depth {
+    /// Single links below since the last list.
+    pub(super) links: u32,
+    /// With so many it is worth looking at the chain again.
+    pub(super) look_at: u32,
+}
+
+impl Depth {
+    /// Of the version above.
+    pub(super) fn next(self) -> Self {
+        let links = self.links.saturating_add(1);
+        Self { links, ..self }
+    }
 }
 
 /// A version with its object.
@@ -115,7 +131,7 @@ impl VersionHeader {
             created,
             updated,
             free,
-            depth: 0,
+            depth: Depth::default(),
             size: u32::try_from(size).unwrap_or(u32::MAX),
             tombstone,
         }
@@ -140,7 +156,7 @@ impl VersionHeader {
     }
 
     /// Sets what only its maker may, before it is published (V2).
-    pub(super) fn link(&mut self, older: Older, depth: u32) {
+    pub(super) fn link(&mut self, older: Older, depth: Depth) {
         self.older = AtomicPtr::new(older.pack());
         self.depth = depth;
     }
@@ -168,7 +184,7 @@ impl VersionHeader {
         entries.iter().map(|&entry| unsafe { at(entry) })
     }
 
-    pub(super) fn depth(&self) -> u32 {
+    pub(super) fn depth(&self) -> Depth {
         self.depth
     }
 

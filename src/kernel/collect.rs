@@ -81,14 +81,15 @@ impl Kernel {
 
     /// One slice of collection; tells whether it found anything to do.
     pub(crate) fn collect(&self) -> bool {
+        // Also for a user's Drop that commits amid a collection: the log must not fill up.
+        let cut = self.cut_and_trim();
         let line = self.domain.registry().line();
         // Relaxed: only the owning thread touches the flag (L2).
         if line.collecting.swap(true, Ordering::Relaxed) {
-            // A user's Drop committed: the collection it interrupts goes on when it returns.
-            return false;
+            // The freeing that the Drop interrupts goes on when it returns.
+            return cut;
         }
         let _done = Collecting(&line.collecting);
-        let cut = self.cut_and_trim();
         let freed = self.free_ripe();
         cut || freed
     }
@@ -154,8 +155,7 @@ impl Kernel {
         }
         defer_older(older, garbage);
         if new.tombstone {
-            // SAFETY: nobody reaps a record before the cut that was just ours, and we are pinned
-            // since before.
+            // SAFETY: K5: the commit was claimed for cutting by us, pinned since before.
             let record = unsafe { at(write.record) };
             record.touch();
             self.reap(guard, record, garbage);
@@ -181,8 +181,7 @@ impl Kernel {
             defer_older(new.cut(), garbage);
             return;
         }
-        // SAFETY: K4: a live snapshot is below the write, so the record was not reaped for a later
-        // deletion.
+        // SAFETY: K5: as above.
         self.leave_residual(unsafe { at(write.record) });
     }
 
@@ -193,7 +192,10 @@ impl Kernel {
         if record.residual.swap(true, Ordering::AcqRel) {
             return;
         }
-        assert!(record.claim(), "K4: a record that a snapshot needs is dead");
+        if !record.claim() {
+            // The snapshot ended since our scan, and a sweep that saw it end reaped the record.
+            return;
+        }
         let node = allocate(Residual::new(record));
         // SAFETY: ours until pushed.
         unsafe { Residual::push(&self.residual.waiting, node) };
@@ -201,7 +203,8 @@ impl Kernel {
 
     /// Goes on with the residual records, when the horizon has moved since they were put away.
     fn sweep_residual(&self, guard: &Guard<'_>, active: &Active, garbage: &mut Garbage) -> bool {
-        self.residual.start_sweep(active, self.horizon.visible());
+        self.residual
+            .start_sweep(active, self.horizon.visible(), self.log.cut());
         let mut seen = 0;
         while seen < SLICE_RESIDUAL
             && let Some(record) = self.residual.pop(guard, garbage)
@@ -220,16 +223,18 @@ impl Kernel {
         active: &Active,
         garbage: &mut Garbage,
     ) {
-        // Release: [residual]: whoever sees it clear puts the record back, after what we see of the
-        // chain.
-        record.residual.store(false, Ordering::Release);
+        // AcqRel: [residual]: of us and a cutter that marks the record the later sees the earlier: it
+        // puts the record back, or we see its claim below.
+        record.residual.swap(false, Ordering::AcqRel);
         let mut later = false;
+        // K5: not beyond what is claimed for cutting. What is above is cut by its own commit.
+        let claimed = self.log.cut();
         // Acquire: [head].
         let mut next = record.head.load(Ordering::Acquire);
         while !next.is_null() {
             // SAFETY: V3: reached under the guard.
             let version = unsafe { at(next.cast_const()) };
-            if version.number() <= active.horizon {
+            if version.number() <= active.horizon.min(claimed) {
                 let older = version.cut();
                 if !matches!(older, Older::End) {
                     record.touch();
@@ -245,7 +250,7 @@ impl Kernel {
                 }
                 Older::End => break,
             };
-            later |= !next.is_null() && version.number() <= self.log.cut();
+            later |= !next.is_null() && version.number() <= claimed;
         }
         if later {
             self.leave_residual(record);
@@ -321,8 +326,9 @@ impl Kernel {
         }
         step(Step::Dead);
         let table = &self.tables[usize::from(record.table)];
+        // A comparison of the user's that panics leaves the dead record linked for good, and harmless.
         // SAFETY: of that table (T1), dead, killed by us.
-        unsafe { table.unlink_record(guard, garbage, record) };
+        contain(|| unsafe { table.unlink_record(guard, garbage, record) });
         if !tombstone.is_null() {
             garbage.defer(tombstone, Work::Link);
         }
@@ -355,7 +361,7 @@ impl Kernel {
         &self,
         write: Write,
         claimed: bool,
-        compacted: *const VersionHeader,
+        compacted: &[*const VersionHeader],
         list: *mut List,
     ) {
         let mut garbage = GarbageBin::new(self);
@@ -367,9 +373,9 @@ impl Kernel {
             // SAFETY: as above.
             unsafe { free(list) };
         }
-        for image in [compacted, write.old] {
-            if !image.is_null() {
-                garbage.0.defer(image.cast_mut(), Work::Link);
+        for &linked in compacted.iter().chain([&write.old]) {
+            if !linked.is_null() {
+                garbage.0.defer(linked.cast_mut(), Work::Link);
             }
         }
         if !write.new.is_null() {

@@ -135,11 +135,11 @@ impl Kernel {
     /// A word of another line, when the thread's own has none free: it holds more snapshots than a
     /// line has words.
     #[cold]
-    fn begin_elsewhere(&self, kind: Kind) -> Hold {
+    fn begin_elsewhere(&self, kind: Kind) -> (&Line, Hold) {
         self.with_spare_line(|line| self.horizon.begin(line, kind))
     }
 
-    fn with_spare_line<R>(&self, each: impl FnMut(&Line) -> Option<R>) -> R {
+    fn with_spare_line<R>(&self, each: impl FnMut(&Line) -> Option<R>) -> (&Line, R) {
         self.domain.registry().with_spare(each)
     }
 
@@ -160,13 +160,16 @@ impl Kernel {
     /// Versions in the store and their bytes, about: threads count apart.
     pub(crate) fn counts(&self) -> (u64, u64) {
         let lines = self.domain.registry().lines();
-        lines.fold((0u64, 0u64), |(versions, bytes), line| {
+        let (versions, bytes) = lines.fold((0u64, 0u64), |(versions, bytes), line| {
             // Relaxed: figures.
             let more = line.versions.load(Ordering::Relaxed);
             // Relaxed: as above.
             let more_bytes = line.bytes.load(Ordering::Relaxed);
             (versions.wrapping_add(more), bytes.wrapping_add(more_bytes))
-        })
+        });
+        // What one thread made and another freed may be seen only half.
+        let settled = |sum: u64| u64::try_from(sum.cast_signed()).unwrap_or(0);
+        (settled(versions), settled(bytes))
     }
 
     /// Bytes of the indexes and the log, about.

@@ -83,9 +83,9 @@ impl<'k> Prepared<'k> {
 
 fn settle(kernel: &Kernel, guard: &Guard<'_>, staged: &Staged, garbage: &mut Garbage) {
     kernel.count_made(1, staged.bytes(guard));
-    if !staged.compacted.is_null() {
+    for version in &staged.compacted {
         // The new version's list is in place; whoever walks the old links is pinned.
-        garbage.defer(staged.compacted.cast_mut(), Work::CutBelow);
+        garbage.defer(version.cast_mut(), Work::CutBelow);
     }
     if staged.claimed {
         kernel.unclaim(staged.record(guard), garbage);

@@ -51,10 +51,11 @@ impl<'k> LocalHold<'k> {
     #[inline]
     pub(crate) fn begin(kernel: &'k Kernel, kind: Kind) -> Self {
         let line = kernel.domain.registry().line();
-        let hold = kernel
-            .horizon
-            .begin(line, kind)
-            .unwrap_or_else(|| kernel.begin_elsewhere(kind));
+        // The line of its own word, which nobody else can take while the word stands (L2).
+        let (line, hold) = match kernel.horizon.begin(line, kind) {
+            Some(hold) => (line, hold),
+            None => kernel.begin_elsewhere(kind),
+        };
         Self {
             kernel,
             line,
@@ -94,7 +95,7 @@ impl SharedHold {
         let hold = kernel.horizon.begin(line, kind);
         Self {
             kernel: Arc::clone(kernel),
-            hold: hold.unwrap_or_else(|| kernel.begin_elsewhere(kind)),
+            hold: hold.unwrap_or_else(|| kernel.begin_elsewhere(kind).1),
         }
     }
 
@@ -103,7 +104,10 @@ impl SharedHold {
         let line = kernel.domain.registry().line();
         let begun = match kernel.horizon.begin_at(line, version) {
             Some(begun) => begun,
-            None => kernel.with_spare_line(|line| kernel.horizon.begin_at(line, version)),
+            None => {
+                let spare = kernel.with_spare_line(|line| kernel.horizon.begin_at(line, version));
+                spare.1
+            }
         };
         Ok(Self {
             kernel: Arc::clone(kernel),

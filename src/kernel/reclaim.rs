@@ -292,6 +292,16 @@ impl Drop for Domain {
 /// # Safety
 /// `first` and all that follow it are the caller's alone.
 unsafe fn push(list: &AtomicPtr<Bag>, first: *mut Bag) {
+    // Release: [bag]. The usual case, which needs no walk to the chain's end.
+    let alone = list.compare_exchange(
+        std::ptr::null_mut(),
+        first,
+        Ordering::Release,
+        Ordering::Relaxed,
+    );
+    if alone.is_ok() {
+        return;
+    }
     let mut last = first;
     loop {
         // SAFETY: the chain is the caller's.

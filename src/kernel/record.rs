@@ -18,6 +18,10 @@
 //! - K4: a record that is present at a live snapshot's version is not reaped: its tombstone would
 //!   be above the horizon.
 //!
+//! - K5: a record is reaped only when every commit on it has been claimed for cutting: its chain is cut
+//!   at a tombstone only by that commit's cutter, or by a sweep that stays below the cut position. So
+//!   a cutter that was pinned before its claim may look at the records of its commits.
+//!
 //! # Why a sequence
 //! The reaper reads the state (no claims), looks at the head (an old tombstone), then swings the
 //! state to dead. A creator that claims, installs and unclaims in between leaves the claims as they

@@ -41,6 +41,16 @@ impl Residual {
     /// # Safety
     /// The chain is the caller's alone.
     pub(super) unsafe fn push(list: &AtomicPtr<Self>, first: *mut Self) {
+        // Release: [residual list]. The usual case, which needs no walk to the chain's end.
+        let alone = list.compare_exchange(
+            std::ptr::null_mut(),
+            first,
+            Ordering::Release,
+            Ordering::Relaxed,
+        );
+        if alone.is_ok() {
+            return;
+        }
         let mut last = first;
         loop {
             // SAFETY: the chain is the caller's.
@@ -65,12 +75,13 @@ impl Residual {
     }
 }
 
-/// The two lists, and where the horizon was when the last sweep began.
+/// The two lists, and where the horizon and the cutting were when the last sweep began.
 #[derive(Debug)]
 pub(super) struct ResidualLists {
     pub(super) waiting: AtomicPtr<Residual>,
     sweeping: AtomicPtr<Residual>,
-    swept_at: AtomicU64,
+    swept_horizon: AtomicU64,
+    swept_cut: AtomicU64,
 }
 
 impl ResidualLists {
@@ -78,38 +89,36 @@ impl ResidualLists {
         Self {
             waiting: AtomicPtr::new(std::ptr::null_mut()),
             sweeping: AtomicPtr::new(std::ptr::null_mut()),
-            swept_at: AtomicU64::new(0),
+            swept_horizon: AtomicU64::new(0),
+            swept_cut: AtomicU64::new(0),
         }
     }
 
-    /// Begins a sweep if the horizon has moved enough: a lot while something holds it back, at all
-    /// when nothing does.
-    pub(super) fn start_sweep(&self, active: &Active, visible: u64) {
+    /// Begins a sweep if the horizon has moved enough: a lot while something holds it back; when
+    /// nothing does, at all, or the cutting has.
+    pub(super) fn start_sweep(&self, active: &Active, visible: u64, cut: u64) {
         // Relaxed: a hint.
         if self.waiting.load(Ordering::Relaxed).is_null() {
             return;
         }
-        // Relaxed: the CAS decides.
-        let last = self.swept_at.load(Ordering::Relaxed);
+        // Relaxed: it only keeps sweeps from following one another; two at once share the list.
+        let horizon = self.swept_horizon.swap(active.horizon, Ordering::Relaxed);
+        // Relaxed: as above.
+        let cut_before = self.swept_cut.swap(cut, Ordering::Relaxed);
         let held_back = visible.saturating_sub(active.horizon) > LAG_LONG;
-        let stride = if held_back { STRIDE } else { 1 };
-        if active.horizon < last.saturating_add(stride) {
+        if held_back && active.horizon < horizon.saturating_add(STRIDE) {
+            // Relaxed: as above. Strides are counted from the last sweep.
+            self.swept_horizon.store(horizon, Ordering::Relaxed);
             return;
         }
-        // Relaxed: it only keeps a second thread from the same sweep.
-        let begun = self.swept_at.compare_exchange(
-            last,
-            active.horizon,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
-        if begun.is_ok() {
-            // Acquire: [residual list].
-            let list = self.waiting.swap(std::ptr::null_mut(), Ordering::Acquire);
-            if !list.is_null() {
-                // SAFETY: the swap made the list ours.
-                unsafe { Residual::push(&self.sweeping, list) };
-            }
+        if !held_back && (active.horizon, cut) == (horizon, cut_before) {
+            return;
+        }
+        // Acquire: [residual list].
+        let list = self.waiting.swap(std::ptr::null_mut(), Ordering::Acquire);
+        if !list.is_null() {
+            // SAFETY: the swap made the list ours.
+            unsafe { Residual::push(&self.sweeping, list) };
         }
     }
 

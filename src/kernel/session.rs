@@ -18,7 +18,8 @@
 //!
 //! # Invariants
 //! - L1: the list of lines only grows, and a line lives until its registry is dropped.
-//! - L2: at most one thread owns a line, and only an owner pins with it or takes its words.
+//! - L2: at most one thread uses a line: its owner, or, when that thread's locals are gone, a hold of
+//!   the same thread that has a word of it; a line with a word in use is not taken.
 
 use std::cell::{Cell, RefCell};
 
@@ -26,9 +27,6 @@ use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, lo
 
 /// Snapshot words in a line: with the epoch they fill one cache line.
 pub(crate) const WORDS: usize = if cfg!(loom) { 1 } else { 7 };
-
-/// Lines that are tried for a free word before a fresh one must have it.
-const SPARES_TRIED: usize = 64;
 
 /// A thread's line; see the module's documentation.
 #[repr(align(128))]
@@ -68,6 +66,14 @@ impl Line {
 }
 
 impl Line {
+    /// Whether no word is in use.
+    fn is_free(&self) -> bool {
+        // Acquire: [end]: another thread may have ended them.
+        self.words
+            .iter()
+            .all(|word| word.load(Ordering::Acquire) == 0)
+    }
+
     /// Gives a line of [`Registry::take`] back.
     pub(crate) fn leave(&self) {
         // Release: [own]: the next owner sees our words and epoch.
@@ -112,15 +118,18 @@ impl Registry {
         unsafe { &*line }
     }
 
-    /// Asks the spare lines of this thread, and then a new one, until `each` answers.
-    pub(crate) fn with_spare<R>(&self, mut each: impl FnMut(&Line) -> Option<R>) -> R {
+    /// Asks the spare lines of this thread, and then a new one, until `each` answers; gives the line
+    /// that did.
+    pub(crate) fn with_spare<R>(&self, mut each: impl FnMut(&Line) -> Option<R>) -> (&Line, R) {
         let found = SESSIONS.try_with(|sessions| sessions.with_spare(self, &mut each));
-        // A new line has free words, so it answers. A thread whose locals are gone takes one for
-        // good: it ends anyway.
-        match found {
-            Ok(Some(found)) => found,
-            _ => each(&self.register()).expect("L2: a new line has free words"),
-        }
+        // A thread whose locals are gone takes a line for good: it ends anyway.
+        let (line, answer) = found.unwrap_or_else(|_| {
+            let line = self.register();
+            let answer = each(&line).expect("L2: a new line has free words");
+            (Arc::as_ptr(&line), answer)
+        });
+        // SAFETY: L1: a line of this registry.
+        (unsafe { &*line }, answer)
     }
 
     /// How many words of all lines are in use, about.
@@ -140,7 +149,10 @@ impl Registry {
             let taken =
                 line.owned
                     .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
-            if taken.is_ok() {
+            if taken.is_ok() && !line.is_free() {
+                // A view in a thread's local outlived the thread's session: the line stays its.
+                line.leave();
+            } else if taken.is_ok() {
                 let line = std::ptr::from_ref(line);
                 // SAFETY: L1: the list holds one strong count of each line, so the pointer is an
                 // Arc's and alive.
@@ -224,21 +236,21 @@ impl Sessions {
         &self,
         registry: &Registry,
         each: &mut dyn FnMut(&Line) -> Option<R>,
-    ) -> Option<R> {
+    ) -> (*const Line, R) {
         let mut spares = self.spares.borrow_mut();
         let own = spares.iter().filter(|(id, _)| *id == registry.id);
-        let answer = own.map(|(_, line)| line).find_map(|line| each(line));
-        answer.or_else(|| {
-            spares.retain(|(_, line)| Arc::strong_count(line) > 1);
-            // A line that another thread left may have words in use still: its snapshots outlived
-            // it.
-            (0..SPARES_TRIED).find_map(|_| {
-                let line = registry.take();
-                let answer = each(&line);
-                spares.push((registry.id, line));
-                answer
-            })
-        })
+        for (_, line) in own {
+            if let Some(answer) = each(line) {
+                return (Arc::as_ptr(line), answer);
+            }
+        }
+        // Lines of stores that are gone are ours alone.
+        spares.retain(|(_, line)| Arc::strong_count(line) > 1);
+        let line = registry.take();
+        let answer = each(&line).expect("L2: a line just taken has free words");
+        let taken = Arc::as_ptr(&line);
+        spares.push((registry.id, line));
+        (taken, answer)
     }
 
     #[cold]

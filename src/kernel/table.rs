@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::chain::{self, Older, VersionHeader, VersionNode};
+use super::chain::{self, Depth, Older, VersionHeader, VersionNode};
+use super::collect::contain;
 use super::entry::{EntryHeader, KeySet};
 use super::log::Write;
 use super::ordered::{Choice, OrderedIndex};
@@ -28,9 +29,9 @@ use crate::version::Moment;
 
 /// Chains with more single links below the head than this are compacted when a snapshot holds the
 /// horizon back.
-const DEPTH_MAX: u32 = if cfg!(loom) { 2 } else { 4 };
+const LINKS_MAX: u32 = if cfg!(loom) { 2 } else { 4 };
 /// The same when nothing holds it back for long: collection will cut soon.
-const DEPTH_HOT_MAX: u32 = if cfg!(loom) { 2 } else { 64 };
+const LINKS_HOT_MAX: u32 = if cfg!(loom) { 2 } else { 64 };
 /// A horizon this many commits behind the watermark is held back by a long snapshot.
 pub(super) const LAG_LONG: u64 = if cfg!(loom) { 2 } else { 1024 };
 
@@ -198,7 +199,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                 table: self.position,
             },
             claimed,
-            compacted: std::ptr::null(),
+            compacted: SmallVec::new(),
             list: std::ptr::null_mut(),
         };
         if claimed {
@@ -377,31 +378,48 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         same && rest.is_empty()
     }
 
-    /// What the new version's `older` is to be: the old head, or, when a snapshot holds the horizon
-    /// back and links have piled up, a list of exactly what is needed.
-    fn compact(&self, kernel: &Kernel, old: &VersionHeader, staged: &mut Staged) -> (Older, u32) {
+    /// What the new version's `older` is to be: the old head, or, when a snapshot holds the horizon back
+    /// and links have piled up, a list of exactly what is needed.
+    fn compact(&self, kernel: &Kernel, old: &VersionHeader, staged: &mut Staged) -> (Older, Depth) {
         let one = Older::One(std::ptr::from_ref(old).cast_mut());
-        let depth = old.depth() + 1;
-        let lag = kernel.horizon.visible() - kernel.horizon.horizon();
-        if depth < DEPTH_MAX || (depth < DEPTH_HOT_MAX && lag < LAG_LONG) {
+        let depth = old.depth().next();
+        let horizon = kernel.horizon.horizon();
+        let lag = kernel.horizon.visible().saturating_sub(horizon);
+        let links_max = if lag < LAG_LONG {
+            LINKS_HOT_MAX
+        } else {
+            LINKS_MAX
+        };
+        if depth.links < links_max.max(depth.look_at) {
             return (one, depth);
         }
         let active = kernel.scan();
         let guard = kernel.domain.pin();
-        let kept = needed(&guard, old, &active);
-        match kept {
-            Kept::Whole(depth) => (one, depth),
+        match needed(&guard, old, &active) {
+            // Looked at again when the chain is twice as long: a walk a write would be quadratic.
+            Kept::Whole(links) => (
+                one,
+                Depth {
+                    links,
+                    look_at: links.saturating_mul(2),
+                },
+            ),
             Kept::List(versions) => {
-                for &version in &versions[1..] {
-                    // SAFETY: V3: reached under the guard, so its link is not given back before the
-                    // guard ends.
-                    unsafe { at(version.cast_const()) }.add_link();
+                for (place, &version) in versions.iter().enumerate() {
+                    // SAFETY: V3: reached under the guard, so its link stays till the guard ends.
+                    let version = unsafe { at(version.cast_const()) };
+                    if place > 0 {
+                        // The list's; for the head the list takes over the record's.
+                        version.add_link();
+                    }
+                    if !matches!(version.older(), Older::End) {
+                        version.add_link();
+                        staged.compacted.push(version);
+                    }
                 }
-                // The cut that follows the commit has a link of its own.
-                old.add_link();
-                staged.compacted = old;
+                let look_at = u32::try_from(versions.len()).unwrap_or(u32::MAX);
                 staged.list = chain::List::new(versions.into_boxed_slice());
-                (Older::List(staged.list), 0)
+                (Older::List(staged.list), Depth { links: 0, look_at })
             }
         }
     }
@@ -481,7 +499,7 @@ impl Drop for HeldEntries<'_> {
     fn drop(&mut self) {
         for &entry in &self.entries {
             // SAFETY: E3: each is ours.
-            unsafe { self.kernel.release_entry(entry) };
+            contain(|| unsafe { self.kernel.release_entry(entry) });
         }
     }
 }
@@ -508,9 +526,9 @@ pub(crate) struct Staged {
     pub(super) kernel: *const Kernel,
     pub(super) write: Write,
     pub(super) claimed: bool,
-    /// The old head whose tail is cut off once the list below the new version is in place; with a
-    /// link of its own.
-    pub(super) compacted: *const VersionHeader,
+    /// The versions whose tails are cut off once the list below the new version is in place; each with
+    /// a link for that.
+    pub(super) compacted: SmallVec<[*const VersionHeader; 1]>,
     list: *mut chain::List,
 }
 
@@ -536,7 +554,7 @@ impl Drop for Staged {
         // SAFETY: a Staged does not outlive the transaction, nor that the kernel.
         let kernel = unsafe { &*self.kernel };
         // SAFETY: never appended: all of it is ours to take back.
-        unsafe { kernel.unstage(self.write, self.claimed, self.compacted, self.list) };
+        unsafe { kernel.unstage(self.write, self.claimed, &self.compacted, self.list) };
     }
 }
 

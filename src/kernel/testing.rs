@@ -282,9 +282,9 @@ impl<'k> Txn<'k> {
             }
             Err(with) => {
                 for (write, claimed) in staged_writes.into_iter().zip(claimed) {
-                    let (none, list) = (std::ptr::null(), std::ptr::null_mut());
+                    let list = std::ptr::null_mut();
                     // SAFETY: ours, and never appended.
-                    unsafe { self.kernel.unstage(write, claimed, none, list) };
+                    unsafe { self.kernel.unstage(write, claimed, &[], list) };
                 }
                 self.kernel.advance_to(&self.kernel.domain.pin(), with);
                 Err(with)

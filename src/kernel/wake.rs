@@ -15,9 +15,16 @@
 //! - [list]: Release of the push, Acquire of the taking.
 
 use std::task::Waker;
+use std::time::Duration;
 
 use super::collect::contain;
-use crate::sync::{Arc, AtomicBool, AtomicPtr, Ordering, Padded, fence, thread};
+use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, Ordering, Padded, fence, thread};
+
+/// A thread that waits looks again after this long, woken or not: a waker that stops in the middle of
+/// its round must not keep the others asleep.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Waiters that may lie on the list without waiting any more, before it is emptied.
+const ABANDONED_MAX: u32 = 64;
 
 /// Somebody who waits: a thread or a task.
 #[derive(Debug)]
@@ -56,26 +63,21 @@ impl Waiter {
     pub(crate) fn wakes(&self, waker: &Waker) -> bool {
         matches!(&self.who, Who::Task(own) if own.will_wake(waker))
     }
-
-    fn wake(&self) {
-        match &self.who {
-            Who::Thread(thread) => thread.unpark(),
-            // The executor's code: its panic is not the committer's.
-            Who::Task(waker) => contain(|| waker.wake_by_ref()),
-        }
-    }
 }
 
 /// Everybody who waits on one store.
 #[derive(Debug)]
 pub(crate) struct Waiters {
     list: Padded<AtomicPtr<Waiter>>,
+    /// Waiters left on the list since it was emptied for them, about.
+    abandoned: AtomicU32,
 }
 
 impl Waiters {
     pub(crate) fn new() -> Self {
         Self {
             list: Padded(AtomicPtr::new(std::ptr::null_mut())),
+            abandoned: AtomicU32::new(0),
         }
     }
 
@@ -116,8 +118,10 @@ impl Waiters {
         }
     }
 
+    /// Threads first: waking them is the system's, while a task's waker may run anything, or stop.
     #[cold]
     fn wake_all(&self) {
+        let mut tasks = Vec::new();
         // Acquire: [list].
         let mut node = self.list.swap(std::ptr::null_mut(), Ordering::Acquire);
         while !node.is_null() {
@@ -127,7 +131,31 @@ impl Waiters {
             node = waiter.next.load(Ordering::Relaxed);
             // Release: [list]: who enqueues it again writes `next` after our read of it.
             waiter.queued.store(false, Ordering::Release);
-            waiter.wake();
+            match &waiter.who {
+                Who::Thread(thread) => thread.unpark(),
+                Who::Task(_) => tasks.push(waiter),
+            }
+        }
+        for task in tasks {
+            if let Who::Task(waker) = &task.who {
+                // The executor's code: its panic is not the committer's.
+                contain(|| waker.wake_by_ref());
+            }
+        }
+    }
+
+    /// The waiter waits no more. Left on the list it would be woken for nothing, and many of them would
+    /// only go at the next commit: now and then the list is emptied.
+    pub(crate) fn abandon(&self, waiter: &Waiter) {
+        // Relaxed: a hint.
+        if !waiter.queued.load(Ordering::Relaxed) {
+            return;
+        }
+        // Relaxed: a count, about.
+        if self.abandoned.fetch_add(1, Ordering::Relaxed) >= ABANDONED_MAX {
+            // Relaxed: as above.
+            self.abandoned.store(0, Ordering::Relaxed);
+            self.wake_all();
         }
     }
 }
@@ -135,5 +163,35 @@ impl Waiters {
 impl Drop for Waiters {
     fn drop(&mut self) {
         self.wake_all();
+    }
+}
+
+/// A thread's waiting, from its first look to its end.
+#[derive(Debug)]
+pub(crate) struct Waiting<'w> {
+    waiters: &'w Waiters,
+    waiter: Option<Arc<Waiter>>,
+}
+
+impl<'w> Waiting<'w> {
+    pub(crate) fn on(waiters: &'w Waiters) -> Self {
+        Self {
+            waiters,
+            waiter: None,
+        }
+    }
+
+    /// Queues this thread; then the caller looks once more, and parks.
+    pub(crate) fn enqueue(&mut self) {
+        let waiter = self.waiter.get_or_insert_with(Waiter::thread);
+        self.waiters.enqueue(waiter);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(waiter) = &self.waiter {
+            self.waiters.abandon(waiter);
+        }
     }
 }

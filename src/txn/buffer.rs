@@ -130,10 +130,18 @@ impl<T: Object> Buffer<T> {
             reading,
             own: &own,
         };
-        let taken = &mut self.reads.borrow_mut().taken;
+        let mut reads = self.reads.borrow_mut();
         let mut uniques = table.uniques().iter().zip(&mut self.claims);
-        uniques
-            .try_for_each(|(unique, claims)| unique.check(&checking, &mut **claims, object, taken))
+        let checked = uniques.try_for_each(|(unique, claims)| {
+            unique.check(&checking, &mut **claims, object, &mut reads.taken)
+        });
+        if let Err(duplicate) = &checked
+            && let Some(holder) = duplicate.holder.downcast_ref::<T::Key>()
+        {
+            // Whoever goes on after a refusal has read that the holder is there.
+            reads.note_point(table.hash(holder), holder);
+        }
+        checked
     }
 }
 

@@ -53,6 +53,8 @@ impl Transaction<'_> {
                 match buffer.clash(guard, table, write) {
                     None => {}
                     Some(Clash::Duplicate(duplicate)) => {
+                        // Whoever begins again sees the holder, even if its thread has stopped.
+                        kernel.advance_to(guard, commit.number());
                         return Err(CommitError::Duplicate(duplicate));
                     }
                     Some(Clash::Read) => {

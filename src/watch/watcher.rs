@@ -13,7 +13,7 @@ use crate::error::WatchError;
 use crate::kernel::Cursor;
 use crate::kernel::log::{Commit, Slot};
 use crate::kernel::reclaim::Guard;
-use crate::kernel::wake::Waiter;
+use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiting};
 use crate::shared::Shared;
 use crate::sync::thread;
 use crate::version::Version;
@@ -176,10 +176,10 @@ impl Watcher {
     }
 
     fn receive_until(&mut self, deadline: Option<Instant>) -> Result<Option<Event>, WatchError> {
-        let mut waiter = None;
+        let shared = Arc::clone(&self.shared);
+        let mut waiting = Waiting::on(&shared.waiters);
         loop {
-            // Before the look at the log: what was committed before the closing is still to be
-            // seen.
+            // Before the look at the log: what was committed before the closing is still to be seen.
             let closed = self.shared.is_closed();
             if let Some(event) = self.try_recv()? {
                 return Ok(Some(event));
@@ -187,16 +187,15 @@ impl Watcher {
             if closed {
                 return Err(WatchError::Closed);
             }
-            let waiter = waiter.get_or_insert_with(Waiter::thread);
-            self.shared.waiters.enqueue(waiter);
+            waiting.enqueue();
             if self.has_more() {
                 continue;
             }
-            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => thread::park(),
-                Some(Duration::ZERO) => return Ok(None),
-                Some(left) => thread::park_timeout(left),
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return Ok(None);
             }
+            thread::park_timeout(left.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN));
         }
     }
 
@@ -220,9 +219,15 @@ impl Watcher {
                 Err(error) => return Poll::Ready(Err(error)),
             }
             let own = self.waiter.take();
-            let waiter = own
-                .filter(|waiter| waiter.wakes(context.waker()))
-                .unwrap_or_else(|| Waiter::task(context.waker().clone()));
+            let waiter = match own {
+                Some(own) if own.wakes(context.waker()) => own,
+                own => {
+                    if let Some(own) = own {
+                        self.shared.waiters.abandon(&own);
+                    }
+                    Waiter::task(context.waker().clone())
+                }
+            };
             self.shared.waiters.enqueue(&waiter);
             self.waiter = Some(waiter);
             if !self.has_more() {

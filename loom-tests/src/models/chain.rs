@@ -66,7 +66,7 @@ fn read_during_a_freeing() {
 /// T2: one claims commits for cutting and stops, another trims: what is claimed is still cut.
 #[test]
 fn trim_during_a_cut() {
-    let seen = outcomes(2, || {
+    let seen = outcomes(1, || {
         let kernel = kernel(LIMITS);
         let cell = cell(&kernel, 1);
         for value in 1..=4 {
@@ -185,7 +185,7 @@ fn two_last_handles() {
 /// when the snapshot has ended, and its claim is given back.
 #[test]
 fn residual_list_once() {
-    let seen = outcomes(2, || {
+    let seen = outcomes(1, || {
         let kernel = kernel(LIMITS);
         let cell = cell(&kernel, 1);
         let write = |value| Txn::begin(&kernel).commit(&[(cell, value)]);

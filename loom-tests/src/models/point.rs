@@ -295,6 +295,24 @@ fn lookup_during_a_resize() {
     assert_eq!(seen, BTreeSet::from([[Some(2), None]]));
 }
 
+/// The table is unlinked by one that copied nothing and then looks for what the other copied.
+#[test]
+fn unlinking_of_what_another_copied() {
+    let seen = outcomes(2, || {
+        let model = Model::new(&[1]);
+        let other = spawn(&model, |model| {
+            model.enter(3, 20);
+            model.enter(16, 20);
+        });
+        model.enter(17, 10);
+        let found = model.step(|guard, _| get(&model.index, guard, 1, hash).map(|node| node.key));
+        other.join().expect("no panic");
+        assert_eq!(model.finish(), [1, 3, 16, 17]);
+        found
+    });
+    assert_eq!(seen, BTreeSet::from([Some(1)]));
+}
+
 /// A lookup of a key that is being put and given up again, while the table is replaced.
 #[test]
 fn lookup_of_a_key_that_comes_and_goes() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
-use crate::kernel::reclaim::{Domain, Garbage, allocate, at, free};
+use crate::kernel::reclaim::{Domain, Garbage, Guard, allocate, at, free};
 use crate::kernel::testing::{Value, is_pinned, reclaim};
 use crate::sync::{AtomicPtr, Ordering};
 
@@ -33,6 +33,15 @@ impl World {
         let same = unsafe { at(std::ptr::from_ref(value)) }.get();
         assert_eq!(first, same);
         first
+    }
+
+    /// Reads, and leaves a mark on what it found.
+    fn read_and_mark(&self) -> u64 {
+        let _guard = self.domain.pin();
+        let value = self.find();
+        let found = value.get();
+        value.mark(found + 10);
+        found
     }
 
     fn find(&self) -> &Value {
@@ -100,17 +109,56 @@ fn pin_during_a_retirement_and_an_advance() {
     assert_eq!(seen, BTreeSet::from([(1, 0), (1, 1), (2, 0), (2, 1)]));
 }
 
-/// A reader that pins again has let go of what it found before, and only of that.
+/// A reader that pins again has let go of what it found before, and only of that; and what it did
+/// under the earlier pin is seen by who sees only the later.
 #[test]
 fn pins_one_after_the_other() {
     let seen = outcomes(3, || {
         let world = World::new();
-        let reader = spawn(&world, |world| (world.read(), world.read()));
+        let reader = spawn(&world, |world| (world.read_and_mark(), world.read()));
         world.replace(2);
-        world.reclaim(3);
-        reader.join().expect("no panic")
+        let freed = world.reclaim(3);
+        (reader.join().expect("no panic"), freed)
     });
-    assert_eq!(seen, BTreeSet::from([(1, 1), (1, 2), (2, 2)]));
+    let expected = [
+        ((1, 11), vec![]),
+        ((1, 2), vec![]),
+        ((1, 2), vec![11]),
+        ((2, 12), vec![]),
+        ((2, 12), vec![1]),
+    ];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// [unpin] handed on by the epoch: one advances past a reader, another takes that epoch for its
+/// own, though a third pin keeps it from advancing itself.
+#[test]
+fn two_reclaimers_and_a_stopped_pin() {
+    let seen = outcomes(3, || {
+        let world = World::new();
+        let lines = [(); 2].map(|()| world.domain.registry().take());
+        let early = world.domain.pin_on(&lines[0]);
+        // SAFETY: the reader drops it, before the world goes.
+        let early: Guard<'static> = unsafe { std::mem::transmute(early) };
+        let found = std::ptr::from_ref(world.find()).expose_provenance();
+        world.replace(2);
+        assert!(world.reclaim(1).is_empty());
+        // Of the second epoch, and there it stays.
+        let stopped = world.domain.pin_on(&lines[1]);
+        let reader = spawn(&world, move |_| {
+            let found = std::ptr::with_exposed_provenance::<Value>(found);
+            // SAFETY: found under the guard.
+            unsafe { at(found) }.mark(11);
+            drop(early);
+        });
+        let other = spawn(&world, |world| world.reclaim(1));
+        let mut freed = world.reclaim(1);
+        freed.extend(other.join().expect("no panic"));
+        reader.join().expect("no panic");
+        drop(stopped);
+        freed
+    });
+    assert_eq!(seen, BTreeSet::from([vec![], vec![11]]));
 }
 
 /// [unpin]: what was done under a pin happened before the freeing.
@@ -118,13 +166,7 @@ fn pins_one_after_the_other() {
 fn unpin_before_a_freeing() {
     let seen = outcomes(3, || {
         let world = World::new();
-        let reader = spawn(&world, |world| {
-            let _guard = world.domain.pin();
-            let value = world.find();
-            let found = value.get();
-            value.mark(found + 10);
-            found
-        });
+        let reader = spawn(&world, |world| world.read_and_mark());
         world.replace(2);
         let freed = world.reclaim(3);
         (reader.join().expect("no panic"), freed)
@@ -143,13 +185,7 @@ fn unpin_before_a_freeing() {
 fn unpin_before_a_freeing_by_a_third() {
     let seen = outcomes(2, || {
         let world = World::new();
-        let reader = spawn(&world, |world| {
-            let _guard = world.domain.pin();
-            let value = world.find();
-            let found = value.get();
-            value.mark(found + 10);
-            found
-        });
+        let reader = spawn(&world, |world| world.read_and_mark());
         let other = spawn(&world, |world| world.reclaim(1));
         world.replace(2);
         let mut freed = world.reclaim(2);

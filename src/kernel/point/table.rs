@@ -178,8 +178,8 @@ impl<N> Table<N> {
     /// word was frozen or the node replaced.
     pub(super) fn remove(&self, hash: u64, node: *const N) {
         for (index, slot) in self.probe(hash) {
-            // Acquire: [freeze]: so that after a frozen word the caller finds the next table.
-            let mut word = Word(slot.load(Ordering::Acquire));
+            // Relaxed: nothing is read through it, and which tables hold the node is known: [claim].
+            let mut word = Word(slot.load(Ordering::Relaxed));
             if word.is_empty() {
                 return;
             }
@@ -189,7 +189,7 @@ impl<N> Table<N> {
                     word.0,
                     word.tomb().0,
                     Ordering::Relaxed,
-                    Ordering::Acquire,
+                    Ordering::Relaxed,
                 );
                 match tombed {
                     Ok(_) => return self.count_tomb(index),
