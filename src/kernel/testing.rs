@@ -313,7 +313,7 @@ impl<'k> Txn<'k> {
         };
         if let Some(old) = old {
             // SAFETY: ours until it is appended.
-            unsafe { (*new).link(Older::One(head), 1) };
+            unsafe { (*new).link(Older::One(head), old.depth().next()) };
             if !old.tombstone {
                 old.add_link();
                 write.old = old;

@@ -239,10 +239,11 @@ impl<T: Object> Indexes<T> {
     }
 }
 
-/// The normalizer of case-folded indexes: Unicode lower case.
+/// The normalizer of case-folded indexes: the Unicode lower case of each character by itself, so that the
+/// folding of a prefix is a prefix of the folding.
 ///
 /// Not full case folding: "ß" and "SS" stay different.
 #[must_use]
 pub fn fold_case(text: String) -> String {
-    text.to_lowercase()
+    text.chars().flat_map(char::to_lowercase).collect()
 }

@@ -30,7 +30,8 @@ impl<T: Object, C: Condition<T>> Query<T, C> {
         }
     }
 
-    /// In the opposite order.
+    /// In the opposite order. An object with several values that match stands where the walk meets it
+    /// first: reversed, at its last value.
     pub fn reversed(self) -> Self {
         Self {
             reversed: !self.reversed,

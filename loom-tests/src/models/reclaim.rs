@@ -28,7 +28,8 @@ impl World {
         let value = self.find();
         let first = value.get();
         let again = self.find().get();
-        assert!(again >= first, "a place that goes back");
+        // Without the marks.
+        assert!(again % 10 >= first % 10, "a place that goes back");
         // SAFETY: still pinned.
         let same = unsafe { at(std::ptr::from_ref(value)) }.get();
         assert_eq!(first, same);
