@@ -98,16 +98,15 @@ PROTOCOLS = [
     (
         "D10: the links below a list are cut at once",
         "prepared.rs",
-        "if !staged.compacted.is_null() {",
-        "if !staged.compacted.is_null() && ON {"
-        " let old: &super::chain::VersionHeader ="
-        " unsafe { super::reclaim::at(staged.compacted) };"
+        "garbage.defer(version.cast_mut(), Work::CutBelow);",
+        "if ON {"
+        " let old: &super::chain::VersionHeader = unsafe { super::reclaim::at(*version) };"
         " match old.cut() {"
         " super::chain::Older::One(older) => garbage.defer(older, Work::Link),"
         " super::chain::Older::List(older) => garbage.defer(older, Work::List),"
         " super::chain::Older::End => {} }"
-        " garbage.defer(staged.compacted.cast_mut(), Work::Link);"
-        " } else if !staged.compacted.is_null() {",
+        " garbage.defer(version.cast_mut(), Work::Link);"
+        " } else { garbage.defer(version.cast_mut(), Work::CutBelow); }",
         ["chain"],
     ),
     (
@@ -128,8 +127,8 @@ PROTOCOLS = [
     (
         "E1: reclaimed one epoch after the retirement",
         "reclaim.rs",
-        "let ripe = unsafe { (*bag).stamp } + 2 <= epoch;",
-        "let ripe = unsafe { (*bag).stamp } + if ON { 1 } else { 2 } <= epoch;",
+        "let stamp = self.epoch.load(Ordering::Relaxed);",
+        "let stamp = self.epoch.load(Ordering::Relaxed) - u64::from(ON);",
         ["reclaim"],
     ),
     (
@@ -146,7 +145,7 @@ PROTOCOLS = [
         "work: super::collect::Work) {"
         " if ON && work == super::collect::Work::Link {"
         " return unsafe { super::collect::release(None, work, pointer.cast()) }; }",
-        ["chain"],
+        ["chain", "commit", "record"],
     ),
     (
         "E2: the last handle does not look whether it is the last",
@@ -179,8 +178,8 @@ PROTOCOLS = [
     (
         "W1: a committer takes the list and wakes nobody",
         "wake.rs",
-        "waiter.wake();",
-        "if !ON { waiter.wake(); }",
+        "Who::Thread(thread) => thread.unpark(),",
+        "Who::Thread(thread) => if !ON { thread.unpark() },",
         ["wake"],
     ),
     (

@@ -68,10 +68,11 @@ fn read_during_a_freeing() {
 fn trim_during_a_cut() {
     let seen = outcomes(1, || {
         let kernel = kernel(LIMITS);
-        let cell = cell(&kernel, 1);
-        for value in 1..=4 {
-            let done = Txn::begin(&kernel).commit(&[(cell, Some(value * 10))]);
-            assert_eq!(done, Ok(value));
+        // The second is written after the first, so that no later cut sees to the first.
+        let cells = [cell(&kernel, 1), cell(&kernel, 2)];
+        for (number, at) in (1..).zip([0, 0, 1, 1]) {
+            let done = Txn::begin(&kernel).commit(&[(cells[at], Some(number * 10))]);
+            assert_eq!(done, Ok(number));
         }
         let other = spawn(&kernel, |kernel| {
             kernel.collect();
@@ -81,9 +82,9 @@ fn trim_during_a_cut() {
         kernel.collect();
         kernel.collect();
         let guard = kernel.domain.pin();
-        cell.chain(&guard)
+        cells.map(|cell| cell.chain(&guard))
     });
-    assert_eq!(seen, BTreeSet::from([vec![4]]));
+    assert_eq!(seen, BTreeSet::from([[vec![2], vec![4]]]));
 }
 
 /// S3: a list takes the place of links that a long snapshot walks.

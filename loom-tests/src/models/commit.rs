@@ -84,6 +84,47 @@ fn torn_visibility() {
     assert_eq!(seen, BTreeSet::from([(1, [10, 10]), (2, [11, 11])]));
 }
 
+/// C2 under a pin that was there before, and whose fence does not help.
+#[test]
+fn torn_visibility_under_a_pin() {
+    let seen = outcomes(2, || {
+        let (kernel, cells) = two_cells();
+        let reader = spawn(&kernel, move |kernel| {
+            let _guard = kernel.domain.pin();
+            let mut txn = Txn::begin_as(kernel, Kind::Reader);
+            let found = cells.map(|cell| txn.read(cell).expect("there").1);
+            (txn.version(), found)
+        });
+        let done = Txn::begin(&kernel).commit(&cells.map(|cell| (cell, Some(11))));
+        assert_eq!(done, Ok(2));
+        reader.join().expect("no panic")
+    });
+    assert_eq!(seen, BTreeSet::from([(1, [10, 10]), (2, [11, 11])]));
+}
+
+/// C6 by three: one installs, another shows, a third reads.
+#[test]
+fn installed_by_one_and_shown_by_another() {
+    let seen = outcomes(2, || {
+        let (kernel, [cell, _]) = two_cells();
+        let number = append_only(Txn::begin(&kernel), cell, 11);
+        let owner = spawn(&kernel, move |kernel| {
+            let guard = kernel.domain.pin();
+            kernel.install(&guard, number);
+        });
+        let reader = spawn(&kernel, move |kernel| {
+            let mut txn = Txn::begin_as(kernel, Kind::Reader);
+            (txn.version(), txn.read(cell).expect("there").1)
+        });
+        let guard = kernel.domain.pin();
+        kernel.advance_to(&guard, number);
+        drop(guard);
+        owner.join().expect("no panic");
+        reader.join().expect("no panic")
+    });
+    assert_eq!(seen, BTreeSet::from([(1, 10), (2, 11)]));
+}
+
 /// C2 with a helper: the reader first installs what it finds in the log.
 #[test]
 fn torn_visibility_with_a_helper() {
@@ -140,7 +181,10 @@ fn write_skew() {
         let (kernel, cells) = two_cells();
         let take = move |kernel: &Kernel, at: usize| {
             let mut txn = Txn::begin(kernel);
-            let sum: u64 = cells.iter().map(|&one| txn.read(one).expect("there").1).sum();
+            let sum: u64 = cells
+                .iter()
+                .map(|&one| txn.read(one).expect("there").1)
+                .sum();
             if sum < 20 {
                 return None;
             }
@@ -169,7 +213,11 @@ fn own_first_and_flags() {
         assert!(txn.version() >= mine, "committed and not visible");
         assert_eq!(found[0], (mine, 11));
         let theirs = other.join().expect("no panic").expect("strangers");
-        let expected = if txn.version() >= theirs { (theirs, 11) } else { (1, 10) };
+        let expected = if txn.version() >= theirs {
+            (theirs, 11)
+        } else {
+            (1, 10)
+        };
         assert_eq!(found[1], expected, "the watermark passed a hole");
         (mine, theirs, txn.version())
     });

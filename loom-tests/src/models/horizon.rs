@@ -177,9 +177,8 @@ fn a_writer_announced_during_a_scan() {
 
 /// Slot reuse: a word that another thread ended is taken again; who scans the later use has also
 /// seen what was read under the earlier.
-#[test]
-fn a_word_taken_again() {
-    let seen = outcomes(2, || {
+fn word_taken_again(again: fn(&World) -> Option<u64>) -> BTreeSet<(Option<u64>, u64)> {
+    outcomes(2, move || {
         let world = World::new(0);
         let line = world.registry.line();
         let first = world.horizon.begin(line, Kind::Reader).expect("free");
@@ -189,7 +188,7 @@ fn a_word_taken_again() {
         });
         let scanner = spawn(&world, |world| world.cut());
         show(&world.horizon, 2);
-        let again = world.horizon.begin(line, Kind::Reader);
+        let again = again(&world);
         let (horizon, after) = scanner.join().expect("no panic");
         ender.join().expect("no panic");
         assert!(horizon <= 1 || after, "cut before the reader ended");
@@ -197,7 +196,26 @@ fn a_word_taken_again() {
             // Relaxed: as in `read`.
             assert!(world.cut.load(Ordering::Relaxed) <= 2);
         }
-        (again.map(|again| again.version), horizon)
+        (again, horizon)
+    })
+}
+
+#[test]
+fn a_word_taken_again() {
+    let seen = word_taken_again(|world| {
+        let again = world.horizon.begin(world.registry.line(), Kind::Reader);
+        again.map(|hold| hold.version)
+    });
+    let expected = [(None, 1), (None, 2), (Some(2), 1), (Some(2), 2)];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// The same for a version that was asked for.
+#[test]
+fn a_word_taken_again_at_a_version() {
+    let seen = word_taken_again(|world| {
+        let again = world.horizon.begin_at(world.registry.line(), 2)?;
+        Some(again.expect("above the floor").version)
     });
     let expected = [(None, 1), (None, 2), (Some(2), 1), (Some(2), 2)];
     assert_eq!(seen, BTreeSet::from(expected));

@@ -146,7 +146,10 @@ fn walk_during_an_append() {
         found
     });
     let (none, some) = (Seen::Empty, Seen::Commit);
-    assert_eq!(seen, BTreeSet::from([[none, none], [none, some], [some, some]]));
+    assert_eq!(
+        seen,
+        BTreeSet::from([[none, none], [none, some], [some, some]])
+    );
 }
 
 /// T1: a commit is taken out and freed while somebody looks at it.

@@ -25,19 +25,24 @@ struct Model {
 }
 
 impl Model {
-    /// Two slots of the first group used: by those of `OLD` that are to live, which nobody claims,
-    /// and by tombs.
-    fn new(live: &[u64]) -> Arc<Self> {
+    /// With a node for each of these keys, which nobody claims.
+    fn with(keys: &[u64]) -> Self {
         let model = Self {
             domain: Domain::new(),
             index: PointIndex::new(),
         };
-        for key in OLD {
+        for key in keys {
             model.step(|guard, garbage| {
-                let node = enter(&model.index, guard, garbage, key, 0, hash);
+                let node = enter(&model.index, guard, garbage, *key, 0, hash);
                 node.unclaim(garbage);
             });
         }
+        model
+    }
+
+    /// Two slots of the first group used: by those of `OLD` that are to live, and by tombs.
+    fn new(live: &[u64]) -> Arc<Self> {
+        let model = Self::with(&OLD);
         for key in OLD.iter().filter(|key| !live.contains(key)) {
             let dead = model.kill(*key).expect("nobody claims it");
             model.remove(dead);
@@ -295,22 +300,22 @@ fn lookup_during_a_resize() {
     assert_eq!(seen, BTreeSet::from([[Some(2), None]]));
 }
 
-/// The table is unlinked by one that copied nothing and then looks for what the other copied.
+/// The table is unlinked by one that copied nothing and then looks for what the other copied. The
+/// third key has the table replaced, and its first group copied, before the threads begin.
 #[test]
 fn unlinking_of_what_another_copied() {
     let seen = outcomes(2, || {
-        let model = Model::new(&[1]);
+        let model = Arc::new(Model::with(&[3, 17, 18]));
         let other = spawn(&model, |model| {
-            model.enter(3, 20);
-            model.enter(16, 20);
+            model.enter(4, 20);
+            model.step(|guard, _| get(&model.index, guard, 17, hash).map(|node| node.key))
         });
-        model.enter(17, 10);
-        let found = model.step(|guard, _| get(&model.index, guard, 1, hash).map(|node| node.key));
-        other.join().expect("no panic");
-        assert_eq!(model.finish(), [1, 3, 16, 17]);
+        model.enter(19, 10);
+        let found = other.join().expect("no panic");
+        assert_eq!(model.finish(), [3, 4, 17, 18, 19]);
         found
     });
-    assert_eq!(seen, BTreeSet::from([Some(1)]));
+    assert_eq!(seen, BTreeSet::from([Some(17)]));
 }
 
 /// A lookup of a key that is being put and given up again, while the table is replaced.

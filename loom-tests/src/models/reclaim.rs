@@ -90,7 +90,10 @@ fn pin_during_a_retirement() {
         (reader.join().expect("no panic"), freed)
     });
     let freed = |seen| [(seen, vec![]), (seen, vec![1])];
-    assert_eq!(seen, BTreeSet::from_iter([1, 2].into_iter().flat_map(freed)));
+    assert_eq!(
+        seen,
+        BTreeSet::from_iter([1, 2].into_iter().flat_map(freed))
+    );
 }
 
 /// E1 with another who moves the epoch on, perhaps with an old idea of it.
@@ -172,12 +175,7 @@ fn unpin_before_a_freeing() {
         let freed = world.reclaim(3);
         (reader.join().expect("no panic"), freed)
     });
-    let expected = [
-        (1, vec![]),
-        (1, vec![11]),
-        (2, vec![]),
-        (2, vec![1]),
-    ];
+    let expected = [(1, vec![]), (1, vec![11]), (2, vec![]), (2, vec![1])];
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
@@ -215,6 +213,24 @@ fn bags_given_and_taken() {
     });
     // None is what it never comes to: one of the two finds nobody pinned.
     assert_eq!(seen, BTreeSet::from([1, 2]));
+}
+
+/// [bag]: what another thread made and gave is seen whole by who frees it.
+#[test]
+fn garbage_of_another() {
+    let seen = outcomes(3, || {
+        let world = World::new();
+        let other = spawn(&world, |world| {
+            let mut garbage = Garbage::new();
+            // SAFETY: never linked.
+            unsafe { garbage.retire(allocate(Value::new(7))) };
+            world.domain.give(garbage);
+        });
+        let freed = world.reclaim(3);
+        other.join().expect("no panic");
+        freed
+    });
+    assert_eq!(seen, BTreeSet::from([vec![], vec![7]]));
 }
 
 /// [own]: a line that another thread left has no pins for its next owner.

@@ -48,7 +48,11 @@ pub(super) fn get(kernel: &Kernel, reading: Reading<'_>, key: u64) -> Option<(u6
 
 /// What the newest snapshot shows.
 pub(super) fn look(kernel: &Kernel, key: u64) -> Option<(u64, u64)> {
-    get(kernel, LocalHold::begin(kernel, Kind::Reader).reading(), key)
+    get(
+        kernel,
+        LocalHold::begin(kernel, Kind::Reader).reading(),
+        key,
+    )
 }
 
 pub(super) fn handle(kernel: &Kernel, key: u64) -> Option<Handle<Value>> {
@@ -62,12 +66,18 @@ pub(super) fn handle(kernel: &Kernel, key: u64) -> Option<Handle<Value>> {
 pub(super) fn find(kernel: &Kernel, index: &ByValue, value: u64) -> Vec<u64> {
     let hold = LocalHold::begin(kernel, Kind::Reader);
     let mut keys = Vec::new();
-    index.scan(table(kernel), hold.reading(), None, false, |found, key, _| {
-        if *found == value {
-            keys.push(*key);
-        }
-        ControlFlow::Continue(())
-    });
+    index.scan(
+        table(kernel),
+        hold.reading(),
+        None,
+        false,
+        |found, key, _| {
+            if *found == value {
+                keys.push(*key);
+            }
+            ControlFlow::Continue(())
+        },
+    );
     keys
 }
 
@@ -83,12 +93,7 @@ pub(super) fn add(kernel: &Kernel, key: u64) -> Result<u64, u64> {
     write(kernel, &hold, key, Some(value + 1))
 }
 
-fn write(
-    kernel: &Kernel,
-    hold: &LocalHold<'_>,
-    key: u64,
-    value: Option<u64>,
-) -> Result<u64, u64> {
+fn write(kernel: &Kernel, hold: &LocalHold<'_>, key: u64, value: Option<u64>) -> Result<u64, u64> {
     let (now, reading) = (Moment::now(), hold.reading());
     let put = match value {
         Some(value) => Put::Object(Value::new(value), now),
@@ -96,7 +101,14 @@ fn write(
     };
     let done = table(kernel)
         .stage(kernel, reading, (&key, hash(key)), put, now)
-        .and_then(|staged| append(kernel, reading, key, Prepared::new(kernel, smallvec![staged])));
+        .and_then(|staged| {
+            append(
+                kernel,
+                reading,
+                key,
+                Prepared::new(kernel, smallvec![staged]),
+            )
+        });
     if let Err(with) = done {
         kernel.advance_to(&kernel.domain.pin(), with);
     }

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# The benches and the comparison with peers build, and a part of each runs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo bench -p skep-benches --bench store -- --quick get
+cargo run --release -p bench-compare -- --workloads ab --rounds 1 --records 10000

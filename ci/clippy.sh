@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Lints of every package and target, warnings denied; the root also with its failpoints and bare.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo clippy --workspace --all-targets -- -D warnings
+cargo clippy -p skep --all-targets --features failpoints -- -D warnings
+cargo clippy -p skep --no-default-features -- -D warnings

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# The loom models of the kernel's protocols. LOOM_MAX_PREEMPTIONS deepens them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export LOOM_MAX_PREEMPTIONS="${LOOM_MAX_PREEMPTIONS:-2}"
+RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/loom" \
+    timeout 1500 cargo test --release -p loom-tests

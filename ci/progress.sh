@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# A thread stopped at each step of its commit and collection stops nobody.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo test --release -p skep --features failpoints --test progress
