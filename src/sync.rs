@@ -10,6 +10,8 @@
 //! with `Relaxed`. Those stores race with one another, loom explores their orders, and being
 //! relaxed they synchronize nothing.
 
+#![forbid(unsafe_code)]
+
 pub(crate) use self::door::*;
 
 /// A value alone on its cache lines (128 bytes: two lines, since neighbouring lines are fetched in
@@ -31,6 +33,7 @@ impl<T> std::ops::Deref for Padded<T> {
 /// unique matters.
 pub(crate) fn unique() -> u64 {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    // Relaxed: it orders nothing.
     NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
 

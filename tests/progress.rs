@@ -1,5 +1,5 @@
-//! Progress, shown: a thread is stopped at each step of its commit and collection, and others commit
-//! and read the same keys all the same; afterwards the sums are exact.
+//! Progress, shown: a thread is stopped at each step of its commit and collection, and others
+//! commit and read the same keys all the same; afterwards the sums are exact.
 //!
 //! Needs the feature `failpoints`: `cargo test --release --features failpoints --test progress`.
 
@@ -22,8 +22,8 @@ const COMMITS: u64 = if cfg!(debug_assertions) {
 };
 /// How long a thread may take to come to its step, alone.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The same for the second of two: one stopped inside a pin stops all freeing, and so keeps the other
-/// from the steps that follow a freeing.
+/// The same for the second of two: one stopped inside a pin stops all freeing, and so keeps the
+/// other from the steps that follow a freeing.
 const PATIENCE_SECOND: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
@@ -79,7 +79,8 @@ fn stop_at(step: Step) {
     }
 }
 
-/// Runs `others` while one thread a step stands still in the middle of `work`, then lets them go on.
+/// Runs `others` while one thread a step stands still in the middle of `work`, then lets them go
+/// on.
 fn with_stopped<R>(store: &Store, steps: &[Step], others: impl FnOnce() -> R) -> R {
     set_hook(stop_at);
     let (state, changed) = gate();

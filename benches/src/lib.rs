@@ -1,1 +1,120 @@
-//! Benches.
+//! What the benches share: a store of tasks with an index, and threads that run an operation a
+//! given number of times.
+//!
+//! `cargo bench -p skep-benches --bench store -- --quick`; the comparison with peers is
+//! `crates/bench-compare`.
+
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use skep::{Id, Index, Indexes, Object, Store};
+
+/// Tasks in the store.
+pub const TASKS: u64 = 100_000;
+/// Tasks of one service, about.
+pub const TASKS_A_SERVICE: u64 = 100;
+/// Bytes of a task beside its fields.
+const BODY: usize = 336;
+
+/// A task of about 400 bytes.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The key.
+    pub id: Id,
+    /// The service that it belongs to.
+    pub service: Id,
+    /// What updates change.
+    pub count: u64,
+    /// The rest of it.
+    pub body: [u8; BODY],
+}
+
+impl Task {
+    /// Tasks of a service.
+    pub const BY_SERVICE: Index<Self, Id> =
+        Index::new("by_service", |task: &Self, keys| keys.add(task.service));
+
+    /// Task `number`; numbers mix well into ids.
+    #[must_use]
+    pub fn new(number: u64) -> Self {
+        Self {
+            id: id(number),
+            service: id(number % (TASKS / TASKS_A_SERVICE)),
+            count: 0,
+            body: [0; BODY],
+        }
+    }
+}
+
+impl Object for Task {
+    type Key = Id;
+    const TABLE: &'static str = "task";
+
+    fn key(&self) -> Id {
+        self.id
+    }
+
+    fn indexes(indexes: &mut Indexes<Self>) {
+        indexes.add(Self::BY_SERVICE);
+    }
+}
+
+/// The id of a number, spread over all ids by two odd multipliers.
+#[must_use]
+pub fn id(number: u64) -> Id {
+    let low = u128::from(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let high = u128::from(number.wrapping_mul(0xd6e8_feb8_6659_fd93));
+    Id::from_u128(high << 64 | low)
+}
+
+/// A store with tasks `0..TASKS`.
+///
+/// # Panics
+/// If a task cannot be created.
+#[must_use]
+pub fn store() -> Store {
+    let store = Store::builder()
+        .table::<Task>()
+        .attempts_max(u32::MAX)
+        .build();
+    for number in 0..TASKS {
+        let created = store.update(|tx| tx.create(Task::new(number)));
+        created.expect("a new key");
+    }
+    store.reclaim();
+    store
+}
+
+/// Has each of some threads run an operation `times` times, and tells how long it took them all.
+/// The operation gets its thread's number
+/// and how often it ran.
+///
+/// # Panics
+/// If the operation does.
+pub fn run(threads: u64, times: u64, operation: impl Fn(u64, u64) + Sync) -> Duration {
+    let barrier = Barrier::new(usize::try_from(threads).unwrap_or(1));
+    let one = |thread: u64| {
+        barrier.wait();
+        let start = Instant::now();
+        (0..times).for_each(|time| operation(thread, time));
+        start.elapsed()
+    };
+    std::thread::scope(|scope| {
+        let one = &one;
+        let others: Vec<_> = (1..threads)
+            .map(|thread| scope.spawn(move || one(thread)))
+            .collect();
+        let own = one(0);
+        let others = others
+            .into_iter()
+            .map(|other| other.join().expect("an operation panicked"));
+        others.fold(own, Duration::max)
+    })
+}
+
+/// A number below `TASKS` that a processor cannot guess.
+#[must_use]
+pub fn pick(thread: u64, time: u64) -> u64 {
+    let mixed = (time ^ thread << 40).wrapping_mul(0xd134_2543_de82_ef95);
+    (mixed ^ mixed >> 32) % TASKS
+}

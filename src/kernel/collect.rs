@@ -1,12 +1,12 @@
 //! Collection, by committers, in slices: cut what nobody needs off the chains, trim the log, reap
 //! dead records, free what is ripe.
 //!
-//! Collection is driven by the log: a commit at or below the horizon tells which chains got longer,
-//! soon after it happened. When a long snapshot holds the horizon back, commits above it are gone
-//! through all the same: where the snapshot needs nothing below the new version, that is cut; where
-//! it does, the record is put on the *residual* list and looked at again when the horizon has
-//! moved. So the log never waits for a snapshot, and a chain keeps what live snapshots need and a
-//! few links ([`super::table`] compacts it).
+//! Collection is driven by the log: a commit at or below the horizon tells which chains got
+//! longer, soon after it happened. When a long snapshot holds the horizon back, commits above it
+//! are gone through all the same: where the snapshot needs nothing below the new version, that is
+//! cut; where it does, the record is put on the *residual* list and looked at again when the
+//! horizon has moved. So the log never waits for a snapshot, and a chain keeps what live snapshots
+//! need and a few links ([`super::stage`] compacts it).
 //!
 //! ```text
 //! trimmed <= cut <= visible     cut: up to here the chains have been seen to;
@@ -23,18 +23,15 @@
 //! end here.
 
 #[cfg(not(loom))]
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use smallvec::{SmallVec, smallvec};
-
-use super::chain::{List, Older, VersionHeader, release_hold};
-use super::entry::{EntryHeader, KeySet};
+use super::chain::{Older, VersionHeader};
 use super::horizon::Active;
-use super::log::{Commit, Log, Segment, Write};
-use super::reclaim::{Action, Garbage, Guard, Retired, allocate, at, free};
-use super::record::{RecordHeader, Unclaimed};
+use super::log::{Commit, Write};
+use super::reclaim::{Action, Garbage, Guard, Retired, allocate, at};
+use super::record::RecordHeader;
+use super::release::{contain, release};
+use super::stage::LAG_LONG;
 use super::step::{Step, step};
-use super::table::{GarbageBin, LAG_LONG};
+use super::table::GarbageBin;
 use super::{Kernel, Residual};
 use crate::sync::Ordering;
 
@@ -223,8 +220,8 @@ impl Kernel {
         active: &Active,
         garbage: &mut Garbage,
     ) {
-        // AcqRel: [residual]: of us and a cutter that marks the record the later sees the earlier: it
-        // puts the record back, or we see its claim below.
+        // AcqRel: [residual]: of us and a cutter that marks the record the later sees the earlier:
+        // it puts the record back, or we see its claim below.
         record.residual.swap(false, Ordering::AcqRel);
         let mut later = false;
         // K5: not beyond what is claimed for cutting. What is above is cut by its own commit.
@@ -296,102 +293,6 @@ impl Kernel {
             Action::Kernel(work) => unsafe { release(Some(self), work, retired.pointer) },
         }
     }
-
-    /// Gives a claim back, and reaps the record if it was the last and there is nothing to see.
-    pub(super) fn unclaim(&self, record: &RecordHeader, garbage: &mut Garbage) {
-        // Pinned before the claim is gone, after which somebody else may reap the record.
-        let guard = self.domain.pin();
-        if record.unclaim() == Unclaimed::Last {
-            self.reap(&guard, record, garbage);
-        }
-    }
-
-    /// Makes a record dead and takes it out, if nobody claims it and all that it shows is an old
-    /// tombstone, or nothing.
-    fn reap(&self, guard: &Guard<'_>, record: &RecordHeader, garbage: &mut Garbage) {
-        let mut tombstone = std::ptr::null_mut();
-        let killed = record.kill(|head| {
-            tombstone = head;
-            if head.is_null() {
-                return true;
-            }
-            // SAFETY: V3: reached under the guard.
-            let head = unsafe { at(head.cast_const()) };
-            head.tombstone
-                && head.number() <= self.horizon.horizon()
-                && matches!(head.older(), Older::End)
-        });
-        if !killed {
-            return;
-        }
-        step(Step::Dead);
-        let table = &self.tables[usize::from(record.table)];
-        // A comparison of the user's that panics leaves the dead record linked for good, and harmless.
-        // SAFETY: of that table (T1), dead, killed by us.
-        contain(|| unsafe { table.unlink_record(guard, garbage, record) });
-        if !tombstone.is_null() {
-            garbage.defer(tombstone, Work::Link);
-        }
-    }
-
-    /// Gives back a hold of an entry; the last one takes it out of its index.
-    ///
-    /// # Safety
-    /// The hold is the caller's.
-    pub(super) unsafe fn release_entry(&self, entry: *const EntryHeader) {
-        let mut garbage = GarbageBin::new(self);
-        // Pinned before the hold is gone, after which somebody else may retire the entry.
-        let guard = self.domain.pin();
-        // SAFETY: E3: the hold keeps it; then the pin.
-        let header = unsafe { at(entry) };
-        if header.release() {
-            let table = &self.tables[usize::from(header.table)];
-            // SAFETY: of that table (T2), dead, killed by us.
-            let record = unsafe { table.unlink_entry(&guard, &mut garbage.0, entry) };
-            // SAFETY: E2: the entry's claim, now ours, keeps it.
-            self.unclaim(unsafe { at(record) }, &mut garbage.0);
-        }
-    }
-
-    /// Takes back what was put in place for a write that is not to be.
-    ///
-    /// # Safety
-    /// All of it is the caller's, and the write was never appended.
-    pub(super) unsafe fn unstage(
-        &self,
-        write: Write,
-        claimed: bool,
-        compacted: &[*const VersionHeader],
-        list: *mut List,
-    ) {
-        let mut garbage = GarbageBin::new(self);
-        if !list.is_null() {
-            // SAFETY: never published; its links, but for the first, which is the head's, are ours.
-            for &version in &unsafe { at(list.cast_const()) }.versions()[1..] {
-                garbage.0.defer(version, Work::Link);
-            }
-            // SAFETY: as above.
-            unsafe { free(list) };
-        }
-        for &linked in compacted.iter().chain([&write.old]) {
-            if !linked.is_null() {
-                garbage.0.defer(linked.cast_mut(), Work::Link);
-            }
-        }
-        if !write.new.is_null() {
-            let new = write.new.cast_mut();
-            // SAFETY: never published: ours alone.
-            let keys = unsafe { (*new).forget_older() };
-            // SAFETY: V5: no link was published; E4: the key set's share is ours.
-            unsafe { release_keys(Some(self), keys) };
-            // SAFETY: the store's hold is ours.
-            contain(|| unsafe { release_hold(new) });
-        }
-        if claimed {
-            // SAFETY: K3: our claim keeps it.
-            self.unclaim(unsafe { at(write.record) }, &mut garbage.0);
-        }
-    }
 }
 
 /// Clears the thread's mark when the slice is over, also by a panic.
@@ -401,24 +302,6 @@ impl Drop for Collecting<'_> {
     fn drop(&mut self) {
         // Relaxed: only the owning thread touches the flag (L2).
         self.0.store(false, Ordering::Relaxed);
-    }
-}
-
-/// Runs what may run a user's Drop: its panic must not reach whoever happens to collect.
-pub(super) fn contain(drop: impl FnOnce()) {
-    // A model's failure is not a user's.
-    #[cfg(loom)]
-    return drop();
-    #[cfg(not(loom))]
-    contain_panic(drop);
-}
-
-#[cfg(not(loom))]
-fn contain_panic(drop: impl FnOnce()) {
-    // The panic's payload is dropped the same way, once; a payload that panics again is leaked.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(drop)) {
-        let _ =
-            catch_unwind(AssertUnwindSafe(|| std::mem::drop(payload))).map_err(std::mem::forget);
     }
 }
 
@@ -459,116 +342,4 @@ fn any_needed(_: &Guard<'_>, new: &VersionHeader, number: u64, active: &Active) 
             }
         }
     }
-}
-
-/// Does one piece of releasing work. Without a kernel (the store is being torn down) entries are
-/// left to their trees.
-///
-/// # Safety
-/// R3 holds for the pointer, it is of the work's type, and the caller is the only one who has it.
-pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut ()) {
-    match work {
-        // SAFETY: the link came with the work.
-        Work::Link => unsafe { release_link(kernel, pointer.cast()) },
-        Work::List => {
-            let list = pointer.cast::<List>();
-            // SAFETY: ours alone by now.
-            for &version in unsafe { at(list.cast_const()) }.versions() {
-                // SAFETY: the list's link.
-                unsafe { release_link(kernel, version) };
-            }
-            // SAFETY: ours alone, not used again.
-            unsafe { free(list) };
-        }
-        Work::Commit => {
-            let commit = pointer.cast::<Commit>();
-            // SAFETY: ours alone by now.
-            for write in unsafe { at(commit.cast_const()) }.writes() {
-                for image in [write.old, write.new] {
-                    if !image.is_null() {
-                        // SAFETY: the commit's link.
-                        unsafe { release_link(kernel, image.cast_mut()) };
-                    }
-                }
-            }
-            // SAFETY: boxed by its maker, ours alone, not used again.
-            unsafe { free(commit) };
-        }
-        Work::Segment => {
-            let segment = pointer.cast::<Segment>();
-            // SAFETY: ours alone by now.
-            for commit in Log::leftovers(unsafe { at(segment.cast_const()) }) {
-                // SAFETY: a grace period has passed for the segment and so for what only it led to.
-                unsafe { release(kernel, Work::Commit, commit.cast()) };
-            }
-            // SAFETY: ours alone, not used again.
-            unsafe { free(segment) };
-        }
-        // Both need a kernel; a teardown has neither chains to cut nor records to keep.
-        Work::CutBelow => {
-            // SAFETY: the link came with the work.
-            unsafe { release_link(kernel, pointer.cast()) };
-        }
-        Work::Unclaim => {}
-    }
-}
-
-/// Gives back a link; a version without links leaves the store, and gives back what it leads to.
-///
-/// # Safety
-/// The link is the caller's.
-unsafe fn release_link(kernel: Option<&Kernel>, version: *mut VersionHeader) {
-    let mut stack: SmallVec<[*mut VersionHeader; 8]> = smallvec![version];
-    while let Some(version) = stack.pop() {
-        // SAFETY: V5: the link that we are about to give back keeps it.
-        let header = unsafe { at(version.cast_const()) };
-        if !header.remove_link() {
-            continue;
-        }
-        match header.cut() {
-            Older::End => {}
-            Older::One(older) => stack.push(older),
-            Older::List(list) => {
-                // SAFETY: the version's list, ours by the cut; nobody walks a version without
-                // links.
-                stack.extend_from_slice(unsafe { at(list.cast_const()) }.versions());
-                // SAFETY: as above.
-                unsafe { free(list) };
-            }
-        }
-        if let Some(kernel) = kernel {
-            kernel.count_made(-1, -i64::from(header.size));
-        }
-        // SAFETY: E4: the version had the last use of its share.
-        unsafe { release_keys(kernel, header.keys()) };
-        // SAFETY: the store's hold goes with the last link.
-        contain(|| unsafe { release_hold(version) });
-    }
-}
-
-/// # Safety
-/// The share of the key set is the caller's.
-unsafe fn release_keys(kernel: Option<&Kernel>, keys: *mut KeySet) {
-    // SAFETY: E4: our share keeps it.
-    if keys.is_null() || !unsafe { at(keys.cast_const()) }.release() {
-        return;
-    }
-    if let Some(kernel) = kernel {
-        // SAFETY: ours alone by now.
-        for &entry in unsafe { at(keys.cast_const()) }.entries() {
-            // SAFETY: E3: the key set's hold.
-            contain(|| unsafe { kernel.release_entry(entry) });
-        }
-    }
-    // SAFETY: ours alone, not used again.
-    unsafe { free(keys) };
-}
-
-/// Gives back a record's head in a teardown.
-///
-/// # Safety
-/// Nobody else is left.
-pub(super) unsafe fn tear_down(head: *mut VersionHeader) {
-    // SAFETY: the head's link, for good.
-    unsafe { release_link(None, head) };
 }

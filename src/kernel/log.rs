@@ -11,8 +11,8 @@
 //! - G1: slot n is filled after slot n - 1 and once; who fills it fixes the order of that commit
 //!   for ever.
 //! - G2: trimmed <= cut <= visible <= tail: what is trimmed has been cut, what is cut is visible.
-//! - G3: a commit found in a slot under a pin is not freed before the pin ends: it is retired after
-//!   the slot is TRIMMED.
+//! - G3: a commit found in a slot under a pin is not freed before the pin ends: it is retired
+//!   after the slot is TRIMMED.
 //! - G4: a segment leaves the ring after its last slot is claimed for trimming, and is retired
 //!   then.
 //! - G5: a thread that stalled may place a segment whose numbers have come and gone. The null that
@@ -106,7 +106,8 @@ impl Write {
     }
 }
 
-// SAFETY: V5 and G3: what the pointers lead to is kept by the commit's own links; all of it is Send
+// SAFETY: V5 and G3: what the pointers lead to is kept by the commit's own links; all of it is
+// Send
 // + Sync (the tables' bounds).
 unsafe impl Send for Commit {}
 // SAFETY: as above; a published commit is only read.
@@ -382,7 +383,8 @@ impl Log {
         commits.collect()
     }
 
-    /// Claims commits of [`Log::uncut`] for cutting; false: there are none, or somebody else has claimed them.
+    /// Claims commits of [`Log::uncut`] for cutting; false: there are none, or somebody else has
+    /// claimed them.
     pub(super) fn claim_cut(&self, commits: &[&Commit]) -> bool {
         let (Some(first), Some(last)) = (commits.first(), commits.last()) else {
             return false;
@@ -395,8 +397,8 @@ impl Log {
         claimed.is_ok()
     }
 
-    /// Claims up to `commits_max` positions for trimming, none above `until`; the empty range when there is nothing to claim, or another
-    /// thread claimed first and works already.
+    /// Claims up to `commits_max` positions for trimming, none above `until`; the empty range when
+    /// there is nothing to claim, or another thread claimed first and works already.
     pub(super) fn claim_trim(&self, until: u64, commits_max: u64) -> RangeInclusive<u64> {
         let nothing = RangeInclusive::new(1, 0);
         // Relaxed: the CAS decides.

@@ -4,7 +4,7 @@
 //! # The algorithm
 //! A commit is an append to a lock-free, totally ordered *commit log*: the slot n going from empty
 //! to a set of writes is the linearization point, and n is the commit's *version*. What is written
-//! was put in place before ([`table`]: records, versions, index entries), held but seen by nobody.
+//! was put in place before ([`stage`]: records, versions, index entries), held but seen by nobody.
 //! After the append anyone may *install* the new versions at the heads of their records, any number
 //! of times ([`chain`]); and the *watermark* passes over consecutive installed commits ([`clock`]).
 //! A snapshot is a number: of each record it reads the newest version at or below it ([`horizon`],
@@ -30,9 +30,9 @@
 //! | [`log`] | the commit log | G |
 //! | [`clock`] | the watermark | C |
 //! | [`entry`], [`secondary`] | index entries and key sets | E |
-//! | [`table`] | typed records, staging | T |
+//! | [`table`], [`stage`] | typed records; what a write puts in place | T |
 //! | [`point`], [`ordered`] | the hash and the B+-tree | their own |
-//! | [`collect`] | cutting, trimming, reaping, freeing | |
+//! | [`collect`], [`release`] | cutting, trimming, freeing; giving back, reaping | |
 //!
 //! # Sources
 //! Fernandes and Cachopo, "Lock-free and scalable multi-version software transactional memory"
@@ -56,9 +56,11 @@ pub(crate) mod prepared;
 pub(crate) mod reading;
 pub(crate) mod reclaim;
 pub(crate) mod record;
+pub(crate) mod release;
 pub(crate) mod residual;
 pub(crate) mod secondary;
 pub(crate) mod session;
+pub(crate) mod stage;
 pub(crate) mod step;
 pub(crate) mod table;
 #[cfg(loom)]
@@ -209,6 +211,7 @@ impl Cursor {
         let line = kernel.cursors.take();
         // Relaxed: any lower bound will do.
         let bound = kernel.horizon.visible.load(Ordering::Relaxed);
+        // Relaxed: ordered by the fence below.
         line.words[0].store(Self::pack(bound), Ordering::Relaxed);
         // SeqCst: [announce/scan]: as for snapshots, with the trimmer in the place of the cutter.
         fence(Ordering::SeqCst);
@@ -273,12 +276,12 @@ impl Drop for Kernel {
                 // SAFETY: R1, and nobody is left.
                 Action::Free(free) => unsafe { free(retired.pointer) },
                 // SAFETY: as above.
-                Action::Kernel(work) => unsafe { collect::release(None, work, retired.pointer) },
+                Action::Kernel(work) => unsafe { release::release(None, work, retired.pointer) },
             }
         }
         for segment in self.log.drain() {
             // SAFETY: as above; each segment stood in the ring once.
-            unsafe { collect::release(None, collect::Work::Segment, segment.cast()) };
+            unsafe { release::release(None, collect::Work::Segment, segment.cast()) };
         }
         self.residual.drain();
         for table in &mut self.tables {

@@ -6,8 +6,9 @@ use super::Kernel;
 use super::collect::Work;
 use super::log::{Append, Commit};
 use super::reclaim::{Garbage, Guard};
+use super::stage::Staged;
 use super::step::{Step, step};
-use super::table::{GarbageBin, Staged};
+use super::table::GarbageBin;
 
 /// Writes in place, ready to be appended. Dropping it takes them back, unless they were.
 #[derive(Debug)]

@@ -200,7 +200,7 @@ impl Domain {
         }
         // Acquire: [unpin]: pairs with the Release of every line read above.
         fence(Ordering::Acquire);
-        // Release: [unpin]. A failure means that another thread advanced; its epoch is as good.
+        // AcqRel: [unpin]. A failure means that another thread advanced; its epoch is as good.
         match self
             .epoch
             .compare_exchange(epoch, epoch + 1, Ordering::AcqRel, Ordering::Acquire)

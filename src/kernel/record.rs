@@ -9,8 +9,8 @@
 //! ```
 //!
 //! # Invariants
-//! - K1: the head only moves to a newer version, never back and never to null; only `install` moves
-//!   it.
+//! - K1: the head only moves to a newer version, never back and never to null; only `install`
+//!   moves it.
 //! - K2: a dead record is never claimed, linked or written again; its head is a tombstone at or
 //!   below the horizon, or null.
 //! - K3: who links a record into an index, writes a key that is absent at its snapshot, or owns an
@@ -18,14 +18,15 @@
 //! - K4: a record that is present at a live snapshot's version is not reaped: its tombstone would
 //!   be above the horizon.
 //!
-//! - K5: a record is reaped only when every commit on it has been claimed for cutting: its chain is cut
-//!   at a tombstone only by that commit's cutter, or by a sweep that stays below the cut position. So
-//!   a cutter that was pinned before its claim may look at the records of its commits.
+//! - K5: a record is reaped only when every commit on it has been claimed for cutting: its chain
+//!   is cut at a tombstone only by that commit's cutter, or by a sweep that stays below the cut
+//!   position. So a cutter that was pinned before its claim may look at the records of its
+//!   commits.
 //!
 //! # Why a sequence
 //! The reaper reads the state (no claims), looks at the head (an old tombstone), then swings the
-//! state to dead. A creator that claims, installs and unclaims in between leaves the claims as they
-//! were; the sequence has moved, and the reaper's CAS fails.
+//! state to dead. A creator that claims, installs and unclaims in between leaves the claims as
+//! they were; the sequence has moved, and the reaper's CAS fails.
 
 use std::cmp::Ordering as Order;
 
@@ -57,11 +58,12 @@ pub(crate) struct RecordHeader {
     pub(crate) table: u16,
 }
 
-/// Of a dead node, its killer and who replaced it in an ordered index: the later of the two retires it.
+/// Of a dead node, its killer and who replaced it in an ordered index: the later of the two
+/// retires it.
 ///
-/// A killer that removes the node itself needs no second. One that does not find it must not retire
-/// it on its own word: it was replaced, or an `Ord` that lies hides it where a reader may still come
-/// by, and then it is never freed.
+/// A killer that removes the node itself needs no second. One that does not find it must not
+/// retire it on its own word: it was replaced, or an `Ord` that lies hides it where a reader may
+/// still come by, and then it is never freed.
 #[derive(Debug)]
 pub(crate) struct Unlinking(AtomicU8);
 
@@ -141,8 +143,8 @@ impl RecordHeader {
         }
     }
 
-    /// Makes a cut of the chain known to who drops the last claim: of two read-modify-writes of one
-    /// word the later sees the earlier.
+    /// Makes a cut of the chain known to who drops the last claim: of two read-modify-writes of
+    /// one word the later sees the earlier.
     pub(super) fn touch(&self) {
         // AcqRel: [claim].
         self.state.fetch_add(SEQUENCE, Ordering::AcqRel);

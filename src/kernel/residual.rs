@@ -14,7 +14,7 @@
 use super::horizon::Active;
 use super::reclaim::{Garbage, Guard, at, free};
 use super::record::RecordHeader;
-use super::table::LAG_LONG;
+use super::stage::LAG_LONG;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 /// The horizon must move by this much before the list is gone through again while a long snapshot

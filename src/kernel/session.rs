@@ -1,8 +1,8 @@
 //! Sessions: the line of shared words that each thread owns in a store.
 //!
 //! A line holds the thread's epoch (who is inside the store's code right now: [`super::reclaim`])
-//! and its snapshot words (who reads at which version: [`super::horizon`]). Both kinds of scan walk
-//! the same lines, so that a thread costs them one cache line.
+//! and its snapshot words (who reads at which version: [`super::horizon`]). Both kinds of scan
+//! walk the same lines, so that a thread costs them one cache line.
 //!
 //! # States
 //! ```text
@@ -18,8 +18,8 @@
 //!
 //! # Invariants
 //! - L1: the list of lines only grows, and a line lives until its registry is dropped.
-//! - L2: at most one thread uses a line: its owner, or, when that thread's locals are gone, a hold of
-//!   the same thread that has a word of it; a line with a word in use is not taken.
+//! - L2: at most one thread uses a line: its owner, or, when that thread's locals are gone, a hold
+//!   of the same thread that has a word of it; a line with a word in use is not taken.
 
 use std::cell::{Cell, RefCell};
 
@@ -118,8 +118,8 @@ impl Registry {
         unsafe { &*line }
     }
 
-    /// Asks the spare lines of this thread, and then a new one, until `each` answers; gives the line
-    /// that did.
+    /// Asks the spare lines of this thread, and then a new one, until `each` answers; gives the
+    /// line that did.
     pub(crate) fn with_spare<R>(&self, mut each: impl FnMut(&Line) -> Option<R>) -> (&Line, R) {
         let found = SESSIONS.try_with(|sessions| sessions.with_spare(self, &mut each));
         // A thread whose locals are gone takes a line for good: it ends anyway.

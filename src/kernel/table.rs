@@ -10,30 +10,17 @@ use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
-use super::chain::{self, Depth, Older, VersionHeader, VersionNode};
-use super::collect::contain;
-use super::entry::{EntryHeader, KeySet};
+use super::Kernel;
+use super::chain::{self, VersionHeader};
+use super::entry::EntryHeader;
 use super::log::Write;
-use super::ordered::{Choice, OrderedIndex};
+use super::ordered::OrderedIndex;
 use super::point::PointIndex;
 use super::reading::{AnyHandle, Reading, Stored};
-use super::reclaim::{Garbage, Guard, allocate, at, free};
+use super::reclaim::{Garbage, Guard, at, free};
 use super::record::{KeyProbe, Record, RecordHeader};
 use super::secondary::AnySecondary;
-use super::step::{Step, step};
-use super::{Active, Kernel};
 use crate::sync::Ordering;
-use crate::version::Moment;
-
-/// Chains with more single links below the head than this are compacted when a snapshot holds the
-/// horizon back.
-const LINKS_MAX: u32 = if cfg!(loom) { 2 } else { 4 };
-/// The same when nothing holds it back for long: collection will cut soon.
-const LINKS_HOT_MAX: u32 = if cfg!(loom) { 2 } else { 64 };
-/// A horizon this many commits behind the watermark is held back by a long snapshot.
-pub(super) const LAG_LONG: u64 = if cfg!(loom) { 2 } else { 1024 };
 
 /// What may be a key or an index value.
 pub trait KeyBounds: Ord + Clone + Send + Sync + 'static {}
@@ -41,24 +28,16 @@ impl<K: Ord + Clone + Send + Sync + 'static> KeyBounds for K {}
 
 /// A table of objects `T` with keys `K`.
 pub struct Table<K: KeyBounds, T> {
-    position: u16,
-    points: PointIndex<Record<K>>,
-    order: OrderedIndex<Record<K>>,
-    secondary: Box<[Arc<dyn AnySecondary<K, T>>]>,
+    pub(super) position: u16,
+    pub(super) points: PointIndex<Record<K>>,
+    pub(super) order: OrderedIndex<Record<K>>,
+    pub(super) secondary: Box<[Arc<dyn AnySecondary<K, T>>]>,
     /// Seeds the hash of keys.
     pub(crate) seed: u64,
     pub(crate) name: &'static str,
     /// What the layer above keeps with a table.
     pub(crate) face: Box<dyn Any + Send + Sync>,
     objects: PhantomData<fn() -> T>,
-}
-
-/// What a transaction makes of one object.
-#[derive(Debug)]
-pub(crate) enum Put<T> {
-    /// The object, and when it was created.
-    Object(T, Moment),
-    Tombstone,
 }
 
 impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
@@ -105,7 +84,11 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
 
     /// What a record shows at the reading's version. The caller is pinned.
     #[inline]
-    fn read<'s>(&self, reading: Reading<'s>, record: &Record<K>) -> Option<Stored<'s, T>> {
+    pub(super) fn read<'s>(
+        &self,
+        reading: Reading<'s>,
+        record: &Record<K>,
+    ) -> Option<Stored<'s, T>> {
         // SAFETY: V4: the reading's word stands for 's, and the caller is pinned.
         let version: &'s VersionHeader = unsafe { chain::read(&record.header, reading.version()) }?;
         // SAFETY: T1: a version of a record of ours.
@@ -165,342 +148,10 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         Some(unsafe { &(*record).key })
     }
 
-    /// Puts everything that a write needs in place: the record, the version, its index entries.
-    /// Nothing of it shows before the commit is appended. `Err`: the record has moved on since
-    /// the snapshot, to the version given.
-    pub(crate) fn stage(
-        &self,
-        kernel: &Kernel,
-        reading: Reading<'_>,
-        (key, hash): (&K, u64),
-        put: Put<T>,
-        now: Moment,
-    ) -> Result<Staged, u64> {
-        let mut garbage = GarbageBin::new(kernel);
-        let guard = reading.pin();
-        let present = self
-            .points
-            .get(&guard, hash, |record| record.key == *key)
-            .filter(|record| self.read(reading, record).is_some());
-        let claimed = present.is_none();
-        let record: &Record<K> = match present {
-            // K4: it shows an object at our version, so it stays.
-            Some(record) => record,
-            None => self.claim_record(&guard, &mut garbage.0, key, hash),
-        };
-        // From here on dropping undoes.
-        let mut staged = Staged {
-            kernel: std::ptr::from_ref(kernel),
-            write: Write {
-                record: &raw const record.header,
-                new: std::ptr::null(),
-                old: std::ptr::null(),
-                hash,
-                table: self.position,
-            },
-            claimed,
-            compacted: SmallVec::new(),
-            list: std::ptr::null_mut(),
-        };
-        if claimed {
-            self.order_record(&guard, &mut garbage.0, record);
-        }
-        // Acquire: [head].
-        let head = record.header.head.load(Ordering::Acquire);
-        // SAFETY: V3: reached under the guard.
-        let old = (!head.is_null()).then(|| unsafe { at(head.cast_const()) });
-        if let Some(old) = old
-            && old.number() > reading.version()
-        {
-            return Err(old.number());
-        }
-        let record = std::ptr::from_ref(record);
-        drop(guard);
-        // SAFETY: K3, K4: claimed, or present at our version: it stays without the pin, which user
-        // code below must not run under.
-        let record = unsafe { at(record) };
-        self.stage_version(kernel, reading, record, old, put, now, &mut staged)?;
-        Ok(staged)
-    }
-
-    /// The one live record of a key, claimed.
-    fn claim_record<'g>(
-        &self,
-        guard: &'g Guard<'_>,
-        garbage: &mut Garbage,
-        key: &K,
-        hash: u64,
-    ) -> &'g Record<K> {
-        let mut fresh = Fresh(std::ptr::null_mut());
-        let chosen = self.points.insert(
-            guard,
-            garbage,
-            hash,
-            |record| record.key == *key,
-            |found| {
-                if found.is_some_and(|record| record.header.claim()) {
-                    return Choice::Keep;
-                }
-                if fresh.0.is_null() {
-                    fresh.0 = allocate(Record::new(self.position, hash, key.clone()));
-                }
-                Choice::Put(fresh.0)
-            },
-        );
-        if std::ptr::eq(chosen, fresh.0) {
-            // It stands in the table now.
-            fresh.0 = std::ptr::null_mut();
-        }
-        step(Step::Claimed);
-        chosen
-    }
-
-    /// Sees to it that a claimed record stands in the key order: its creator may have stopped
-    /// before.
-    fn order_record<'g>(&self, guard: &'g Guard<'_>, garbage: &mut Garbage, record: &'g Record<K>) {
-        // Acquire: [ordered]: set after the insertion.
-        if record.header.ordered.load(Ordering::Acquire) {
-            return;
-        }
-        let probe = KeyProbe::at(&record.key);
-        let mut replaced = None;
-        self.order.insert(guard, garbage, &probe, |found| {
-            replaced = found.filter(|found| !std::ptr::eq(*found, record));
-            match found {
-                Some(_) if replaced.is_none() => Choice::Keep,
-                // Nothing, or a dead record with the same key: the hash has one live record a key.
-                _ => Choice::Put(std::ptr::from_ref(record).cast_mut()),
-            }
-        });
-        if let Some(dead) = replaced
-            && dead.header.unlinking.replaced()
-        {
-            // SAFETY: R1: out of the hash by its killer, out of the order by us, and we are the later.
-            unsafe { garbage.retire(std::ptr::from_ref(dead).cast_mut()) };
-        }
-        // Release: [ordered].
-        record.header.ordered.store(true, Ordering::Release);
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one write, named once"
-    )]
-    fn stage_version(
-        &self,
-        kernel: &Kernel,
-        reading: Reading<'_>,
-        record: &Record<K>,
-        old: Option<&VersionHeader>,
-        put: Put<T>,
-        now: Moment,
-        staged: &mut Staged,
-    ) -> Result<(), u64> {
-        let old_keys = old.map_or(std::ptr::null_mut(), VersionHeader::keys);
-        let new = match put {
-            Put::Tombstone => {
-                let header = VersionHeader::new(free_header, now, now, 0, true);
-                allocate(header)
-            }
-            Put::Object(object, created) => {
-                let size = size_of::<VersionNode<T>>();
-                let header = VersionHeader::new(free_node::<T>, created, now, size, false);
-                let node = allocate(VersionNode { header, object });
-                staged.write.new = node.cast();
-                // SAFETY: ours alone until it is staged; dropping `staged` frees it if user code
-                // panics here.
-                let object = unsafe { &(*node).object };
-                let keys = self.stage_keys(kernel, record, object, old_keys);
-                // SAFETY: as above.
-                unsafe { (*node).header.set_keys(keys) };
-                node.cast()
-            }
-        };
-        staged.write.new = new;
-        let Some(old) = old else { return Ok(()) };
-        let (older, depth) = self.compact(kernel, old, staged);
-        // SAFETY: ours alone until the commit is appended.
-        unsafe { (*new).link(older, depth) };
-        if !old.tombstone {
-            // The image for the log.
-            old.add_link();
-            staged.write.old = old;
-        }
-        debug_assert!(
-            old.number() <= reading.version(),
-            "V1: staged above our version"
-        );
-        Ok(())
-    }
-
-    /// The key set of a new version: the old one if nothing that is indexed changed.
-    fn stage_keys(
-        &self,
-        kernel: &Kernel,
-        record: &Record<K>,
-        object: &T,
-        old: *mut KeySet,
-    ) -> *mut KeySet {
-        if self.secondary.is_empty() {
-            return std::ptr::null_mut();
-        }
-        // SAFETY: E4: the old version is visible at our snapshot, so it and its key set stand.
-        let old_keys = (!old.is_null()).then(|| unsafe { at(old.cast_const()) });
-        if let Some(old_keys) = old_keys
-            && self.unchanged(object, old_keys)
-        {
-            old_keys.share();
-            return old;
-        }
-        let mut entries = HeldEntries {
-            kernel,
-            entries: SmallVec::new(),
-        };
-        for index in &self.secondary {
-            index.stage(kernel, record, object, &mut entries.entries);
-        }
-        let entries = std::mem::take(&mut entries.entries);
-        allocate(KeySet::new(entries.into_boxed_slice()))
-    }
-
-    fn unchanged(&self, object: &T, old: &KeySet) -> bool {
-        let mut rest = old.entries();
-        let same = self.secondary.iter().all(|index| {
-            let mine = rest
-                .iter()
-                // SAFETY: E3: the key set holds its entries.
-                .take_while(|&&entry| unsafe { at(entry) }.index == index.position())
-                .count();
-            let (own, others) = rest.split_at(mine);
-            rest = others;
-            index.same(object, own)
-        });
-        same && rest.is_empty()
-    }
-
-    /// What the new version's `older` is to be: the old head, or, when a snapshot holds the horizon back
-    /// and links have piled up, a list of exactly what is needed.
-    fn compact(&self, kernel: &Kernel, old: &VersionHeader, staged: &mut Staged) -> (Older, Depth) {
-        let one = Older::One(std::ptr::from_ref(old).cast_mut());
-        let depth = old.depth().next();
-        let horizon = kernel.horizon.horizon();
-        let lag = kernel.horizon.visible().saturating_sub(horizon);
-        let links_max = if lag < LAG_LONG {
-            LINKS_HOT_MAX
-        } else {
-            LINKS_MAX
-        };
-        if depth.links < links_max.max(depth.look_at) {
-            return (one, depth);
-        }
-        let active = kernel.scan();
-        let guard = kernel.domain.pin();
-        match needed(&guard, old, &active) {
-            // Looked at again when the chain is twice as long: a walk a write would be quadratic.
-            Kept::Whole(links) => (
-                one,
-                Depth {
-                    links,
-                    look_at: links.saturating_mul(2),
-                },
-            ),
-            Kept::List(versions) => {
-                for (place, &version) in versions.iter().enumerate() {
-                    // SAFETY: V3: reached under the guard, so its link stays till the guard ends.
-                    let version = unsafe { at(version.cast_const()) };
-                    if place > 0 {
-                        // The list's; for the head the list takes over the record's.
-                        version.add_link();
-                    }
-                    if !matches!(version.older(), Older::End) {
-                        version.add_link();
-                        staged.compacted.push(version);
-                    }
-                }
-                let look_at = u32::try_from(versions.len()).unwrap_or(u32::MAX);
-                staged.list = chain::List::new(versions.into_boxed_slice());
-                (Older::List(staged.list), Depth { links: 0, look_at })
-            }
-        }
-    }
-
     /// All bytes of the table's own structures, about.
     fn structure_bytes(&self, guard: &Guard<'_>) -> usize {
         let entries: usize = self.secondary.iter().map(|index| index.bytes(guard)).sum();
         self.points.slots(guard) * size_of::<usize>() + self.order.bytes(guard) + entries
-    }
-}
-
-enum Kept {
-    /// Nothing can go; the chain is this deep.
-    Whole(u32),
-    /// What is needed, the head first; at least one version can go.
-    List(SmallVec<[*mut VersionHeader; 8]>),
-}
-
-/// Walks a chain and keeps the head and what `active` needs.
-fn needed(_: &Guard<'_>, head: &VersionHeader, active: &Active) -> Kept {
-    let mut kept = SmallVec::new();
-    let (mut superseded_at, mut seen, mut depth) = (u64::MAX, 0, 0);
-    let mut consider = |version: &VersionHeader| {
-        let number = version.number();
-        if seen == 0 || active.needs(number, superseded_at) {
-            kept.push(std::ptr::from_ref(version).cast_mut());
-        }
-        seen += 1;
-        superseded_at = number;
-    };
-    let mut version = head;
-    loop {
-        consider(version);
-        match version.older() {
-            Older::End => break,
-            Older::One(older) => {
-                // SAFETY: V3: reached under the caller's guard.
-                version = unsafe { at(older) };
-                depth += 1;
-            }
-            Older::List(list) => {
-                // SAFETY: V3: as above.
-                for &listed in unsafe { at(list) }.versions() {
-                    // SAFETY: V5: the list's link.
-                    consider(unsafe { at(listed) });
-                }
-                break;
-            }
-        }
-    }
-    if kept.len() == seen {
-        Kept::Whole(depth)
-    } else {
-        Kept::List(kept)
-    }
-}
-
-/// A record that is not linked yet; freed if user code panics before it is.
-struct Fresh<K>(*mut Record<K>);
-
-impl<K> Drop for Fresh<K> {
-    fn drop(&mut self) {
-        if !self.0.is_null() {
-            // SAFETY: allocated by us, never linked.
-            unsafe { free(self.0) };
-        }
-    }
-}
-
-/// Entries with a hold each; given back if user code panics before a key set has them.
-struct HeldEntries<'k> {
-    kernel: &'k Kernel,
-    entries: SmallVec<[*const EntryHeader; 8]>,
-}
-
-impl Drop for HeldEntries<'_> {
-    fn drop(&mut self) {
-        for &entry in &self.entries {
-            // SAFETY: E3: each is ours.
-            contain(|| unsafe { self.kernel.release_entry(entry) });
-        }
     }
 }
 
@@ -517,59 +168,6 @@ impl Drop for GarbageBin<'_> {
     fn drop(&mut self) {
         self.1.domain.give(std::mem::take(&mut self.0));
     }
-}
-
-/// A write in place but not committed. Dropping it takes it back.
-#[derive(Debug)]
-pub(crate) struct Staged {
-    /// Null once the write is appended.
-    pub(super) kernel: *const Kernel,
-    pub(super) write: Write,
-    pub(super) claimed: bool,
-    /// The versions whose tails are cut off once the list below the new version is in place; each with
-    /// a link for that.
-    pub(super) compacted: SmallVec<[*const VersionHeader; 1]>,
-    list: *mut chain::List,
-}
-
-impl Staged {
-    /// Bytes of the new version.
-    pub(super) fn bytes(&self, _: &Guard<'_>) -> i64 {
-        // SAFETY: V5: appended under the guard, so its image stands.
-        i64::from(unsafe { at(self.write.new) }.size)
-    }
-
-    pub(super) fn record<'g>(&self, _: &'g Guard<'_>) -> &'g RecordHeader {
-        // SAFETY: K3: only asked while the claim stands.
-        unsafe { at(self.write.record) }
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if self.kernel.is_null() {
-            // Appended: it stays.
-            return;
-        }
-        // SAFETY: a Staged does not outlive the transaction, nor that the kernel.
-        let kernel = unsafe { &*self.kernel };
-        // SAFETY: never appended: all of it is ours to take back.
-        unsafe { kernel.unstage(self.write, self.claimed, &self.compacted, self.list) };
-    }
-}
-
-/// # Safety
-/// `version` is a `VersionNode<T>` from `allocate`, and nobody has it.
-unsafe fn free_node<T>(version: *mut VersionHeader) {
-    // SAFETY: the caller's promise; the header is the node's first field (repr C).
-    unsafe { free(version.cast::<VersionNode<T>>()) };
-}
-
-/// # Safety
-/// `version` is a tombstone from `allocate`, and nobody has it.
-unsafe fn free_header(version: *mut VersionHeader) {
-    // SAFETY: the caller's promise.
-    unsafe { free(version) };
 }
 
 /// What the kernel asks of a table whose types it does not know.
@@ -648,7 +246,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
             let head = owned.header.head.load(Ordering::Relaxed);
             if !head.is_null() {
                 // SAFETY: as above: the head's link is ours.
-                unsafe { super::collect::tear_down(head) };
+                unsafe { super::release::tear_down(head) };
             }
             // SAFETY: as above.
             unsafe { free(record) };

@@ -17,11 +17,11 @@
 use std::task::Waker;
 use std::time::Duration;
 
-use super::collect::contain;
+use super::release::contain;
 use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, Ordering, Padded, fence, thread};
 
-/// A thread that waits looks again after this long, woken or not: a waker that stops in the middle of
-/// its round must not keep the others asleep.
+/// A thread that waits looks again after this long, woken or not: a waker that stops in the middle
+/// of its round must not keep the others asleep.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Waiters that may lie on the list without waiting any more, before it is emptied.
 const ABANDONED_MAX: u32 = 64;
@@ -144,8 +144,8 @@ impl Waiters {
         }
     }
 
-    /// The waiter waits no more. Left on the list it would be woken for nothing, and many of them would
-    /// only go at the next commit: now and then the list is emptied.
+    /// The waiter waits no more. Left on the list it would be woken for nothing, and many of them
+    /// would only go at the next commit: now and then the list is emptied.
     pub(crate) fn abandon(&self, waiter: &Waiter) {
         // Relaxed: a hint.
         if !waiter.queued.load(Ordering::Relaxed) {

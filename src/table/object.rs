@@ -57,8 +57,8 @@ pub trait Object: Clone + Send + Sync + 'static {
     /// The table's name, in errors, events and statistics; unique within a store.
     const TABLE: &'static str;
 
-    /// The object's key. It must not change while the object is stored; an update under another key
-    /// is an update of that other object.
+    /// The object's key. It must not change while the object is stored; an update under another
+    /// key is an update of that other object.
     fn key(&self) -> Self::Key;
 
     /// Names the indexes of the table, each once.
@@ -89,8 +89,8 @@ impl<T, V> fmt::Debug for Index<T, V> {
 }
 
 impl<T, V: Key> Index<T, V> {
-    /// An index named `name` (unique within its table); `extract` adds the values that an object is
-    /// found by.
+    /// An index named `name` (unique within its table); `extract` adds the values that an object
+    /// is found by.
     ///
     /// `extract` must depend on the object alone. It may run several times for one write. Its
     /// panics end the write.
@@ -239,8 +239,8 @@ impl<T: Object> Indexes<T> {
     }
 }
 
-/// The normalizer of case-folded indexes: the Unicode lower case of each character by itself, so that the
-/// folding of a prefix is a prefix of the folding.
+/// The normalizer of case-folded indexes: the Unicode lower case of each character by itself, so
+/// that the folding of a prefix is a prefix of the folding.
 ///
 /// Not full case folding: "ß" and "SS" stay different.
 #[must_use]

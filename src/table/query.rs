@@ -30,8 +30,8 @@ impl<T: Object, C: Condition<T>> Query<T, C> {
         }
     }
 
-    /// In the opposite order. An object with several values that match stands where the walk meets it
-    /// first: reversed, at its last value.
+    /// In the opposite order. An object with several values that match stands where the walk meets
+    /// it first: reversed, at its last value.
     pub fn reversed(self) -> Self {
         Self {
             reversed: !self.reversed,
@@ -47,15 +47,16 @@ impl<T: Object, C: Condition<T>> Query<T, C> {
         }
     }
 
-    /// Only objects that `other` finds, too; in this query's order. It walks this query's index and
-    /// checks `other` object by object: put the narrower one first. `other`'s order and limit
-    /// do not matter.
+    /// Only objects that `other` finds, too; in this query's order. It walks this query's index
+    /// and checks `other` object by object: put the narrower one first. `other`'s order and
+    /// limit do not matter.
     pub fn and<D: Condition<T>>(self, other: Query<T, D>) -> Query<T, And<C, D>> {
         self.with(|condition| And(condition, other.condition))
     }
 
-    /// Also objects that `other` finds, each once: first this query's, then the others in `other`'s
-    /// order (reversed: the other way round). `other`'s direction and limit do not matter.
+    /// Also objects that `other` finds, each once: first this query's, then the others in
+    /// `other`'s order (reversed: the other way round). `other`'s direction and limit do not
+    /// matter.
     pub fn or<D: Condition<T>>(self, other: Query<T, D>) -> Query<T, Or<C, D>> {
         self.with(|condition| Or(condition, other.condition))
     }

@@ -58,7 +58,8 @@ impl fmt::Debug for Value {
 }
 
 impl PartialEq for Value {
-    /// Whether both are the same value of one of the usual types; other values equal only themselves.
+    /// Whether both are the same value of one of the usual types; other values equal only
+    /// themselves.
     fn eq(&self, other: &Self) -> bool {
         usual!(self, |value| other.downcast_ref() == Some(value));
         Arc::ptr_eq(&self.value, &other.value)

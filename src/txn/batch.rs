@@ -71,15 +71,16 @@ impl<E> fmt::Debug for Batch<'_, E> {
 }
 
 impl<'b, E> Batch<'b, E> {
-    /// Runs a step: all of its writes are committed, or none. When the open transaction has become as
-    /// large as it may be, it is committed.
+    /// Runs a step: all of its writes are committed, or none. When the open transaction has become
+    /// as large as it may be, it is committed.
     ///
-    /// `run` may run again, when another transaction got in the way, so it must have no other effects.
+    /// `run` may run again, when another transaction got in the way, so it must have no other
+    /// effects.
     ///
     /// # Errors
-    /// [`UpdateError::Closure`] with what `run` returned: nothing of the step remains, and the batch may
-    /// go on. Any other error, or that of an earlier step that failed when it was run again, ends the
-    /// batch: every further step is [`UpdateError::Stopped`].
+    /// [`UpdateError::Closure`] with what `run` returned: nothing of the step remains, and the
+    /// batch may go on. Any other error, or that of an earlier step that failed when it was
+    /// run again, ends the batch: every further step is [`UpdateError::Stopped`].
     pub fn step(
         &mut self,
         run: impl FnMut(&mut Transaction<'_>) -> Result<(), E> + 'b,

@@ -10,7 +10,7 @@ use crate::kernel::Kernel;
 use crate::kernel::log::Write;
 use crate::kernel::reading::Reading;
 use crate::kernel::reclaim::Guard;
-use crate::kernel::table::{Put, Staged};
+use crate::kernel::stage::{Put, Staged};
 use crate::table::object::Object;
 use crate::table::schema::TableOf;
 use crate::table::unique::{Checking, OwnWrite};

@@ -2,21 +2,20 @@
 //!
 //! ```text
 //! begin -> read, write -> stage -> validate -> append -> publish
-//!   |        |      |        |         |          |         |
-//!   |        |      |        |         |          |         install, move the watermark, wake watchers
-//!   |        |      |        |         |          the commit takes the log's first empty slot: committed
-//!   |        |      |        |         the reads hold against every commit since the snapshot
-//!   |        |      |        records, versions and index entries are in place, seen by nobody
-//!   |        |      into the transaction's own buffer
-//!   |        from the snapshot, under the buffer; noted in the read set
-//!   a snapshot, announced as a writer's
 //! ```
+//! - begin: a snapshot, announced as a writer's
+//! - read: from the snapshot, under the transaction's own writes; noted in the read set
+//! - write: into the transaction's own buffer
+//! - stage: records, versions and index entries are put in place, seen by nobody
+//! - validate: the reads hold against every commit since the snapshot
+//! - append: the commit takes the log's first empty slot: it is committed
+//! - publish: the heads are installed, the watermark moves, watchers are woken
 //!
 //! # Guarantees
 //! Strictly serializable, phantoms included. When the append succeeds, nothing lies in the log
-//! between what was validated and the commit itself, so the transaction could have run whole at its
-//! own version; it returns when that version is visible, so who begins later sees it. A transaction
-//! that only reads is serialized at its snapshot and never fails.
+//! between what was validated and the commit itself, so the transaction could have run whole at
+//! its own version; it returns when that version is visible, so who begins later sees it. A
+//! transaction that only reads is serialized at its snapshot and never fails.
 //!
 //! # Progress
 //! Lock-free from begin to the return of commit: an attempt fails only because another commit

@@ -59,7 +59,8 @@ impl Watcher {
         self.cursor.move_to(version);
     }
 
-    /// The version up to which commits have been read; events of it may not have been received yet.
+    /// The version up to which commits have been read; events of it may not have been received
+    /// yet.
     #[must_use]
     pub fn position(&self) -> Version {
         Version::new(self.cursor.position())
@@ -133,8 +134,8 @@ impl Watcher {
 
     fn fetch_commit(&mut self, guard: &Guard<'_>, commit: &Commit) {
         let version = Version::new(commit.number());
-        // Kept only when the commit is through: a comparison of the user's may panic, and the commit
-        // is then read again.
+        // Kept only when the commit is through: a comparison of the user's may panic, and the
+        // commit is then read again.
         let mut fetched = VecDeque::new();
         if commit.tables() & self.tables != 0 {
             for write in commit.writes() {
@@ -179,7 +180,8 @@ impl Watcher {
         let shared = Arc::clone(&self.shared);
         let mut waiting = Waiting::on(&shared.waiters);
         loop {
-            // Before the look at the log: what was committed before the closing is still to be seen.
+            // Before the look at the log: what was committed before the closing is still to be
+            // seen.
             let closed = self.shared.is_closed();
             if let Some(event) = self.try_recv()? {
                 return Ok(Some(event));

@@ -126,6 +126,7 @@ fn pins_one_after_the_other() {
     });
     let expected = [
         ((1, 11), vec![]),
+        ((1, 11), vec![11]),
         ((1, 2), vec![]),
         ((1, 2), vec![11]),
         ((2, 12), vec![]),

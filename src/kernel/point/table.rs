@@ -12,7 +12,8 @@ pub(super) const SLOTS_MIN: usize = if cfg!(loom) { 4 } else { 64 };
 /// Groups that one inserter copies at a time.
 const CHUNK_GROUPS: usize = if cfg!(loom) { 1 } else { 8 };
 const CHUNK_SLOTS: usize = CHUNK_GROUPS * WORDS;
-/// A counter serves at least this many slots: fewer would fill too unevenly to speak for the table.
+/// A counter serves at least this many slots: fewer would fill too unevenly to speak for the
+/// table.
 const REGION_SLOTS_MIN: usize = 4096;
 const REGIONS_MAX: usize = 64;
 const LOAD_MAX_PERCENT: usize = 55;
@@ -25,8 +26,8 @@ struct Group<N> {
     words: [AtomicPtr<N>; WORDS],
 }
 
-/// What happened in one part of a table. Inserts go to the counter of the place, not to one counter
-/// of the table, so that two inserters seldom write the same line.
+/// What happened in one part of a table. Inserts go to the counter of the place, not to one
+/// counter of the table, so that two inserters seldom write the same line.
 #[derive(Debug)]
 struct Region {
     used: AtomicU64,
@@ -178,7 +179,8 @@ impl<N> Table<N> {
     /// word was frozen or the node replaced.
     pub(super) fn remove(&self, hash: u64, node: *const N) {
         for (index, slot) in self.probe(hash) {
-            // Relaxed: nothing is read through it, and which tables hold the node is known: [claim].
+            // Relaxed: nothing is read through it, and which tables hold the node is known:
+            // [claim].
             let mut word = Word(slot.load(Ordering::Relaxed));
             if word.is_empty() {
                 return;

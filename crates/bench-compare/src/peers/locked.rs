@@ -1,0 +1,119 @@
+//! The standard library's maps behind its reader-writer lock. A transaction is the lock held; a
+//! snapshot to be held would stop all writers,
+//! so there is none.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::RwLock;
+
+use foldhash::fast::RandomState;
+
+use super::{Peer, numbers};
+use crate::task::{Task, TextKey, id, text};
+
+struct Locked<M> {
+    map: RwLock<M>,
+    keys: Vec<TextKey>,
+}
+
+type Tree = BTreeMap<TextKey, Task>;
+type Hash = HashMap<TextKey, Task, RandomState>;
+
+pub(super) fn load_tree(records: u32) -> Box<dyn Peer> {
+    let tasks = numbers(records).map(|number| (text(id(number)), Task::new(number)));
+    let mut map = Tree::new();
+    map.extend(tasks);
+    let keys = numbers(records).map(|number| text(id(number))).collect();
+    Box::new(Locked {
+        map: RwLock::new(map),
+        keys,
+    })
+}
+
+pub(super) fn load_hash(records: u32) -> Box<dyn Peer> {
+    let tasks = numbers(records).map(|number| (text(id(number)), Task::new(number)));
+    let mut map = Hash::default();
+    map.extend(tasks);
+    let keys = numbers(records).map(|number| text(id(number))).collect();
+    Box::new(Locked {
+        map: RwLock::new(map),
+        keys,
+    })
+}
+
+impl<M> Locked<M> {
+    fn key(&self, pick: u32) -> &TextKey {
+        &self.keys[pick as usize]
+    }
+}
+
+/// What both maps do alike.
+macro_rules! in_common {
+    () => {
+        fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
+            let map = self.map.read().expect("nobody panics");
+            let tasks = picks.iter().filter_map(|&pick| map.get(self.key(pick)));
+            Some(tasks.map(|task| task.count).sum())
+        }
+
+        fn read_each(&self, picks: &[u32]) -> Option<u64> {
+            let read = |&pick: &u32| {
+                let map = self.map.read().expect("nobody panics");
+                map.get(self.key(pick)).map_or(0, |task| task.count)
+            };
+            Some(picks.iter().map(read).sum())
+        }
+
+        fn update_each(&self, picks: &[u32]) -> Option<u32> {
+            for &pick in picks {
+                let mut map = self.map.write().expect("nobody panics");
+                map.get_mut(self.key(pick)).expect("it is there").count += 1;
+            }
+            Some(1)
+        }
+
+        fn update_together(&self, picks: &[u32]) -> Option<u32> {
+            let mut map = self.map.write().expect("nobody panics");
+            for &pick in picks {
+                map.get_mut(self.key(pick)).expect("it is there").count += 1;
+            }
+            Some(1)
+        }
+
+        fn insert(&self, number: u64) -> Option<()> {
+            let (key, task) = (text(id(number)), Task::new(number));
+            self.map.write().expect("nobody panics").insert(key, task);
+            Some(())
+        }
+
+        fn remove(&self, number: u64) -> Option<()> {
+            let key = text(id(number));
+            self.map
+                .write()
+                .expect("nobody panics")
+                .remove(&key)
+                .map(|_| ())
+        }
+    };
+}
+
+impl Peer for Locked<Tree> {
+    in_common!();
+
+    fn scan_all(&self) -> Option<u64> {
+        let map = self.map.read().expect("nobody panics");
+        Some(map.values().map(|task| task.count.min(1) | 1).sum())
+    }
+
+    fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {
+        let scan = |&pick: &u32| {
+            let map = self.map.read().expect("nobody panics");
+            let from = map.range(*self.key(pick)..).take(count);
+            from.map(|(_, task)| task.count).sum::<u64>()
+        };
+        Some(picks.iter().map(scan).sum())
+    }
+}
+
+impl Peer for Locked<Hash> {
+    in_common!();
+}

@@ -1,0 +1,139 @@
+//! The stores compared, each behind [`Peer`]: what a workload asks of a store, in the store's own
+//! best way.
+
+mod dashmap;
+mod imbl;
+mod locked;
+mod papaya;
+mod skep;
+mod skiplist;
+mod surrealmx;
+
+use crate::task::TextKey;
+
+/// A snapshot held open.
+pub trait Held {
+    /// The counter of a task, as the snapshot shows it.
+    fn count(&self, pick: u32) -> u64;
+}
+
+/// A transaction left open while others commit.
+pub trait Open {
+    /// Commits it; whether that worked.
+    fn commit(self: Box<Self>) -> bool;
+}
+
+/// What workloads ask of a store that holds tasks `0..records`. A pick is a task's number; a method
+/// does one operation a pick, so that the
+/// call through the vtable is paid for thousands of operations. `None`: the store has no such
+/// operation.
+#[expect(
+    unused_variables,
+    reason = "a store that has no such operation looks at nothing"
+)]
+pub trait Peer: Send + Sync {
+    /// Point reads inside one open snapshot (or guard, or lock): the sum of the counters read.
+    fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
+        None
+    }
+
+    /// A snapshot, one read, end: for each pick.
+    fn read_each(&self, picks: &[u32]) -> Option<u64> {
+        None
+    }
+
+    /// Scans everything in key order; tells how many there were.
+    fn scan_all(&self) -> Option<u64> {
+        None
+    }
+
+    /// Scans `count` tasks from each pick on.
+    fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {
+        None
+    }
+
+    /// Read-modify-write of one task, a transaction for each pick; the most attempts that one took.
+    fn update_each(&self, picks: &[u32]) -> Option<u32> {
+        None
+    }
+
+    /// Read-modify-write of all picks in one transaction; the attempts.
+    fn update_together(&self, picks: &[u32]) -> Option<u32> {
+        None
+    }
+
+    /// Puts a new task.
+    fn insert(&self, number: u64) -> Option<()> {
+        None
+    }
+
+    /// Takes a task out.
+    fn remove(&self, number: u64) -> Option<()> {
+        None
+    }
+
+    /// Gives memory back, as far as the store has a call for it.
+    fn reclaim(&self) {}
+
+    /// A snapshot to be held.
+    fn hold(&self) -> Option<Box<dyn Held + '_>> {
+        None
+    }
+
+    /// A transaction that has read and changed one task, and is left open.
+    fn open(&self, pick: u32) -> Option<Box<dyn Open + '_>> {
+        None
+    }
+}
+
+/// A kind of store.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// Its name.
+    pub name: &'static str,
+    /// Makes one with tasks `0..records`.
+    pub load: fn(records: u32) -> Box<dyn Peer>,
+    /// Bytes a task of the list of keys that is kept for picks, and is not the store's.
+    pub key_bytes: usize,
+}
+
+/// Ourselves.
+pub const SKEP: &str = "skep";
+/// A hash map without locks.
+pub const PAPAYA: &str = "papaya";
+/// An MVCC key-value store.
+pub const SURREALMX: &str = "surrealmx";
+/// The standard library's B-tree behind its lock.
+pub const BTREE: &str = "RwLock<BTreeMap>";
+
+const fn peer(name: &'static str, load: fn(u32) -> Box<dyn Peer>) -> Kind {
+    let key_bytes = size_of::<TextKey>();
+    Kind {
+        name,
+        load,
+        key_bytes,
+    }
+}
+
+/// All of them, ourselves first.
+pub const KINDS: &[Kind] = &[
+    Kind {
+        name: SKEP,
+        load: skep::load,
+        key_bytes: size_of::<::skep::Id>(),
+    },
+    peer(PAPAYA, papaya::load),
+    peer("dashmap", dashmap::load),
+    peer(BTREE, locked::load_tree),
+    peer("RwLock<HashMap>", locked::load_hash),
+    peer(SURREALMX, surrealmx::load),
+    peer("ArcSwap<imbl>", imbl::load),
+    peer("SkipMap", skiplist::load),
+];
+
+/// The numbers of `records` tasks in the order in which they are put in: mixed, so that nobody's
+/// memory lies in key order by chance.
+fn numbers(records: u32) -> impl Iterator<Item = u64> {
+    // Keys are well mixed already: the numbers' order is not theirs.
+    (0..records).map(u64::from)
+}

@@ -1,0 +1,70 @@
+//! papaya: a concurrent hash map without locks. It has no snapshots and no transactions: an update
+//! is atomic for its one key.
+
+use std::cell::Cell;
+
+use ::papaya::HashMap;
+use foldhash::fast::RandomState;
+
+use super::{Peer, numbers};
+use crate::task::{Task, TextKey, id, text};
+
+struct Papaya {
+    map: HashMap<TextKey, Task, RandomState>,
+    keys: Vec<TextKey>,
+}
+
+pub(super) fn load(records: u32) -> Box<dyn Peer> {
+    let map = HashMap::builder().hasher(RandomState::default()).build();
+    for number in numbers(records) {
+        map.pin().insert(text(id(number)), Task::new(number));
+    }
+    let keys = numbers(records).map(|number| text(id(number))).collect();
+    Box::new(Papaya { map, keys })
+}
+
+impl Papaya {
+    fn key(&self, pick: u32) -> &TextKey {
+        &self.keys[pick as usize]
+    }
+}
+
+impl Peer for Papaya {
+    fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
+        let map = self.map.pin();
+        let tasks = picks.iter().filter_map(|&pick| map.get(self.key(pick)));
+        Some(tasks.map(|task| task.count).sum())
+    }
+
+    fn read_each(&self, picks: &[u32]) -> Option<u64> {
+        let read = |&pick: &u32| {
+            let map = self.map.pin();
+            map.get(self.key(pick)).map_or(0, |task| task.count)
+        };
+        Some(picks.iter().map(read).sum())
+    }
+
+    fn update_each(&self, picks: &[u32]) -> Option<u32> {
+        let update = |&pick: &u32| {
+            let attempts = Cell::new(0);
+            self.map.pin().update(*self.key(pick), |task| {
+                attempts.set(attempts.get() + 1);
+                Task {
+                    count: task.count + 1,
+                    ..task.clone()
+                }
+            });
+            attempts.get()
+        };
+        picks.iter().map(update).max()
+    }
+
+    fn insert(&self, number: u64) -> Option<()> {
+        self.map.pin().insert(text(id(number)), Task::new(number));
+        Some(())
+    }
+
+    fn remove(&self, number: u64) -> Option<()> {
+        self.map.pin().remove(&text(id(number))).map(|_| ())
+    }
+}

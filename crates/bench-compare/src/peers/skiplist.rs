@@ -1,0 +1,62 @@
+//! crossbeam-skiplist: an ordered map without locks. No snapshots, no transactions, and no update
+//! of a value in place.
+
+use crossbeam_skiplist::SkipMap;
+
+use super::{Peer, numbers};
+use crate::task::{Task, TextKey, id, text};
+
+struct Skiplist {
+    map: SkipMap<TextKey, Task>,
+    keys: Vec<TextKey>,
+}
+
+pub(super) fn load(records: u32) -> Box<dyn Peer> {
+    let map = SkipMap::new();
+    for number in numbers(records) {
+        map.insert(text(id(number)), Task::new(number));
+    }
+    let keys = numbers(records).map(|number| text(id(number))).collect();
+    Box::new(Skiplist { map, keys })
+}
+
+impl Skiplist {
+    fn key(&self, pick: u32) -> &TextKey {
+        &self.keys[pick as usize]
+    }
+}
+
+impl Peer for Skiplist {
+    fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
+        self.read_each(picks)
+    }
+
+    fn read_each(&self, picks: &[u32]) -> Option<u64> {
+        let entries = picks
+            .iter()
+            .filter_map(|&pick| self.map.get(self.key(pick)));
+        Some(entries.map(|entry| entry.value().count).sum())
+    }
+
+    fn scan_all(&self) -> Option<u64> {
+        let entries = self.map.iter();
+        Some(entries.map(|entry| entry.value().count.min(1) | 1).sum())
+    }
+
+    fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {
+        let scan = |&pick: &u32| {
+            let from = self.map.range(*self.key(pick)..).take(count);
+            from.map(|entry| entry.value().count).sum::<u64>()
+        };
+        Some(picks.iter().map(scan).sum())
+    }
+
+    fn insert(&self, number: u64) -> Option<()> {
+        self.map.insert(text(id(number)), Task::new(number));
+        Some(())
+    }
+
+    fn remove(&self, number: u64) -> Option<()> {
+        self.map.remove(&text(id(number))).map(|_| ())
+    }
+}
