@@ -5,7 +5,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::kernel::Kind;
 use crate::kernel::reading::{LocalHold, SharedHold};
 use crate::shared::Shared;
 use crate::table::found::Found;
@@ -15,7 +14,9 @@ use crate::table::query::{Condition, Query};
 use crate::table::schema::Reader;
 use crate::version::Version;
 
-/// One version of the store, to be read while it lives: for short reads on one thread. Made by
+/// One version of the store, to be read while it lives: for short reads on one thread. While it lives,
+/// nothing that the store takes out is freed: to read for long, or around long work, take a
+/// [`Snapshot`]. Made by
 /// [`Store::read`](crate::Store::read) and [`Store::view`](crate::Store::view).
 ///
 /// What it gives borrows from it:
@@ -54,7 +55,7 @@ impl<'s> View<'s> {
     pub(crate) fn new(shared: &'s Shared) -> Self {
         Self {
             shared,
-            hold: LocalHold::begin(shared.kernel(), Kind::Reader),
+            hold: LocalHold::begin_pinned(shared.kernel()),
         }
     }
 

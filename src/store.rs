@@ -252,8 +252,8 @@ impl Store {
         run(&self.read())
     }
 
-    /// The newest version, to be read while the guard lives. Wait-free, about 10 ns; the guard
-    /// stays on its thread.
+    /// The newest version, to be read while the guard lives. Wait-free; the guard stays on its thread.
+    /// For short reads: see [`View`].
     #[must_use]
     pub fn read(&self) -> View<'_> {
         View::new(self.shared())

@@ -85,8 +85,8 @@ fn measure(name: &str, write: impl Fn() + Sync, pin: impl Fn()) {
         spent
     });
     println!(
-        "{name:28} {:6.1} ns a pin (two clock readings in it), worst {worst:?}; of {} destructors {} ran inside readers' pins, \
-         at most {most_inside} in one",
+        "{name:28} {:6.1} ns a pin (two clock readings in it), worst {worst:?}; \
+         of {} destructors {} ran inside readers' pins, at most {most_inside} in one",
         spent.as_nanos() as f64 / PINS as f64,
         ALL.load(Ordering::Relaxed),
         INSIDE.load(Ordering::Relaxed),

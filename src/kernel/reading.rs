@@ -44,10 +44,31 @@ pub(crate) struct LocalHold<'k> {
     kernel: &'k Kernel,
     line: &'k Line,
     hold: Hold,
+    /// Of a hold for short reads: they then fence once, not each.
+    pin: Option<Guard<'k>>,
     stays: PhantomData<*const ()>,
 }
 
 impl<'k> LocalHold<'k> {
+    /// For short reads: pinned while it lives, so that its reads are loads only. One fence serves the
+    /// pin and the announcement.
+    #[inline]
+    pub(crate) fn begin_pinned(kernel: &'k Kernel) -> Self {
+        let line = kernel.domain.registry().line();
+        let (pin, _) = kernel.domain.pin_before_fence(line);
+        match kernel.horizon.begin(line, Kind::Reader) {
+            Some(hold) => Self {
+                kernel,
+                line,
+                hold,
+                pin: Some(pin),
+                stays: PhantomData,
+            },
+            // Seven holds on one thread: this one's reads pin each for themselves.
+            None => Self::begin(kernel, Kind::Reader),
+        }
+    }
+
     #[inline]
     pub(crate) fn begin(kernel: &'k Kernel, kind: Kind) -> Self {
         let line = kernel.domain.registry().line();
@@ -60,6 +81,7 @@ impl<'k> LocalHold<'k> {
             kernel,
             line,
             hold,
+            pin: None,
             stays: PhantomData,
         }
     }
@@ -78,6 +100,8 @@ impl<'k> LocalHold<'k> {
 impl Drop for LocalHold<'_> {
     #[inline]
     fn drop(&mut self) {
+        // The pin first: once the word is free, another thread may take the line.
+        self.pin = None;
         Horizon::end(self.hold);
     }
 }

@@ -150,6 +150,19 @@ impl Domain {
     /// As [`Domain::pin`], with the calling thread's line at hand.
     #[inline]
     pub(crate) fn pin_on<'d>(&self, line: &'d Line) -> Guard<'d> {
+        let (guard, outermost) = self.pin_before_fence(line);
+        if outermost {
+            // SeqCst: [pin/advance], [pin/retire].
+            fence(Ordering::SeqCst);
+        }
+        guard
+    }
+
+    /// A pin that is one only after the caller's next SeqCst fence, which it makes before it loads a
+    /// shared pointer: so that one fence serves a pin and the announcement of a snapshot. Tells whether
+    /// that fence is needed.
+    #[inline]
+    pub(super) fn pin_before_fence<'d>(&self, line: &'d Line) -> (Guard<'d>, bool) {
         // Relaxed: only the owning thread touches `pins` (L2).
         let pins = line.pins.load(Ordering::Relaxed);
         // Relaxed: as above.
@@ -160,10 +173,8 @@ impl Domain {
             // Release: [unpin]: an advancer that reads this pin also sees what we did under earlier
             // ones.
             line.epoch.store(epoch << 1 | 1, Ordering::Release);
-            // SeqCst: [pin/advance], [pin/retire].
-            fence(Ordering::SeqCst);
         }
-        Guard { line }
+        (Guard { line }, pins == 0)
     }
 
     /// Takes over what an operation retired. Lock-free: one CAS, retried when another thread gave

@@ -1,7 +1,7 @@
 //! The workloads that are not one rate: a held snapshot (j), churn (k), memory (l), a transaction
 //! left open (n).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::memory;
 use crate::peers::{Held, Kind};
@@ -16,10 +16,25 @@ const CHURN: u64 = 1_000_000;
 const CHURN_ALIVE: u64 = 1000;
 /// Commits beside the open transaction.
 const OPEN_COMMITS: u32 = 70_000;
+/// How long memory must stay the same to have settled.
+const SETTLE_STEP: Duration = Duration::from_millis(300);
+/// Steps waited for that at most.
+const SETTLE_STEPS_MAX: u32 = 20;
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
 /// One store's figures: what each is, and the figure.
 pub type Figures = Vec<(&'static str, f64)>;
+
+/// Waits, not for ever, until the store before is gone: some give back in the background.
+fn settle() {
+    for _ in 0..SETTLE_STEPS_MAX {
+        let before = memory::bytes();
+        std::thread::sleep(SETTLE_STEP);
+        if memory::bytes() == before {
+            return;
+        }
+    }
+}
 
 fn mebibytes(bytes: i64) -> f64 {
     bytes as f64 / MEBIBYTE
@@ -99,6 +114,7 @@ pub fn churn(kind: &Kind, records: u32) -> Option<Figures> {
 
 /// l: bytes a record beyond the task itself.
 pub fn memory(kind: &Kind, records: u32) -> Option<Figures> {
+    settle();
     let before = memory::bytes();
     let peer = (kind.load)(records);
     peer.reclaim();

@@ -19,7 +19,7 @@ pub(super) fn load(records: u32) -> Box<dyn Peer> {
     for number in numbers(records) {
         let mut tx = database.transaction(true);
         let key = text(id(number));
-        tx.set(&key, Task::new(number).bytes()).expect("it is open");
+        tx.set(key, Task::new(number).bytes()).expect("it is open");
         tx.commit().expect("nobody is in the way");
     }
     let keys = numbers(records).map(|number| text(id(number))).collect();
@@ -115,7 +115,7 @@ impl Peer for Surreal {
         let (key, bytes) = (text(id(number)), Task::new(number).bytes());
         loop {
             let mut tx = self.database.transaction(true);
-            if tx.put(&key, bytes.as_slice()).is_ok() && tx.commit().is_ok() {
+            if tx.put(key, bytes.as_slice()).is_ok() && tx.commit().is_ok() {
                 return Some(());
             }
         }
@@ -125,7 +125,7 @@ impl Peer for Surreal {
         let key = text(id(number));
         loop {
             let mut tx = self.database.transaction(true);
-            if tx.del(&key).is_ok() && tx.commit().is_ok() {
+            if tx.del(key).is_ok() && tx.commit().is_ok() {
                 return Some(());
             }
         }
