@@ -38,7 +38,7 @@ use crate::version::{Meta, Moment};
 /// The tag of an `older` pointer that leads to a list.
 const LIST: usize = 1;
 
-/// What every version has, whatever its object.
+/// What every version has, whatever its object: one cache line.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct VersionHeader {
@@ -51,18 +51,17 @@ pub(crate) struct VersionHeader {
     pub(crate) updated: Moment,
     free: unsafe fn(*mut VersionHeader),
     depth: Depth,
-    /// Bytes of the node, for statistics.
+    /// Bytes of the node with its object; of a tombstone 0.
     pub(super) size: u32,
-    pub(crate) tombstone: bool,
 }
 
 /// How long a walk from a version may be.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Depth {
     /// Single links below since the last list.
-    pub(super) links: u32,
+    pub(super) links: u16,
     /// With so many it is worth looking at the chain again.
-    pub(super) look_at: u32,
+    pub(super) look_at: u16,
 }
 
 impl Depth {
@@ -119,7 +118,6 @@ impl VersionHeader {
         created: Moment,
         updated: Moment,
         size: usize,
-        tombstone: bool,
     ) -> Self {
         Self {
             number: AtomicU64::new(0),
@@ -133,7 +131,6 @@ impl VersionHeader {
             free,
             depth: Depth::default(),
             size: u32::try_from(size).unwrap_or(u32::MAX),
-            tombstone,
         }
     }
 
@@ -143,6 +140,12 @@ impl VersionHeader {
         // Relaxed: written before the CAS of [head] by which we got here, and by everybody with the
         // same value.
         self.number.load(Ordering::Relaxed)
+    }
+
+    /// Whether it says that there is no object.
+    #[inline]
+    pub(crate) fn is_tombstone(&self) -> bool {
+        self.size == 0
     }
 
     pub(crate) fn meta(&self) -> Meta {
@@ -343,8 +346,23 @@ unsafe fn install_one(write: &Write, number: u64) {
 /// The version is a `VersionNode<T>`'s and no tombstone.
 #[inline]
 pub(crate) unsafe fn object<T>(version: &VersionHeader) -> &T {
-    debug_assert!(!version.tombstone, "a tombstone has no object");
+    debug_assert!(!version.is_tombstone(), "a tombstone has no object");
     let node = std::ptr::from_ref(version).cast::<VersionNode<T>>();
     // SAFETY: the caller's promise; the header is the node's first field (repr C).
     unsafe { &(*node).object }
+}
+
+/// Has the processor fetch what a read of a version begins with. A hint: nothing is read.
+#[inline]
+pub(super) fn prefetch(version: *const VersionHeader) {
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch takes any address.
+        unsafe { _mm_prefetch(version.cast::<i8>(), _MM_HINT_T0) };
+        // SAFETY: as above.
+        unsafe { _mm_prefetch(version.wrapping_add(1).cast::<i8>(), _MM_HINT_T0) };
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
+    let _ = version;
 }

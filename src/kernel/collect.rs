@@ -151,7 +151,7 @@ impl Kernel {
             return;
         }
         defer_older(older, garbage);
-        if new.tombstone {
+        if new.is_tombstone() {
             // SAFETY: K5: the commit was claimed for cutting by us, pinned since before.
             let record = unsafe { at(write.record) };
             record.touch();
@@ -174,7 +174,7 @@ impl Kernel {
         if matches!(new.older(), Older::End) {
             return;
         }
-        if !new.tombstone && !any_needed(guard, new, number, active) {
+        if !new.is_tombstone() && !any_needed(guard, new, number, active) {
             defer_older(new.cut(), garbage);
             return;
         }

@@ -97,7 +97,7 @@ impl Write {
     /// Whether it deletes.
     pub(crate) fn deletes(&self, _: &Guard<'_>) -> bool {
         // SAFETY: V5: as above.
-        unsafe { at(self.new) }.tombstone
+        unsafe { at(self.new) }.is_tombstone()
     }
 
     /// Whether there was an object before.

@@ -217,6 +217,11 @@ impl<K: Ord + Clone + Send + Sync + 'static> Ordered for Record<K> {
         self.key.cmp(&other.key)
     }
 
+    fn prefetch(&self) {
+        // Relaxed: only a hint goes there.
+        super::chain::prefetch(self.header.head.load(Ordering::Relaxed));
+    }
+
     fn separator(&self) -> K {
         self.key.clone()
     }

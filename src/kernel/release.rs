@@ -38,7 +38,7 @@ impl Kernel {
             }
             // SAFETY: V3: reached under the guard.
             let head = unsafe { at(head.cast_const()) };
-            head.tombstone
+            head.is_tombstone()
                 && head.number() <= self.horizon.horizon()
                 && matches!(head.older(), Older::End)
         });

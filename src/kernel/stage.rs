@@ -19,9 +19,9 @@ use crate::version::Moment;
 
 /// Chains with more single links below the head than this are compacted when a snapshot holds the
 /// horizon back.
-const LINKS_MAX: u32 = if cfg!(loom) { 2 } else { 4 };
+const LINKS_MAX: u16 = if cfg!(loom) { 2 } else { 4 };
 /// The same when nothing holds it back for long: collection will cut soon.
-const LINKS_HOT_MAX: u32 = if cfg!(loom) { 2 } else { 64 };
+const LINKS_HOT_MAX: u16 = if cfg!(loom) { 2 } else { 64 };
 /// A horizon this many commits behind the watermark is held back by a long snapshot.
 pub(super) const LAG_LONG: u64 = if cfg!(loom) { 2 } else { 1024 };
 
@@ -169,12 +169,12 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         let old_keys = old.map_or(std::ptr::null_mut(), VersionHeader::keys);
         let new = match put {
             Put::Tombstone => {
-                let header = VersionHeader::new(free_header, now, now, 0, true);
+                let header = VersionHeader::new(free_header, now, now, 0);
                 allocate(header)
             }
             Put::Object(object, created) => {
                 let size = size_of::<VersionNode<T>>();
-                let header = VersionHeader::new(free_node::<T>, created, now, size, false);
+                let header = VersionHeader::new(free_node::<T>, created, now, size);
                 let node = allocate(VersionNode { header, object });
                 staged.write.new = node.cast();
                 // SAFETY: ours alone until it is staged; dropping `staged` frees it if user code
@@ -191,7 +191,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         let (older, depth) = self.compact(kernel, old, staged);
         // SAFETY: ours alone until the commit is appended.
         unsafe { (*new).link(older, depth) };
-        if !old.tombstone {
+        if !old.is_tombstone() {
             // The image for the log.
             old.add_link();
             staged.write.old = old;
@@ -287,7 +287,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                         staged.compacted.push(version);
                     }
                 }
-                let look_at = u32::try_from(versions.len()).unwrap_or(u32::MAX);
+                let look_at = u16::try_from(versions.len()).unwrap_or(u16::MAX);
                 staged.list = chain::List::new(versions.into_boxed_slice());
                 (Older::List(staged.list), Depth { links: 0, look_at })
             }
@@ -297,7 +297,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
 
 enum Kept {
     /// Nothing can go; the chain is this deep.
-    Whole(u32),
+    Whole(u16),
     /// What is needed, the head first; at least one version can go.
     List(SmallVec<[*mut VersionHeader; 8]>),
 }
@@ -305,7 +305,7 @@ enum Kept {
 /// Walks a chain and keeps the head and what `active` needs.
 fn needed(_: &Guard<'_>, head: &VersionHeader, active: &Active) -> Kept {
     let mut kept = SmallVec::new();
-    let (mut superseded_at, mut seen, mut depth) = (u64::MAX, 0, 0);
+    let (mut superseded_at, mut seen, mut depth) = (u64::MAX, 0, 0u16);
     let mut consider = |version: &VersionHeader| {
         let number = version.number();
         if seen == 0 || active.needs(number, superseded_at) {
@@ -322,7 +322,7 @@ fn needed(_: &Guard<'_>, head: &VersionHeader, active: &Active) -> Kept {
             Older::One(older) => {
                 // SAFETY: V3: reached under the caller's guard.
                 version = unsafe { at(older) };
-                depth += 1;
+                depth = depth.saturating_add(1);
             }
             Older::List(list) => {
                 // SAFETY: V3: as above.

@@ -92,7 +92,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         // SAFETY: V4: the reading's word stands for 's, and the caller is pinned.
         let version: &'s VersionHeader = unsafe { chain::read(&record.header, reading.version()) }?;
         // SAFETY: T1: a version of a record of ours.
-        (!version.tombstone).then(|| unsafe { Stored::new(version) })
+        (!version.is_tombstone()).then(|| unsafe { Stored::new(version) })
     }
 
     /// Visits what the reading sees, in key order, until `visit` breaks. The visitor runs pinned:

@@ -113,7 +113,7 @@ impl Cell {
             }
             // SAFETY: V3: reached under the caller's pin.
             let head = unsafe { at(head.cast_const()) };
-            head.tombstone && head.number() <= horizon && matches!(head.older(), Older::End)
+            head.is_tombstone() && head.number() <= horizon && matches!(head.older(), Older::End)
         })
     }
 }
@@ -125,7 +125,7 @@ unsafe fn free_value(version: *mut VersionHeader) {
 
 fn make(value: Option<u64>) -> *mut VersionHeader {
     let now = Moment::now();
-    let header = VersionHeader::new(free_value, now, now, 0, value.is_none());
+    let header = VersionHeader::new(free_value, now, now, usize::from(value.is_some()));
     let object = Value::new(value.unwrap_or(u64::MAX));
     allocate(VersionNode { header, object }).cast()
 }
@@ -212,6 +212,12 @@ pub(crate) fn cell(kernel: &Kernel, key: u64) -> Cell {
     cell
 }
 
+/// Gives a claim back, and reaps the cell's record if it was the last and the record is of no use.
+pub(crate) fn unclaim(kernel: &Kernel, cell: Cell) {
+    let mut garbage = GarbageBin::new(kernel);
+    kernel.unclaim(cell.header(), &mut garbage.0);
+}
+
 /// A transaction on cells.
 #[derive(Debug)]
 pub(crate) struct Txn<'k> {
@@ -244,7 +250,8 @@ impl<'k> Txn<'k> {
         // SAFETY: pinned, and the hold is ours.
         let version = unsafe { chain::read(cell.header(), self.version()) }?;
         // SAFETY: of `make`.
-        let object = (!version.tombstone).then(|| unsafe { chain::object::<Value>(version) })?;
+        let object =
+            (!version.is_tombstone()).then(|| unsafe { chain::object::<Value>(version) })?;
         Some((version.number(), object.get()))
     }
 
@@ -314,7 +321,7 @@ impl<'k> Txn<'k> {
         if let Some(old) = old {
             // SAFETY: ours until it is appended.
             unsafe { (*new).link(Older::One(head), old.depth().next()) };
-            if !old.tombstone {
+            if !old.is_tombstone() {
                 old.add_link();
                 write.old = old;
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
 use super::tables;
+use crate::kernel::reclaim::Guard;
 use crate::kernel::testing::{Cell, Txn, append_only, cell, kernel};
 use crate::kernel::{Kernel, Kind, Limits};
 
@@ -108,9 +109,14 @@ fn installed_by_one_and_shown_by_another() {
     let seen = outcomes(2, || {
         let (kernel, [cell, _]) = two_cells();
         let number = append_only(Txn::begin(&kernel), cell, 11);
+        // The owner's line is not its own: a line that it left would bring its writes along.
+        let line = kernel.domain.registry().take();
+        let early = kernel.domain.pin_on(&line);
+        // SAFETY: the owner drops it, before the kernel goes.
+        let early: Guard<'static> = unsafe { std::mem::transmute(early) };
         let owner = spawn(&kernel, move |kernel| {
-            let guard = kernel.domain.pin();
-            kernel.install(&guard, number);
+            kernel.install(&early, number);
+            drop(early);
         });
         let reader = spawn(&kernel, move |kernel| {
             let mut txn = Txn::begin_as(kernel, Kind::Reader);

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
 use super::tables;
+use crate::kernel::reclaim::Guard;
 use crate::kernel::record::Unclaimed;
-use crate::kernel::testing::{Cell, Txn, cell, kernel};
-use crate::kernel::{Kernel, Limits};
+use crate::kernel::testing::{Cell, Txn, cell, kernel, unclaim};
+use crate::kernel::{Kernel, Kind, Limits};
 use crate::sync::{AtomicU64, Ordering};
 
 const LIMITS: Limits = Limits {
@@ -71,6 +72,37 @@ fn reap_during_a_second_creation() {
         created
     });
     assert_eq!(seen, BTreeSet::from([true, false]));
+}
+
+/// A reader that found a record before it died still reads what it shows.
+#[test]
+fn read_during_a_reaping() {
+    let seen = outcomes(2, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        for value in [Some(7), None] {
+            let txn = Txn::begin(&kernel);
+            txn.commit(&[(cell, value)]).expect("nobody else writes");
+        }
+        // A claim keeps it until the log has forgotten it, and with the log's image the last link
+        // but the record's is gone.
+        assert!(cell.header().claim());
+        for _ in 0..5 {
+            kernel.collect();
+        }
+        let line = kernel.domain.registry().take();
+        let early = kernel.domain.pin_on(&line);
+        // SAFETY: the reader drops it, before the kernel goes.
+        let early: Guard<'static> = unsafe { std::mem::transmute(early) };
+        let reader = spawn(&kernel, move |kernel| {
+            let found = Txn::begin_as(kernel, Kind::Reader).read(cell);
+            drop(early);
+            found
+        });
+        unclaim(&kernel, cell);
+        reader.join().expect("no panic")
+    });
+    assert_eq!(seen, BTreeSet::from([None]));
 }
 
 /// Of several who let go, one is the last; whoever it is sees what all did.

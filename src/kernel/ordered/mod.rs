@@ -108,6 +108,10 @@ pub(crate) trait Ordered: Sized + 'static {
     /// The order. May run user code and panic.
     fn compare(&self, other: &Self) -> Ordering;
 
+    /// Has the processor fetch what a visitor of the node will want. A hint.
+    #[inline]
+    fn prefetch(&self) {}
+
     /// The separator that equals this node.
     fn separator(&self) -> Self::Separator;
 

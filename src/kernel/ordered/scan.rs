@@ -6,6 +6,9 @@ use std::ops::ControlFlow;
 use super::{Ordered, OrderedIndex, Probe};
 use crate::kernel::reclaim::Guard;
 
+/// Nodes that are fetched before they are visited, so that their cache misses overlap.
+const AHEAD: usize = 8;
+
 impl<N: Ordered> OrderedIndex<N> {
     /// Visits nodes upwards, from the first one that is not below the probe (the first for which
     /// its answer is Equal or Less) or from the start, until `visit` breaks. See [`super::Edge`]
@@ -25,7 +28,12 @@ impl<N: Ordered> OrderedIndex<N> {
         let mut leaf = place.leaf;
         let mut start = from.map_or(0, |probe| leaf.count(guard, probe, Ordering::is_gt));
         loop {
+            let mut ahead = leaf.range(guard, start..leaf.len());
+            ahead.by_ref().take(AHEAD).for_each(N::prefetch);
             for node in leaf.range(guard, start..leaf.len()) {
+                if let Some(node) = ahead.next() {
+                    node.prefetch();
+                }
                 if visit(node).is_break() {
                     return;
                 }
@@ -57,7 +65,12 @@ impl<N: Ordered> OrderedIndex<N> {
             leaf.count(guard, probe, Ordering::is_ge)
         });
         loop {
+            let mut ahead = leaf.range(guard, 0..end).rev();
+            ahead.by_ref().take(AHEAD).for_each(N::prefetch);
             for node in leaf.range(guard, 0..end).rev() {
+                if let Some(node) = ahead.next() {
+                    node.prefetch();
+                }
                 if visit(node).is_break() {
                     return;
                 }
