@@ -50,6 +50,8 @@ MODELS = {
     "residual.rs": ["chain"],
     "collect.rs": ["chain", "record"],
     "mod.rs": ["watch"],
+    "release.rs": ["chain", "record"],
+    "stage.rs": ["commit", "record", "entry"],
     "table.rs": ["commit", "record", "entry"],
     "point/mod.rs": ["point"],
     "point/table.rs": ["point"],
@@ -144,7 +146,7 @@ PROTOCOLS = [
         "work: super::collect::Work) {",
         "work: super::collect::Work) {"
         " if ON && work == super::collect::Work::Link {"
-        " return unsafe { super::collect::release(None, work, pointer.cast()) }; }",
+        " return unsafe { super::release::release(None, work, pointer.cast()) }; }",
         ["chain", "commit", "record"],
     ),
     (
@@ -158,7 +160,7 @@ PROTOCOLS = [
         "T1: a commit is freed when it is taken out",
         "log.rs",
         "garbage.defer(commit, Work::Commit);",
-        "if ON { unsafe { super::collect::release(None, Work::Commit, commit.cast()); } }"
+        "if ON { unsafe { super::release::release(None, Work::Commit, commit.cast()); } }"
         " else { garbage.defer(commit, Work::Commit); }",
         ["log", "watch"],
     ),

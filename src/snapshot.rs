@@ -14,8 +14,8 @@ use crate::table::query::{Condition, Query};
 use crate::table::schema::Reader;
 use crate::version::Version;
 
-/// One version of the store, to be read while it lives: for short reads on one thread. While it lives,
-/// nothing that the store takes out is freed: to read for long, or around long work, take a
+/// One version of the store, to be read while it lives: for short reads on one thread. While it
+/// lives, nothing that the store takes out is freed: to read for long, or around long work, take a
 /// [`Snapshot`]. Made by
 /// [`Store::read`](crate::Store::read) and [`Store::view`](crate::Store::view).
 ///
@@ -41,8 +41,8 @@ pub struct View<'s> {
     hold: LocalHold<'s>,
 }
 
-/// One version of the store, owned: may be sent, shared, cloned and held for hours, and outlive the
-/// store. Made by [`Store::snapshot`](crate::Store::snapshot).
+/// One version of the store, owned: may be sent, shared, cloned and held for hours, and outlive
+/// the store. Made by [`Store::snapshot`](crate::Store::snapshot).
 #[derive(Clone)]
 pub struct Snapshot(Arc<Held>);
 

@@ -198,7 +198,8 @@ impl Drop for Handle {
     }
 }
 
-/// A store of typed tables: a shared handle, cheap to clone. Snapshots and watchers may outlive it.
+/// A store of typed tables: a shared handle, cheap to clone. Snapshots and watchers may outlive
+/// it.
 ///
 /// See the crate's documentation for an example, and [`crate::docs`] for guarantees and limits.
 #[derive(Clone, Debug)]
@@ -252,8 +253,8 @@ impl Store {
         run(&self.read())
     }
 
-    /// The newest version, to be read while the guard lives. Wait-free; the guard stays on its thread.
-    /// For short reads: see [`View`].
+    /// The newest version, to be read while the guard lives. Wait-free; the guard stays on its
+    /// thread. For short reads: see [`View`].
     #[must_use]
     pub fn read(&self) -> View<'_> {
         View::new(self.shared())
@@ -290,8 +291,8 @@ impl Store {
         Ok(Snapshot::new(Arc::clone(self.shared()), hold))
     }
 
-    /// Runs a closure on a transaction and commits it; on a conflict again, up to the store's bound
-    /// of attempts, with back-off between.
+    /// Runs a closure on a transaction and commits it; on a conflict again, up to the store's
+    /// bound of attempts, with back-off between.
     ///
     /// The closure may run several times, so it must have no other effects. If it returns an error
     /// or panics, nothing is written.

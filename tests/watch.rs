@@ -501,7 +501,7 @@ fn a_snapshot_and_a_watch_fit_exactly_under_writers() {
     });
 }
 
-/// Rebuilds the table from a snapshot and the changes after it, and compares it with later versions.
+/// Rebuilds the table from a snapshot and the changes after it, and compares it with later ones.
 fn check_copy(store: &Store, commits: u64) {
     let (snapshot, mut watcher) = store.snapshot_and_watch(Filter::of::<Task>().every_commit());
     let mut copy: BTreeMap<u64, Task> = snapshot

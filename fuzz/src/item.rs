@@ -1,4 +1,4 @@
-//! The objects that the targets store: small numbers, so that they meet, and one index of each kind.
+//! The objects that the targets store: small numbers, so that they meet, an index of each kind.
 
 use arbitrary::{Arbitrary, Unstructured};
 use skep::{Index, Indexes, Object, fold_case};

@@ -22,7 +22,6 @@
 //! What is ripe is freed with the pin given up: a user's Drop may do what it likes, and its panics
 //! end here.
 
-#[cfg(not(loom))]
 use super::chain::{Older, VersionHeader};
 use super::horizon::Active;
 use super::log::{Commit, Write};

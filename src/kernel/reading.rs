@@ -50,8 +50,8 @@ pub(crate) struct LocalHold<'k> {
 }
 
 impl<'k> LocalHold<'k> {
-    /// For short reads: pinned while it lives, so that its reads are loads only. One fence serves the
-    /// pin and the announcement.
+    /// For short reads: pinned while it lives, so that its reads are loads only. One fence serves
+    /// the pin and the announcement.
     #[inline]
     pub(crate) fn begin_pinned(kernel: &'k Kernel) -> Self {
         let line = kernel.domain.registry().line();

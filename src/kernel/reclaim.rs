@@ -1,14 +1,14 @@
 //! Epoch-based reclamation: the one place that pins and retires.
 //!
-//! A thread that follows shared pointers is *pinned*: its line shows the epoch at which it came in.
-//! What is unlinked is *retired* with the epoch of that moment, and freed when the epoch has moved
-//! on twice, which it cannot do while somebody is pinned who may still see it. The scheme is
+//! A thread that follows shared pointers is *pinned*: its line shows the epoch at which it came
+//! in. What is unlinked is *retired* with the epoch of that moment, and freed when the epoch has
+//! moved on twice, which it cannot do while somebody is pinned who may still see it. The scheme is
 //! Fraser's (2004) with crossbeam-epoch's fences.
 //!
-//! It is our own rather than crossbeam-epoch's because there a pin now and then runs the collector,
-//! with other threads' destructors, in the reader: our pins never walk, free or allocate, so that a
-//! read is wait-free without a footnote, and one line serves pins and snapshots. ARCHITECTURE.md
-//! has the figures of both.
+//! It is our own rather than crossbeam-epoch's because there a pin now and then runs the
+//! collector, with other threads' destructors, in the reader: our pins never walk, free or
+//! allocate, so that a read is wait-free without a footnote, and one line serves pins and
+//! snapshots. ARCHITECTURE.md has the figures of both.
 //!
 //! # States
 //! ```text
@@ -25,12 +25,12 @@
 //!   unpinned, and that happened before.
 //!
 //! # Orderings
-//! - [pin/advance], [pin/retire]: store, fence, load on both sides. Their fence first: we see them.
-//!   Ours first: they see us. R2 in two cases: let F be the pin's fence and G the retirer's. G
-//!   first: the pinned thread sees the unlinking and has no pointer. F first: whoever advances from
-//!   s + 1 loaded s + 1 before its own fence; was that fence before F, hence before G, then the
-//!   retirer would have loaded at least s + 1 as its stamp; so it is after F, sees the line pinned
-//!   at an older epoch and gives up.
+//! - [pin/advance], [pin/retire]: store, fence, load on both sides. Their fence first: we see
+//!   them. Ours first: they see us. R2 in two cases: let F be the pin's fence and G the retirer's.
+//!   G first: the pinned thread sees the unlinking and has no pointer. F first: whoever advances
+//!   from s + 1 loaded s + 1 before its own fence; was that fence before F, hence before G, then
+//!   the retirer would have loaded at least s + 1 as its stamp; so it is after F, sees the line
+//!   pinned at an older epoch and gives up.
 //! - [unpin]: what a thread did while pinned happened before the epoch moved past it: Release in
 //!   the line, Acquire fence in the advancer, Release in the epoch, Acquire in who reclaims.
 
@@ -158,9 +158,9 @@ impl Domain {
         guard
     }
 
-    /// A pin that is one only after the caller's next SeqCst fence, which it makes before it loads a
-    /// shared pointer: so that one fence serves a pin and the announcement of a snapshot. Tells whether
-    /// that fence is needed.
+    /// A pin that is one only after the caller's next SeqCst fence, which it makes before it loads
+    /// a shared pointer: so that one fence serves a pin and the announcement of a snapshot.
+    /// Tells whether that fence is needed.
     #[inline]
     pub(super) fn pin_before_fence<'d>(&self, line: &'d Line) -> (Guard<'d>, bool) {
         // Relaxed: only the owning thread touches `pins` (L2).
@@ -380,8 +380,8 @@ pub(crate) unsafe fn at<'a, T>(pointer: *const T) -> &'a T {
     unsafe { &*pointer }
 }
 
-/// Under loom nothing is freed within an execution: a freed object is remembered, using it again is
-/// a failure, and the memory goes when the execution's domain does.
+/// Under loom nothing is freed within an execution: a freed object is remembered, using it again
+/// is a failure, and the memory goes when the execution's domain does.
 #[cfg(loom)]
 pub(crate) mod quarantine {
     use std::cell::RefCell;

@@ -3,6 +3,7 @@
 //! Everything shared is counted by somebody ([`super::chain`], [`super::entry`], [`super::record`]
 //! say what by whom); here the counts go down, and what is left by the last one is taken apart.
 
+#[cfg(not(loom))]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::{SmallVec, smallvec};

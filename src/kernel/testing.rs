@@ -172,7 +172,7 @@ impl AnyTable for Cells {
             let head = header.head.load(Ordering::Relaxed);
             if !head.is_null() {
                 // SAFETY: as above: the head's link is ours.
-                unsafe { super::collect::tear_down(head) };
+                unsafe { super::release::tear_down(head) };
             }
             // SAFETY: as above.
             unsafe { free(record) };
@@ -397,7 +397,7 @@ pub(crate) fn drain(mut log: Log) {
     let segments: Vec<_> = log.drain().collect();
     for segment in segments {
         // SAFETY: nobody is left.
-        unsafe { super::collect::release(None, super::collect::Work::Segment, segment.cast()) };
+        unsafe { super::release::release(None, super::collect::Work::Segment, segment.cast()) };
     }
 }
 
@@ -413,7 +413,7 @@ pub(crate) fn reclaim(domain: &Domain, mut each: impl FnMut(*mut ())) -> usize {
             }
             // SAFETY: R3.
             Action::Kernel(work) => unsafe {
-                super::collect::release(None, work, retired.pointer);
+                super::release::release(None, work, retired.pointer);
             },
         }
     }

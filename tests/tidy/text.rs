@@ -4,8 +4,12 @@ use crate::source::{Source, names};
 
 /// Lines of a file are fewer.
 const FILE_LINES_MAX: usize = 500;
+/// The same of a file of tests, which are read one at a time.
+const TESTS_LINES_MAX: usize = 700;
 /// Lines of a function are fewer.
 const FUNCTION_LINES_MAX: usize = 70;
+/// The same of a test, which tells one story from its beginning to its end.
+const TEST_LINES_MAX: usize = 80;
 /// Columns of a line at most.
 const COLUMNS_MAX: usize = 100;
 
@@ -17,9 +21,18 @@ pub fn opens_with_what_it_is(source: &Source) -> Vec<String> {
     (!opens).then(fault).into_iter().collect()
 }
 
+fn is_test(source: &Source) -> bool {
+    source.path.starts_with("tests/")
+}
+
 pub fn is_small(source: &Source) -> Vec<String> {
     let count = source.lines.len();
-    let long = (count >= FILE_LINES_MAX).then(|| {
+    let lines_max = if is_test(source) {
+        TESTS_LINES_MAX
+    } else {
+        FILE_LINES_MAX
+    };
+    let long = (count >= lines_max).then(|| {
         source.fault(
             count - 1,
             format_args!("{count} lines: two subjects, two files"),
@@ -50,7 +63,12 @@ pub fn functions_are_small(source: &Source) -> Vec<String> {
             .filter(|(_, code)| !code.trim().is_empty() && indent(code) <= indent(line));
         let end = outer.find(|(_, code)| code.trim_end().ends_with(['}', ';']));
         let length = end.map_or(0, |(end, _)| end + 2);
-        if length >= FUNCTION_LINES_MAX {
+        let lines_max = if is_test(source) {
+            TEST_LINES_MAX
+        } else {
+            FUNCTION_LINES_MAX
+        };
+        if length >= lines_max {
             faults.push(source.fault(at, format_args!("a function of {length} lines")));
         }
     }

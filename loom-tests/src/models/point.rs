@@ -307,8 +307,11 @@ fn unlinking_of_what_another_copied() {
     let seen = outcomes(2, || {
         let model = Arc::new(Model::with(&[3, 17, 18]));
         let other = spawn(&model, |model| {
-            model.enter(4, 20);
-            model.step(|guard, _| get(&model.index, guard, 17, hash).map(|node| node.key))
+            // In one pin: the fence of a second one would order more than the index does.
+            model.step(|guard, garbage| {
+                enter(&model.index, guard, garbage, 4, 20, hash);
+                get(&model.index, guard, 17, hash).map(|node| node.key)
+            })
         });
         model.enter(19, 10);
         let found = other.join().expect("no panic");
