@@ -124,7 +124,7 @@ fn each_object_is_dropped_once_whatever_outlives_what() {
 #[should_panic(expected = "the store has no table task: add .table::<")]
 fn a_table_that_was_not_named_is_told() {
     let store = Store::builder().table::<Nothing>().build();
-    store.read().get::<Task>(&1);
+    let _ = store.read().get::<Task>(&1);
 }
 
 #[test]

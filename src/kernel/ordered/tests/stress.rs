@@ -84,7 +84,7 @@ fn write(domain: &Domain, index: &Index<4>, alive: &Arc<AtomicU64>, seed: u64, k
         let mut held = Vec::new();
         for _ in 0..1500 {
             let key = (start + random.below(keys / 8)) % keys;
-            if key % 4 != 0 {
+            if !key.is_multiple_of(4) {
                 insert(domain, index, key, alive);
                 held.push(key);
             }
