@@ -166,7 +166,6 @@ impl Builder {
     #[must_use]
     pub fn build(self) -> Store {
         let Self {
-            types,
             make,
             mut limits,
             config,
@@ -177,7 +176,7 @@ impl Builder {
         let make = (0..).zip(make);
         let tables = make.map(|(position, make)| make(position, seed(position)));
         let kernel = Kernel::new(limits, tables.collect());
-        let schema = Schema::new(kernel, &types);
+        let schema = Schema::new(kernel);
         Store(Arc::new(Handle(Arc::new(Shared::new(schema, config)))))
     }
 }

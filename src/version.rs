@@ -68,7 +68,7 @@ impl Meta {
 }
 
 /// A time of the system's clock in nanoseconds since 1970: one word in each stored version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Moment(u64);
 
 impl Moment {

@@ -25,9 +25,10 @@
 
 use smallvec::SmallVec;
 
+use super::barrier::fence;
 use super::session::{Line, Registry, WORDS};
 use super::step::{Step, step};
-use crate::sync::{AtomicU64, Ordering, Padded, fence};
+use crate::sync::{AtomicU64, Ordering, Padded};
 
 const KIND_BITS: u32 = 3;
 const FREE: u64 = 0;

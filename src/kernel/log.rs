@@ -33,9 +33,9 @@ use std::ops::RangeInclusive;
 
 use smallvec::SmallVec;
 
-use super::chain::VersionHeader;
 use super::collect::Work;
 use super::entry::EntryHeader;
+use super::node::VersionHeader;
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::record::RecordHeader;
 use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, Padded};

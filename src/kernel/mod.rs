@@ -26,7 +26,7 @@
 //! | [`reclaim`] | epochs: who may still see what | R |
 //! | [`horizon`] | snapshot words: who reads at which version | H |
 //! | [`record`] | a key's record, claims and death | K |
-//! | [`chain`] | a record's versions | V |
+//! | [`chain`], [`node`], [`draft`] | a record's versions | V |
 //! | [`log`] | the commit log | G |
 //! | [`clock`] | the watermark | C |
 //! | [`entry`], [`secondary`] | index entries and key sets | E |
@@ -42,14 +42,18 @@
 //! 2020): exact pruning with the set of active snapshots. Fraser, "Practical lock-freedom" (2004):
 //! epochs.
 
+pub(crate) mod barrier;
+pub(crate) mod catalog;
 pub(crate) mod chain;
 pub(crate) mod choice;
 pub(crate) mod clock;
 pub(crate) mod collect;
+pub(crate) mod draft;
 pub(crate) mod entry;
 pub(crate) mod hint;
 pub(crate) mod horizon;
 pub(crate) mod log;
+pub(crate) mod node;
 pub(crate) mod ordered;
 pub(crate) mod point;
 pub(crate) mod prepared;
@@ -69,6 +73,8 @@ pub(crate) mod wake;
 
 use std::sync::Arc;
 
+use self::barrier::fence;
+use self::catalog::Catalog;
 pub(crate) use self::horizon::{Active, Kind};
 use self::horizon::{Hold, Horizon};
 use self::log::Log;
@@ -76,7 +82,7 @@ use self::reclaim::{Action, Domain};
 use self::residual::{Residual, ResidualLists};
 use self::session::{Line, Registry};
 use self::table::AnyTable;
-use crate::sync::{Ordering, fence};
+use crate::sync::Ordering;
 
 /// Hard bounds of a store, in commits.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +103,7 @@ pub(crate) struct Kernel {
     pub(crate) limits: Limits,
     cursors: Registry,
     residual: ResidualLists,
-    tables: Box<[Box<dyn AnyTable>]>,
+    pub(crate) tables: Catalog,
 }
 
 impl std::fmt::Debug for Kernel {
@@ -117,16 +123,12 @@ impl Kernel {
             limits,
             cursors: Registry::new(),
             residual: ResidualLists::new(),
-            tables: tables.into(),
+            tables: Catalog::new(tables),
         })
     }
 
     pub(crate) fn table(&self, position: usize) -> &dyn AnyTable {
-        &*self.tables[position]
-    }
-
-    pub(crate) fn tables(&self) -> &[Box<dyn AnyTable>] {
-        &self.tables
+        self.tables.at(position)
     }
 
     /// Scans who reads where, and raises the horizon.
@@ -177,7 +179,8 @@ impl Kernel {
     /// Bytes of the indexes and the log, about.
     pub(crate) fn structure_bytes(&self) -> usize {
         let guard = self.domain.pin();
-        let tables: usize = self.tables.iter().map(|table| table.bytes(&guard)).sum();
+        let tables = self.tables.all().iter();
+        let tables: usize = tables.map(|table| table.bytes(&guard)).sum();
         tables + self.log.bytes()
     }
 
@@ -284,7 +287,7 @@ impl Drop for Kernel {
             unsafe { release::release(None, collect::Work::Segment, segment.cast()) };
         }
         self.residual.drain();
-        for table in &mut self.tables {
+        for table in self.tables.all_mut() {
             table.drain();
         }
     }

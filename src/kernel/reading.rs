@@ -5,19 +5,29 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::Kernel;
-use super::chain::{self, VersionHeader, release_hold};
 use super::entry::EntryHeader;
 use super::horizon::{Hold, Horizon, Kind};
+use super::node::{self, VersionHeader, release_hold};
 use super::reclaim::Guard;
 use super::session::Line;
 use crate::version::Meta;
+
+/// How a reading pins its thread.
+#[derive(Clone, Copy, Debug)]
+enum Pin<'s> {
+    /// It cannot leave the thread, whose pin its holder keeps for as long as it is lent.
+    Held,
+    /// It cannot leave the thread of this line.
+    On(&'s Line),
+    /// By whoever reads.
+    Anywhere,
+}
 
 /// The right to read at one version, borrowed from who holds it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading<'s> {
     pub(super) kernel: &'s Kernel,
-    /// The calling thread's line, if the reading cannot leave the thread.
-    line: Option<&'s Line>,
+    pin: Pin<'s>,
     version: u64,
     /// With a line in it, it must stay on its thread.
     stays: PhantomData<*const ()>,
@@ -31,10 +41,18 @@ impl<'s> Reading<'s> {
 
     #[inline]
     pub(crate) fn pin(self) -> Guard<'s> {
-        match self.line {
-            Some(line) => self.kernel.domain.pin_on(line),
-            None => self.kernel.domain.pin(),
+        match self.pin {
+            // R4: `LocalHold` keeps its pin while it lends readings.
+            Pin::Held => Guard::held(),
+            Pin::On(line) => self.kernel.domain.pin_on(line),
+            Pin::Anywhere => self.pin_here(),
         }
+    }
+
+    /// Out of the way of readings that are pinned.
+    #[inline(never)]
+    fn pin_here(self) -> Guard<'s> {
+        self.kernel.domain.pin()
     }
 }
 
@@ -90,7 +108,10 @@ impl<'k> LocalHold<'k> {
     pub(crate) fn reading(&self) -> Reading<'_> {
         Reading {
             kernel: self.kernel,
-            line: Some(self.line),
+            pin: match &self.pin {
+                Some(_) => Pin::Held,
+                None => Pin::On(self.line),
+            },
             version: self.hold.version,
             stays: PhantomData,
         }
@@ -143,7 +164,7 @@ impl SharedHold {
     pub(crate) fn reading(&self) -> Reading<'_> {
         Reading {
             kernel: &self.kernel,
-            line: None,
+            pin: Pin::Anywhere,
             version: self.hold.version,
             stays: PhantomData,
         }
@@ -189,7 +210,7 @@ impl<'s, T> Stored<'s, T> {
     #[inline]
     pub(crate) fn object(self) -> &'s T {
         // SAFETY: the promise made to `new`.
-        unsafe { chain::object(self.version) }
+        unsafe { node::object(self.version) }
     }
 
     /// The index entries that it is found by.
@@ -207,7 +228,7 @@ impl<'s, T> Stored<'s, T> {
     }
 
     pub(crate) fn created(self) -> crate::version::Moment {
-        self.version.created
+        self.version.created()
     }
 
     pub(crate) fn handle(self) -> Handle<T> {
@@ -241,7 +262,7 @@ impl<T> Handle<T> {
     #[inline]
     pub(crate) fn object(&self) -> &T {
         // SAFETY: a handle is made from a Stored<T> only.
-        unsafe { chain::object(self.header()) }
+        unsafe { node::object(self.header()) }
     }
 
     pub(crate) fn meta(&self) -> Meta {
@@ -288,7 +309,7 @@ impl AnyHandle {
 
     pub(crate) fn object<T: 'static>(&self) -> Option<&T> {
         // SAFETY: the type was given to `new` for this version.
-        (self.object == TypeId::of::<T>()).then(|| unsafe { chain::object(self.handle.header()) })
+        (self.object == TypeId::of::<T>()).then(|| unsafe { node::object(self.handle.header()) })
     }
 
     pub(crate) fn typed<T: 'static>(&self) -> Option<Handle<T>> {

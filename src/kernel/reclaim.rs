@@ -23,6 +23,9 @@
 //!   1.
 //! - R3: reclaimed is only what has stamp + 2 <= epoch; so who was pinned at the unlinking has
 //!   unpinned, and that happened before.
+//! - R4: a guard without a line is made only where another guard of the thread outlives it: a
+//!   pinned [`super::reading::LocalHold`] keeps its own while it lends readings, and neither leaves
+//!   the thread.
 //!
 //! # Orderings
 //! - [pin/advance], [pin/retire]: store, fence, load on both sides. Their fence first: we see
@@ -36,8 +39,9 @@
 
 use smallvec::SmallVec;
 
+use super::barrier::fence;
 use super::session::{Line, Registry};
-use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded, fence};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
 
 const IDLE: u64 = 0;
 const GENERATIONS: usize = 4;
@@ -57,7 +61,16 @@ pub(crate) struct Domain {
 /// dropped.
 #[derive(Debug)]
 pub(crate) struct Guard<'d> {
-    line: &'d Line,
+    /// None: another guard of the thread outlives it (R4).
+    line: Option<&'d Line>,
+}
+
+impl Guard<'_> {
+    /// A guard beside another one of the same thread, which the caller keeps for as long (R4).
+    #[inline]
+    pub(super) fn held() -> Self {
+        Self { line: None }
+    }
 }
 
 /// What to do with something retired, once nobody can see it any more.
@@ -174,7 +187,7 @@ impl Domain {
             // ones.
             line.epoch.store(epoch << 1 | 1, Ordering::Release);
         }
-        (Guard { line }, pins == 0)
+        (Guard { line: Some(line) }, pins == 0)
     }
 
     /// Takes over what an operation retired. Lock-free: one CAS, retried when another thread gave
@@ -339,13 +352,14 @@ unsafe fn push(list: &AtomicPtr<Bag>, first: *mut Bag) {
 impl Drop for Guard<'_> {
     #[inline]
     fn drop(&mut self) {
+        let Some(line) = self.line else { return };
         // Relaxed: only the owning thread touches `pins` (L2).
-        let pins = self.line.pins.load(Ordering::Relaxed);
+        let pins = line.pins.load(Ordering::Relaxed);
         // Relaxed: as above.
-        self.line.pins.store(pins - 1, Ordering::Relaxed);
+        line.pins.store(pins - 1, Ordering::Relaxed);
         if pins == 1 {
             // Release: [unpin].
-            self.line.epoch.store(IDLE, Ordering::Release);
+            line.epoch.store(IDLE, Ordering::Release);
         }
     }
 }

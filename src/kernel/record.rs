@@ -30,8 +30,8 @@
 
 use std::cmp::Ordering as Order;
 
-use super::chain::VersionHeader;
 use super::collect::Work;
+use super::node::VersionHeader;
 use super::ordered::{Ordered, Probe};
 use super::point::Point;
 use super::reclaim::Garbage;
@@ -90,9 +90,10 @@ impl Unlinking {
     }
 }
 
-/// A record of a table with keys `K`.
+/// A record of a table with keys `K`. On a line of its own: a lookup compares the key and then goes
+/// on from the head.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct Record<K> {
     pub(crate) header: RecordHeader,
     pub(crate) key: K,

@@ -9,10 +9,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use smallvec::{SmallVec, smallvec};
 
 use super::Kernel;
-use super::chain::{List, Older, VersionHeader, release_hold};
+use super::chain::List;
 use super::collect::Work;
 use super::entry::{EntryHeader, KeySet};
 use super::log::{Commit, Log, Segment, Write};
+use super::node::{Older, VersionHeader, release_hold};
 use super::reclaim::{Garbage, Guard, at, free};
 use super::record::{RecordHeader, Unclaimed};
 use super::step::{Step, step};
@@ -47,7 +48,7 @@ impl Kernel {
             return;
         }
         step(Step::Dead);
-        let table = &self.tables[usize::from(record.table)];
+        let table = self.tables.at(usize::from(record.table));
         // A comparison of the user's that panics leaves the dead record linked for good, and
         // harmless. SAFETY: of that table (T1), dead, killed by us.
         contain(|| unsafe { table.unlink_record(guard, garbage, record) });
@@ -67,7 +68,7 @@ impl Kernel {
         // SAFETY: E3: the hold keeps it; then the pin.
         let header = unsafe { at(entry) };
         if header.release() {
-            let table = &self.tables[usize::from(header.table)];
+            let table = self.tables.at(usize::from(header.table));
             // SAFETY: of that table (T2), dead, killed by us.
             let record = unsafe { table.unlink_entry(&guard, &mut garbage.0, entry) };
             // SAFETY: E2: the entry's claim, now ours, keeps it.
@@ -95,10 +96,8 @@ impl Kernel {
             // SAFETY: as above.
             unsafe { free(list) };
         }
-        for &linked in compacted.iter().chain([&write.old]) {
-            if !linked.is_null() {
-                garbage.0.defer(linked.cast_mut(), Work::Link);
-            }
+        for &linked in compacted {
+            garbage.0.defer(linked.cast_mut(), Work::Link);
         }
         if !write.new.is_null() {
             let new = write.new.cast_mut();
@@ -210,7 +209,7 @@ unsafe fn release_link(kernel: Option<&Kernel>, version: *mut VersionHeader) {
             }
         }
         if let Some(kernel) = kernel {
-            kernel.count_made(-1, -i64::from(header.size));
+            kernel.count_made(-1, -(header.size() as i64));
         }
         // SAFETY: E4: the version had the last use of its share.
         unsafe { release_keys(kernel, header.keys()) };
@@ -242,6 +241,11 @@ unsafe fn release_keys(kernel: Option<&Kernel>, keys: *mut KeySet) {
 /// # Safety
 /// Nobody else is left.
 pub(super) unsafe fn tear_down(head: *mut VersionHeader) {
+    // SAFETY: V5: the head's link.
+    if !unsafe { at(head.cast_const()) }.is_tombstone() {
+        // SAFETY: V6: the link for its old image, which no commit has taken.
+        unsafe { release_link(None, head) };
+    }
     // SAFETY: the head's link, for good.
     unsafe { release_link(None, head) };
 }

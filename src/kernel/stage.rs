@@ -3,11 +3,13 @@
 
 use smallvec::SmallVec;
 
-use super::chain::{self, Depth, Older, VersionHeader, VersionNode};
+use super::chain::List;
+use super::draft::Draft;
 use super::entry::{EntryHeader, KeySet};
 use super::log::Write;
+use super::node::{self, Depth, Older, VersionHeader};
 use super::ordered::Choice;
-use super::reading::Reading;
+use super::reading::{Reading, Stored};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::record::{KeyProbe, Record, RecordHeader};
 use super::release::contain;
@@ -29,32 +31,54 @@ pub(super) const LAG_LONG: u64 = if cfg!(loom) { 2 } else { 1024 };
 #[derive(Debug)]
 pub(crate) enum Put<T> {
     /// The object, and when it was created.
-    Object(T, Moment),
+    Object(Draft<T>, Moment),
     Tombstone,
 }
 
+/// Where a key's record was found to show an object at a reading's version.
+///
+/// As long as any reading at that version stands, the record is not reaped (K4): a live hold at a
+/// version keeps the horizon at or below it, for the horizon never falls (H3).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    record: *const RecordHeader,
+    version: u64,
+}
+
 impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
+    /// The object with a key, and the place where it was found.
+    pub(crate) fn find_place<'s>(
+        &self,
+        reading: Reading<'s>,
+        key: &K,
+        hash: u64,
+    ) -> Option<(Stored<'s, T>, Place)> {
+        let guard = reading.pin();
+        let record = self.points.get(&guard, hash, |record| record.key == *key)?;
+        let stored = self.read(reading, record)?;
+        let place = Place {
+            record: &raw const record.header,
+            version: reading.version(),
+        };
+        Some((stored, place))
+    }
+
     /// Puts everything that a write needs in place: the record, the version, its index entries.
-    /// Nothing of it shows before the commit is appended. `Err`: the record has moved on since
-    /// the snapshot, to the version given.
+    /// Nothing of it shows before the commit is appended. `place`: where the key was found, if it
+    /// was. `Err`: the record has moved on since the snapshot, to the version given.
     pub(crate) fn stage(
         &self,
         kernel: &Kernel,
         reading: Reading<'_>,
         (key, hash): (&K, u64),
+        place: Option<Place>,
         put: Put<T>,
         now: Moment,
     ) -> Result<Staged, u64> {
         let mut garbage = GarbageBin::new(kernel);
         let guard = reading.pin();
-        let present = self
-            .points
-            .get(&guard, hash, |record| record.key == *key)
-            .filter(|record| self.read(reading, record).is_some());
-        let claimed = present.is_none();
-        let record: &Record<K> = match present {
-            // K4: it shows an object at our version, so it stays.
-            Some(record) => record,
+        let record: &Record<K> = match place {
+            Some(place) => self.record_at(reading, place),
             None => self.claim_record(&guard, &mut garbage.0, key, hash),
         };
         // From here on dropping undoes.
@@ -67,11 +91,11 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                 hash,
                 table: self.position,
             },
-            claimed,
+            claimed: place.is_none(),
             compacted: SmallVec::new(),
             list: std::ptr::null_mut(),
         };
-        if claimed {
+        if staged.claimed {
             self.order_record(&guard, &mut garbage.0, record);
         }
         // Acquire: [head].
@@ -88,8 +112,22 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         // SAFETY: K3, K4: claimed, or present at our version: it stays without the pin, which user
         // code below must not run under.
         let record = unsafe { at(record) };
-        self.stage_version(kernel, reading, record, old, put, now, &mut staged)?;
+        self.stage_version(kernel, record, old, put, now, &mut staged);
         Ok(staged)
+    }
+
+    /// The record of a place, which stands as long as the reading.
+    fn record_at<'s>(&self, reading: Reading<'s>, place: Place) -> &'s Record<K> {
+        assert_eq!(
+            place.version,
+            reading.version(),
+            "K4: a place of another reading"
+        );
+        // SAFETY: K4: it shows an object at the reading's version.
+        let record: &RecordHeader = unsafe { at(place.record) };
+        assert_eq!(record.table, self.position, "T1: a place in another table");
+        // SAFETY: T1, and the header is the record's first field (repr C).
+        unsafe { &*std::ptr::from_ref(record).cast::<Record<K>>() }
     }
 
     /// The one live record of a key, claimed.
@@ -152,55 +190,42 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         record.header.ordered.store(true, Ordering::Release);
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one write, named once"
-    )]
     fn stage_version(
         &self,
         kernel: &Kernel,
-        reading: Reading<'_>,
         record: &Record<K>,
         old: Option<&VersionHeader>,
         put: Put<T>,
         now: Moment,
         staged: &mut Staged,
-    ) -> Result<(), u64> {
+    ) {
         let old_keys = old.map_or(std::ptr::null_mut(), VersionHeader::keys);
-        let new = match put {
+        let created = match put {
             Put::Tombstone => {
-                let header = VersionHeader::new(free_header, now, now, 0);
-                allocate(header)
+                staged.write.new = node::tombstone();
+                now
             }
-            Put::Object(object, created) => {
-                let size = size_of::<VersionNode<T>>();
-                let header = VersionHeader::new(free_node::<T>, created, now, size);
-                let node = allocate(VersionNode { header, object });
-                staged.write.new = node.cast();
-                // SAFETY: ours alone until it is staged; dropping `staged` frees it if user code
-                // panics here.
-                let object = unsafe { &(*node).object };
-                let keys = self.stage_keys(kernel, record, object, old_keys);
-                // SAFETY: as above.
-                unsafe { (*node).header.set_keys(keys) };
-                node.cast()
+            Put::Object(draft, created) => {
+                // The draft frees it if user code panics here.
+                let keys = self.stage_keys(kernel, record, &draft, old_keys);
+                let new = draft.into_node();
+                // SAFETY: ours alone until the commit is appended.
+                unsafe { (*new).set_keys(keys) };
+                staged.write.new = new;
+                created
             }
         };
-        staged.write.new = new;
-        let Some(old) = old else { return Ok(()) };
+        let new = staged.write.new.cast_mut();
+        // SAFETY: as above.
+        unsafe { (*new).set_times(created, now) };
+        let Some(old) = old else { return };
         let (older, depth) = self.compact(kernel, old, staged);
-        // SAFETY: ours alone until the commit is appended.
+        // SAFETY: as above.
         unsafe { (*new).link(older, depth) };
         if !old.is_tombstone() {
-            // The image for the log.
-            old.add_link();
+            // The image for the log, with the link that waits for it (V6).
             staged.write.old = old;
         }
-        debug_assert!(
-            old.number() <= reading.version(),
-            "V1: staged above our version"
-        );
-        Ok(())
     }
 
     /// The key set of a new version: the old one if nothing that is indexed changed.
@@ -288,7 +313,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                     }
                 }
                 let look_at = u16::try_from(versions.len()).unwrap_or(u16::MAX);
-                staged.list = chain::List::new(versions.into_boxed_slice());
+                staged.list = List::new(versions.into_boxed_slice());
                 (Older::List(staged.list), Depth { links: 0, look_at })
             }
         }
@@ -378,14 +403,14 @@ pub(crate) struct Staged {
     /// The versions whose tails are cut off once the list below the new version is in place; each
     /// with a link for that.
     pub(super) compacted: SmallVec<[*const VersionHeader; 1]>,
-    list: *mut chain::List,
+    list: *mut List,
 }
 
 impl Staged {
     /// Bytes of the new version.
     pub(super) fn bytes(&self, _: &Guard<'_>) -> i64 {
         // SAFETY: V5: appended under the guard, so its image stands.
-        i64::from(unsafe { at(self.write.new) }.size)
+        unsafe { at(self.write.new) }.size().cast_signed() as i64
     }
 
     pub(super) fn record<'g>(&self, _: &'g Guard<'_>) -> &'g RecordHeader {
@@ -405,18 +430,4 @@ impl Drop for Staged {
         // SAFETY: never appended: all of it is ours to take back.
         unsafe { kernel.unstage(self.write, self.claimed, &self.compacted, self.list) };
     }
-}
-
-/// # Safety
-/// `version` is a `VersionNode<T>` from `allocate`, and nobody has it.
-unsafe fn free_node<T>(version: *mut VersionHeader) {
-    // SAFETY: the caller's promise; the header is the node's first field (repr C).
-    unsafe { free(version.cast::<VersionNode<T>>()) };
-}
-
-/// # Safety
-/// `version` is a tombstone from `allocate`, and nobody has it.
-unsafe fn free_header(version: *mut VersionHeader) {
-    // SAFETY: the caller's promise.
-    unsafe { free(version) };
 }

@@ -11,9 +11,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Kernel;
-use super::chain::{self, VersionHeader};
+use super::chain;
 use super::entry::EntryHeader;
 use super::log::Write;
+use super::node::VersionHeader;
 use super::ordered::OrderedIndex;
 use super::point::PointIndex;
 use super::reading::{AnyHandle, Reading, Stored};
@@ -68,7 +69,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
     }
 
     /// The object with a key. Wait-free; nothing is written, nothing allocated.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get<'s>(
         &self,
         reading: Reading<'s>,

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use smallvec::SmallVec;
 
-use super::chain::{self, Older, VersionHeader, VersionNode};
+use super::chain;
+use super::draft::Draft;
 use super::entry::{Entry, EntryHeader, KeySet};
 use super::log::{Append, Commit, Log, Slot, Write};
+use super::node::{self, Older, VersionHeader};
 use super::reading::{AnyHandle, LocalHold};
 use super::reclaim::{Action, Domain, Garbage, Guard, allocate, at, free};
 use super::record::{Record, RecordHeader, Unclaimed};
@@ -16,7 +18,6 @@ use super::session::Line;
 use super::table::{AnyTable, GarbageBin};
 use super::{Horizon, Kernel, Kind, Limits};
 use crate::sync::{AtomicU64, Ordering};
-use crate::version::Moment;
 
 /// An object that tells on who reads it unsynchronized: that one sees 0.
 #[derive(Debug)]
@@ -118,16 +119,11 @@ impl Cell {
     }
 }
 
-unsafe fn free_value(version: *mut VersionHeader) {
-    // SAFETY: made by `make`, and nobody has it.
-    unsafe { free(version.cast::<VersionNode<Value>>()) };
-}
-
 fn make(value: Option<u64>) -> *mut VersionHeader {
-    let now = Moment::now();
-    let header = VersionHeader::new(free_value, now, now, usize::from(value.is_some()));
-    let object = Value::new(value.unwrap_or(u64::MAX));
-    allocate(VersionNode { header, object }).cast()
+    match value {
+        Some(value) => Draft::new(|| Value::new(value)).into_node(),
+        None => node::tombstone(),
+    }
 }
 
 /// The table of the cells: it frees what is unlinked, and all that is left at the end.
@@ -251,7 +247,7 @@ impl<'k> Txn<'k> {
         let version = unsafe { chain::read(cell.header(), self.version()) }?;
         // SAFETY: of `make`.
         let object =
-            (!version.is_tombstone()).then(|| unsafe { chain::object::<Value>(version) })?;
+            (!version.is_tombstone()).then(|| unsafe { node::object::<Value>(version) })?;
         Some((version.number(), object.get()))
     }
 
@@ -322,7 +318,6 @@ impl<'k> Txn<'k> {
             // SAFETY: ours until it is appended.
             unsafe { (*new).link(Older::One(head), old.depth().next()) };
             if !old.is_tombstone() {
-                old.add_link();
                 write.old = old;
             }
         }

@@ -17,8 +17,9 @@
 use std::task::Waker;
 use std::time::Duration;
 
+use super::barrier::fence;
 use super::release::contain;
-use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, Ordering, Padded, fence, thread};
+use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, Ordering, Padded, thread};
 
 /// A thread that waits looks again after this long, woken or not: a waker that stops in the middle
 /// of its round must not keep the others asleep.

@@ -6,7 +6,8 @@
 //!
 //! Source: the folded multiply of wyhash (Wang Yi) and foldhash.
 
-use std::hash::{Hash, Hasher};
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -59,8 +60,10 @@ impl Hasher for Folding {
 
     #[inline]
     fn write_u128(&mut self, value: u128) {
-        self.fold(value as u64);
-        self.fold((value >> 64) as u64);
+        // One multiplication for both halves: the lower one is seeded, the upper one is set apart.
+        let (low, high) = (value as u64, (value >> 64) as u64);
+        let product = u128::from(self.0 ^ low) * u128::from(MULTIPLIER ^ high);
+        self.0 = (product as u64) ^ ((product >> 64) as u64);
     }
 
     #[inline]
@@ -75,3 +78,28 @@ impl Hasher for Folding {
         (product as u64) ^ ((product >> 64) as u64)
     }
 }
+
+/// The hasher of maps and sets whose keys are hashes of [`hash_of`] already.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("hashes are of 64 bits");
+    }
+
+    #[inline]
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A map by hashes.
+pub(crate) type HashedMap<V> = HashMap<u64, V, BuildHasherDefault<Hashed>>;
+/// A set of hashes.
+pub(crate) type HashedSet = HashSet<u64, BuildHasherDefault<Hashed>>;

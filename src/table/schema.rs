@@ -1,6 +1,5 @@
 //! The tables of a store, found by the type of their objects.
 
-use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
@@ -36,41 +35,25 @@ pub(crate) fn make_table<T: Object>(position: u16, seed: u64) -> Box<dyn AnyTabl
     Box::new(table)
 }
 
-/// Which table a type has: open addressing over the bits of the type's id, which is a hash already.
+/// The tables of a store.
 pub(crate) struct Schema {
-    slots: Box<[Option<(TypeId, u16)>]>,
     kernel: Arc<Kernel>,
 }
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.kernel.tables().iter().map(|table| table.name());
+        let names = self.kernel.tables.all().iter().map(|table| table.name());
         f.debug_list().entries(names).finish()
     }
 }
 
 impl Schema {
-    pub(crate) fn new(kernel: Arc<Kernel>, types: &[TypeId]) -> Self {
-        let mut slots = vec![None; (types.len() * 4).next_power_of_two().max(8)];
-        for (position, id) in (0..).zip(types) {
-            let free = probe(*id, slots.len()).find(|&at| slots[at].is_none());
-            slots[free.expect("a quarter full")] = Some((*id, position));
-        }
-        Self {
-            slots: slots.into(),
-            kernel,
-        }
+    pub(crate) fn new(kernel: Arc<Kernel>) -> Self {
+        Self { kernel }
     }
 
     pub(crate) fn kernel(&self) -> &Arc<Kernel> {
         &self.kernel
-    }
-
-    #[inline]
-    pub(crate) fn position_of(&self, id: TypeId) -> Option<u16> {
-        let hits = probe(id, self.slots.len()).map_while(|at| self.slots[at]);
-        hits.into_iter()
-            .find_map(|(found, position)| (found == id).then_some(position))
     }
 
     /// The table of a type.
@@ -79,12 +62,7 @@ impl Schema {
     /// If the store was built without it.
     #[inline]
     pub(crate) fn table<T: Object>(&self) -> &TableOf<T> {
-        let table = self.position_of(TypeId::of::<T>()).and_then(|position| {
-            self.kernel
-                .table(usize::from(position))
-                .as_any()
-                .downcast_ref()
-        });
+        let table = self.kernel.tables.find::<T::Key, T>();
         table.unwrap_or_else(|| no_table::<T>())
     }
 }
@@ -98,12 +76,6 @@ fn no_table<T: Object>() -> ! {
     )
 }
 
-#[inline]
-fn probe(id: TypeId, slots: usize) -> impl Iterator<Item = usize> {
-    let first = hash_of(0, &id) as usize;
-    (0..slots).map(move |step| (first + step) & (slots - 1))
-}
-
 impl<K: Key, T: Object<Key = K>> Table<K, T> {
     #[inline]
     pub(crate) fn hash(&self, key: &K) -> u64 {
@@ -115,7 +87,7 @@ impl<K: Key, T: Object<Key = K>> Table<K, T> {
         face.map_or(&[], |face| &face.uniques)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find<'s>(&self, reading: Reading<'s>, key: &K) -> Option<Stored<'s, T>> {
         self.get(reading, self.hash(key), |found| found == key)
     }
@@ -165,7 +137,7 @@ impl<'s> Reader<'s> {
         self.schema.table::<T>()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get<T: Object>(self, key: &T::Key) -> Option<Stored<'s, T>> {
         self.table::<T>().find(self.reading, key)
     }

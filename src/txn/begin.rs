@@ -2,6 +2,8 @@
 
 use std::cell::OnceCell;
 
+use smallvec::SmallVec;
+
 use super::Transaction;
 use crate::kernel::Kind;
 use crate::kernel::reading::LocalHold;
@@ -14,8 +16,13 @@ impl<'s> Transaction<'s> {
         Self {
             shared,
             hold: LocalHold::begin(kernel, Kind::Writer),
-            buffers: kernel.tables().iter().map(|_| OnceCell::new()).collect(),
-            order: Vec::new(),
+            buffers: kernel
+                .tables
+                .all()
+                .iter()
+                .map(|_| OnceCell::new())
+                .collect(),
+            order: SmallVec::new(),
             bytes: 0,
         }
     }

@@ -2,15 +2,18 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::HashMap;
+
+use smallvec::SmallVec;
 
 use super::reads::{Clash, TableReads};
 use crate::error::Duplicate;
 use crate::kernel::Kernel;
+use crate::kernel::draft::Draft;
 use crate::kernel::log::Write;
 use crate::kernel::reading::Reading;
 use crate::kernel::reclaim::Guard;
-use crate::kernel::stage::{Put, Staged};
+use crate::kernel::stage::{Place, Put, Staged};
+use crate::table::hash::HashedMap;
 use crate::table::object::Object;
 use crate::table::schema::TableOf;
 use crate::table::unique::{Checking, OwnWrite};
@@ -24,13 +27,20 @@ pub(crate) struct Own<T: Object> {
     pub(crate) key: T::Key,
     pub(crate) hash: u64,
     pub(crate) state: State<T>,
-    /// The version that stood in the snapshot, if one did.
-    pub(crate) base: Option<Version>,
+    /// What stood in the snapshot, if anything did.
+    pub(crate) base: Option<Base>,
+}
+
+/// An object of the snapshot that a write replaces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Base {
+    pub(crate) version: Version,
+    pub(crate) place: Place,
 }
 
 pub(crate) enum State<T> {
     /// The object, and when it was created if not now.
-    Object(T, Option<Moment>),
+    Object(Draft<T>, Option<Moment>),
     /// There is none: deleted, or created and deleted again.
     Nothing,
     /// Taken to be staged.
@@ -40,8 +50,8 @@ pub(crate) enum State<T> {
 /// What a transaction has read and written of one table.
 pub(crate) struct Buffer<T: Object> {
     pub(crate) reads: RefCell<TableReads<T>>,
-    pub(crate) writes: Vec<Own<T>>,
-    by_hash: HashMap<u64, Vec<usize>>,
+    pub(crate) writes: SmallVec<[Own<T>; 2]>,
+    by_hash: HashedMap<SmallVec<[u32; 2]>>,
     claims: Vec<Box<dyn Any>>,
 }
 
@@ -73,8 +83,8 @@ impl<T: Object> Buffer<T> {
     pub(crate) fn new() -> Self {
         Self {
             reads: RefCell::new(TableReads::new()),
-            writes: Vec::new(),
-            by_hash: HashMap::new(),
+            writes: SmallVec::new(),
+            by_hash: HashedMap::default(),
             claims: Vec::new(),
         }
     }
@@ -92,15 +102,20 @@ impl<T: Object> Buffer<T> {
     pub(crate) fn push(&mut self, own: Own<T>) -> usize {
         let at = self.writes.len();
         if at == WRITES_SCANNED_MAX {
-            for (at, own) in self.writes.iter().enumerate() {
-                self.by_hash.entry(own.hash).or_default().push(at);
+            for at in 0..at {
+                self.note_hash(at, self.writes[at].hash);
             }
         }
         if at >= WRITES_SCANNED_MAX {
-            self.by_hash.entry(own.hash).or_default().push(at);
+            self.note_hash(at, own.hash);
         }
         self.writes.push(own);
         at
+    }
+
+    fn note_hash(&mut self, at: usize, hash: u64) {
+        let at = u32::try_from(at).expect("fewer writes than the bound of a transaction");
+        self.by_hash.entry(hash).or_default().push(at);
     }
 
     /// Checks an object about to be written against the unique indexes, and takes its values.
@@ -121,7 +136,7 @@ impl<T: Object> Buffer<T> {
             let at = position_in(&self.writes, &self.by_hash, table.hash(key), key);
             match at.map(|at| &self.writes[at].state) {
                 None => OwnWrite::Untouched,
-                Some(State::Object(object, _)) => OwnWrite::Object(object),
+                Some(State::Object(object, _)) => OwnWrite::Object(&**object),
                 Some(State::Nothing | State::Staged) => OwnWrite::Deleted,
             }
         };
@@ -147,7 +162,7 @@ impl<T: Object> Buffer<T> {
 
 fn position_in<T: Object>(
     writes: &[Own<T>],
-    by_hash: &HashMap<u64, Vec<usize>>,
+    by_hash: &HashedMap<SmallVec<[u32; 2]>>,
     hash: u64,
     key: &T::Key,
 ) -> Option<usize> {
@@ -155,7 +170,8 @@ fn position_in<T: Object>(
     if writes.len() <= WRITES_SCANNED_MAX {
         return (0..writes.len()).find(is_it);
     }
-    by_hash.get(&hash)?.iter().copied().find(is_it)
+    let places = by_hash.get(&hash)?.iter();
+    places.map(|&at| at as usize).find(is_it)
 }
 
 fn typed<T: Object>(table: &dyn Any) -> &TableOf<T> {
@@ -188,7 +204,8 @@ impl<T: Object> AnyBuffer for Buffer<T> {
             State::Nothing | State::Staged => return None,
         };
         let place = (&own.key, own.hash);
-        Some(typed::<T>(table).stage(to.kernel, to.reading, place, put, to.now))
+        let base = own.base.map(|base| base.place);
+        Some(typed::<T>(table).stage(to.kernel, to.reading, place, base, put, to.now))
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -60,7 +60,7 @@ pub struct Transaction<'s> {
     /// A place a table, filled when the table is touched.
     buffers: Buffers,
     /// The first writes of keys, in the order they were made: which table, which write of it.
-    order: Vec<(u16, usize)>,
+    order: SmallVec<[(u16, usize); 4]>,
     /// Bytes of the objects written, their own sizes without what they point to.
     bytes: usize,
 }
@@ -99,7 +99,10 @@ impl<'s> Transaction<'s> {
     }
 
     fn buffer<T: Object>(&self) -> &Buffer<T> {
-        let table = self.table::<T>();
+        self.buffer_of(self.table::<T>())
+    }
+
+    fn buffer_of<T: Object>(&self, table: &TableOf<T>) -> &Buffer<T> {
         let place = &self.buffers[usize::from(table.position())];
         let buffer = place.get_or_init(|| Box::new(Buffer::<T>::new()));
         buffer.as_any().downcast_ref().expect("made with this type")

@@ -49,7 +49,7 @@ impl<'t, T: Object, C: Condition<T>> Overlaid<'t, T, C> {
             .writes
             .iter()
             .filter_map(|own| match &own.state {
-                State::Object(object, _) => Some(object),
+                State::Object(object, _) => Some(&**object),
                 State::Nothing | State::Staged => None,
             })
             .filter(|object| condition.matches(object))

@@ -7,7 +7,7 @@ use super::overlay::Overlaid;
 use crate::table::handle::{Entry, Obj};
 use crate::table::object::Object;
 use crate::table::query::{Condition, Query};
-use crate::version::{Meta, Moment};
+use crate::version::{Meta, Moment, Version};
 
 impl<'s> Transaction<'s> {
     /// The object with a key, as this transaction left it. The read is tracked: a commit that
@@ -81,7 +81,7 @@ pub(super) fn own_entry<T: Object>(own: &Own<T>) -> Option<Entry<'_, T>> {
     match &own.state {
         State::Object(object, created) => {
             let now = Moment::now();
-            let version = own.base.unwrap_or_default();
+            let version = own.base.map_or(Version::ZERO, |base| base.version);
             let meta = Meta::new(version.get(), created.unwrap_or(now), now);
             Some(Entry::own(object, meta))
         }

@@ -1,8 +1,6 @@
 //! What a transaction read of one table: keys and ranges, as data, so that another process could
 //! check them too.
 
-use std::collections::HashSet;
-
 use smallvec::SmallVec;
 
 use crate::error::Duplicate;
@@ -10,6 +8,7 @@ use crate::kernel::entry::EntryHeader;
 use crate::kernel::log::{Write, signature_bit};
 use crate::kernel::reclaim::Guard;
 use crate::kernel::secondary::Secondary;
+use crate::table::hash::HashedSet;
 use crate::table::object::{Key, Object};
 use crate::table::schema::TableOf;
 use crate::table::span::Span;
@@ -23,7 +22,7 @@ pub struct TableReads<T: Object> {
     /// Keys read, present or absent, each once.
     points: SmallVec<[(u64, T::Key); 4]>,
     /// Their hashes, once they are many.
-    hashes: HashSet<u64>,
+    hashes: HashedSet,
     /// A bit a point: a write without one of them is no read point's.
     signature: u64,
     key_spans: Vec<Span<T::Key>>,
@@ -63,7 +62,7 @@ impl<T: Object> TableReads<T> {
     pub(crate) fn new() -> Self {
         Self {
             points: SmallVec::new(),
-            hashes: HashSet::new(),
+            hashes: HashedSet::default(),
             signature: 0,
             key_spans: Vec::new(),
             index_spans: Vec::new(),

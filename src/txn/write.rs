@@ -1,8 +1,9 @@
 //! Write: into the transaction's own buffer, checked against what it sees.
 
-use super::buffer::{Own, State};
+use super::buffer::{Base, Own, State};
 use super::{Transaction, buffer_in};
 use crate::error::{CreateError, DeleteError, Duplicate, KeyError, ReplaceError, UpsertError};
+use crate::kernel::draft::Draft;
 use crate::table::object::Object;
 use crate::table::value::Value;
 use crate::version::{Moment, Version};
@@ -12,7 +13,7 @@ struct Seen {
     hash: u64,
     /// The version in the snapshot; what the object was created at, so far; whether there is an
     /// object now.
-    base: Option<Version>,
+    base: Option<Base>,
     created: Option<Moment>,
     present: bool,
     /// Where its own write of the key is.
@@ -34,11 +35,11 @@ impl Transaction<'_> {
     /// index refuses it. The transaction may go on.
     pub fn create<T: Object>(&mut self, object: T) -> Result<(), CreateError> {
         let key = object.key();
-        let seen = self.see::<T>(&key);
+        let (seen, _) = self.see::<T>(&key);
         if seen.present {
             return Err(CreateError::Exists(key_error::<T>(key)));
         }
-        Ok(self.put(key, seen, object, None)?)
+        Ok(self.put(key, seen, Draft::new(|| object), None)?)
     }
 
     /// Replaces an object by one with the same key.
@@ -70,7 +71,7 @@ impl Transaction<'_> {
         expected: Option<Version>,
     ) -> Result<(), ReplaceError> {
         let key = object.key();
-        let seen = self.see::<T>(&key);
+        let (seen, _) = self.see::<T>(&key);
         if !seen.present {
             return Err(ReplaceError::NotFound(key_error::<T>(key)));
         }
@@ -78,7 +79,7 @@ impl Transaction<'_> {
             return Err(ReplaceError::OutOfSequence { expected, found });
         }
         let created = seen.created;
-        Ok(self.put(key, seen, object, created)?)
+        Ok(self.put(key, seen, Draft::new(|| object), created)?)
     }
 
     /// Puts an object, whether there is one with its key or not.
@@ -87,9 +88,9 @@ impl Transaction<'_> {
     /// [`UpsertError::Duplicate`] if a unique index refuses it. The transaction may go on.
     pub fn upsert<T: Object>(&mut self, object: T) -> Result<(), UpsertError> {
         let key = object.key();
-        let seen = self.see::<T>(&key);
+        let (seen, _) = self.see::<T>(&key);
         let created = seen.created.filter(|_| seen.present);
-        Ok(self.put(key, seen, object, created)?)
+        Ok(self.put(key, seen, Draft::new(|| object), created)?)
     }
 
     /// Replaces an object by what `change` makes of a copy of it.
@@ -104,17 +105,19 @@ impl Transaction<'_> {
         key: &T::Key,
         change: impl FnOnce(&mut T),
     ) -> Result<(), ReplaceError> {
-        let Some(object) = self.get::<T>(key) else {
+        let (seen, object) = self.see::<T>(key);
+        let Some(object) = object else {
             return Err(ReplaceError::NotFound(key_error::<T>(key.clone())));
         };
-        let mut object = object.clone();
-        change(&mut object);
+        let mut draft = Draft::new(|| object.clone());
+        change(&mut draft);
         assert!(
-            object.key() == *key,
+            draft.key() == *key,
             "modify must not change the key of a {}",
             T::TABLE
         );
-        self.update(object)
+        let created = seen.created;
+        Ok(self.put(key.clone(), seen, draft, created)?)
     }
 
     /// Deletes the object with a key.
@@ -143,7 +146,7 @@ impl Transaction<'_> {
         key: &T::Key,
         expected: Option<Version>,
     ) -> Result<(), DeleteError> {
-        let seen = self.see::<T>(key);
+        let (seen, _) = self.see::<T>(key);
         if !seen.present {
             return Err(DeleteError::NotFound(key_error::<T>(key.clone())));
         }
@@ -156,52 +159,49 @@ impl Transaction<'_> {
 
     /// What there is of a key about to be written. Every write is a read: what others do to the key
     /// is a conflict.
-    fn see<T: Object>(&mut self, key: &T::Key) -> Seen {
-        let hash = self.table::<T>().hash(key);
-        let buffer = self.buffer::<T>();
+    fn see<T: Object>(&self, key: &T::Key) -> (Seen, Option<&T>) {
+        let table = self.table::<T>();
+        let hash = table.hash(key);
+        let buffer = self.buffer_of::<T>(table);
         buffer.reads.borrow_mut().note_point(hash, key);
         if let Some(at) = buffer.position(hash, key) {
-            let own = &buffer.writes[at];
-            let (present, created) = match &own.state {
-                State::Object(_, created) => (true, *created),
-                State::Nothing | State::Staged => (false, None),
-            };
-            return Seen {
-                hash,
-                base: own.base,
-                created,
-                present,
-                own: Some(at),
-            };
+            return own_seen(at, &buffer.writes[at]);
         }
-        let stored = self.reader().get::<T>(key);
-        Seen {
+        let found = table.find_place(self.hold.reading(), key, hash);
+        let base = found.map(|(stored, place)| Base {
+            version: Version::new(stored.number()),
+            place,
+        });
+        let seen = Seen {
             hash,
-            base: stored.map(|stored| Version::new(stored.number())),
-            created: stored.map(|stored| stored.created()),
-            present: stored.is_some(),
+            base,
+            created: found.map(|(stored, _)| stored.created()),
+            present: found.is_some(),
             own: None,
-        }
+        };
+        (seen, found.map(|(stored, _)| stored.object()))
     }
 
     fn put<T: Object>(
         &mut self,
         key: T::Key,
         seen: Seen,
-        object: T,
+        draft: Draft<T>,
         created: Option<Moment>,
     ) -> Result<(), Duplicate> {
         let table = self.table::<T>();
-        let reading = self.hold.reading();
-        buffer_in::<T>(&mut self.buffers, table).take_unique(table, reading, &object)?;
-        self.record(key, seen, State::Object(object, created));
+        if !table.uniques().is_empty() {
+            let reading = self.hold.reading();
+            buffer_in::<T>(&mut self.buffers, table).take_unique(table, reading, &draft)?;
+        }
+        self.record(key, seen, State::Object(draft, created));
         Ok(())
     }
 
     fn record<T: Object>(&mut self, key: T::Key, seen: Seen, state: State<T>) {
         self.bytes += size_of::<T>();
-        let position = self.table::<T>().position();
-        let buffer = buffer_in::<T>(&mut self.buffers, self.shared.schema.table::<T>());
+        let table = self.table::<T>();
+        let buffer = buffer_in::<T>(&mut self.buffers, table);
         match seen.own {
             Some(at) => buffer.writes[at].state = state,
             None => {
@@ -211,14 +211,30 @@ impl Transaction<'_> {
                     state,
                     base: seen.base,
                 });
-                self.order.push((position, at));
+                self.order.push((table.position(), at));
             }
         }
     }
 }
 
+/// What there is of a key that the transaction has written itself.
+fn own_seen<T: Object>(at: usize, own: &Own<T>) -> (Seen, Option<&T>) {
+    let (object, created) = match &own.state {
+        State::Object(object, created) => (Some(&**object), *created),
+        State::Nothing | State::Staged => (None, None),
+    };
+    let seen = Seen {
+        hash: own.hash,
+        base: own.base,
+        created,
+        present: object.is_some(),
+        own: Some(at),
+    };
+    (seen, object)
+}
+
 fn out_of_sequence(seen: &Seen, expected: Option<Version>) -> Option<(Version, Version)> {
     let expected = expected?;
-    let found = seen.base.unwrap_or_default();
+    let found = seen.base.map_or(Version::ZERO, |base| base.version);
     (expected != found || seen.own.is_some()).then_some((expected, found))
 }

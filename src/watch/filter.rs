@@ -1,6 +1,5 @@
 //! What a watcher is asked for: an or-combination of clauses, each about one table.
 
-use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
@@ -279,7 +278,8 @@ impl<T: Object> AnyClause for TableFilter<T> {
     }
 
     fn position(&self, schema: &Schema) -> Option<u16> {
-        schema.position_of(TypeId::of::<T>())
+        let table = schema.kernel().tables.find::<T::Key, T>();
+        table.map(TableOf::<T>::position)
     }
 
     fn may_match(&self, guard: &Guard<'_>, schema: &Schema, write: &Write) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
+use crate::kernel::draft::Draft;
 use crate::kernel::log::Slot;
 use crate::kernel::prepared::{Attempt, Prepared};
 use crate::kernel::reading::{Handle, LocalHold, Reading};
@@ -97,11 +98,13 @@ pub(super) fn add(kernel: &Kernel, key: u64) -> Result<u64, u64> {
 fn write(kernel: &Kernel, hold: &LocalHold<'_>, key: u64, value: Option<u64>) -> Result<u64, u64> {
     let (now, reading) = (Moment::now(), hold.reading());
     let put = match value {
-        Some(value) => Put::Object(Value::new(value), now),
+        Some(value) => Put::Object(Draft::new(|| Value::new(value)), now),
         None => Put::Tombstone,
     };
+    let place = table(kernel).find_place(reading, &key, hash(key));
+    let place = place.map(|(_, place)| place);
     let done = table(kernel)
-        .stage(kernel, reading, (&key, hash(key)), put, now)
+        .stage(kernel, reading, (&key, hash(key)), place, put, now)
         .and_then(|staged| {
             append(
                 kernel,

@@ -1,9 +1,9 @@
 //! The point index: a lock-free hash table from keys to nodes (records).
 //!
-//! Open addressing over groups of words, one cache line each. A lookup reads words until it finds
-//! its key or an EMPTY word, and looks only at nodes whose tag, 16 bits of the hash, is right: two
-//! cache misses a hit. A full, or churned, table gets a *next* table; inserts copy what is in their
-//! way and a chunk more, and the old table goes when all of it is copied. Nobody waits for anybody.
+//! Open addressing, word by word from a key's home. A lookup reads words until it finds its key or
+//! an EMPTY word, and looks only at nodes whose tag, 16 bits of the hash, is right: two cache
+//! misses a hit. A full, or churned, table gets a *next* table; inserts copy what is in their way
+//! and a chunk more, and the old table goes when all of it is copied. Nobody waits for anybody.
 //!
 //! # States
 //! A word's: [`word`]. A table's:
@@ -11,7 +11,7 @@
 //! open (next null) --link--> being copied: words frozen one by one --all chunks copied--> finished
 //!                                                      finished --`first` moves on--> retired
 //! ```
-//! Worked example, one group of four words, keys of the same home; `*` is frozen:
+//! Worked example, a table of four words, keys of the same home; `*` is frozen:
 //! ```text
 //! put a, b, c        first: [a b c -]
 //! remove b           first: [a t c -]          t: a tomb; its slot is not used again
@@ -23,9 +23,8 @@
 //! # Invariants
 //! - P1: a word goes EMPTY, node, perhaps an equal node (the former is DEAD), TOMB, one way. FROZEN
 //!   is set once and stays; a frozen word changes only from a DEAD node to TOMB.
-//! - P2: a key stands in the *run* of its hash: the words from its home group to the first EMPTY
-//!   one. By P1 a word before that never becomes the key's, so all who insert the key fight for one
-//!   word.
+//! - P2: a key stands in the *run* of its hash: the words from its home to the first EMPTY one. By
+//!   P1 a word before that never becomes the key's, so all who insert the key fight for one word.
 //! - P3: a node is first put in a later table only by who found the whole run of its hash frozen in
 //!   the table before, the EMPTY word at the end included, and each node of it in a later table or
 //!   DEAD; and an insert that meets any frozen word goes on to the next table. So no key has two
@@ -38,6 +37,7 @@
 //!   it.
 //! - P7: what `choose` puts is from [`super::reclaim::allocate`], alive, at an address of 48 bits
 //!   that is a multiple of 4, and does not die before `insert` is back.
+//! - P9: a table's slots are a power of two and never change.
 //! - P8: `choose(None)` does not keep. `matches` and `choose` may panic: they run while nothing is
 //!   claimed or half-linked. [`Point`]'s functions do not panic.
 //!
@@ -68,7 +68,7 @@
 //!
 //! # Sources
 //! Frozen words and helping copiers are those of Click's non-blocking hash table (2007), there
-//! "primed" values, and of papaya; tags and groups are a Swiss table's. The claims are our own.
+//! "primed" values, and of papaya; tags are a Swiss table's. The claims are our own.
 
 mod migrate;
 mod table;

@@ -86,6 +86,7 @@ impl<N> Table<N> {
         }
     }
 
+    #[inline]
     pub(super) fn slots(&self) -> usize {
         self.groups.len() * WORDS
     }
@@ -95,9 +96,20 @@ impl<N> Table<N> {
         &self.groups[index / WORDS].words[index % WORDS]
     }
 
+    /// The slot at a place of a run, which goes round at the table's end.
+    #[inline]
+    fn slot_of_run(&self, place: usize) -> &AtomicPtr<N> {
+        let index = place & (self.slots() - 1);
+        // SAFETY: P9: masked by the number of slots, a power of two, less one.
+        let group = unsafe { self.groups.get_unchecked(index / WORDS) };
+        &group.words[index % WORDS]
+    }
+
+    /// The first slot of a hash's run: most keys stand in it, so that a lookup's branches are
+    /// guessed right, and the cache misses of the next one begin before this one is through.
     #[inline]
     fn home(&self, hash: u64) -> usize {
-        hash as usize & (self.groups.len() - 1)
+        hash as usize & (self.slots() - 1)
     }
 
     /// The slots in which a key of this hash may stand, in order, with their indexes: the whole
@@ -105,7 +117,7 @@ impl<N> Table<N> {
     #[inline]
     pub(super) fn probe(&self, hash: u64) -> impl Iterator<Item = (usize, &AtomicPtr<N>)> {
         let slots = self.slots();
-        let first = self.home(hash) * WORDS;
+        let first = self.home(hash);
         (first..first + slots).map(move |place| {
             let index = place & (slots - 1);
             (index, self.slot(index))
@@ -150,26 +162,26 @@ impl<N> Table<N> {
     ) -> Found<'g, N> {
         let tag = Tag::of(hash);
         let home = self.home(hash);
-        for step in 0..self.groups.len() {
-            let group = &self.groups[(home + step) & (self.groups.len() - 1)];
-            for slot in &group.words {
-                // Acquire: [node], [freeze].
-                let word = Word(slot.load(Ordering::Acquire));
-                if let Some(node) = word.tagged(tag) {
-                    // SAFETY: P6: it stood in a table reached under the guard.
-                    let node: &'g N = unsafe { at(node) };
-                    if matches(node) {
-                        return match word.is_frozen() {
-                            true => Found::Frozen(node),
-                            false => Found::Here(node),
-                        };
-                    }
-                } else if word.is_empty() {
+        for step in 0..self.slots() {
+            // Acquire: [node], [freeze].
+            let word = Word(
+                self.slot_of_run(home.wrapping_add(step))
+                    .load(Ordering::Acquire),
+            );
+            if let Some(node) = word.tagged(tag) {
+                // SAFETY: P6: it stood in a table reached under the guard.
+                let node: &'g N = unsafe { at(node) };
+                if matches(node) {
                     return match word.is_frozen() {
-                        true => Found::Beyond,
-                        false => Found::Nowhere,
+                        true => Found::Frozen(node),
+                        false => Found::Here(node),
                     };
                 }
+            } else if word.is_empty() {
+                return match word.is_frozen() {
+                    true => Found::Beyond,
+                    false => Found::Nowhere,
+                };
             }
         }
         Found::Beyond

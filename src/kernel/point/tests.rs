@@ -9,7 +9,7 @@ fn mixed(key: u64) -> u64 {
     (key ^ key >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ key.wrapping_mul(0xbf58_476d)
 }
 
-/// A bad hash: the home groups of all keys are few.
+/// A bad hash: the homes of all keys are few.
 fn crowded(key: u64) -> u64 {
     mixed(key) & !0xffff | key & 1
 }

@@ -20,18 +20,22 @@ const TAG_BITS: u32 = if usize::BITS == 64 { 16 } else { 0 };
 /// The bits of an address: user space ends at 47 or 48 bits unless a mapping asks for more.
 const ADDRESS: usize = usize::MAX >> TAG_BITS;
 
-/// The bits of a hash that a word keeps, in their place. Positions come from the other end.
+/// The bits of a hash that a word keeps above the address. Positions come from the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tag(usize);
 
 impl Tag {
     #[inline]
     pub(super) fn of(hash: u64) -> Self {
-        if TAG_BITS == 0 {
-            return Self(0);
+        match TAG_BITS {
+            0 => Self(0),
+            bits => Self((hash >> (64 - bits)).max(1) as usize),
         }
-        let bits = (hash >> (64 - TAG_BITS)).max(1) as usize;
-        Self(bits << (usize::BITS - TAG_BITS))
+    }
+
+    #[inline]
+    fn in_place(self) -> usize {
+        self.0.unbounded_shl(usize::BITS - TAG_BITS)
     }
 }
 
@@ -56,7 +60,7 @@ impl<N> Word<N> {
     pub(super) fn of(node: *mut N, tag: Tag) -> Self {
         const { assert!(align_of::<N>() > FLAGS, "P7: no room for the flags") };
         assert_eq!(node.addr() & !ADDRESS, 0, "P7: no room for a tag");
-        Self(node.map_addr(|address| address | tag.0))
+        Self(node.map_addr(|address| address | tag.in_place()))
     }
 
     /// What is left when the node of this word is taken out.
@@ -98,10 +102,13 @@ impl<N> Word<N> {
     /// The node, if there is one and its tag is `tag`: another's is not worth a look at its memory.
     #[inline]
     pub(super) fn tagged(self, tag: Tag) -> Option<*mut N> {
-        if self.0.addr() & !ADDRESS == tag.0 {
-            self.node()
-        } else {
-            None
+        let own = self.0.addr().unbounded_shr(usize::BITS - TAG_BITS);
+        if own != tag.0 {
+            return None;
         }
+        // A word with a tag is a node's; without tags one must look.
+        let is_node = TAG_BITS > 0 || self.is_node();
+        let node = self.0.map_addr(|address| address & ADDRESS & !FLAGS);
+        is_node.then_some(node)
     }
 }

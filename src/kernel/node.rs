@@ -1,0 +1,367 @@
+//! A version: its layout and its counts.
+//!
+//! What a read needs stands before the object, so that it shares its line with the object's
+//! beginning; what only writers and collectors need stands behind it ([`Tail`]).
+//! ```text
+//! number | older | shape | object ........ | keys | links, holds | created | updated | depth
+//! ```
+//!
+//! # Who counts what
+//! A version has *links*: one from above (the head, a younger version or a list) and one for each
+//! image that a commit of the log keeps: its own commit's, and that of the commit that replaces it,
+//! which has it from the start, so that replacing counts nothing (V6). At zero links it has left
+//! the store: its index keys go, and one *hold*, the store's. Every owned handle is a hold too; at
+//! zero holds it is freed. Readers inside the store count nothing: a pin, or their snapshot's word,
+//! keeps what they look at.
+//!
+//! # Invariants
+//! V2, V5, V6 and V7 of [`super::chain`].
+//!
+//! # Orderings
+//! - [head]: as in [`super::chain`].
+//! - [count]: who gives the last link or hold back sees all that was done under the others.
+
+use super::chain::List;
+use super::entry::{EntryHeader, KeySet};
+use super::reclaim::{allocate, at, free};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use crate::version::{Meta, Moment};
+
+/// The tag of an `older` pointer that leads to a list.
+const LIST: usize = 1;
+
+/// What every version has in front of its object: what a read needs.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct VersionHeader {
+    number: AtomicU64,
+    older: AtomicPtr<()>,
+    shape: &'static Shape,
+}
+
+/// What every version has behind its object: what a read does not need.
+#[derive(Debug)]
+pub(super) struct Tail {
+    keys: *mut KeySet,
+    links: AtomicU32,
+    holds: AtomicU32,
+    created: Moment,
+    updated: Moment,
+    depth: Depth,
+}
+
+/// What is the same for all versions of one type of object.
+#[derive(Debug)]
+struct Shape {
+    /// Bytes from the header to the tail.
+    tail: usize,
+    /// Bytes of the node.
+    size: usize,
+    free: unsafe fn(*mut VersionHeader),
+}
+
+/// The shape of versions that say that there is no object.
+static TOMBSTONE: Shape = Shape {
+    tail: std::mem::offset_of!(VersionNode<()>, tail),
+    size: size_of::<VersionNode<()>>(),
+    free: free_node::<()>,
+};
+
+/// How long a walk from a version may be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Depth {
+    /// Single links below since the last list.
+    pub(super) links: u16,
+    /// With so many it is worth looking at the chain again.
+    pub(super) look_at: u16,
+}
+
+impl Depth {
+    /// Of the version above.
+    pub(super) fn next(self) -> Self {
+        let links = self.links.saturating_add(1);
+        Self { links, ..self }
+    }
+}
+
+/// A version with its object.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct VersionNode<T> {
+    header: VersionHeader,
+    pub(super) object: T,
+    tail: Tail,
+}
+
+/// # Safety
+/// `version` is a `VersionNode<T>` from `allocate`, and nobody has it.
+unsafe fn free_node<T>(version: *mut VersionHeader) {
+    // SAFETY: the caller's promise; the header is the node's first field (repr C).
+    unsafe { free(version.cast::<VersionNode<T>>()) };
+}
+
+impl<T> VersionNode<T> {
+    const SHAPE: &'static Shape = &Shape {
+        tail: std::mem::offset_of!(Self, tail),
+        size: size_of::<Self>(),
+        free: free_node::<T>,
+    };
+
+    /// A node whose object `make` puts in its place, so that it is not moved there.
+    pub(super) fn make(make: impl FnOnce() -> T) -> *mut Self {
+        let mut node = Box::<Self>::new_uninit();
+        let place = node.as_mut_ptr();
+        // SAFETY: within the node.
+        let object = unsafe { &raw mut (*place).object };
+        // SAFETY: as above, and nothing was there.
+        unsafe { object.write(make()) };
+        // SAFETY: within the node.
+        let header = unsafe { &raw mut (*place).header };
+        // SAFETY: as above, and nothing was there.
+        unsafe { header.write(VersionHeader::new(Self::SHAPE)) };
+        // SAFETY: within the node.
+        let tail = unsafe { &raw mut (*place).tail };
+        // The link from above, the image in its own commit, and that in its successor's.
+        // SAFETY: as above, and nothing was there.
+        unsafe { tail.write(Tail::new(3)) };
+        Box::into_raw(node).cast()
+    }
+}
+
+/// A version that says that there is no object.
+pub(super) fn tombstone() -> *mut VersionHeader {
+    let node = VersionNode {
+        header: VersionHeader::new(&TOMBSTONE),
+        object: (),
+        // The link from above and the image in its commit: it is in nobody's as the old one.
+        tail: Tail::new(2),
+    };
+    allocate(node).cast()
+}
+
+impl Tail {
+    fn new(links: u32) -> Self {
+        Self {
+            keys: std::ptr::null_mut(),
+            links: AtomicU32::new(links),
+            holds: AtomicU32::new(1),
+            created: Moment::default(),
+            updated: Moment::default(),
+            depth: Depth::default(),
+        }
+    }
+}
+
+/// Where `older` leads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Older {
+    End,
+    One(*mut VersionHeader),
+    List(*mut List),
+}
+
+impl Older {
+    fn unpack(word: *mut ()) -> Self {
+        if word.is_null() {
+            Self::End
+        } else if word.addr() & LIST == 0 {
+            Self::One(word.cast())
+        } else {
+            Self::List(word.map_addr(|address| address & !LIST).cast())
+        }
+    }
+
+    fn pack(self) -> *mut () {
+        match self {
+            Self::End => std::ptr::null_mut(),
+            Self::One(version) => version.cast(),
+            Self::List(list) => list.cast::<()>().map_addr(|address| address | LIST),
+        }
+    }
+}
+
+impl VersionHeader {
+    fn new(shape: &'static Shape) -> Self {
+        Self {
+            number: AtomicU64::new(0),
+            older: AtomicPtr::new(std::ptr::null_mut()),
+            shape,
+        }
+    }
+
+    #[inline]
+    fn tail_address(&self) -> *const Tail {
+        let start = std::ptr::from_ref(self).cast::<u8>();
+        start.wrapping_add(self.shape.tail).cast()
+    }
+
+    #[inline]
+    fn tail(&self) -> &Tail {
+        // SAFETY: V7: the header stands in a node of its shape, which is there as long as it.
+        unsafe { &*self.tail_address() }
+    }
+
+    /// The tail of a version that nobody else knows.
+    fn tail_mut(&mut self) -> &mut Tail {
+        // SAFETY: V7, and the version is the caller's alone.
+        unsafe { &mut *self.tail_address().cast_mut() }
+    }
+
+    /// Says which commit wrote it: anybody may, who installs it (V1).
+    pub(super) fn set_number(&self, number: u64) {
+        if self.number() != number {
+            // Relaxed: published by the CAS of [head]; every helper stores the same value.
+            self.number.store(number, Ordering::Relaxed);
+        }
+    }
+
+    /// The commit that wrote it. Meaningful once it stands in a chain.
+    #[inline]
+    pub(crate) fn number(&self) -> u64 {
+        // Relaxed: written before the CAS of [head] by which we got here, and by everybody with the
+        // same value.
+        self.number.load(Ordering::Relaxed)
+    }
+
+    /// Whether it says that there is no object.
+    #[inline]
+    pub(crate) fn is_tombstone(&self) -> bool {
+        std::ptr::eq(self.shape, &TOMBSTONE)
+    }
+
+    /// Bytes of the node with its object; of a tombstone 0.
+    pub(super) fn size(&self) -> usize {
+        if self.is_tombstone() {
+            0
+        } else {
+            self.shape.size
+        }
+    }
+
+    pub(crate) fn meta(&self) -> Meta {
+        let tail = self.tail();
+        Meta::new(self.number(), tail.created, tail.updated)
+    }
+
+    pub(crate) fn created(&self) -> Moment {
+        self.tail().created
+    }
+
+    #[inline]
+    pub(super) fn older(&self) -> Older {
+        // Acquire: [head]: the older versions' bodies, for who came here by a link made before.
+        Older::unpack(self.older.load(Ordering::Acquire))
+    }
+
+    /// Sets what only its maker may, before it is published (V2).
+    pub(super) fn link(&mut self, older: Older, depth: Depth) {
+        self.older = AtomicPtr::new(older.pack());
+        self.tail_mut().depth = depth;
+    }
+
+    /// When it and its object were made; set by its maker, before it is published.
+    pub(super) fn set_times(&mut self, created: Moment, updated: Moment) {
+        let tail = self.tail_mut();
+        (tail.created, tail.updated) = (created, updated);
+    }
+
+    pub(super) fn set_keys(&mut self, keys: *mut KeySet) {
+        self.tail_mut().keys = keys;
+    }
+
+    pub(super) fn keys(&self) -> *mut KeySet {
+        self.tail().keys
+    }
+
+    /// The entries of its key set.
+    ///
+    /// # Safety
+    /// The version keeps a link for `'a` (E4).
+    pub(super) unsafe fn entries<'a>(&self) -> impl Iterator<Item = &'a EntryHeader> + use<'a> {
+        let keys = self.keys();
+        let entries: &'a [*const EntryHeader] = if keys.is_null() {
+            &[]
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { at(keys.cast_const()) }.entries()
+        };
+        // SAFETY: E3: the key set's hold.
+        entries.iter().map(|&entry| unsafe { at(entry) })
+    }
+
+    pub(super) fn depth(&self) -> Depth {
+        self.tail().depth
+    }
+
+    /// Forgets what an unpublished version leads to, since none of that was given to it; tells its
+    /// keys.
+    pub(super) fn forget_older(&mut self) -> *mut KeySet {
+        self.older = AtomicPtr::new(std::ptr::null_mut());
+        self.keys()
+    }
+
+    /// Cuts off everything older; the caller gets what was there, once (V2), and must release it
+    /// after a grace period.
+    pub(super) fn cut(&self) -> Older {
+        if matches!(self.older(), Older::End) {
+            return Older::End;
+        }
+        // AcqRel: [head]: of several cutters one gets the rest, with the bodies in it.
+        Older::unpack(self.older.swap(std::ptr::null_mut(), Ordering::AcqRel))
+    }
+
+    pub(super) fn add_link(&self) {
+        // Relaxed: the caller has a link or is protected (V5); only giving back orders.
+        self.tail().links.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// True: it was the last link; the version has left the store.
+    #[must_use]
+    pub(super) fn remove_link(&self) -> bool {
+        let links = &self.tail().links;
+        // Acquire: [count]: all uses under other links happened before. The only one there is is
+        // ours, and nobody else is there to add one: no need to write.
+        if links.load(Ordering::Acquire) == 1 {
+            return true;
+        }
+        // AcqRel: [count]: as above.
+        links.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    pub(crate) fn add_hold(&self) {
+        // Relaxed: the caller has a hold, or the store's stands (V5); only giving back orders.
+        let before = self.tail().holds.fetch_add(1, Ordering::Relaxed);
+        assert!(before < u32::MAX / 2, "too many handles of one object");
+    }
+}
+
+/// Gives back a hold; the last one frees the version, and drops the user's object.
+///
+/// # Safety
+/// The caller owns the hold.
+pub(crate) unsafe fn release_hold(version: *const VersionHeader) {
+    // SAFETY: V5: our hold keeps it.
+    let header = unsafe { at(version) };
+    let holds = &header.tail().holds;
+    // Acquire: [count]: all uses under other holds happened before the freeing. The only one there
+    // is is ours: no need to write.
+    let alone = holds.load(Ordering::Acquire) == 1;
+    // AcqRel: [count]: as above.
+    if alone || holds.fetch_sub(1, Ordering::AcqRel) == 1 {
+        let free = header.shape.free;
+        // SAFETY: V5: no link, no hold: nobody has it. `free` is the one of its type.
+        unsafe { free(version.cast_mut()) };
+    }
+}
+
+/// The object of a version that is not a tombstone.
+///
+/// # Safety
+/// The version is a `VersionNode<T>`'s and no tombstone.
+#[inline]
+pub(crate) unsafe fn object<T>(version: &VersionHeader) -> &T {
+    debug_assert!(!version.is_tombstone(), "a tombstone has no object");
+    let node = std::ptr::from_ref(version).cast::<VersionNode<T>>();
+    // SAFETY: the caller's promise; the header is the node's first field (repr C).
+    unsafe { &(*node).object }
+}
