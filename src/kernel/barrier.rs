@@ -1,4 +1,5 @@
-//! The full fence of announcements and pins, in the cheapest form that the processor has.
+//! What the kernel asks of the processor beside plain memory: the full fence of announcements and
+//! pins, in the cheapest form that there is, and fetching ahead.
 //!
 //! On x86-64 a read-modify-write with a `lock` prefix is a full barrier (Intel's manual, volume 3,
 //! section "Locked instructions": no load or store passes it), as `mfence` is; but `mfence` also
@@ -26,4 +27,29 @@ fn locked_fence() {
     // SAFETY: B1: it changes no memory and no register but the flags, which asm! takes as changed.
     // Without `nomem` the compiler moves no access of memory across it.
     unsafe { std::arch::asm!("lock or dword ptr [rsp], 0", options(nostack)) };
+}
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// Has the processor fetch all lines of some objects in a row, at once: who goes through them would
+/// else wait for one line after the other. A hint: nothing is read.
+#[inline]
+pub(crate) fn prefetch_lines<T>(objects: *const T, count: usize) {
+    for offset in (0..count * size_of::<T>()).step_by(LINE) {
+        prefetch(objects.cast::<u8>().wrapping_add(offset));
+    }
+}
+
+/// Has the processor fetch the line at an address. A hint: nothing is read.
+#[inline]
+pub(crate) fn prefetch<T>(address: *const T) {
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch takes any address.
+        unsafe { _mm_prefetch(address.cast::<i8>(), _MM_HINT_T0) };
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
+    let _ = address;
 }

@@ -128,16 +128,3 @@ unsafe fn install_one(write: &Write, number: u64) {
         Ordering::Relaxed,
     );
 }
-
-/// Has the processor fetch what a read of a version begins with. A hint: nothing is read.
-#[inline]
-pub(super) fn prefetch(version: *const VersionHeader) {
-    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch takes any address.
-        unsafe { _mm_prefetch(version.cast::<i8>(), _MM_HINT_T0) };
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
-    let _ = version;
-}

@@ -22,8 +22,10 @@
 
 use std::cmp::Ordering as Order;
 
+use super::barrier::prefetch;
 use super::hint::hint;
 use super::ordered::{Ordered, Probe};
+use super::reclaim::at;
 use super::record::{Record, Unlinking};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
@@ -130,6 +132,19 @@ where
     fn compare(&self, other: &Self) -> Order {
         let values = self.value.cmp(&other.value);
         values.then_with(|| self.key.cmp(&other.key))
+    }
+
+    const LEADS_ON: bool = true;
+
+    #[inline]
+    fn prefetch(&self) {
+        prefetch(self.record);
+    }
+
+    #[inline]
+    fn prefetch_next(&self) {
+        // SAFETY: E2: an entry keeps its record.
+        unsafe { at(self.record) }.header.prefetch_head();
     }
 
     fn separator(&self) -> (V, K) {

@@ -30,6 +30,7 @@
 
 use std::cmp::Ordering as Order;
 
+use super::barrier::prefetch;
 use super::collect::Work;
 use super::node::VersionHeader;
 use super::ordered::{Ordered, Probe};
@@ -110,6 +111,13 @@ pub(crate) enum Unclaimed {
 }
 
 impl RecordHeader {
+    /// Has the processor fetch what a read of the newest version begins with.
+    #[inline]
+    pub(super) fn prefetch_head(&self) {
+        // Relaxed: only a hint goes there.
+        prefetch(self.head.load(Ordering::Relaxed));
+    }
+
     /// Claims the record; false when it is dead.
     pub(crate) fn claim(&self) -> bool {
         // Relaxed: the CAS decides.
@@ -218,9 +226,9 @@ impl<K: Ord + Clone + Send + Sync + 'static> Ordered for Record<K> {
         self.key.cmp(&other.key)
     }
 
+    #[inline]
     fn prefetch(&self) {
-        // Relaxed: only a hint goes there.
-        super::chain::prefetch(self.header.head.load(Ordering::Relaxed));
+        self.header.prefetch_head();
     }
 
     fn separator(&self) -> K {

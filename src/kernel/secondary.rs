@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::Kernel;
 use super::entry::{Entry, EntryHeader, EntryProbe};
-use super::ordered::{Choice, OrderedIndex};
+use super::ordered::{Choice, Course, OrderedIndex};
 use super::reading::{Reading, Stored};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::record::{Record, RecordHeader};
@@ -84,7 +84,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
         table: &Table<K, T>,
         reading: Reading<'s>,
         from: Option<EntryProbe<'_, K, V>>,
-        reversed: bool,
+        course: Course,
         mut visit: impl FnMut(&'s V, &'s K, Stored<'s, T>) -> ControlFlow<()>,
     ) {
         let guard = reading.pin();
@@ -102,11 +102,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
                 None => ControlFlow::Continue(()),
             }
         };
-        if reversed {
-            self.tree.descend(&guard, from.as_ref(), each);
-        } else {
-            self.tree.ascend(&guard, from.as_ref(), each);
-        }
+        self.tree.scan(&guard, from.as_ref(), course, each);
     }
 
     /// The value of an entry, if the entry is this index's.

@@ -15,7 +15,7 @@ use super::chain;
 use super::entry::EntryHeader;
 use super::log::Write;
 use super::node::VersionHeader;
-use super::ordered::OrderedIndex;
+use super::ordered::{Course, OrderedIndex};
 use super::point::PointIndex;
 use super::reading::{AnyHandle, Reading, Stored};
 use super::reclaim::{Garbage, Guard, at, free};
@@ -102,7 +102,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         &self,
         reading: Reading<'s>,
         from: Option<KeyProbe<'_, K>>,
-        reversed: bool,
+        course: Course,
         mut visit: impl FnMut(&'s K, Stored<'s, T>) -> ControlFlow<()>,
     ) {
         let guard = reading.pin();
@@ -112,11 +112,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             Some(stored) => visit(unsafe { &*std::ptr::from_ref(&record.key) }, stored),
             None => ControlFlow::Continue(()),
         };
-        if reversed {
-            self.order.descend(&guard, from.as_ref(), each);
-        } else {
-            self.order.ascend(&guard, from.as_ref(), each);
-        }
+        self.order.scan(&guard, from.as_ref(), course, each);
     }
 
     /// What the record of an index entry shows, if the version there is found by that entry. The

@@ -112,7 +112,7 @@ fn walk_index<'s, T: Object, V: Key>(
         table,
         reader.reading,
         probe,
-        reversed,
+        page.course(reversed),
         |value, key, stored| {
             let inside = if reversed {
                 span.reaches_down_to(value)
@@ -313,9 +313,11 @@ impl<T: Object> Sealed<T> for ByKey<T> {
             (None, Bound::Unbounded, _) => None,
         };
         let mut full = false;
-        reader
-            .table::<T>()
-            .scan(reader.reading, probe, reversed, |key, stored| {
+        reader.table::<T>().scan(
+            reader.reading,
+            probe,
+            page.course(reversed),
+            |key, stored| {
                 let inside = if reversed {
                     span.reaches_down_to(key)
                 } else {
@@ -328,7 +330,8 @@ impl<T: Object> Sealed<T> for ByKey<T> {
                 *seen = Some(key);
                 page.push(stored);
                 ControlFlow::Continue(())
-            });
+            },
+        );
         page.done = !full;
     }
 

@@ -8,11 +8,12 @@ use super::handle::Entry;
 use super::object::Object;
 use super::query::{Condition, Query};
 use super::schema::Reader;
+use crate::kernel::ordered::Course;
 use crate::kernel::reading::Stored;
 
 /// Results fetched under one pin at most.
-const PAGE: usize = 64;
-/// Results fetched first: who wants few pays for few.
+const PAGE: usize = 128;
+/// Results fetched first when no limit says how many are wanted: who wants few pays for few.
 const PAGE_FIRST: usize = 8;
 
 /// Results fetched and not yet handed out.
@@ -26,6 +27,12 @@ pub struct Page<'s, T> {
 impl<'s, T> Page<'s, T> {
     pub(super) fn is_full(&self) -> bool {
         self.items.len() >= self.wanted
+    }
+
+    /// How a scan goes that fills the page, and finds out whether there is more.
+    pub(super) fn course(&self, reversed: bool) -> Course {
+        let wanted = self.wanted.saturating_sub(self.items.len());
+        Course { reversed, wanted }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -43,7 +50,7 @@ impl<'s, T> Page<'s, T> {
 
 /// What a query finds, lazily: an iterator of `&T`, or of [`Entry`] by [`Found::entries`].
 ///
-/// It fetches up to 64 results at a time into itself and allocates nothing; between pages it holds
+/// It fetches up to 128 results at a time into itself and allocates nothing; between pages it holds
 /// no pin, so it may be kept for as long as what it reads through. All of it sees one version.
 pub struct Found<'s, T: Object, C: Condition<T>> {
     reader: Reader<'s>,
@@ -66,7 +73,10 @@ impl<'s, T: Object, C: Condition<T>> Found<'s, T, C> {
     pub(crate) fn new(reader: Reader<'s>, query: Query<T, C>) -> Self {
         let page = Page {
             items: SmallVec::new(),
-            wanted: PAGE_FIRST.min(query.limit.max(1)),
+            wanted: match query.limit {
+                usize::MAX => PAGE_FIRST,
+                limit => limit.clamp(1, PAGE),
+            },
             done: query.limit == 0,
         };
         Self {
@@ -120,6 +130,21 @@ impl<'s, T: Object, C: Condition<T>> Iterator for Found<'s, T, C> {
     #[inline]
     fn next(&mut self) -> Option<&'s T> {
         self.next_stored().map(Stored::object)
+    }
+
+    /// The same as by `next`, page by page.
+    fn fold<B, F: FnMut(B, &'s T) -> B>(mut self, first: B, mut each: F) -> B {
+        let mut sum = first;
+        while self.left > 0 && (self.next < self.page.items.len() || self.fetch()) {
+            let fetched = &self.page.items[self.next..];
+            let fetched = &fetched[..fetched.len().min(self.left)];
+            sum = fetched
+                .iter()
+                .fold(sum, |sum, stored| each(sum, stored.object()));
+            self.left -= fetched.len();
+            self.next = self.page.items.len();
+        }
+        sum
     }
 }
 

@@ -9,6 +9,7 @@ use super::schema::TableOf;
 use super::value::Value;
 use crate::error::Duplicate;
 use crate::kernel::entry::{EntryHeader, EntryProbe};
+use crate::kernel::ordered::Course;
 use crate::kernel::reading::Reading;
 use crate::kernel::secondary::Secondary;
 
@@ -81,7 +82,10 @@ impl<T: Object, V: Key> Unique<T, V> {
             checking.table,
             checking.reading,
             Some(EntryProbe::before(value, None)),
-            false,
+            Course {
+                reversed: false,
+                wanted: 1,
+            },
             |found, found_key, _| {
                 if found != value {
                     return ControlFlow::Break(());

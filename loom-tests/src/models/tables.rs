@@ -7,6 +7,7 @@ use smallvec::smallvec;
 
 use crate::kernel::draft::Draft;
 use crate::kernel::log::Slot;
+use crate::kernel::ordered::Course;
 use crate::kernel::prepared::{Attempt, Prepared};
 use crate::kernel::reading::{Handle, LocalHold, Reading};
 use crate::kernel::secondary::Secondary;
@@ -72,7 +73,10 @@ pub(super) fn find(kernel: &Kernel, index: &ByValue, value: u64) -> Vec<u64> {
         table(kernel),
         hold.reading(),
         None,
-        false,
+        Course {
+            reversed: false,
+            wanted: usize::MAX,
+        },
         |found, key, _| {
             if *found == value {
                 keys.push(*key);

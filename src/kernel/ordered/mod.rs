@@ -108,15 +108,44 @@ pub(crate) trait Ordered: Sized + 'static {
     /// The order. May run user code and panic.
     fn compare(&self, other: &Self) -> Ordering;
 
-    /// Has the processor fetch what a visitor of the node will want. A hint.
+    /// Whether [`Ordered::prefetch_next`] does anything.
+    const LEADS_ON: bool = false;
+
+    /// Has the processor fetch what the node leads to. A hint.
     #[inline]
     fn prefetch(&self) {}
+
+    /// Has the processor fetch what that leads to. A hint.
+    #[inline]
+    fn prefetch_next(&self) {}
 
     /// The separator that equals this node.
     fn separator(&self) -> Self::Separator;
 
     /// This node relative to a separator.
     fn compare_separator(&self, separator: &Self::Separator) -> Ordering;
+}
+
+/// How a scan goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Course {
+    pub(crate) reversed: bool,
+    /// About how many nodes are wanted: so many are fetched ahead at most.
+    pub(crate) wanted: usize,
+}
+
+#[cfg(any(test, loom))]
+impl Course {
+    /// All nodes upwards.
+    pub(crate) const UP: Self = Self {
+        reversed: false,
+        wanted: usize::MAX,
+    };
+    /// All nodes downwards.
+    pub(crate) const DOWN: Self = Self {
+        reversed: true,
+        wanted: usize::MAX,
+    };
 }
 
 /// A place to look for, which need not be a node.

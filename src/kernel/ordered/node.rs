@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::word::{Slot, Word};
 use super::{LEAF, Ordered, Probe, WIDE};
+use crate::kernel::barrier::{prefetch, prefetch_lines};
 use crate::kernel::reclaim::{Guard, at};
 
 /// Nodes in order, with their hints beside them. Immutable once published (O1).
@@ -40,6 +41,23 @@ impl<N> Leaf<N> {
         }
         leaf.len = items.len();
         leaf
+    }
+
+    /// Has the processor fetch the hints, for a search.
+    #[inline]
+    pub(super) fn prefetch_hints(&self) {
+        prefetch_lines(&raw const self.hints, 1);
+    }
+
+    /// Has the processor fetch the first pointers of a leaf, for a scan. A hint: nothing is read,
+    /// and the leaf need not be there any more.
+    #[inline]
+    pub(super) fn prefetch_nodes(leaf: *const Self, count: usize) {
+        prefetch(leaf);
+        let nodes = leaf
+            .cast::<u8>()
+            .wrapping_add(std::mem::offset_of!(Self, nodes));
+        prefetch_lines(nodes.cast::<*mut N>(), count.min(LEAF));
     }
 
     pub(super) fn len(&self) -> usize {
@@ -98,14 +116,10 @@ impl<N: Ordered> Leaf<N> {
         reach(self.nodes[..self.len][at])
     }
 
-    /// The nodes of a range of a leaf that was loaded under this guard.
+    /// The node at `at`, as the leaf has it.
     #[inline]
-    pub(super) fn range<'g>(
-        &self,
-        _guard: &'g Guard<'_>,
-        range: Range<usize>,
-    ) -> impl DoubleEndedIterator<Item = &'g N> {
-        self.nodes[range].iter().map(|&node| reach(node))
+    pub(super) fn pointer(&self, at: usize) -> *mut N {
+        self.nodes[at]
     }
 
     /// Where the node that equals the probe stands, or would be put.

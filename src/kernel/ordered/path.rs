@@ -1,10 +1,12 @@
 //! The way from the root to a leaf, remembered.
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
 
 use super::node::{Inner, Leaf};
 use super::word::{Child, Slot, Word};
-use super::{INNER, Ordered, OrderedIndex};
+use super::{INNER, LEAF, Ordered, OrderedIndex};
 use crate::kernel::reclaim::Guard;
 
 /// More levels than a tree can get: an inner node is made by at least `INNER / 4` new children of a
@@ -17,10 +19,28 @@ struct Step<'g, N: Ordered> {
     index: usize,
 }
 
+impl<N: Ordered> Clone for Step<'_, N> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<N: Ordered> Copy for Step<'_, N> {}
+
 /// The way to a leaf.
 pub(super) struct Path<'g, N: Ordered> {
     guard: &'g Guard<'g>,
     steps: SmallVec<[Step<'g, N>; LEVELS]>,
+}
+
+impl<N: Ordered> Clone for Path<'_, N> {
+    #[inline]
+    fn clone(&self) -> Self {
+        Self {
+            guard: self.guard,
+            steps: SmallVec::from_slice(&self.steps),
+        }
+    }
 }
 
 /// A leaf and the cell it was found in.
@@ -115,6 +135,20 @@ impl<'g, N: Ordered> Path<'g, N> {
         }
     }
 
+    /// Has the processor fetch the next leaf, if it has the same parent.
+    fn prefetch_after(&self, reversed: bool) {
+        let Some(step) = self.steps.last() else {
+            return;
+        };
+        let next = match reversed {
+            false => step.index + 1,
+            true => step.index.wrapping_sub(1),
+        };
+        if cfg!(not(loom)) && next < step.inner.len() {
+            Leaf::prefetch_nodes(step.inner.cell(next).load().leaf_address(), LEAF);
+        }
+    }
+
     /// Goes on to the leaf before.
     #[inline]
     pub(super) fn previous(&mut self) -> Option<&'g Leaf<N>> {
@@ -127,5 +161,58 @@ impl<'g, N: Ordered> Path<'g, N> {
             }
             self.steps.pop();
         }
+    }
+}
+
+/// A scan's way through the leaves, node by node.
+pub(super) struct Walk<'g, N: Ordered> {
+    path: Path<'g, N>,
+    leaf: &'g Leaf<N>,
+    /// What is left of the leaf.
+    rest: Range<usize>,
+}
+
+impl<N: Ordered> Clone for Walk<'_, N> {
+    #[inline]
+    fn clone(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            leaf: self.leaf,
+            rest: self.rest.clone(),
+        }
+    }
+}
+
+impl<'g, N: Ordered> Walk<'g, N> {
+    #[inline]
+    pub(super) fn new(path: Path<'g, N>, leaf: &'g Leaf<N>, rest: Range<usize>) -> Self {
+        Self { path, leaf, rest }
+    }
+
+    /// The next node.
+    #[inline(always)]
+    pub(super) fn go(&mut self, reversed: bool) -> Option<*mut N> {
+        loop {
+            let at = match reversed {
+                false => self.rest.next(),
+                true => self.rest.next_back(),
+            };
+            if let Some(at) = at {
+                return Some(self.leaf.pointer(at));
+            }
+            self.turn(reversed)?;
+        }
+    }
+
+    /// Goes on to the next leaf.
+    #[inline(never)]
+    fn turn(&mut self, reversed: bool) -> Option<()> {
+        self.leaf = match reversed {
+            false => self.path.next()?,
+            true => self.path.previous()?,
+        };
+        self.rest = 0..self.leaf.len();
+        self.path.prefetch_after(reversed);
+        Some(())
     }
 }

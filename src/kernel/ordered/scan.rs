@@ -3,83 +3,136 @@
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use super::{Ordered, OrderedIndex, Probe};
-use crate::kernel::reclaim::Guard;
+use super::node::Leaf;
+use super::path::Walk;
+use super::{Course, LEAF, Ordered, OrderedIndex, Probe};
+use crate::kernel::barrier::prefetch;
+use crate::kernel::reclaim::{Guard, at};
 
-/// Nodes that are fetched before they are visited, so that their cache misses overlap.
-const AHEAD: usize = 8;
+/// How many nodes ahead of the visitor a node's own line is fetched, then what it leads to, then
+/// what that leads to: so that the cache misses of a scan overlap.
+const FAR: usize = 16;
+const NEAR: usize = 8;
+const NEXT: usize = 4;
+/// A scan for fewer nodes does without.
+const WANTED_MIN: usize = 4;
 
 impl<N: Ordered> OrderedIndex<N> {
-    /// Visits nodes upwards, from the first one that is not below the probe (the first for which
-    /// its answer is Equal or Less) or from the start, until `visit` breaks. See [`super::Edge`]
-    /// for None.
+    /// Visits nodes until `visit` breaks: upwards from the first one that is not below the probe
+    /// (the first for which its answer is Equal or Less) or from the start; reversed, downwards
+    /// from the last one that is not above it (the last for which its answer is Equal or Greater)
+    /// or from the end. See [`super::Edge`] for None.
     #[inline]
-    pub(crate) fn ascend<'g, P: Probe<N>>(
+    pub(crate) fn scan<'g, P: Probe<N>>(
         &self,
         guard: &'g Guard<'_>,
         from: Option<&P>,
+        course: Course,
         mut visit: impl FnMut(&'g N) -> ControlFlow<()>,
     ) {
-        // At an equal separator to the left: the probe may equal nodes on both sides of it.
-        let mut place = self.place(guard, |inner| match from {
-            Some(probe) => inner.count(probe, Ordering::is_gt),
-            None => 0,
-        });
-        let mut leaf = place.leaf;
-        let mut start = from.map_or(0, |probe| leaf.count(guard, probe, Ordering::is_gt));
-        loop {
-            let mut ahead = leaf.range(guard, start..leaf.len());
-            ahead.by_ref().take(AHEAD).for_each(N::prefetch);
-            for node in leaf.range(guard, start..leaf.len()) {
-                if let Some(node) = ahead.next() {
-                    node.prefetch();
-                }
-                if visit(node).is_break() {
-                    return;
-                }
+        let mut walk = self.walk(guard, from, course);
+        let mut ahead = Ahead::new(&walk, course);
+        while let Some(node) = walk.go(course.reversed) {
+            if let Some(ahead) = &mut ahead {
+                ahead.step(course.reversed);
             }
-            let Some(next) = place.path.next() else {
+            // SAFETY: O5: of a leaf that was loaded under the guard.
+            if visit(unsafe { at(node) }).is_break() {
                 return;
-            };
-            leaf = next;
-            start = 0;
+            }
         }
     }
 
-    /// Visits nodes downwards, from the last one that is not above the probe (the last for which
-    /// its answer is Equal or Greater) or from the end, until `visit` breaks. See [`super::Edge`]
-    /// for None.
-    #[inline]
-    pub(crate) fn descend<'g, P: Probe<N>>(
+    /// A walk that has not taken a step yet.
+    fn walk<'g, P: Probe<N>>(
         &self,
         guard: &'g Guard<'_>,
         from: Option<&P>,
-        mut visit: impl FnMut(&'g N) -> ControlFlow<()>,
-    ) {
-        let mut place = self.place(guard, |inner| match from {
-            Some(probe) => inner.count(probe, Ordering::is_ge),
-            None => inner.len() - 1,
+        Course { reversed, wanted }: Course,
+    ) -> Walk<'g, N> {
+        // Upwards, at an equal separator to the left: the probe may equal nodes on both sides.
+        let near = |order: Ordering| match reversed {
+            false => order.is_gt(),
+            true => order.is_ge(),
+        };
+        let place = self.place(guard, |inner| match (from, reversed) {
+            (Some(probe), _) => inner.count(probe, near),
+            (None, false) => 0,
+            (None, true) => inner.len() - 1,
         });
-        let mut leaf = place.leaf;
-        let mut end = from.map_or(leaf.len(), |probe| {
-            leaf.count(guard, probe, Ordering::is_ge)
-        });
-        loop {
-            let mut ahead = leaf.range(guard, 0..end).rev();
-            ahead.by_ref().take(AHEAD).for_each(N::prefetch);
-            for node in leaf.range(guard, 0..end).rev() {
-                if let Some(node) = ahead.next() {
-                    node.prefetch();
-                }
-                if visit(node).is_break() {
-                    return;
-                }
-            }
-            let Some(previous) = place.path.previous() else {
-                return;
-            };
-            leaf = previous;
-            end = leaf.len();
+        let leaf = place.leaf;
+        if from.is_some() {
+            leaf.prefetch_hints();
+        }
+        if wanted >= WANTED_MIN {
+            Leaf::prefetch_nodes(leaf, LEAF);
+        }
+        let rest = match (from.map(|probe| leaf.count(guard, probe, near)), reversed) {
+            (count, false) => count.unwrap_or(0)..leaf.len(),
+            (count, true) => 0..count.unwrap_or(leaf.len()),
+        };
+        Walk::new(place.path, leaf, rest)
+    }
+}
+
+/// Walks that run ahead of a scan and only fetch.
+struct Ahead<'g, N: Ordered> {
+    far: Walk<'g, N>,
+    near: Walk<'g, N>,
+    next: Walk<'g, N>,
+    /// Nodes still to be fetched: what is not wanted is not worth it.
+    left: usize,
+}
+
+impl<'g, N: Ordered> Ahead<'g, N> {
+    fn new(walk: &Walk<'g, N>, Course { reversed, wanted }: Course) -> Option<Self> {
+        if wanted < WANTED_MIN || cfg!(loom) {
+            return None;
+        }
+        let mut ahead = Self {
+            far: walk.clone(),
+            near: walk.clone(),
+            next: walk.clone(),
+            left: wanted.saturating_sub(FAR),
+        };
+        (0..FAR.min(wanted)).for_each(|_| ahead.fetch_far(reversed));
+        (0..NEAR.min(wanted)).for_each(|_| ahead.fetch_near(reversed));
+        (0..NEXT.min(wanted)).for_each(|_| ahead.fetch_next(reversed));
+        Some(ahead)
+    }
+
+    #[inline]
+    fn step(&mut self, reversed: bool) {
+        if self.left > 0 {
+            self.left -= 1;
+            self.fetch_far(reversed);
+        }
+        self.fetch_near(reversed);
+        self.fetch_next(reversed);
+    }
+
+    #[inline]
+    fn fetch_far(&mut self, reversed: bool) {
+        if let Some(node) = self.far.go(reversed) {
+            prefetch(node);
+        }
+    }
+
+    #[inline]
+    fn fetch_near(&mut self, reversed: bool) {
+        if let Some(node) = self.near.go(reversed) {
+            // SAFETY: O5: as for the scan.
+            unsafe { at(node) }.prefetch();
+        }
+    }
+
+    #[inline]
+    fn fetch_next(&mut self, reversed: bool) {
+        if N::LEADS_ON
+            && let Some(node) = self.next.go(reversed)
+        {
+            // SAFETY: O5: as for the scan.
+            unsafe { at(node) }.prefetch_next();
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use super::node::Inner;
 use super::word::{Child, Word};
-use super::{Choice, Edge, INNER, Ordered, OrderedIndex, Probe, WIDE};
+use super::{Choice, Course, Edge, INNER, Ordered, OrderedIndex, Probe, WIDE};
 use crate::kernel::reclaim::{Action, Domain, Garbage, Guard, allocate, free};
 
 const DEAD: u64 = 1 << 32;
@@ -176,7 +176,7 @@ fn ascending<const SHIFT: u32>(
     max: usize,
 ) -> Vec<u64> {
     let mut seen = Vec::new();
-    index.ascend(guard, from.as_ref(), |node| {
+    index.scan(guard, from.as_ref(), Course::UP, |node| {
         seen.push(node.key);
         if seen.len() >= max {
             ControlFlow::Break(())
@@ -194,7 +194,7 @@ fn descending<const SHIFT: u32>(
     max: usize,
 ) -> Vec<u64> {
     let mut seen = Vec::new();
-    index.descend(guard, from.as_ref(), |node| {
+    index.scan(guard, from.as_ref(), Course::DOWN, |node| {
         seen.push(node.key);
         if seen.len() >= max {
             ControlFlow::Break(())
@@ -388,7 +388,7 @@ fn teardown<const SHIFT: u32>(mut index: Index<SHIFT>) {
     // SAFETY: the tree is emptied, and nobody else is left.
     index.drain(|node| unsafe { free(node) });
     let domain = Domain::new();
-    index.ascend(&domain.pin(), None::<&Edge>, |_| {
+    index.scan(&domain.pin(), None::<&Edge>, Course::UP, |_| {
         unreachable!("it is empty")
     });
 }

@@ -82,6 +82,12 @@ impl<N: Ordered> Word<N> {
         self.pointer.addr() & LEAF != 0
     }
 
+    /// Where the leaf is, if it is one: to be fetched, not to be followed.
+    #[inline]
+    pub(super) fn leaf_address(self) -> *const Leaf<N> {
+        self.bare().cast()
+    }
+
     pub(super) fn is_frozen(self) -> bool {
         self.pointer.addr() & FROZEN != 0
     }

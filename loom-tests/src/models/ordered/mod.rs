@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use crate::kernel::ordered::{Choice, Edge, Ordered, OrderedIndex, Probe};
+use crate::kernel::ordered::{Choice, Course, Edge, Ordered, OrderedIndex, Probe};
 use crate::kernel::reclaim::{Domain, Garbage, Guard, allocate, free};
 use crate::sync::{AtomicU64, Ordering::Relaxed, thread};
 
@@ -151,7 +151,7 @@ impl Model {
 
     fn keys(&self, guard: &Guard<'_>) -> Vec<u64> {
         let mut keys = Vec::new();
-        self.index.ascend(guard, None::<&Edge>, |node| {
+        self.index.scan(guard, None::<&Edge>, Course::UP, |node| {
             node.maker();
             keys.push(node.key);
             ControlFlow::Continue(())
@@ -161,7 +161,7 @@ impl Model {
 
     fn keys_downwards(&self, guard: &Guard<'_>) -> Vec<u64> {
         let mut keys = Vec::new();
-        self.index.descend(guard, None::<&Edge>, |node| {
+        self.index.scan(guard, None::<&Edge>, Course::DOWN, |node| {
             node.maker();
             keys.push(node.key);
             ControlFlow::Continue(())
