@@ -9,7 +9,7 @@ if ! cargo +nightly --version >/dev/null 2>&1; then
     exit 0
 fi
 # Frees in a thread's last moments are reported by name only; the suite's own leaks are faults.
-RUSTFLAGS="-Zsanitizer=address" RUSTDOCFLAGS="-Zsanitizer=address" \
+RUSTFLAGS="-Zsanitizer=address --cfg skep_sanitize" RUSTDOCFLAGS="-Zsanitizer=address" \
     CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/sanitizer" \
     timeout 1200 cargo +nightly test --target "$host" -p skep \
     --test laws --test panics --test snapshots --test transactions

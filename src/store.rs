@@ -408,5 +408,6 @@ impl Store {
             }
             idle = if self.kernel().collect() { 0 } else { idle + 1 };
         }
+        self.kernel().release_spare();
     }
 }

@@ -24,7 +24,7 @@
 //! - [head]: the installer's AcqRel CAS and every reader's Acquire load: who sees a version sees
 //!   its body and number.
 
-use super::log::{Commit, Write};
+use super::commit::{Commit, Write};
 use super::node::{Older, VersionHeader};
 use super::reclaim::{allocate, at};
 use super::record::RecordHeader;

@@ -14,6 +14,7 @@
 
 use super::Kernel;
 use super::chain;
+use super::commit::Commit;
 use super::log::Slot;
 use super::reclaim::Guard;
 use crate::sync::{Ordering, pause};
@@ -48,10 +49,16 @@ impl Kernel {
     pub(crate) fn install(&self, guard: &Guard<'_>, number: u64) {
         // Trimmed: it has long been visible.
         if let Slot::Commit(commit) = self.log.at(guard, number) {
-            // SAFETY: appended, and found under the guard.
-            unsafe { chain::install(commit) };
-            self.log.set_installed(guard, number);
+            self.install_commit(guard, commit);
         }
+    }
+
+    /// The same, of a commit that was found in the log under the guard.
+    #[inline]
+    pub(super) fn install_commit(&self, guard: &Guard<'_>, commit: &Commit) {
+        // SAFETY: appended, and found under the guard.
+        unsafe { chain::install(commit) };
+        self.log.set_installed(guard, commit.number());
     }
 
     fn wait_for_owner(&self, guard: &Guard<'_>, number: u64) -> bool {

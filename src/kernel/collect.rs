@@ -22,8 +22,8 @@
 //! What is ripe is freed with the pin given up: a user's Drop may do what it likes, and its panics
 //! end here.
 
+use super::commit::{Commit, Write};
 use super::horizon::Active;
-use super::log::{Commit, Write};
 use super::node::{Older, VersionHeader};
 use super::reclaim::{Action, Garbage, Guard, Retired, allocate, at};
 use super::record::RecordHeader;

@@ -34,10 +34,8 @@ use std::ops::RangeInclusive;
 use smallvec::SmallVec;
 
 use super::collect::Work;
-use super::entry::EntryHeader;
-use super::node::VersionHeader;
+use super::commit::{Commit, Unpublished};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
-use super::record::RecordHeader;
 use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, Padded};
 
 /// Slots in a segment.
@@ -46,119 +44,6 @@ const SLOTS: usize = if cfg!(loom) { 2 } else { 1024 };
 const SEGMENTS_MIN: usize = 4;
 /// A trimmed slot's content: an address that no commit has.
 const TRIMMED: *mut Commit = std::ptr::without_provenance_mut(1);
-
-/// One object's change in a commit.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Write {
-    pub(crate) record: *const RecordHeader,
-    /// The version that it makes; the commit holds a link.
-    pub(crate) new: *const VersionHeader,
-    /// The version that it replaces, unless that is a tombstone or nothing; the commit holds a
-    /// link.
-    pub(crate) old: *const VersionHeader,
-    pub(crate) hash: u64,
-    pub(crate) table: u16,
-}
-
-/// A transaction's writes, as the log keeps them.
-#[derive(Debug)]
-pub(crate) struct Commit {
-    number: AtomicU64,
-    /// A bit a table written (tables from 64 on share bits).
-    tables: u64,
-    /// A bit a key written: quick proof that a commit and a read set are strangers.
-    signature: u64,
-    writes: SmallVec<[Write; 2]>,
-}
-
-impl Write {
-    /// The index entries that the new version is found by; none for a deletion.
-    pub(crate) fn new_entries<'g>(
-        &'g self,
-        _: &'g Guard<'_>,
-    ) -> impl Iterator<Item = &'g EntryHeader> {
-        // SAFETY: V5: the commit's image keeps the version, and the guard the commit (G3).
-        let new: &'g VersionHeader = unsafe { at(self.new) };
-        // SAFETY: as above.
-        unsafe { new.entries() }
-    }
-
-    /// The index entries that the replaced version was found by; none for a creation.
-    pub(crate) fn old_entries<'g>(
-        &'g self,
-        _: &'g Guard<'_>,
-    ) -> impl Iterator<Item = &'g EntryHeader> {
-        // SAFETY: V5: as above; a creation has no old image.
-        let old: Option<&'g VersionHeader> = unsafe { self.old.as_ref() };
-        // SAFETY: as above.
-        old.into_iter().flat_map(|old| unsafe { old.entries() })
-    }
-
-    /// Whether it deletes.
-    pub(crate) fn deletes(&self, _: &Guard<'_>) -> bool {
-        // SAFETY: V5: as above.
-        unsafe { at(self.new) }.is_tombstone()
-    }
-
-    /// Whether there was an object before.
-    pub(crate) fn replaces(&self) -> bool {
-        !self.old.is_null()
-    }
-}
-
-// SAFETY: V5 and G3: what the pointers lead to is kept by the commit's own links; all of it is
-// Send
-// + Sync (the tables' bounds).
-unsafe impl Send for Commit {}
-// SAFETY: as above; a published commit is only read.
-unsafe impl Sync for Commit {}
-
-/// The bit of a key in a signature.
-#[inline]
-pub(crate) fn signature_bit(hash: u64) -> u64 {
-    1 << (hash >> 58)
-}
-
-/// The bit of a table in a mask.
-#[inline]
-pub(crate) fn table_bit(table: u16) -> u64 {
-    1 << (table % 64)
-}
-
-impl Commit {
-    pub(crate) fn new(writes: SmallVec<[Write; 2]>) -> Self {
-        let tables = writes
-            .iter()
-            .fold(0, |bits, write| bits | table_bit(write.table));
-        let signature = writes
-            .iter()
-            .fold(0, |bits, write| bits | signature_bit(write.hash));
-        Self {
-            number: AtomicU64::new(0),
-            tables,
-            signature,
-            writes,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn number(&self) -> u64 {
-        // Relaxed: written before the slot's Release, read after its Acquire: [slot].
-        self.number.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn writes(&self) -> &[Write] {
-        &self.writes
-    }
-
-    pub(crate) fn tables(&self) -> u64 {
-        self.tables
-    }
-
-    pub(crate) fn signature(&self) -> u64 {
-        self.signature
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Segment {
@@ -259,14 +144,18 @@ impl Log {
     /// the ring is full here, to be trimmed first.
     ///
     /// The caller saw slot `number - 1` filled, under this guard (G1).
-    pub(crate) fn append(
+    pub(crate) fn append<'g>(
         &self,
-        guard: &Guard<'_>,
+        guard: &'g Guard<'_>,
         number: u64,
-        commit: Box<Commit>,
+        commit: Unpublished,
         garbage: &mut Garbage,
-    ) -> Append {
-        let Some(segment) = self.segment_or_place(guard, number, garbage) else {
+    ) -> Append<'g> {
+        let segment = match self.segment(guard, number) {
+            Some(segment) => Some(segment),
+            None => self.segment_or_place(guard, number, garbage),
+        };
+        let Some(segment) = segment else {
             return Append::Full(commit);
         };
         // A segment that was placed when its numbers had come and gone already (G5) is not to be
@@ -274,9 +163,7 @@ impl Log {
         if number <= self.trimmed() {
             return Append::Taken(commit);
         }
-        // Relaxed: published by the CAS below.
-        commit.number.store(number, Ordering::Relaxed);
-        let commit = Box::into_raw(commit);
+        let commit = commit.into_raw(number);
         // AcqRel: [slot]: Release our commit; a failure only tells that the slot is taken.
         let appended = segment.slots[Self::index(number)].compare_exchange(
             std::ptr::null_mut(),
@@ -285,9 +172,10 @@ impl Log {
             Ordering::Relaxed,
         );
         match appended {
-            Ok(_) => Append::Done,
+            // SAFETY: G3: it stands in the log, where the guard keeps it.
+            Ok(_) => Append::Done(unsafe { at(commit) }),
             // SAFETY: not published: still ours alone.
-            Err(_) => Append::Taken(unsafe { Box::from_raw(commit) }),
+            Err(_) => Append::Taken(unsafe { Unpublished::from_raw(commit) }),
         }
     }
 
@@ -488,10 +376,10 @@ impl Log {
 
 /// What came of an append.
 #[derive(Debug)]
-pub(crate) enum Append {
-    Done,
+pub(crate) enum Append<'g> {
+    Done(&'g Commit),
     /// Another commit has the number.
-    Taken(Box<Commit>),
+    Taken(Unpublished),
     /// The ring holds as much as it may.
-    Full(Box<Commit>),
+    Full(Unpublished),
 }

@@ -27,7 +27,7 @@
 //! | [`horizon`] | snapshot words: who reads at which version | H |
 //! | [`record`] | a key's record, claims and death | K |
 //! | [`chain`], [`node`], [`draft`] | a record's versions | V |
-//! | [`log`] | the commit log | G |
+//! | [`log`], [`commit`] | the commit log | G |
 //! | [`clock`] | the watermark | C |
 //! | [`entry`], [`secondary`] | index entries and key sets | E |
 //! | [`table`], [`stage`] | typed records; what a write puts in place | T |
@@ -48,6 +48,7 @@ pub(crate) mod chain;
 pub(crate) mod choice;
 pub(crate) mod clock;
 pub(crate) mod collect;
+pub(crate) mod commit;
 pub(crate) mod draft;
 pub(crate) mod entry;
 pub(crate) mod hint;
@@ -56,6 +57,7 @@ pub(crate) mod log;
 pub(crate) mod node;
 pub(crate) mod ordered;
 pub(crate) mod point;
+mod pool;
 pub(crate) mod prepared;
 pub(crate) mod reading;
 pub(crate) mod reclaim;
@@ -182,6 +184,11 @@ impl Kernel {
         let tables = self.tables.all().iter();
         let tables: usize = tables.map(|table| table.bytes(&guard)).sum();
         tables + self.log.bytes()
+    }
+
+    /// Gives memory back that this thread keeps for its next writes.
+    pub(crate) fn release_spare(&self) {
+        pool::empty();
     }
 
     /// How many snapshots are held, about.

@@ -23,7 +23,7 @@
 
 use super::chain::List;
 use super::entry::{EntryHeader, KeySet};
-use super::reclaim::{allocate, at, free};
+use super::reclaim::{allocate, allocate_with, at, free};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::version::{Meta, Moment};
 
@@ -108,23 +108,14 @@ impl<T> VersionNode<T> {
     };
 
     /// A node whose object `make` puts in its place, so that it is not moved there.
+    #[inline]
     pub(super) fn make(make: impl FnOnce() -> T) -> *mut Self {
-        let mut node = Box::<Self>::new_uninit();
-        let place = node.as_mut_ptr();
-        // SAFETY: within the node.
-        let object = unsafe { &raw mut (*place).object };
-        // SAFETY: as above, and nothing was there.
-        unsafe { object.write(make()) };
-        // SAFETY: within the node.
-        let header = unsafe { &raw mut (*place).header };
-        // SAFETY: as above, and nothing was there.
-        unsafe { header.write(VersionHeader::new(Self::SHAPE)) };
-        // SAFETY: within the node.
-        let tail = unsafe { &raw mut (*place).tail };
-        // The link from above, the image in its own commit, and that in its successor's.
-        // SAFETY: as above, and nothing was there.
-        unsafe { tail.write(Tail::new(3)) };
-        Box::into_raw(node).cast()
+        allocate_with(|| Self {
+            header: VersionHeader::new(Self::SHAPE),
+            object: make(),
+            // The link from above, the image in its own commit, and that in its successor's.
+            tail: Tail::new(3),
+        })
     }
 }
 

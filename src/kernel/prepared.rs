@@ -1,12 +1,11 @@
 //! A transaction's writes from being in place to being visible.
 
-use smallvec::SmallVec;
-
 use super::Kernel;
 use super::collect::Work;
-use super::log::{Append, Commit};
-use super::reclaim::{Garbage, Guard};
-use super::stage::Staged;
+use super::commit::{Commit, Unpublished};
+use super::log::Append;
+use super::reclaim::{Garbage, Guard, at};
+use super::stage::{Compacted, Staged};
 use super::step::{Step, step};
 use super::table::GarbageBin;
 
@@ -14,15 +13,16 @@ use super::table::GarbageBin;
 #[derive(Debug)]
 pub(crate) struct Prepared<'k> {
     kernel: &'k Kernel,
-    staged: SmallVec<[Staged; 2]>,
-    commit: Option<Box<Commit>>,
+    commit: Option<Unpublished>,
+    /// Of the writes that shortened their chains, by their places.
+    compacted: Vec<(usize, Compacted)>,
 }
 
 /// What came of an attempt to append.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Attempt<'g> {
     /// The commit is in the log.
-    Appended,
+    Appended(&'g Commit),
     /// Another commit has the number: validate against it and try the next.
     Taken,
     /// The log is full: collect, and try again.
@@ -30,32 +30,39 @@ pub(crate) enum Attempt {
 }
 
 impl<'k> Prepared<'k> {
-    pub(crate) fn new(kernel: &'k Kernel, staged: SmallVec<[Staged; 2]>) -> Self {
-        step(Step::Staged);
-        let writes = staged.iter().map(|staged| staged.write).collect();
-        let commit = Some(Box::new(Commit::new(writes)));
+    pub(crate) fn new(kernel: &'k Kernel) -> Self {
         Self {
             kernel,
-            staged,
-            commit,
+            commit: Some(Unpublished::new()),
+            compacted: Vec::new(),
         }
     }
 
+    /// Adds a write in place.
+    pub(crate) fn add(&mut self, staged: Staged) {
+        let commit = self.commit.as_mut().expect("not appended yet");
+        let (write, compacted) = staged.into_parts();
+        if let Some(compacted) = compacted {
+            self.compacted.push((commit.writes().len(), *compacted));
+        }
+        commit.add(write);
+    }
+
+    /// Whether there is nothing to append.
+    pub(crate) fn is_empty(&self) -> bool {
+        let commit = self.commit.as_ref();
+        commit.is_none_or(|commit| commit.writes().is_empty())
+    }
+
     /// Tries to append as `number`, whose predecessor was seen in the log under this guard.
-    pub(crate) fn append(&mut self, guard: &Guard<'_>, number: u64) -> Attempt {
+    pub(crate) fn append<'g>(&mut self, guard: &'g Guard<'_>, number: u64) -> Attempt<'g> {
         let mut garbage = GarbageBin::new(self.kernel);
         let commit = self.commit.take().expect("appended once");
-        match self
-            .kernel
-            .log
-            .append(guard, number, commit, &mut garbage.0)
-        {
-            Append::Done => {
-                for staged in &mut self.staged {
-                    staged.kernel = std::ptr::null();
-                }
+        let log = &self.kernel.log;
+        match log.append(guard, number, commit, &mut garbage.0) {
+            Append::Done(commit) => {
                 step(Step::Appended);
-                Attempt::Appended
+                Attempt::Appended(commit)
             }
             Append::Taken(commit) => {
                 self.commit = Some(commit);
@@ -69,26 +76,46 @@ impl<'k> Prepared<'k> {
     }
 
     /// Installs the appended commit and makes it visible; then settles what staging left.
-    pub(crate) fn publish(self, guard: &Guard<'_>, number: u64) {
+    pub(crate) fn publish(mut self, guard: &Guard<'_>, commit: &Commit) {
         let kernel = self.kernel;
-        kernel.install(guard, number);
+        kernel.install_commit(guard, commit);
         step(Step::Installed);
-        kernel.advance_to(guard, number);
+        kernel.advance_to(guard, commit.number());
         step(Step::Visible);
         let mut garbage = GarbageBin::new(kernel);
-        for staged in &self.staged {
-            settle(kernel, guard, staged, &mut garbage.0);
+        let mut bytes = 0;
+        for write in commit.writes() {
+            bytes += write.new_size(guard);
+            if write.claimed {
+                // SAFETY: K3: our claim keeps it.
+                kernel.unclaim(unsafe { at(write.record) }, &mut garbage.0);
+            }
+        }
+        kernel.count_made(commit.writes().len() as i64, bytes as i64);
+        for (_, compacted) in self.compacted.drain(..) {
+            cut_below(compacted, &mut garbage.0);
         }
     }
 }
 
-fn settle(kernel: &Kernel, guard: &Guard<'_>, staged: &Staged, garbage: &mut Garbage) {
-    kernel.count_made(1, staged.bytes(guard));
-    for version in &staged.compacted {
-        // The new version's list is in place; whoever walks the old links is pinned.
+/// The new version's list is in place; whoever walks the old links is pinned.
+fn cut_below(compacted: Compacted, garbage: &mut Garbage) {
+    for version in compacted.versions {
         garbage.defer(version.cast_mut(), Work::CutBelow);
     }
-    if staged.claimed {
-        kernel.unclaim(staged.record(guard), garbage);
+}
+
+impl Drop for Prepared<'_> {
+    fn drop(&mut self) {
+        let Some(commit) = self.commit.take() else {
+            // Appended: it stays.
+            return;
+        };
+        let mut compacted = std::mem::take(&mut self.compacted).into_iter().peekable();
+        for (at, &write) in commit.writes().iter().enumerate() {
+            let own = compacted.next_if(|(of, _)| *of == at);
+            // SAFETY: never appended: all of it is ours to take back.
+            unsafe { self.kernel.unstage(write, own.map(|(_, own)| own)) };
+        }
     }
 }

@@ -40,6 +40,7 @@
 use smallvec::SmallVec;
 
 use super::barrier::fence;
+use super::pool;
 use super::session::{Line, Registry};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
 
@@ -192,6 +193,7 @@ impl Domain {
 
     /// Takes over what an operation retired. Lock-free: one CAS, retried when another thread gave
     /// its garbage at the same moment.
+    #[inline(never)]
     pub(crate) fn give(&self, garbage: Garbage) {
         if garbage.is_empty() {
             return;
@@ -366,7 +368,26 @@ impl Drop for Guard<'_> {
 
 /// A new shared object.
 pub(crate) fn allocate<T>(value: T) -> *mut T {
-    Box::into_raw(Box::new(value))
+    allocate_with(|| value)
+}
+
+/// A new shared object, made in its place.
+#[inline]
+pub(super) fn allocate_with<T>(make: impl FnOnce() -> T) -> *mut T {
+    /// Gives the memory back should `make` panic.
+    struct Empty<T>(*mut T);
+
+    impl<T> Drop for Empty<T> {
+        fn drop(&mut self) {
+            // SAFETY: just taken, and nothing is in it.
+            unsafe { pool::give(self.0) };
+        }
+    }
+
+    let empty = Empty(pool::take::<T>());
+    // SAFETY: memory for a T, and ours.
+    unsafe { empty.0.write(make()) };
+    std::mem::ManuallyDrop::new(empty).0
 }
 
 /// Frees an object of [`allocate`].
@@ -378,7 +399,28 @@ pub(crate) unsafe fn free<T>(pointer: *mut T) {
     quarantine::bury(pointer);
     #[cfg(not(loom))]
     // SAFETY: the caller's promise.
-    drop(unsafe { Box::from_raw(pointer) });
+    unsafe {
+        free_now(pointer);
+    };
+}
+
+/// # Safety
+/// As [`free`].
+#[inline]
+unsafe fn free_now<T>(pointer: *mut T) {
+    /// Gives the memory back, also if the object's Drop panics.
+    struct Left<T>(*mut T);
+
+    impl<T> Drop for Left<T> {
+        fn drop(&mut self) {
+            // SAFETY: from `allocate`, and the object in it is gone.
+            unsafe { pool::give(self.0) };
+        }
+    }
+
+    let left = Left(pointer);
+    // SAFETY: the caller's promise.
+    unsafe { left.0.drop_in_place() };
 }
 
 /// A shared object, for as long as the guard (or the hold, or the snapshot's word) that the caller
@@ -411,7 +453,7 @@ pub(crate) mod quarantine {
     pub(super) fn bury<T>(pointer: *mut T) {
         unsafe fn free_as<T>(pointer: *mut ()) {
             // SAFETY: `bury` got this pointer as one to a T that is not used any more.
-            drop(unsafe { Box::from_raw(pointer.cast::<T>()) });
+            unsafe { super::free_now(pointer.cast::<T>()) };
         }
         let entry = (pointer.cast(), free_as::<T> as Free);
         let before = FREED.with(|freed| freed.borrow_mut().insert(pointer.addr(), entry));

@@ -11,11 +11,13 @@ use smallvec::{SmallVec, smallvec};
 use super::Kernel;
 use super::chain::List;
 use super::collect::Work;
+use super::commit::{Commit, Write};
 use super::entry::{EntryHeader, KeySet};
-use super::log::{Commit, Log, Segment, Write};
+use super::log::{Log, Segment};
 use super::node::{Older, VersionHeader, release_hold};
 use super::reclaim::{Garbage, Guard, at, free};
 use super::record::{RecordHeader, Unclaimed};
+use super::stage::Compacted;
 use super::step::{Step, step};
 use super::table::GarbageBin;
 
@@ -80,24 +82,18 @@ impl Kernel {
     ///
     /// # Safety
     /// All of it is the caller's, and the write was never appended.
-    pub(super) unsafe fn unstage(
-        &self,
-        write: Write,
-        claimed: bool,
-        compacted: &[*const VersionHeader],
-        list: *mut List,
-    ) {
+    pub(super) unsafe fn unstage(&self, write: Write, compacted: Option<Compacted>) {
         let mut garbage = GarbageBin::new(self);
-        if !list.is_null() {
+        if let Some(Compacted { versions, list }) = compacted {
             // SAFETY: never published; its links, but for the first, which is the head's, are ours.
             for &version in &unsafe { at(list.cast_const()) }.versions()[1..] {
                 garbage.0.defer(version, Work::Link);
             }
             // SAFETY: as above.
             unsafe { free(list) };
-        }
-        for &linked in compacted {
-            garbage.0.defer(linked.cast_mut(), Work::Link);
+            for version in versions {
+                garbage.0.defer(version.cast_mut(), Work::Link);
+            }
         }
         if !write.new.is_null() {
             let new = write.new.cast_mut();
@@ -108,7 +104,7 @@ impl Kernel {
             // SAFETY: the store's hold is ours.
             contain(|| unsafe { release_hold(new) });
         }
-        if claimed {
+        if write.claimed {
             // SAFETY: K3: our claim keeps it.
             self.unclaim(unsafe { at(write.record) }, &mut garbage.0);
         }
@@ -190,20 +186,36 @@ pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut 
 /// # Safety
 /// The link is the caller's.
 unsafe fn release_link(kernel: Option<&Kernel>, version: *mut VersionHeader) {
-    let mut stack: SmallVec<[*mut VersionHeader; 8]> = smallvec![version];
-    while let Some(version) = stack.pop() {
-        // SAFETY: V5: the link that we are about to give back keeps it.
+    // SAFETY: V5: the link that we are about to give back keeps it.
+    if unsafe { at(version.cast_const()) }.remove_link() {
+        // SAFETY: it was the last one.
+        unsafe { leave(kernel, version) };
+    }
+}
+
+/// What a version leads to, given back with it.
+///
+/// # Safety
+/// The version has no link left, and the caller is who gave the last one back.
+unsafe fn leave(kernel: Option<&Kernel>, version: *mut VersionHeader) {
+    let mut left: SmallVec<[*mut VersionHeader; 8]> = smallvec![version];
+    while let Some(version) = left.pop() {
+        // SAFETY: the store's hold keeps it.
         let header = unsafe { at(version.cast_const()) };
-        if !header.remove_link() {
-            continue;
-        }
+        let mut give_back = |older: *mut VersionHeader| {
+            // SAFETY: V5: the link from the version above.
+            if unsafe { at(older.cast_const()) }.remove_link() {
+                left.push(older);
+            }
+        };
         match header.cut() {
             Older::End => {}
-            Older::One(older) => stack.push(older),
+            Older::One(older) => give_back(older),
             Older::List(list) => {
                 // SAFETY: the version's list, ours by the cut; nobody walks a version without
                 // links.
-                stack.extend_from_slice(unsafe { at(list.cast_const()) }.versions());
+                let versions = unsafe { at(list.cast_const()) }.versions();
+                versions.iter().for_each(|&older| give_back(older));
                 // SAFETY: as above.
                 unsafe { free(list) };
             }

@@ -98,6 +98,11 @@ impl Registry {
         }
     }
 
+    /// Tells this registry's store from every other one of the process.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// This thread's line. Wait-free once the thread has one; its first call registers it
     /// (lock-free).
     #[inline]

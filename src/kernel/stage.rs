@@ -4,9 +4,9 @@
 use smallvec::SmallVec;
 
 use super::chain::List;
+use super::commit::Write;
 use super::draft::Draft;
 use super::entry::{EntryHeader, KeySet};
-use super::log::Write;
 use super::node::{self, Depth, Older, VersionHeader};
 use super::ordered::Choice;
 use super::reading::{Reading, Stored};
@@ -90,12 +90,11 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                 old: std::ptr::null(),
                 hash,
                 table: self.position,
+                claimed: place.is_none(),
             },
-            claimed: place.is_none(),
-            compacted: SmallVec::new(),
-            list: std::ptr::null_mut(),
+            compacted: None,
         };
-        if staged.claimed {
+        if staged.write.claimed {
             self.order_record(&guard, &mut garbage.0, record);
         }
         // Acquire: [head].
@@ -300,6 +299,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                 },
             ),
             Kept::List(versions) => {
+                let mut shortened = SmallVec::new();
                 for (place, &version) in versions.iter().enumerate() {
                     // SAFETY: V3: reached under the guard, so its link stays till the guard ends.
                     let version = unsafe { at(version.cast_const()) };
@@ -309,12 +309,14 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                     }
                     if !matches!(version.older(), Older::End) {
                         version.add_link();
-                        staged.compacted.push(version);
+                        shortened.push(std::ptr::from_ref(version));
                     }
                 }
                 let look_at = u16::try_from(versions.len()).unwrap_or(u16::MAX);
-                staged.list = List::new(versions.into_boxed_slice());
-                (Older::List(staged.list), Depth { links: 0, look_at })
+                let list = List::new(versions.into_boxed_slice());
+                let versions = shortened;
+                staged.compacted = Some(Box::new(Compacted { versions, list }));
+                (Older::List(list), Depth { links: 0, look_at })
             }
         }
     }
@@ -396,38 +398,33 @@ impl Drop for HeldEntries<'_> {
 /// A write in place but not committed. Dropping it takes it back.
 #[derive(Debug)]
 pub(crate) struct Staged {
-    /// Null once the write is appended.
-    pub(super) kernel: *const Kernel,
-    pub(super) write: Write,
-    pub(super) claimed: bool,
-    /// The versions whose tails are cut off once the list below the new version is in place; each
-    /// with a link for that.
-    pub(super) compacted: SmallVec<[*const VersionHeader; 1]>,
-    list: *mut List,
+    kernel: *const Kernel,
+    write: Write,
+    compacted: Option<Box<Compacted>>,
+}
+
+/// What a write leaves to do that puts a list below its version.
+#[derive(Debug)]
+pub(crate) struct Compacted {
+    /// The versions whose tails are cut off once the list is in place; each with a link for that.
+    pub(super) versions: SmallVec<[*const VersionHeader; 1]>,
+    pub(super) list: *mut List,
 }
 
 impl Staged {
-    /// Bytes of the new version.
-    pub(super) fn bytes(&self, _: &Guard<'_>) -> i64 {
-        // SAFETY: V5: appended under the guard, so its image stands.
-        unsafe { at(self.write.new) }.size().cast_signed() as i64
-    }
-
-    pub(super) fn record<'g>(&self, _: &'g Guard<'_>) -> &'g RecordHeader {
-        // SAFETY: K3: only asked while the claim stands.
-        unsafe { at(self.write.record) }
+    /// The write and what it leaves to do, which the caller has now.
+    pub(super) fn into_parts(self) -> (Write, Option<Box<Compacted>>) {
+        let mut staged = std::mem::ManuallyDrop::new(self);
+        (staged.write, staged.compacted.take())
     }
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if self.kernel.is_null() {
-            // Appended: it stays.
-            return;
-        }
         // SAFETY: a Staged does not outlive the transaction, nor that the kernel.
         let kernel = unsafe { &*self.kernel };
+        let compacted = self.compacted.take().map(|compacted| *compacted);
         // SAFETY: never appended: all of it is ours to take back.
-        unsafe { kernel.unstage(self.write, self.claimed, &self.compacted, self.list) };
+        unsafe { kernel.unstage(self.write, compacted) };
     }
 }

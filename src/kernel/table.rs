@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use super::Kernel;
 use super::chain;
+use super::commit::Write;
 use super::entry::EntryHeader;
-use super::log::Write;
 use super::node::VersionHeader;
 use super::ordered::{Course, OrderedIndex};
 use super::point::PointIndex;
@@ -162,8 +162,11 @@ impl<'k> GarbageBin<'k> {
 }
 
 impl Drop for GarbageBin<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.1.domain.give(std::mem::take(&mut self.0));
+        if !self.0.is_empty() {
+            self.1.domain.give(std::mem::take(&mut self.0));
+        }
     }
 }
 

@@ -4,12 +4,11 @@
 use std::any::Any;
 use std::sync::{Arc, Mutex};
 
-use smallvec::SmallVec;
-
 use super::chain;
+use super::commit::{Unpublished, Write};
 use super::draft::Draft;
 use super::entry::{Entry, EntryHeader, KeySet};
-use super::log::{Append, Commit, Log, Slot, Write};
+use super::log::{Append, Log, Slot};
 use super::node::{self, Older, VersionHeader};
 use super::reading::{AnyHandle, LocalHold};
 use super::reclaim::{Action, Domain, Garbage, Guard, allocate, at, free};
@@ -253,14 +252,12 @@ impl<'k> Txn<'k> {
 
     /// Writes and commits; `Err`: the commit in the way. The cells written are validated, too.
     pub(crate) fn commit(mut self, changes: &[(Cell, Option<u64>)]) -> Result<u64, u64> {
-        let mut writes = SmallVec::new();
-        let mut claimed = Vec::new();
+        let mut writes: Vec<Write> = Vec::new();
         let mut staged = Ok(());
         for &(cell, value) in changes {
             let absent = self.read(cell).is_none();
             assert!(!absent || cell.header().claim(), "a dead cell is written");
-            claimed.push(absent);
-            match self.stage(cell, value) {
+            match self.stage(cell, value, absent) {
                 Ok(write) => writes.push(write),
                 Err(newer) => {
                     if absent {
@@ -272,22 +269,23 @@ impl<'k> Txn<'k> {
                 }
             }
         }
-        let staged_writes = writes.clone();
-        let commit = Box::new(Commit::new(writes));
+        let mut commit = Unpublished::new();
+        writes.iter().for_each(|&write| commit.add(write));
         let appended = staged.and_then(|()| self.append(commit));
         match appended {
             Ok(number) => {
                 let mut garbage = GarbageBin::new(self.kernel);
-                for (&(cell, _), _) in changes.iter().zip(claimed).filter(|(_, claimed)| *claimed) {
-                    self.kernel.unclaim(cell.header(), &mut garbage.0);
+                for write in writes.iter().filter(|write| write.claimed) {
+                    // SAFETY: K3: the claim keeps it.
+                    self.kernel
+                        .unclaim(unsafe { at(write.record) }, &mut garbage.0);
                 }
                 Ok(number)
             }
             Err(with) => {
-                for (write, claimed) in staged_writes.into_iter().zip(claimed) {
-                    let list = std::ptr::null_mut();
+                for write in writes {
                     // SAFETY: ours, and never appended.
-                    unsafe { self.kernel.unstage(write, claimed, &[], list) };
+                    unsafe { self.kernel.unstage(write, None) };
                 }
                 self.kernel.advance_to(&self.kernel.domain.pin(), with);
                 Err(with)
@@ -295,7 +293,7 @@ impl<'k> Txn<'k> {
         }
     }
 
-    fn stage(&self, cell: Cell, value: Option<u64>) -> Result<Write, u64> {
+    fn stage(&self, cell: Cell, value: Option<u64>, claimed: bool) -> Result<Write, u64> {
         let _guard = self.kernel.domain.pin();
         // Acquire: [head].
         let head = cell.header().head.load(Ordering::Acquire);
@@ -313,6 +311,7 @@ impl<'k> Txn<'k> {
             old: std::ptr::null(),
             hash: cell.header().hash,
             table: 0,
+            claimed,
         };
         if let Some(old) = old {
             // SAFETY: ours until it is appended.
@@ -324,7 +323,7 @@ impl<'k> Txn<'k> {
         Ok(write)
     }
 
-    fn append(&self, mut commit: Box<Commit>) -> Result<u64, u64> {
+    fn append(&self, mut commit: Unpublished) -> Result<u64, u64> {
         let mut position = self.version();
         loop {
             let guard = self.kernel.domain.pin();
@@ -349,7 +348,7 @@ impl<'k> Txn<'k> {
             let mut garbage = GarbageBin::new(self.kernel);
             let log = &self.kernel.log;
             match log.append(&guard, number, commit, &mut garbage.0) {
-                Append::Done => {
+                Append::Done(_) => {
                     self.kernel.install(&guard, number);
                     self.kernel.advance_to(&guard, number);
                     return Ok(number);
@@ -363,20 +362,21 @@ impl<'k> Txn<'k> {
 
 /// Puts a commit into the log of a kernel and leaves the rest to whoever comes.
 pub(crate) fn append_only(txn: Txn<'_>, cell: Cell, value: u64) -> u64 {
-    let write = txn.stage(cell, Some(value)).expect("nobody else writes");
-    let commit = Box::new(Commit::new(SmallVec::from_iter([write])));
+    let write = txn.stage(cell, Some(value), false);
+    let mut commit = Unpublished::new();
+    commit.add(write.expect("nobody else writes"));
     let number = txn.version() + 1;
     let mut garbage = GarbageBin::new(txn.kernel);
     let guard = txn.kernel.domain.pin();
     let log = &txn.kernel.log;
     let appended = log.append(&guard, number, commit, &mut garbage.0);
-    assert!(matches!(appended, Append::Done), "nobody else appends");
+    assert!(matches!(appended, Append::Done(_)), "nobody else appends");
     number
 }
 
 /// A commit without writes.
-pub(crate) fn empty_commit() -> Box<Commit> {
-    Box::new(Commit::new(SmallVec::new()))
+pub(crate) fn empty_commit() -> Unpublished {
+    Unpublished::new()
 }
 
 /// Takes up to `commits_max` positions out of a log, none above `until`, as collection does.

@@ -51,8 +51,10 @@ impl<'s> Transaction<'s> {
             position = self.validate(&guard, position)?;
             let number = position + 1;
             match prepared.append(&guard, number) {
-                Attempt::Appended => {
-                    self.publish(prepared, guard, number);
+                Attempt::Appended(commit) => {
+                    prepared.publish(&guard, commit);
+                    drop(guard);
+                    self.published();
                     return Ok(Version::new(number));
                 }
                 Attempt::Taken => {}

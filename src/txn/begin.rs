@@ -1,10 +1,7 @@
 //! Begin: a snapshot, announced as a writer's.
 
-use std::cell::OnceCell;
-
-use smallvec::SmallVec;
-
 use super::Transaction;
+use super::workspace::Lent;
 use crate::kernel::Kind;
 use crate::kernel::reading::LocalHold;
 use crate::shared::Shared;
@@ -12,17 +9,10 @@ use crate::shared::Shared;
 impl<'s> Transaction<'s> {
     /// Wait-free, but for the thread's first use of the store.
     pub(crate) fn begin(shared: &'s Shared) -> Self {
-        let kernel = shared.kernel();
         Self {
             shared,
-            hold: LocalHold::begin(kernel, Kind::Writer),
-            buffers: kernel
-                .tables
-                .all()
-                .iter()
-                .map(|_| OnceCell::new())
-                .collect(),
-            order: SmallVec::new(),
+            hold: LocalHold::begin(shared.kernel(), Kind::Writer),
+            work: Lent::new(shared),
             bytes: 0,
         }
     }

@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 use super::reads::{Clash, TableReads};
 use crate::error::Duplicate;
 use crate::kernel::Kernel;
+use crate::kernel::commit::Write;
 use crate::kernel::draft::Draft;
-use crate::kernel::log::Write;
 use crate::kernel::reading::Reading;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::stage::{Place, Put, Staged};
@@ -68,6 +68,8 @@ pub(crate) trait AnyBuffer {
         to: &Staging<'_>,
         table: &dyn Any,
     ) -> Option<Result<Staged, u64>>;
+    /// Forgets everything.
+    fn clear(&mut self);
     fn as_any(&self) -> &dyn Any;
     fn as_any_mut(&mut self) -> &mut dyn Any;
 }
@@ -206,6 +208,13 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         let place = (&own.key, own.hash);
         let base = own.base.map(|base| base.place);
         Some(typed::<T>(table).stage(to.kernel, to.reading, place, base, put, to.now))
+    }
+
+    fn clear(&mut self) {
+        self.reads.get_mut().clear();
+        self.writes.clear();
+        self.by_hash.clear();
+        self.claims.clear();
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -35,14 +35,13 @@ pub(crate) mod reads;
 pub(crate) mod stage;
 pub(crate) mod update;
 pub(crate) mod validate;
+mod workspace;
 pub(crate) mod write;
 
-use std::cell::OnceCell;
 use std::fmt;
 
-use smallvec::SmallVec;
-
-use self::buffer::{AnyBuffer, Buffer};
+use self::buffer::Buffer;
+use self::workspace::{Buffers, Lent};
 use crate::kernel::reading::LocalHold;
 use crate::shared::Shared;
 use crate::table::object::Object;
@@ -57,10 +56,7 @@ use crate::version::Version;
 pub struct Transaction<'s> {
     shared: &'s Shared,
     hold: LocalHold<'s>,
-    /// A place a table, filled when the table is touched.
-    buffers: Buffers,
-    /// The first writes of keys, in the order they were made: which table, which write of it.
-    order: SmallVec<[(u16, usize); 4]>,
+    work: Lent,
     /// Bytes of the objects written, their own sizes without what they point to.
     bytes: usize,
 }
@@ -84,7 +80,7 @@ impl<'s> Transaction<'s> {
     /// How many objects it has written so far.
     #[must_use]
     pub fn changes(&self) -> usize {
-        self.order.len()
+        self.work.order.len()
     }
 
     fn reader(&self) -> Reader<'_> {
@@ -103,13 +99,11 @@ impl<'s> Transaction<'s> {
     }
 
     fn buffer_of<T: Object>(&self, table: &TableOf<T>) -> &Buffer<T> {
-        let place = &self.buffers[usize::from(table.position())];
+        let place = &self.work.buffers[usize::from(table.position())];
         let buffer = place.get_or_init(|| Box::new(Buffer::<T>::new()));
         buffer.as_any().downcast_ref().expect("made with this type")
     }
 }
-
-type Buffers = SmallVec<[OnceCell<Box<dyn AnyBuffer>>; 4]>;
 
 fn buffer_in<'b, T: Object>(buffers: &'b mut Buffers, table: &TableOf<T>) -> &'b mut Buffer<T> {
     let place = &mut buffers[usize::from(table.position())];

@@ -4,8 +4,8 @@
 use smallvec::SmallVec;
 
 use crate::error::Duplicate;
+use crate::kernel::commit::{Write, signature_bit};
 use crate::kernel::entry::EntryHeader;
-use crate::kernel::log::{Write, signature_bit};
 use crate::kernel::reclaim::Guard;
 use crate::kernel::secondary::Secondary;
 use crate::table::hash::HashedSet;
@@ -16,6 +16,9 @@ use crate::table::unique::AnyTaken;
 
 /// Point reads up to which a look through them beats a hash set.
 const POINTS_SCANNED_MAX: usize = 16;
+
+/// Point reads up to which the memory of a read set is used again.
+const POINTS_KEPT_MAX: usize = 1024;
 
 /// The read set of one table.
 pub struct TableReads<T: Object> {
@@ -68,6 +71,20 @@ impl<T: Object> TableReads<T> {
             index_spans: Vec::new(),
             taken: Vec::new(),
         }
+    }
+
+    /// Forgets all reads.
+    pub(crate) fn clear(&mut self) {
+        if self.points.len() > POINTS_KEPT_MAX {
+            *self = Self::new();
+            return;
+        }
+        self.points.clear();
+        self.hashes.clear();
+        self.signature = 0;
+        self.key_spans.clear();
+        self.index_spans.clear();
+        self.taken.clear();
     }
 
     /// Notes a key as read, whether there was an object or not.

@@ -1,11 +1,10 @@
 //! Stage: everything that the commit needs is put in place, seen by nobody.
 
-use smallvec::SmallVec;
-
 use super::Transaction;
 use super::buffer::Staging;
 use crate::error::CommitError;
 use crate::kernel::prepared::Prepared;
+use crate::kernel::step::{Step, step};
 use crate::version::{Moment, Version};
 
 impl<'s> Transaction<'s> {
@@ -13,20 +12,24 @@ impl<'s> Transaction<'s> {
     /// one undoes what was done.
     pub(super) fn stage(&mut self) -> Result<Option<Prepared<'s>>, CommitError> {
         let kernel = self.shared.kernel();
+        if self.work.order.is_empty() {
+            return Ok(None);
+        }
         let to = Staging {
             kernel,
             reading: self.hold.reading(),
             now: Moment::now(),
         };
-        let mut staged = SmallVec::new();
-        for &(table, at) in &self.order {
+        let mut prepared = Prepared::new(kernel);
+        let work = &mut *self.work;
+        for &(table, at) in &work.order {
             let table = usize::from(table);
-            let Some(buffer) = self.buffers[table].get_mut() else {
+            let Some(buffer) = work.buffers[table].get_mut() else {
                 continue;
             };
             match buffer.stage(at, &to, kernel.table(table).as_any()) {
                 None => {}
-                Some(Ok(write)) => staged.push(write),
+                Some(Ok(write)) => prepared.add(write),
                 Some(Err(newer)) => {
                     return Err(CommitError::Conflict {
                         with: Version::new(newer),
@@ -34,6 +37,7 @@ impl<'s> Transaction<'s> {
                 }
             }
         }
-        Ok((!staged.is_empty()).then(|| Prepared::new(kernel, staged)))
+        step(Step::Staged);
+        Ok((!prepared.is_empty()).then_some(prepared))
     }
 }

@@ -3,7 +3,8 @@
 use super::Transaction;
 use super::reads::Clash;
 use crate::error::CommitError;
-use crate::kernel::log::{Commit, Slot, table_bit};
+use crate::kernel::commit::{Commit, table_bit};
+use crate::kernel::log::Slot;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::step::{Step, step};
 use crate::version::Version;
@@ -37,7 +38,7 @@ impl Transaction<'_> {
 
     fn validate_against(&self, guard: &Guard<'_>, commit: &Commit) -> Result<(), CommitError> {
         let kernel = self.shared.kernel();
-        for (position, buffer) in (0..).zip(&self.buffers) {
+        for (position, buffer) in (0..).zip(&self.work.buffers) {
             let Some(buffer) = buffer.get() else { continue };
             if commit.tables() & table_bit(position) == 0 {
                 continue;

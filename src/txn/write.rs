@@ -192,7 +192,7 @@ impl Transaction<'_> {
         let table = self.table::<T>();
         if !table.uniques().is_empty() {
             let reading = self.hold.reading();
-            buffer_in::<T>(&mut self.buffers, table).take_unique(table, reading, &draft)?;
+            buffer_in::<T>(&mut self.work.buffers, table).take_unique(table, reading, &draft)?;
         }
         self.record(key, seen, State::Object(draft, created));
         Ok(())
@@ -201,7 +201,7 @@ impl Transaction<'_> {
     fn record<T: Object>(&mut self, key: T::Key, seen: Seen, state: State<T>) {
         self.bytes += size_of::<T>();
         let table = self.table::<T>();
-        let buffer = buffer_in::<T>(&mut self.buffers, table);
+        let buffer = buffer_in::<T>(&mut self.work.buffers, table);
         match seen.own {
             Some(at) => buffer.writes[at].state = state,
             None => {
@@ -211,7 +211,7 @@ impl Transaction<'_> {
                     state,
                     base: seen.base,
                 });
-                self.order.push((table.position(), at));
+                self.work.order.push((table.position(), at));
             }
         }
     }

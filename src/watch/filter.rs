@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::event::{AnyChange, Change, Kind};
-use crate::kernel::log::{Write, table_bit};
+use crate::kernel::commit::{Write, table_bit};
 use crate::kernel::reclaim::Guard;
 use crate::table::object::{Index, Indexes, Key, Object};
 use crate::table::schema::{Schema, TableOf};

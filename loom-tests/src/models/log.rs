@@ -50,7 +50,7 @@ impl World {
         loop {
             let answer = self.step(|guard, garbage| {
                 match self.log().append(guard, number, commit, garbage) {
-                    Append::Done => {
+                    Append::Done(_) => {
                         assert!(self.look_under(guard, number) != Seen::Empty);
                         Ok(Some(number))
                     }

@@ -110,12 +110,9 @@ fn write(kernel: &Kernel, hold: &LocalHold<'_>, key: u64, value: Option<u64>) ->
     let done = table(kernel)
         .stage(kernel, reading, (&key, hash(key)), place, put, now)
         .and_then(|staged| {
-            append(
-                kernel,
-                reading,
-                key,
-                Prepared::new(kernel, smallvec![staged]),
-            )
+            let mut prepared = Prepared::new(kernel);
+            prepared.add(staged);
+            append(kernel, reading, key, prepared)
         });
     if let Err(with) = done {
         kernel.advance_to(&kernel.domain.pin(), with);
@@ -145,8 +142,8 @@ fn append(
             position += 1;
         }
         match prepared.append(&guard, position + 1) {
-            Attempt::Appended => {
-                prepared.publish(&guard, position + 1);
+            Attempt::Appended(commit) => {
+                prepared.publish(&guard, commit);
                 return Ok(position + 1);
             }
             Attempt::Taken => {}

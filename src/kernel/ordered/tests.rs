@@ -217,7 +217,7 @@ fn audit<const SHIFT: u32>(guard: &Guard<'_>, index: &Index<SHIFT>) -> usize {
         let inner: &Inner<_> = match word.child(guard) {
             Child::Leaf(leaf) => {
                 assert!(leaf.len() > 0, "O8");
-                for node in leaf.range(guard, 0..leaf.len()) {
+                for node in (0..leaf.len()).map(|at| leaf.node(guard, at)) {
                     assert!(low.is_none_or(|low| low <= node.key), "O6");
                     assert!(high.is_none_or(|high| node.key < high), "O6");
                 }

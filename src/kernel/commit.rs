@@ -1,0 +1,183 @@
+//! A commit: a transaction's writes, as the log keeps them.
+//!
+//! # Invariants
+//! G3 of [`super::log`] and V5, V6 of [`super::chain`]: what a commit leads to stands as long as
+//! it does.
+
+use smallvec::SmallVec;
+
+use super::entry::EntryHeader;
+use super::node::VersionHeader;
+use super::reclaim::{Guard, allocate, at, free};
+use super::record::RecordHeader;
+use crate::sync::{AtomicU64, Ordering};
+
+/// One object's change in a commit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Write {
+    pub(crate) record: *const RecordHeader,
+    /// The version that it makes; the commit holds a link.
+    pub(crate) new: *const VersionHeader,
+    /// The version that it replaces, unless that is a tombstone or nothing; the commit holds a
+    /// link.
+    pub(crate) old: *const VersionHeader,
+    pub(crate) hash: u64,
+    pub(crate) table: u16,
+    /// Whether the writer claims the record: it shows nothing at the writer's version.
+    pub(super) claimed: bool,
+}
+
+/// A transaction's writes, as the log keeps them.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    number: AtomicU64,
+    /// A bit a table written (tables from 64 on share bits).
+    tables: u64,
+    /// A bit a key written: quick proof that a commit and a read set are strangers.
+    signature: u64,
+    writes: SmallVec<[Write; 2]>,
+}
+
+impl Write {
+    /// The index entries that the new version is found by; none for a deletion.
+    pub(crate) fn new_entries<'g>(
+        &'g self,
+        _: &'g Guard<'_>,
+    ) -> impl Iterator<Item = &'g EntryHeader> {
+        // SAFETY: V5: the commit's image keeps the version, and the guard the commit (G3).
+        let new: &'g VersionHeader = unsafe { at(self.new) };
+        // SAFETY: as above.
+        unsafe { new.entries() }
+    }
+
+    /// The index entries that the replaced version was found by; none for a creation.
+    pub(crate) fn old_entries<'g>(
+        &'g self,
+        _: &'g Guard<'_>,
+    ) -> impl Iterator<Item = &'g EntryHeader> {
+        // SAFETY: V5: as above; a creation has no old image.
+        let old: Option<&'g VersionHeader> = unsafe { self.old.as_ref() };
+        // SAFETY: as above.
+        old.into_iter().flat_map(|old| unsafe { old.entries() })
+    }
+
+    /// Bytes of the new version; of a deletion 0.
+    pub(super) fn new_size(&self, _: &Guard<'_>) -> usize {
+        // SAFETY: V5: as above.
+        unsafe { at(self.new) }.size()
+    }
+
+    /// Whether it deletes.
+    pub(crate) fn deletes(&self, _: &Guard<'_>) -> bool {
+        // SAFETY: V5: as above.
+        unsafe { at(self.new) }.is_tombstone()
+    }
+
+    /// Whether there was an object before.
+    pub(crate) fn replaces(&self) -> bool {
+        !self.old.is_null()
+    }
+}
+
+// SAFETY: V5 and G3: what the pointers lead to is kept by the commit's own links; all of it is
+// Send
+// + Sync (the tables' bounds).
+unsafe impl Send for Commit {}
+// SAFETY: as above; a published commit is only read.
+unsafe impl Sync for Commit {}
+
+/// The bit of a key in a signature.
+#[inline]
+pub(crate) fn signature_bit(hash: u64) -> u64 {
+    1 << (hash >> 58)
+}
+
+/// The bit of a table in a mask.
+#[inline]
+pub(crate) fn table_bit(table: u16) -> u64 {
+    1 << (table % 64)
+}
+
+impl Commit {
+    fn new() -> Self {
+        Self {
+            number: AtomicU64::new(0),
+            tables: 0,
+            signature: 0,
+            writes: SmallVec::new(),
+        }
+    }
+
+    /// Adds a write, before the commit is published.
+    pub(super) fn add(&mut self, write: Write) {
+        self.tables |= table_bit(write.table);
+        self.signature |= signature_bit(write.hash);
+        self.writes.push(write);
+    }
+
+    #[inline]
+    pub(crate) fn number(&self) -> u64 {
+        // Relaxed: written before the slot's Release, read after its Acquire: [slot].
+        self.number.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn writes(&self) -> &[Write] {
+        &self.writes
+    }
+
+    pub(crate) fn tables(&self) -> u64 {
+        self.tables
+    }
+
+    pub(crate) fn signature(&self) -> u64 {
+        self.signature
+    }
+}
+
+/// A commit that is its writer's alone.
+#[derive(Debug)]
+pub(crate) struct Unpublished(*mut Commit);
+
+impl Unpublished {
+    /// What [`Unpublished::into_raw`] gave, and was not published.
+    ///
+    /// # Safety
+    /// It is the caller's.
+    pub(super) unsafe fn from_raw(commit: *mut Commit) -> Self {
+        Self(commit)
+    }
+
+    pub(crate) fn new() -> Self {
+        Self(allocate(Commit::new()))
+    }
+
+    /// With its number, which is published with it. The caller owns it.
+    pub(super) fn into_raw(self, number: u64) -> *mut Commit {
+        // Relaxed: published by the CAS of [slot].
+        self.number.store(number, Ordering::Relaxed);
+        std::mem::ManuallyDrop::new(self).0
+    }
+}
+
+impl std::ops::Deref for Unpublished {
+    type Target = Commit;
+
+    fn deref(&self) -> &Commit {
+        // SAFETY: from `allocate`, and not published.
+        unsafe { at(self.0) }
+    }
+}
+
+impl std::ops::DerefMut for Unpublished {
+    fn deref_mut(&mut self) -> &mut Commit {
+        // SAFETY: as above.
+        unsafe { &mut *self.0 }
+    }
+}
+
+impl Drop for Unpublished {
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        unsafe { free(self.0) };
+    }
+}
