@@ -24,6 +24,7 @@ Workloads (--workloads), all on the same tasks of about 400 bytes under random k
   j  updates of 1,000 tasks beside one held snapshot: rates, memory, whether it stays right
   k  tasks put in and taken out: the rate, and whether memory comes back
   l  memory a task beyond the task itself
+  m  a thread stopped at random instants: how often others stop with it
   n  a transaction left open while 70,000 others commit, and a million
   s  a snapshot and its end, nothing read
 on 10,000 rows of 16 bytes under integers, which is the bench of mvcc-core (skep runs alone unless
@@ -38,7 +39,7 @@ the worse of one thread and two decides. A store that cannot do something is lef
 
 Examples:
   bench-compare --workloads abeh --rounds 7 --csv rates.csv
-  bench-compare --workloads jk --peers surrealmx,redb
+  bench-compare --workloads m --peers surrealmx,redb
   bench-compare --records 10000 --operations 100000 --rounds 1 --millis 50     a look at all";
 
 /// Compares skep with its peers: the same work on each, in each store's own best way
@@ -54,7 +55,7 @@ pub struct Args {
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..))]
     pub records: u32,
     /// Which workloads, by letter; all are explained below
-    #[arg(long, default_value = "abcdefghijklnopqrs", value_parser = letters)]
+    #[arg(long, default_value = "abcdefghijklmnopqrs", value_parser = letters)]
     pub workloads: String,
     /// Which peers, by parts of their names, with commas between; skep is always there
     ///
@@ -67,6 +68,9 @@ pub struct Args {
     /// Updates beside the held snapshot (j), tasks put in and taken out (k)
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1000..))]
     pub operations: u32,
+    /// How often a thread is stopped (m)
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub stops: u32,
     /// Which time counts in rates
     #[arg(long, value_enum, default_value_t = Clock::Wall)]
     pub clock: Clock,
@@ -117,6 +121,7 @@ impl Args {
         Scale {
             records: self.records,
             operations: self.operations,
+            stops: self.stops,
         }
     }
 }

@@ -19,6 +19,8 @@ mod progress;
 mod rates;
 mod report;
 mod special;
+mod stops;
+mod suspend;
 mod task;
 mod workload;
 

@@ -33,7 +33,7 @@ pub struct Rate {
 /// Reads a read and update workload does between two updates.
 const READS_AN_UPDATE: usize = 19;
 /// Keys that everybody fights for in the contended workload.
-const HOT_TASKS: u32 = 10;
+pub const HOT_TASKS: u32 = 10;
 /// The same for the reads of rows.
 const HOT_ROWS: u32 = 4;
 /// Reads in one snapshot of rows: what mvcc-core's bench does.

@@ -1,5 +1,5 @@
-//! The workloads that are not one rate: a held snapshot (j), churn (k), memory (l), a
-//! transaction left open (n).
+//! The workloads that are not one rate: a held snapshot (j), churn (k), memory (l), a stopped
+//! thread (m), a transaction left open (n).
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +7,7 @@ use crate::asked::Bound::{AtLeast, AtMost, Times};
 use crate::asked::{Bound, Check};
 use crate::memory;
 use crate::peers::{Held, Kind, Peer, SURREALMX};
+use crate::stops::{READERS, WRITERS, stops};
 use crate::task::TASK_BYTES;
 
 /// Keys that the updates beside the held snapshot go to.
@@ -40,6 +41,8 @@ pub struct Scale {
     pub records: u32,
     /// Updates beside the held snapshot; tasks put in and taken out.
     pub operations: u32,
+    /// How often a thread is stopped.
+    pub stops: u32,
 }
 
 /// A workload that is several figures.
@@ -111,6 +114,13 @@ pub const SPECIAL: &[Special] = &[
         is_rate: false,
         run: memory,
         checks: &[check(MEMORY_BEYOND, Some(AtMost(240.0)), AtMost(160.0))],
+    },
+    Special {
+        letter: 'm',
+        title: "a thread stopped at random instants, how often others stop with it",
+        is_rate: false,
+        run: stops,
+        checks: &[always(WRITERS, AtMost(0.0)), always(READERS, AtMost(0.0))],
     },
     Special {
         letter: 'n',
