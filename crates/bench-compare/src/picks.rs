@@ -2,8 +2,6 @@
 
 /// Picks that a thread goes round and round through.
 const PICKS: usize = 1 << 16;
-/// Keys that everybody fights for in the contended workload.
-const HOT: u32 = 10;
 /// The skew of the zipfian workload.
 const ZIPF_EXPONENT: f64 = 0.99;
 
@@ -14,8 +12,8 @@ pub enum Spread {
     Uniform,
     /// Few often, most seldom: zipf 0.99.
     Zipf,
-    /// Ten, and no other.
-    Hot,
+    /// So many, and no other.
+    Few(u32),
 }
 
 /// The picks of one thread.
@@ -31,7 +29,7 @@ impl Picks {
         let mut random = fastrand::Rng::with_seed(seed);
         let picks = match spread {
             Spread::Uniform => (0..PICKS).map(|_| random.u32(..records)).collect(),
-            Spread::Hot => (0..PICKS).map(|_| random.u32(..HOT.min(records))).collect(),
+            Spread::Few(few) => (0..PICKS).map(|_| random.u32(..few.min(records))).collect(),
             Spread::Zipf => {
                 let shares = shares(records);
                 let draw = |_| {

@@ -32,6 +32,12 @@ pub struct Rate {
 
 /// Reads a read and update workload does between two updates.
 const READS_AN_UPDATE: usize = 19;
+/// Keys that everybody fights for in the contended workload.
+pub const HOT_TASKS: u32 = 10;
+/// The same for the reads of rows.
+const HOT_ROWS: u32 = 4;
+/// Reads in one snapshot of rows: what mvcc-core's bench does.
+const READS_A_SNAPSHOT: usize = 100;
 /// Tasks of a short scan.
 const SHORT_SCAN: usize = 100;
 
@@ -52,7 +58,7 @@ pub const READ_IN_ONE: Rate = rate(Spread::Uniform, 4096, |peer, picks| {
     Some(done(picks.len(), 1))
 });
 
-/// b: a snapshot, one read, end.
+/// b, and q on rows: a snapshot, one read, end.
 pub const READ_EACH: Rate = rate(Spread::Uniform, 1024, |peer, picks| {
     black_box(peer.read_each(picks)?);
     Some(done(picks.len(), 1))
@@ -73,7 +79,7 @@ pub const SCAN_SHORT: Rate = rate(Spread::Uniform, 64, |peer, picks| {
     Some(done(picks.len(), 1))
 });
 
-/// e: read-modify-write of one task.
+/// e, and r on rows: read-modify-write of one.
 pub const UPDATE: Rate = rate(Spread::Uniform, 256, update);
 
 fn update(peer: &dyn Peer, picks: &[u32]) -> Option<Done> {
@@ -92,7 +98,7 @@ fn together(peer: &dyn Peer, picks: &[u32]) -> Option<Done> {
 }
 
 /// h: as e, on ten keys.
-pub const UPDATE_HOT: Rate = rate(Spread::Hot, 256, update);
+pub const UPDATE_HOT: Rate = rate(Spread::Few(HOT_TASKS), 256, update);
 
 /// i: 95% reads, 5% updates.
 pub const MIXED: Rate = rate(Spread::Zipf, 16 * (READS_AN_UPDATE + 1), |peer, picks| {
@@ -104,6 +110,24 @@ pub const MIXED: Rate = rate(Spread::Zipf, 16 * (READS_AN_UPDATE + 1), |peer, pi
     }
     Some(done(picks.len(), attempts))
 });
+
+/// s: a snapshot and its end.
+pub const BEGIN_EACH: Rate = rate(Spread::Uniform, 1024, |peer, picks| {
+    peer.begin_each(picks.len())?;
+    Some(done(picks.len(), 1))
+});
+
+/// o: point reads of rows, 100 a snapshot.
+pub const ROWS_READ: Rate = rate(Spread::Uniform, 64 * READS_A_SNAPSHOT, read_hundreds);
+/// p: the same on four rows.
+pub const ROWS_READ_HOT: Rate = rate(Spread::Few(HOT_ROWS), 64 * READS_A_SNAPSHOT, read_hundreds);
+
+fn read_hundreds(peer: &dyn Peer, picks: &[u32]) -> Option<Done> {
+    for some in picks.chunks(READS_A_SNAPSHOT) {
+        black_box(peer.read_in_one(some)?);
+    }
+    Some(done(picks.len(), 1))
+}
 
 /// How long samples are, of how many records, by which clock.
 #[derive(Clone, Copy, Debug)]

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use crate::asked::{Ask, Bound, Measured};
 use crate::peers::SKEP;
 use crate::rates::Sample;
-use crate::special::Figures;
+use crate::special::{Figures, Special};
 use crate::workload::Rated;
 
 /// One store's samples of one workload, by one thread and by two.
@@ -65,6 +66,8 @@ fn short(figure: f64) -> String {
     match figure.abs() {
         1e6.. => format!("{:.2} M", figure / 1e6),
         1e3.. => format!("{:.1} k", figure / 1e3),
+        // Not measured.
+        _ if figure.is_nan() => "-".to_owned(),
         _ => format!("{figure:.2}"),
     }
 }
@@ -73,7 +76,15 @@ fn cell(figure: Option<f64>, show: impl Fn(f64) -> String) -> String {
     figure.map_or_else(String::new, show)
 }
 
-/// The table of a workload that is a rate, and whether the target is met.
+/// What is asked beside one store, skep's own line being beside nobody.
+fn answers(asks: &[Ask], store: &str, measured: &Measured) -> String {
+    let is_here = |ask: &&Ask| ask.peer().unwrap_or(SKEP) == store;
+    let answers = asks.iter().filter(is_here);
+    let answers: Vec<String> = answers.filter_map(|ask| ask.answer(measured)).collect();
+    answers.join("; ")
+}
+
+/// The table of a workload that is a rate, and whether the targets are met.
 pub fn rated(workload: &Rated, all: &[Samples]) -> String {
     let mut lines = table(&[
         "store",
@@ -85,18 +96,15 @@ pub fn rated(workload: &Rated, all: &[Samples]) -> String {
         "skep is",
         "attempts",
         "asked",
+        "asked finally",
     ]);
     let own = all.iter().find(|samples| samples.peer == SKEP);
     for samples in all.iter().filter(|samples| samples.median(1).is_some()) {
         let ratios = [1, 2].map(|threads| Some(own?.median(threads)? / samples.median(threads)?));
-        let target = (samples.peer == workload.target.peer).then_some(workload.target.ratio);
-        let met = |target: f64| {
-            let least = ratios
-                .iter()
-                .flatten()
-                .copied()
-                .fold(f64::INFINITY, f64::min);
-            if least >= target { "met" } else { "MISSED" }
+        let measured = Measured {
+            ratios,
+            rates: [1, 2].map(|threads| own?.median(threads)),
+            attempts: own.map_or(0, Samples::attempts),
         };
         let mut row = vec![samples.peer.to_owned()];
         for threads in [1, 2] {
@@ -107,16 +115,17 @@ pub fn rated(workload: &Rated, all: &[Samples]) -> String {
             row.push(cell(ratios[threads - 1], |ratio| format!("{ratio:.2} x")));
         }
         row.push(samples.attempts().to_string());
-        row.push(cell(target, |target| {
-            format!(">= {target} x: {}", met(target))
-        }));
+        for asks in [workload.first, workload.finally] {
+            row.push(answers(asks, samples.peer, &measured));
+        }
         lines.add_row(row);
     }
     format!("{}: {}\n{lines}\n", workload.letter, workload.title)
 }
 
-/// The table of a workload that is several figures.
-pub fn figures(letter: char, title: &str, asked: &str, all: &[(&'static str, Figures)]) -> String {
+/// The tables of a workload that is several figures: all stores' figures, and what is asked of
+/// skep's.
+pub fn figures(workload: &Special, all: &[(&'static str, Figures)]) -> String {
     let Some((_, first)) = all.first() else {
         return String::new();
     };
@@ -127,7 +136,29 @@ pub fn figures(letter: char, title: &str, asked: &str, all: &[(&'static str, Fig
         let cells = figures.iter().map(|(_, figure)| short(*figure));
         lines.add_row(std::iter::once((*peer).to_owned()).chain(cells));
     }
-    format!("{letter}: {title}; asked: {asked}\n{lines}\n")
+    let asked = asked(workload, all);
+    let (letter, title) = (workload.letter, workload.title);
+    format!("{letter}: {title}\n{lines}\n\n{asked}\n")
+}
+
+fn asked(workload: &Special, all: &[(&'static str, Figures)]) -> Table {
+    let figure = |store: &str, name: &str| {
+        let (_, figures) = all.iter().find(|(peer, _)| *peer == store)?;
+        let (_, figure) = figures.iter().find(|(figure, _)| *figure == name)?;
+        Some(*figure)
+    };
+    let mut lines = table(&["of skep", "measured", "asked", "asked finally"]);
+    for check in workload.checks {
+        let own = figure(SKEP, check.figure);
+        let answer = |bound: Bound| bound.answer(own?, |peer| figure(peer, check.figure));
+        lines.add_row([
+            check.figure.to_owned(),
+            cell(own, short),
+            check.first.and_then(answer).unwrap_or_default(),
+            answer(check.finally).unwrap_or_default(),
+        ]);
+    }
+    lines
 }
 
 /// A CSV file with a line a sample.
@@ -171,5 +202,52 @@ impl Csv {
             value.to_string(),
         ];
         Ok(self.0.write_record(line)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asked::Ask::{Rate, Times};
+
+    fn samples(peer: &'static str, rates: [f64; 2]) -> Samples {
+        let sample = |rate| vec![Sample { rate, attempts: 1 }];
+        Samples {
+            peer,
+            by_threads: rates.map(sample),
+        }
+    }
+
+    #[test]
+    fn an_ask_is_answered_in_the_line_of_whom_it_names() {
+        let workload = Rated {
+            first: &[Times("peer", 1.5)],
+            finally: &[Times("peer", 2.5), Rate(1e6)],
+            ..crate::workload::RATED[0]
+        };
+        let all = [samples(SKEP, [4e6, 8e6]), samples("peer", [2e6, 4e6])];
+        let text = rated(&workload, &all);
+        let line = |store: &str| {
+            let line = text
+                .lines()
+                .find(|line| line.starts_with(&format!("| {store} ")));
+            line.expect("each has a line").to_owned()
+        };
+        assert!(line("peer").contains(">= 1.5 x: met"), "{text}");
+        assert!(line("peer").contains(">= 2.5 x: MISSED"), "{text}");
+        assert!(line(SKEP).contains(">= 1.0 M/s: met"), "{text}");
+        assert!(!line(SKEP).contains(">= 1.5 x"), "{text}");
+    }
+
+    #[test]
+    fn a_check_is_answered_by_the_figure_that_it_names() {
+        let workload = crate::special::SPECIAL
+            .iter()
+            .find(|special| special.letter == 'l');
+        let workload = workload.expect("l is there");
+        let name = workload.checks[0].figure;
+        let text = figures(workload, &[(SKEP, vec![("other", 1.0), (name, 200.0)])]);
+        assert!(text.contains("<= 240: met"), "{text}");
+        assert!(text.contains("<= 160: MISSED"), "{text}");
     }
 }

@@ -1,34 +1,147 @@
-//! The workloads that are not one rate: a held snapshot (j), churn (k), memory (l), a transaction
-//! left open (n).
+//! The workloads that are not one rate: a held snapshot (j), churn (k), memory (l), a stopped
+//! thread (m), a transaction left open (n).
 
 use std::time::{Duration, Instant};
 
+use crate::asked::Bound::{AtLeast, AtMost, Times};
+use crate::asked::{Bound, Check};
 use crate::memory;
-use crate::peers::{Held, Kind};
+use crate::peers::{Held, Kind, Peer, SURREALMX};
+use crate::stops::{READERS, WRITERS, stops};
+use crate::task::TASK_BYTES;
 
-/// Updates beside the held snapshot.
-const HELD_UPDATES: u32 = 1_000_000;
-/// Keys that they go to.
+/// Keys that the updates beside the held snapshot go to.
 const HELD_KEYS: u32 = 1000;
-/// Tasks put in and taken out.
-const CHURN: u64 = 1_000_000;
 /// Tasks that are in at one time during churn.
 const CHURN_ALIVE: u64 = 1000;
 /// Commits beside the open transaction.
 const OPEN_COMMITS: u32 = 70_000;
+/// Commits beside another one, which is asked finally.
+const OPEN_COMMITS_FINALLY: u32 = 1_000_000;
 /// How long memory must stay the same to have settled.
 const SETTLE_STEP: Duration = Duration::from_millis(300);
 /// Steps waited for that at most.
 const SETTLE_STEPS_MAX: u32 = 20;
+/// Times that epochs are pushed on a step; each may free some hundreds of objects.
+const SETTLE_FLUSHES: u32 = 1000;
+/// Updates end after so long, however many were asked for: some stores slow down with every one
+/// that a snapshot or a transaction is open beside.
+const UPDATES_TIME_MAX: Duration = Duration::from_secs(30);
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
+/// What a held snapshot may take: two versions a key, and five mebibytes.
+const HELD_MEBIBYTES_MAX: f64 = 2.0 * HELD_KEYS as f64 * TASK_BYTES as f64 / MEBIBYTE + 5.0;
 
 /// One store's figures: what each is, and the figure.
 pub type Figures = Vec<(&'static str, f64)>;
 
-/// Waits, not for ever, until the store before is gone: some give back in the background.
+/// How large the workloads are.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale {
+    /// Tasks in each store.
+    pub records: u32,
+    /// Updates beside the held snapshot; tasks put in and taken out.
+    pub operations: u32,
+    /// How often a thread is stopped.
+    pub stops: u32,
+}
+
+/// A workload that is several figures.
+#[derive(Clone, Copy)]
+pub struct Special {
+    /// Its letter.
+    pub letter: char,
+    /// What it does.
+    pub title: &'static str,
+    /// Whether its figures are rates, and so differ from round to round.
+    pub is_rate: bool,
+    /// How it runs; `None`: the store cannot.
+    pub run: fn(&Kind, &Scale) -> Option<Figures>,
+    /// What is asked.
+    pub checks: &'static [Check],
+}
+
+const HELD_RATIO: &str = "ratio";
+const HELD_MORE: &str = "MiB more";
+const HELD_RIGHT: &str = "snapshot right";
+const CHURN_RATE: &str = "inserts and deletes/s";
+const CHURN_RECLAIMED: &str = "% after reclaiming";
+const MEMORY_BEYOND: &str = "bytes a record beyond the task";
+const OPEN_COMMITS_IT: &str = "commits at once after 70,000";
+const OPEN_COMMITS_IT_FINALLY: &str = "after 1 M";
+
+const fn check(figure: &'static str, first: Option<Bound>, finally: Bound) -> Check {
+    Check {
+        figure,
+        first,
+        finally,
+    }
+}
+
+const fn always(figure: &'static str, bound: Bound) -> Check {
+    check(figure, Some(bound), bound)
+}
+
+/// j to n.
+pub const SPECIAL: &[Special] = &[
+    Special {
+        letter: 'j',
+        title: "updates of 1,000 keys beside one held snapshot",
+        is_rate: true,
+        run: held,
+        checks: &[
+            always(HELD_RATIO, AtLeast(0.9)),
+            always(HELD_MORE, AtMost(HELD_MEBIBYTES_MAX)),
+            always(HELD_RIGHT, AtLeast(1.0)),
+        ],
+    },
+    Special {
+        letter: 'k',
+        title: "tasks put in and taken out",
+        is_rate: true,
+        run: churn,
+        checks: &[
+            check(
+                CHURN_RATE,
+                Some(Times(SURREALMX, 3.0)),
+                Times(SURREALMX, 5.0),
+            ),
+            always(CHURN_RECLAIMED, AtMost(5.0)),
+        ],
+    },
+    Special {
+        letter: 'l',
+        title: "memory",
+        is_rate: false,
+        run: memory,
+        checks: &[check(MEMORY_BEYOND, Some(AtMost(240.0)), AtMost(160.0))],
+    },
+    Special {
+        letter: 'm',
+        title: "a thread stopped at random instants, how often others stop with it",
+        is_rate: false,
+        run: stops,
+        checks: &[always(WRITERS, AtMost(0.0)), always(READERS, AtMost(0.0))],
+    },
+    Special {
+        letter: 'n',
+        title: "a transaction left open beside 70,000 commits; who commits, also beside a million",
+        is_rate: false,
+        run: open,
+        checks: &[
+            always(OPEN_COMMITS_IT, AtLeast(1.0)),
+            check(OPEN_COMMITS_IT_FINALLY, None, AtLeast(1.0)),
+        ],
+    },
+];
+
+/// Waits, not for ever, until the store before is gone: some give back in the background, some when
+/// their epochs move on.
 fn settle() {
     for _ in 0..SETTLE_STEPS_MAX {
         let before = memory::bytes();
+        for _ in 0..SETTLE_FLUSHES {
+            crossbeam_epoch::pin().flush();
+        }
         std::thread::sleep(SETTLE_STEP);
         if memory::bytes() == before {
             return;
@@ -40,22 +153,27 @@ fn mebibytes(bytes: i64) -> f64 {
     bytes as f64 / MEBIBYTE
 }
 
-fn updates(peer: &dyn crate::peers::Peer, count: u32) -> Option<f64> {
-    let picks: Vec<u32> = (0..HELD_KEYS).collect();
+/// Updates all tasks of `picks` in turn, so often or until it has taken very long; how many updates
+/// there were, and how many a second.
+fn updates(peer: &dyn Peer, picks: &[u32], count: u32) -> Option<(u32, f64)> {
     let start = Instant::now();
-    for _ in 0..count / HELD_KEYS {
-        peer.update_each(&picks)?;
+    let mut done = 0;
+    while done < count && start.elapsed() < UPDATES_TIME_MAX {
+        let some = picks.len().min((count - done) as usize);
+        peer.update_each(&picks[..some])?;
+        done += u32::try_from(some).unwrap_or(u32::MAX);
     }
-    Some(f64::from(count) / start.elapsed().as_secs_f64())
+    Some((done, f64::from(done) / start.elapsed().as_secs_f64()))
 }
 
 /// j: updates of 1,000 keys without and with one snapshot held; what that takes of memory; whether
 /// the old snapshot stays right.
-pub fn held(kind: &Kind, records: u32) -> Option<Figures> {
-    let peer = (kind.load)(records.max(HELD_KEYS));
+fn held(kind: &Kind, scale: &Scale) -> Option<Figures> {
+    let peer = (kind.load)(scale.records.max(HELD_KEYS));
     let held = peer.hold()?;
     drop(held);
-    let without = updates(&*peer, HELD_UPDATES)?;
+    let picks: Vec<u32> = (0..HELD_KEYS).collect();
+    let (_, without) = updates(&*peer, &picks, scale.operations)?;
     peer.reclaim();
     let before = memory::bytes();
     let held = peer.hold()?;
@@ -65,24 +183,24 @@ pub fn held(kind: &Kind, records: u32) -> Option<Figures> {
             .collect::<Vec<_>>()
     };
     let shown = counts(&*held);
-    let beside = updates(&*peer, HELD_UPDATES)?;
+    let (made, beside) = updates(&*peer, &picks, scale.operations)?;
     let grown = memory::bytes() - before;
     let right = counts(&*held) == shown;
     drop(held);
     Some(vec![
         ("updates/s, none held", without),
         ("updates/s, one held", beside),
-        ("ratio", beside / without),
-        ("MiB more", mebibytes(grown)),
-        ("snapshot right", f64::from(u8::from(right))),
+        ("updates made", f64::from(made)),
+        (HELD_RATIO, beside / without),
+        (HELD_MORE, mebibytes(grown)),
+        (HELD_RIGHT, f64::from(u8::from(right))),
     ])
 }
 
-/// k: a million tasks put in and taken out, at most a thousand at a time; whether memory comes
-/// back.
-pub fn churn(kind: &Kind, records: u32) -> Option<Figures> {
-    let peer = (kind.load)(records);
-    let first = u64::from(records);
+/// k: tasks put in and taken out, at most a thousand at a time; whether memory comes back.
+fn churn(kind: &Kind, scale: &Scale) -> Option<Figures> {
+    let peer = (kind.load)(scale.records);
+    let first = u64::from(scale.records);
     let round = |from: u64, to: u64| {
         for number in from..to + CHURN_ALIVE {
             if number < to {
@@ -94,52 +212,62 @@ pub fn churn(kind: &Kind, records: u32) -> Option<Figures> {
         }
         Some(())
     };
+    let churn = u64::from(scale.operations);
     // Once in small, so that what grows once has grown.
-    round(first, first + CHURN / 10)?;
+    round(first, first + churn / 10)?;
     peer.reclaim();
     let before = memory::bytes();
-    let from = first + CHURN / 10;
+    let from = first + churn / 10;
     let start = Instant::now();
-    round(from, from + CHURN)?;
-    let rate = CHURN as f64 * 2.0 / start.elapsed().as_secs_f64();
+    round(from, from + churn)?;
+    let rate = churn as f64 * 2.0 / start.elapsed().as_secs_f64();
     let unreclaimed = memory::bytes();
     peer.reclaim();
     let share = |after: i64| 100.0 * (after - before) as f64 / before as f64;
     Some(vec![
-        ("inserts and deletes/s", rate),
+        (CHURN_RATE, rate),
         ("% memory more", share(unreclaimed)),
-        ("% after reclaiming", share(memory::bytes())),
+        (CHURN_RECLAIMED, share(memory::bytes())),
     ])
 }
 
 /// l: bytes a record beyond the task itself.
-pub fn memory(kind: &Kind, records: u32) -> Option<Figures> {
+fn memory(kind: &Kind, scale: &Scale) -> Option<Figures> {
     settle();
     let before = memory::bytes();
-    let peer = (kind.load)(records);
+    let peer = (kind.load)(scale.records);
     peer.reclaim();
+    settle();
     // The harness's own list of keys is not the store's.
-    let keys = i64::from(records) * i64::try_from(kind.key_bytes).unwrap_or(0);
-    let bytes = (memory::bytes() - before - keys) as f64 / f64::from(records);
-    Some(vec![(
-        "bytes a record beyond the task",
-        bytes - crate::task::TASK_BYTES as f64,
-    )])
+    let keys = i64::from(scale.records) * i64::try_from(kind.key_bytes).unwrap_or(0);
+    let bytes = (memory::bytes() - before - keys) as f64 / f64::from(scale.records);
+    Some(vec![(MEMORY_BEYOND, bytes - TASK_BYTES as f64)])
 }
 
-/// n: a transaction left open while 70,000 others commit other keys; whether it then commits.
-pub fn open(kind: &Kind, records: u32) -> Option<Figures> {
-    let peer = (kind.load)(records.max(HELD_KEYS));
+/// n: a transaction left open while 70,000 others commit other keys; whether it then commits. The
+/// same beside a million, of a store that came through the first. What a store is too slow for is
+/// not measured.
+fn open(kind: &Kind, scale: &Scale) -> Option<Figures> {
+    let peer = (kind.load)(scale.records.max(HELD_KEYS));
+    let first = commits_beside(&*peer, OPEN_COMMITS)?;
+    let finally = if first == 1.0 {
+        commits_beside(&*peer, OPEN_COMMITS_FINALLY)?
+    } else {
+        f64::NAN
+    };
+    Some(vec![
+        (OPEN_COMMITS_IT, first),
+        (OPEN_COMMITS_IT_FINALLY, finally),
+    ])
+}
+
+/// Whether a transaction commits beside so many others, 0 or 1; NaN: there were not so many.
+fn commits_beside(peer: &dyn Peer, others: u32) -> Option<f64> {
     let open = peer.open(0)?;
     let picks: Vec<u32> = (1..HELD_KEYS).collect();
-    let mut left = OPEN_COMMITS as usize;
-    while left > 0 {
-        let some = left.min(picks.len());
-        peer.update_each(&picks[..some])?;
-        left -= some;
+    let (made, _) = updates(peer, &picks, others)?;
+    if made < others {
+        return Some(f64::NAN);
     }
-    Some(vec![(
-        "commits at the first attempt",
-        f64::from(u8::from(open.commit())),
-    )])
+    Some(f64::from(u8::from(open.commit())))
 }

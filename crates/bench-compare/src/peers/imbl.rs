@@ -50,6 +50,13 @@ fn count_up(map: &mut Map, key: &TextKey) {
 }
 
 impl Peer for Swapped {
+    fn begin_each(&self, count: usize) -> Option<()> {
+        for _ in 0..count {
+            std::hint::black_box(self.map.load());
+        }
+        Some(())
+    }
+
     fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
         let map = self.map.load();
         let tasks = picks.iter().filter_map(|&pick| map.get(self.key(pick)));

@@ -1,11 +1,17 @@
 //! The stores compared, each behind [`Peer`]: what a workload asks of a store, in the store's own
 //! best way.
 
+mod concread;
 mod dashmap;
 mod imbl;
 mod locked;
+#[cfg(feature = "mvcc-core")]
+mod mvcc_core;
 mod papaya;
+mod redb;
 mod skep;
+mod skep_rows;
+mod skipdb;
 mod skiplist;
 mod surrealmx;
 
@@ -32,6 +38,11 @@ pub trait Open {
     reason = "a store that has no such operation looks at nothing"
 )]
 pub trait Peer: Send + Sync {
+    /// A snapshot and its end, nothing read: so many times.
+    fn begin_each(&self, count: usize) -> Option<()> {
+        None
+    }
+
     /// Point reads inside one open snapshot (or guard, or lock): the sum of the counters read.
     fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
         None
@@ -103,6 +114,12 @@ pub const SKEP: &str = "skep";
 pub const PAPAYA: &str = "papaya";
 /// An MVCC key-value store.
 pub const SURREALMX: &str = "surrealmx";
+/// A typed MVCC store, serializable.
+pub const MVCC_CORE: &str = "mvcc-core";
+/// The same at snapshot level, which lets write skew pass.
+pub const MVCC_CORE_SNAPSHOT: &str = "mvcc-core, snapshot level";
+/// A hash map in locked shards.
+pub const DASHMAP: &str = "dashmap";
 /// The standard library's B-tree behind its lock.
 pub const BTREE: &str = "RwLock<BTreeMap>";
 
@@ -123,12 +140,37 @@ pub const KINDS: &[Kind] = &[
         key_bytes: size_of::<::skep::Id>(),
     },
     peer(PAPAYA, papaya::load),
-    peer("dashmap", dashmap::load),
+    peer(DASHMAP, dashmap::load),
     peer(BTREE, locked::load_tree),
     peer("RwLock<HashMap>", locked::load_hash),
     peer(SURREALMX, surrealmx::load),
+    #[cfg(feature = "mvcc-core")]
+    Kind {
+        name: MVCC_CORE,
+        load: mvcc_core::load,
+        key_bytes: size_of::<String>() + size_of::<TextKey>(),
+    },
+    peer("skipdb", skipdb::load),
+    peer("concread", concread::load),
+    peer("redb", redb::load),
     peer("ArcSwap<imbl>", imbl::load),
     peer("SkipMap", skiplist::load),
+];
+
+/// A tiny row under an integer key: what mvcc-core's own bench stores.
+#[derive(Clone, Debug)]
+pub struct Row {
+    id: u64,
+    value: u64,
+}
+
+/// The stores of tiny rows, ourselves first. Keys are the picks themselves.
+pub const ROW_KINDS: &[Kind] = &[
+    peer(SKEP, skep_rows::load),
+    #[cfg(feature = "mvcc-core")]
+    peer(MVCC_CORE, mvcc_core::load_rows_serializable),
+    #[cfg(feature = "mvcc-core")]
+    peer(MVCC_CORE_SNAPSHOT, mvcc_core::load_rows_snapshot),
 ];
 
 /// The numbers of `records` tasks in the order in which they are put in: mixed, so that nobody's

@@ -49,6 +49,13 @@ fn count_up(tx: &mut Transaction<'_>, id: &Id) {
 }
 
 impl Peer for Skep {
+    fn begin_each(&self, count: usize) -> Option<()> {
+        for _ in 0..count {
+            std::hint::black_box(self.store.read());
+        }
+        Some(())
+    }
+
     fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
         let view = self.store.read();
         let counts = picks
