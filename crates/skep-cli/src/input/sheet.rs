@@ -3,8 +3,8 @@
 //!
 //! A byte order mark, line ends of any system, blank lines, blanks around a cell and quotes are
 //! accepted. A row must have as many cells as the header. A number is written in digits alone; a
-//! fraction of nothing behind it (`1000.0`) is accepted, since tools that know no empty whole number
-//! write whole columns so.
+//! fraction of nothing behind it (`1000.0`) is accepted, since tools that know no empty whole
+//! number write whole columns so.
 
 use std::fs::File;
 use std::io::{self, Read};
