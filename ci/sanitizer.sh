@@ -12,4 +12,4 @@ fi
 RUSTFLAGS="-Zsanitizer=address --cfg skep_sanitize" RUSTDOCFLAGS="-Zsanitizer=address" \
     CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/sanitizer" \
     timeout 1200 cargo +nightly test --target "$host" -p skep \
-    --test laws --test panics --test snapshots --test transactions
+    --test laws --test panics --test snapshots --test transactions --test unique --test bounds

@@ -5,7 +5,10 @@
 
 use std::fmt::Debug;
 
-use skep::{Event, Index, Indexes, Kind, Object, Store, Version, Watcher, fold_case};
+use skep::{
+    CommitError, Duplicate, Event, Index, Indexes, Kind, Object, Store, Transaction, Version,
+    Watcher, fold_case,
+};
 
 /// A task with an index of each kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +111,57 @@ pub fn store() -> Store {
     Store::builder().table::<Task>().table::<Account>().build()
 }
 
+/// A store of two accounts of 50 each.
+pub fn bank() -> Store {
+    let store = store();
+    put(&store, [account(1, 50), account(2, 50)]);
+    store
+}
+
+/// Asserts that a transaction is refused for a conflict.
+#[track_caller]
+pub fn assert_conflict(tx: Transaction<'_>) {
+    let committed = tx.commit();
+    assert!(
+        matches!(committed, Err(CommitError::Conflict { .. })),
+        "{committed:?}"
+    );
+}
+
+/// A task with a name.
+pub fn named(id: u64, name: &str) -> Task {
+    Task {
+        name: name.into(),
+        ..task(id)
+    }
+}
+
+/// Asserts that a name was refused because `holder` has it.
+#[track_caller]
+pub fn assert_holds(duplicate: &Duplicate, name: &str, holder: u64) {
+    assert_eq!((duplicate.table, duplicate.index), ("task", "by_name"));
+    assert_eq!(duplicate.key.downcast_ref::<String>().unwrap(), name);
+    assert_eq!(duplicate.holder.downcast_ref::<u64>(), Some(&holder));
+    let text = duplicate.to_string();
+    assert!(
+        text.contains(name) && text.contains(&holder.to_string()),
+        "{text}"
+    );
+}
+
+/// A task with tags.
+pub fn tagged(id: u64, tags: &[&str]) -> Task {
+    Task {
+        tags: tags.iter().map(|&tag| tag.into()).collect(),
+        ..task(id)
+    }
+}
+
+/// A task with a count.
+pub fn counted(id: u64, count: i64) -> Task {
+    Task { count, ..task(id) }
+}
+
 /// Puts objects, in one commit.
 #[track_caller]
 pub fn put<T: Object + Debug>(store: &Store, objects: impl IntoIterator<Item = T>) -> Version {
@@ -178,4 +232,35 @@ pub const fn scaled(debug: usize, release: usize) -> usize {
     } else {
         release
     }
+}
+
+/// The keys of what a query finds, in its order; a snapshot and a transaction must agree.
+#[allow(unused_macros, reason = "each test file uses a part")]
+macro_rules! found {
+    ($store:expr, $query:expr) => {{
+        let query = $query;
+        let by_view: Vec<u64> = $store.read().find(query.clone()).map(|it| it.id).collect();
+        let by_snapshot = $store.snapshot();
+        let by_snapshot: Vec<u64> = by_snapshot.find(query.clone()).map(|it| it.id).collect();
+        let tx = $store.begin();
+        let by_tx: Vec<u64> = tx.find(query.clone()).map(|it| it.id).collect();
+        assert_eq!(by_view, by_snapshot);
+        assert_eq!(by_view, by_tx);
+        assert_eq!($store.read().count(query.clone()), by_view.len());
+        assert_eq!($store.read().exists(query.clone()), !by_view.is_empty());
+        assert_eq!(tx.count(query.clone()), by_view.len());
+        assert_eq!(tx.exists(query.clone()), !by_view.is_empty());
+        let first = $store.read().first(query.clone()).map(|it| it.id);
+        assert_eq!(first, by_view.first().copied());
+        let mut back: Vec<u64> = $store
+            .read()
+            .find(query.clone().reversed())
+            .map(|it| it.id)
+            .collect();
+        back.reverse();
+        assert_eq!(back, by_view, "the other way round");
+        let few: Vec<u64> = $store.read().find(query.limit(2)).map(|it| it.id).collect();
+        assert_eq!(few, &by_view[..by_view.len().min(2)]);
+        by_view
+    }};
 }

@@ -4,8 +4,6 @@ use crate::source::{Source, names};
 
 /// Lines of a file are fewer.
 const FILE_LINES_MAX: usize = 500;
-/// The same of a file of tests, which are read one at a time.
-const TESTS_LINES_MAX: usize = 700;
 /// Lines of a function are fewer.
 const FUNCTION_LINES_MAX: usize = 70;
 /// The same of a test, which tells one story from its beginning to its end.
@@ -27,12 +25,7 @@ fn is_test(source: &Source) -> bool {
 
 pub fn is_small(source: &Source) -> Vec<String> {
     let count = source.lines.len();
-    let lines_max = if is_test(source) {
-        TESTS_LINES_MAX
-    } else {
-        FILE_LINES_MAX
-    };
-    let long = (count >= lines_max).then(|| {
+    let long = (count >= FILE_LINES_MAX).then(|| {
         source.fault(
             count - 1,
             format_args!("{count} lines: two subjects, two files"),

@@ -23,7 +23,7 @@ mod progress;
 mod replay;
 mod report;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -41,7 +41,7 @@ use replay::Run;
 use report::placements::Target;
 use report::{Summary, Watermark};
 
-/// The books do not balance, or the result could not be written.
+/// The books do not balance, or what was found could not be written.
 const BROKEN: u8 = 1;
 /// The input is wrong.
 const BAD_INPUT: u8 = 2;
@@ -60,6 +60,8 @@ fn main() -> ExitCode {
 /// Plays what the command line says. An error is one of the input; nothing was started then.
 fn replay(args: &args::Replay) -> Result<ExitCode, InputError> {
     let cluster = cluster(args)?;
+    // From here on there may be something to clean up.
+    let interrupt = Interrupt::listen();
     let inputs: Vec<&Path> = args
         .nodes
         .iter()
@@ -71,7 +73,6 @@ fn replay(args: &args::Replay) -> Result<ExitCode, InputError> {
         .as_deref()
         .map(|path| Target::open(path, &inputs))
         .transpose()?;
-    let interrupt = Interrupt::listen();
     let run = Run::new(cluster, args.seed);
     let faults = Faults::default();
     let mut progress = Progress::new(run.timeline.entries().len() as u64, args.quiet);
@@ -96,13 +97,16 @@ fn replay(args: &args::Replay) -> Result<ExitCode, InputError> {
         &faults,
         watermark,
     );
-    print(args, &summary);
     let mut code = match summary.end {
         "complete" => 0,
         "interrupted" if interrupt.came() => interrupt::EXIT_CODE,
         "interrupted" => 0,
         _ => BROKEN,
     };
+    if let Err(error) = print(args, &summary) {
+        eprintln!("error: standard output: it cannot be written: {error}");
+        code = BROKEN;
+    }
     if let (Some(target), Some(audited)) = (target, &outcome.audited)
         && let Err(error) = target.write(&run, &audited.history)
     {
@@ -125,15 +129,19 @@ fn cluster(args: &args::Replay) -> Result<Cluster, InputError> {
 }
 
 /// Prints the summary, and what broke.
-fn print(args: &args::Replay, summary: &Summary) {
+fn print(args: &args::Replay, summary: &Summary) -> io::Result<()> {
     let text = if args.json {
         serde_json::to_string(summary).expect("the summary has only names and numbers")
     } else {
         report::table(summary)
     };
-    // Whoever closed the pipe wants to hear no more.
-    drop(writeln!(std::io::stdout(), "{text}"));
     for fault in &summary.books.faults {
         eprintln!("error: {fault}");
+    }
+    let mut out = io::stdout();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        // Whoever closed the pipe wants to hear no more.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
     }
 }

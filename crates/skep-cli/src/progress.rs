@@ -1,4 +1,5 @@
-//! Shows how far the replay is: a bar on a terminal, a line now and then elsewhere.
+//! Shows how far the replay is: a bar on a terminal, a line now and then elsewhere. A terminal of
+//! 80 columns has room for all of the bar's line; on a narrower one its end is cut.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -33,17 +34,23 @@ impl Progress {
     /// Progress along a timeline with so many entries.
     pub fn new(entries: u64, quiet: bool) -> Self {
         let now = Instant::now();
+        let lines = Target::Lines {
+            next: now + LINE_EVERY,
+        };
         let target = if quiet {
             Target::Nowhere
         } else if std::io::stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(Some(entries), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}");
+            let style = ProgressStyle::with_template("{bar:14} {percent:>3}%  {wide_msg}");
             bar.set_style(style.expect("the template is sound"));
-            Target::Bar(bar)
-        } else {
-            Target::Lines {
-                next: now + LINE_EVERY,
+            // A terminal that cannot draw hides the bar.
+            if bar.is_hidden() {
+                lines
+            } else {
+                Target::Bar(bar)
             }
+        } else {
+            lines
         };
         Self {
             target,
@@ -97,8 +104,8 @@ impl Progress {
         let (now, _) = run.progress();
         let (placing, committing) = self.rates;
         format!(
-            "placed {placed} ({placing:.0}/s)  commits {} ({committing:.0}/s)  simulated {}",
-            counts.1, now
+            "{placed} placed, {placing:.0}/s; {} commits, {committing:.0}/s; {now}",
+            counts.1
         )
     }
 }

@@ -135,6 +135,10 @@ fn bad_numbers_are_refused() {
         ("0x10", format!("not a whole number; write {from_to}")),
         ("+5", format!("not a whole number; write {from_to}")),
         ("1e3", format!("not a whole number; write {from_to}")),
+        ("5.", format!("not a whole number; write {from_to}")),
+        (".0", format!("not a whole number; write {from_to}")),
+        ("5.0.0", format!("not a whole number; write {from_to}")),
+        ("-1.0", format!("negative; write {from_to}")),
         ("-1", format!("negative; write {from_to}")),
         (
             "4294967296",

@@ -62,3 +62,36 @@ fn ctrl_c_ends_the_replay_with_the_table_so_far() {
         );
     }
 }
+
+#[test]
+fn a_killed_replay_leaves_the_older_placements_whole() {
+    let folder = tempfile::TempDir::new().expect("a folder for the test");
+    let out = folder.path().join("out.csv");
+    std::fs::write(&out, "older").expect("a writable folder");
+    let child = start(&["--csv-out", out.to_str().expect("a path of text")]);
+    sleep(Duration::from_millis(500));
+    send("-KILL", &child);
+    assert_eq!(ended(child).code, None, "it was killed");
+    let left = std::fs::read_to_string(&out).expect("it is there");
+    assert_eq!(left, "older");
+}
+
+#[test]
+fn ctrl_c_at_any_moment_leaves_no_file_but_the_placements() {
+    for millis in [10, 30, 100, 300] {
+        let folder = tempfile::TempDir::new().expect("a folder for the test");
+        let out = folder.path().join("out.csv");
+        let child = start(&["--csv-out", out.to_str().expect("a path of text")]);
+        sleep(Duration::from_millis(millis));
+        send("-INT", &child);
+        let run = ended(child);
+        // Before it listens the signal ends it, and nothing was done.
+        assert!(matches!(run.code, Some(130) | None), "{:?}", run.code);
+        let files = std::fs::read_dir(folder.path()).expect("the folder is there");
+        assert_eq!(
+            files.count(),
+            usize::from(run.code.is_some()),
+            "{millis} ms"
+        );
+    }
+}

@@ -1,10 +1,13 @@
 //! One CSV file with a header: its columns in any order, its cells read by column with errors
 //! that name the place.
 //!
-//! A byte order mark, CRLF line ends, blank lines and blanks around a cell are accepted. A row
-//! must have as many cells as the header.
+//! A byte order mark, line ends of any system, blank lines, blanks around a cell and quotes are
+//! accepted. A row must have as many cells as the header. A number is written in digits alone; a
+//! fraction of nothing behind it (`1000.0`) is accepted, since tools that know no empty whole
+//! number write whole columns so.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::InputError;
@@ -17,6 +20,9 @@ pub struct Column {
     /// What a number in it counts, for messages; empty where it is no number.
     pub unit: &'static str,
 }
+
+/// The most bytes of a file: some fifteen million pods.
+const BYTES_MAX: u64 = 1 << 30;
 
 /// A file's rows, read whole.
 pub struct Sheet<'c> {
@@ -39,16 +45,26 @@ pub struct Row<'s> {
 impl<'c> Sheet<'c> {
     /// Reads a file that may have `columns` and no others.
     pub fn read(path: &Path, columns: &'c [Column]) -> Result<Self, InputError> {
-        let mut bytes = fs::read(path).map_err(|error| {
+        let mut bytes = bytes_of(path).map_err(|error| {
             let problem = match error.kind() {
-                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                std::io::ErrorKind::IsADirectory => "it is a folder, not a file".to_owned(),
+                io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                io::ErrorKind::IsADirectory => "it is a folder, not a file".to_owned(),
                 _ => format!("it cannot be read: {error}"),
             };
             InputError::file(path, problem)
         })?;
+        if bytes.len() as u64 > BYTES_MAX {
+            let problem = format!("too large; the most is {BYTES_MAX} bytes");
+            return Err(InputError::file(path, problem));
+        }
         if bytes.starts_with(b"\xef\xbb\xbf") {
             bytes.drain(..3);
+        }
+        if !bytes.contains(&b'\n') {
+            // Lines that end in a carriage return alone are counted as lines too.
+            for byte in bytes.iter_mut().filter(|byte| **byte == b'\r') {
+                *byte = b'\n';
+            }
         }
         Ok(Self {
             path: path.to_owned(),
@@ -114,6 +130,21 @@ impl<'c> Sheet<'c> {
 
     /// Reads a record and tells the line it begins on: `None` at the end.
     fn next_record(
+        &self,
+        reader: &mut csv::Reader<&[u8]>,
+        record: &mut csv::ByteRecord,
+    ) -> Result<Option<u64>, InputError> {
+        loop {
+            let line = self.next_line(reader, record)?;
+            // A line of blanks alone is a blank line.
+            if line.is_none() || record.len() > 1 || record.get(0) != Some(b"") {
+                return Ok(line);
+            }
+        }
+    }
+
+    /// As [`next_record`](Self::next_record); a line of blanks is a record of one empty cell.
+    fn next_line(
         &self,
         reader: &mut csv::Reader<&[u8]>,
         record: &mut csv::ByteRecord,
@@ -243,11 +274,7 @@ impl Row<'_> {
 
     /// A whole number from 0 to `max`.
     pub fn number(&self, column: Column, max: u64) -> Result<u64, InputError> {
-        self.number_in(column, self.text(column)?, max)
-    }
-
-    /// As [`number`](Self::number), with `text` as what stands in the cell.
-    pub fn number_in(&self, column: Column, text: &str, max: u64) -> Result<u64, InputError> {
+        let text = whole(self.text(column)?);
         if text.is_empty() {
             let problem = format!("empty; write a whole number of {}", column.unit);
             return Err(self.fault(column, problem));
@@ -293,6 +320,29 @@ impl Row<'_> {
         place
             .and_then(|place| self.record.get(place))
             .unwrap_or_default()
+    }
+}
+
+/// A file's bytes, or so many of them that it is known to have more than [`BYTES_MAX`].
+fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(BYTES_MAX + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// `text` without a fraction that is nothing: `1000` of `1000.0`.
+fn whole(text: &str) -> &str {
+    match text.split_once('.') {
+        Some((whole, zeros))
+            if !whole.is_empty()
+                && !zeros.is_empty()
+                && zeros.bytes().all(|digit| digit == b'0') =>
+        {
+            whole
+        }
+        _ => text,
     }
 }
 

@@ -72,10 +72,10 @@ fn tasks(summary: &Summary) -> Table {
         );
     }
     let peak = &summary.peak_percent;
-    let nodes = grouped(summary.input.nodes as u64);
+    let nodes = counted(summary.input.nodes as u64, "node");
     add(
         &mut table,
-        &format!("fullest: CPU of {nodes} nodes"),
+        &format!("fullest: CPU of {nodes}"),
         format!("{:.1} %", peak.cpu),
     );
     add(

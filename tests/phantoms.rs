@@ -1,0 +1,243 @@
+//! Phantoms and predicate write skew: what a query would find now that it did not find then.
+
+mod common;
+
+use common::{Account, Task, account, assert_conflict, bank, put, store, task};
+use skep::{CommitError, Store, Transaction, keys};
+
+/// A transaction that has read something by a query, and writes.
+fn having_read<'s>(store: &'s Store, read: impl Fn(&Transaction<'s>)) -> Transaction<'s> {
+    let mut tx = store.begin();
+    read(&tx);
+    tx.create(account(99, 0)).unwrap();
+    tx
+}
+
+#[test]
+fn phantom_in_an_exact_index_read_is_refused() {
+    let store = store();
+    put(
+        &store,
+        [
+            Task {
+                node: Some(7),
+                ..task(1)
+            },
+            task(2),
+        ],
+    );
+    let read = |tx: &Transaction<'_>| assert_eq!(tx.count(Task::BY_NODE.eq(7u64)), 1);
+    // A new one, one that moves in, one that moves out, one that changes in place, a deletion.
+    let tx = having_read(&store, read);
+    put(
+        &store,
+        [Task {
+            node: Some(7),
+            ..task(3)
+        }],
+    );
+    assert_conflict(tx);
+    common::delete::<Task>(&store, &3);
+    let tx = having_read(&store, read);
+    put(
+        &store,
+        [Task {
+            node: Some(7),
+            ..task(2)
+        }],
+    );
+    assert_conflict(tx);
+    put(&store, [task(2)]);
+    let tx = having_read(&store, read);
+    put(&store, [task(1)]);
+    assert_conflict(tx);
+    put(
+        &store,
+        [Task {
+            node: Some(7),
+            ..task(1)
+        }],
+    );
+    let tx = having_read(&store, read);
+    put(
+        &store,
+        [Task {
+            node: Some(7),
+            count: 5,
+            ..task(1)
+        }],
+    );
+    assert_conflict(tx);
+    let tx = having_read(&store, read);
+    common::delete::<Task>(&store, &1);
+    assert_conflict(tx);
+    // Elsewhere in the table: no conflict.
+    put(
+        &store,
+        [Task {
+            node: Some(7),
+            ..task(1)
+        }],
+    );
+    let tx = having_read(&store, read);
+    put(
+        &store,
+        [Task {
+            node: Some(8),
+            ..task(4)
+        }],
+    );
+    tx.commit().expect("nothing that it read was changed");
+}
+
+/// A read, and what it is called when a phantom slips by.
+type NamedRead = (&'static str, fn(&Transaction<'_>));
+
+#[test]
+fn phantom_in_ranges_and_prefixes_is_refused() {
+    let store = store();
+    put(
+        &store,
+        [Task {
+            count: 5,
+            title: "Alpha".into(),
+            ..task(10)
+        }],
+    );
+    let reads: [NamedRead; 10] = [
+        ("index range", |tx| {
+            assert!(tx.find(Task::BY_COUNT.range(1..10)).next().is_some())
+        }),
+        ("index range, open", |tx| {
+            assert!(tx.exists(Task::BY_COUNT.range(..=9)))
+        }),
+        ("all of an index", |tx| {
+            assert_eq!(tx.count(Task::BY_NODE.all()), 0)
+        }),
+        ("prefix, folded", |tx| {
+            assert!(tx.exists(Task::BY_TITLE.prefix("AL")))
+        }),
+        ("key range", |tx| {
+            assert_eq!(tx.count(keys::<Task>().range(20..30)), 0)
+        }),
+        ("all keys", |tx| {
+            assert_eq!(tx.count(keys::<Task>().all()), 1)
+        }),
+        ("limit", |tx| {
+            assert!(tx.first(keys::<Task>().all()).is_some())
+        }),
+        ("any of keys", |tx| {
+            assert_eq!(tx.count(keys::<Task>().any_of([25u64, 26])), 0)
+        }),
+        ("any of values", |tx| {
+            assert_eq!(tx.count(Task::BY_NODE.any_of([7u64, 8])), 0)
+        }),
+        ("or", |tx| {
+            assert_eq!(tx.count(Task::BY_TAG.eq("a").or(Task::BY_NODE.eq(8u64))), 0);
+        }),
+    ];
+    for (name, read) in reads {
+        let tx = having_read(&store, read);
+        let phantom = Task {
+            count: 6,
+            title: "ALPS".into(),
+            node: Some(8),
+            ..task(25)
+        };
+        put(&store, [phantom]);
+        let committed = tx.commit();
+        assert!(
+            matches!(committed, Err(CommitError::Conflict { .. })),
+            "{name}: {committed:?}"
+        );
+        common::delete::<Task>(&store, &25);
+    }
+    // What lies outside all of them is no phantom.
+    for (name, read) in reads {
+        if matches!(name, "all keys" | "limit") {
+            continue;
+        }
+        let tx = having_read(&store, read);
+        put(
+            &store,
+            [Task {
+                count: 99,
+                title: "Beta".into(),
+                ..task(50)
+            }],
+        );
+        tx.commit()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        common::delete::<Task>(&store, &50);
+        common::delete::<Account>(&store, &99);
+    }
+}
+
+#[test]
+fn phantom_of_an_and_query_is_refused() {
+    let store = store();
+    put(
+        &store,
+        [Task {
+            node: Some(7),
+            count: 1,
+            ..task(1)
+        }],
+    );
+    let tx = having_read(&store, |tx| {
+        assert_eq!(
+            tx.count(Task::BY_NODE.eq(7u64).and(Task::BY_COUNT.range(5..))),
+            0
+        );
+    });
+    put(
+        &store,
+        [Task {
+            node: Some(7),
+            count: 9,
+            ..task(1)
+        }],
+    );
+    assert_conflict(tx);
+}
+
+#[test]
+fn predicate_write_skew_is_refused() {
+    let store = bank();
+    // Each checks that the customer has no more than two accounts, and opens a third.
+    let (mut first, mut second) = (store.begin(), store.begin());
+    for (tx, id) in [(&mut first, 10), (&mut second, 11)] {
+        assert_eq!(tx.count(Account::BY_CUSTOMER.eq(1u32)), 1);
+        tx.create(Account {
+            customer: 1,
+            ..account(id, 0)
+        })
+        .unwrap();
+    }
+    second.commit().unwrap();
+    assert_conflict(first);
+    assert_eq!(store.read().count(Account::BY_CUSTOMER.eq(1u32)), 2);
+}
+
+#[test]
+fn predicate_write_skew_through_two_indexes_is_refused() {
+    let store = store();
+    // One reads nodes and writes titles, the other the reverse (Adya's G2).
+    let (mut first, mut second) = (store.begin(), store.begin());
+    assert!(!first.exists(Task::BY_NODE.eq(1u64)));
+    first
+        .create(Task {
+            title: "x".into(),
+            ..task(1)
+        })
+        .unwrap();
+    assert!(!second.exists(Task::BY_TITLE.eq("X")));
+    second
+        .create(Task {
+            node: Some(1),
+            ..task(2)
+        })
+        .unwrap();
+    first.commit().unwrap();
+    assert_conflict(second);
+}

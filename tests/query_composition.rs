@@ -1,0 +1,156 @@
+//! Queries made of others: any of several values, both, either, limits and reversals.
+
+#[macro_use]
+mod common;
+
+use common::{Task, counted, put, store, tagged, task};
+use skep::keys;
+
+#[test]
+fn any_of_finds_each_object_once() {
+    let store = store();
+    put(
+        &store,
+        [
+            tagged(1, &["a", "b", "c"]),
+            tagged(2, &["b"]),
+            tagged(3, &["c", "a"]),
+            tagged(4, &["d"]),
+            tagged(5, &[]),
+        ],
+    );
+    assert_eq!(found!(store, Task::BY_TAG.any_of(["a"])), [1, 3]);
+    // Not turned round by reversing: an object stands at the first of its values that the walk
+    // meets.
+    let view = store.read();
+    let asked = Task::BY_TAG.any_of(["b", "a", "b", "c", "a"]);
+    let ids = |query| -> Vec<u64> { view.find(query).map(|it: &Task| it.id).collect() };
+    assert_eq!(ids(asked.clone()), [1, 3, 2]);
+    assert_eq!(ids(asked.reversed()), [3, 1, 2]);
+    assert_eq!(found!(store, Task::BY_TAG.any_of(["x", "d"])), [4]);
+    assert_eq!(found!(store, Task::BY_TAG.any_of([] as [String; 0])), []);
+    assert_eq!(
+        found!(store, keys::<Task>().any_of([5u64, 1, 5, 9, 1])),
+        [1, 5]
+    );
+    assert_eq!(found!(store, keys::<Task>().any_of([] as [u64; 0])), []);
+}
+
+/// Reversed, an object with several values is shown by its last one; so the macro's check, that
+/// reversing turns the list round, is for objects with one value.
+#[test]
+fn many_values_are_shown_once_by_the_first_in_the_walk() {
+    let store = store();
+    put(
+        &store,
+        [
+            tagged(1, &["a", "z", "a"]),
+            tagged(2, &["m", "b"]),
+            tagged(3, &["c"]),
+        ],
+    );
+    let read = store.read();
+    let ids = |query| -> Vec<u64> { read.find(query).map(|task: &Task| task.id).collect() };
+    assert_eq!(ids(Task::BY_TAG.all()), [1, 2, 3]);
+    assert_eq!(ids(Task::BY_TAG.all().reversed()), [1, 2, 3]);
+    assert_eq!(ids(Task::BY_TAG.range("b".to_owned()..)), [2, 3, 1]);
+    assert_eq!(
+        ids(Task::BY_TAG
+            .range("b".to_owned().."n".to_owned())
+            .reversed()),
+        [2, 3]
+    );
+    assert_eq!(ids(Task::BY_TAG.prefix("")), [1, 2, 3]);
+    assert_eq!(ids(Task::BY_TAG.eq("a")), [1]);
+    assert_eq!(read.count(Task::BY_TAG.all()), 3);
+}
+
+#[test]
+fn and_finds_what_both_find_in_the_firsts_order() {
+    let store = store();
+    put(
+        &store,
+        (0..100).map(|id| Task {
+            node: Some(id % 3),
+            count: -(id as i64),
+            ..tagged(id, if id % 2 == 0 { &["even"] } else { &["odd"] })
+        }),
+    );
+    let both = found!(store, Task::BY_NODE.eq(1u64).and(Task::BY_TAG.eq("even")));
+    let expected: Vec<u64> = (0..100).filter(|id| id % 3 == 1 && id % 2 == 0).collect();
+    assert_eq!(both, expected);
+    let by_count = found!(
+        store,
+        Task::BY_COUNT.range(-50..).and(Task::BY_NODE.eq(1u64))
+    );
+    let expected: Vec<u64> = (0..=50).rev().filter(|id| id % 3 == 1).collect();
+    assert_eq!(by_count, expected);
+    let three = Task::BY_NODE
+        .eq(0u64)
+        .and(Task::BY_TAG.eq("odd"))
+        .and(keys::<Task>().range(..20));
+    assert_eq!(found!(store, three), [3, 9, 15]);
+    // The other's limit and direction do not matter.
+    let limited = Task::BY_NODE
+        .eq(0u64)
+        .and(Task::BY_TAG.eq("odd").limit(1).reversed());
+    assert_eq!(found!(store, limited).len(), 17);
+    assert_eq!(
+        found!(store, Task::BY_NODE.eq(0u64).and(Task::BY_NODE.eq(1u64))),
+        []
+    );
+}
+
+#[test]
+fn or_finds_each_once_the_firsts_first() {
+    let store = store();
+    put(
+        &store,
+        (0..20).map(|id| Task {
+            node: Some(id % 3),
+            count: -(id as i64),
+            ..task(id)
+        }),
+    );
+    let either = found!(
+        store,
+        Task::BY_NODE.eq(1u64).or(Task::BY_COUNT.range(-4..=0))
+    );
+    assert_eq!(either, [1, 4, 7, 10, 13, 16, 19, 3, 2, 0]);
+    let nested = Task::BY_NODE
+        .eq(9u64)
+        .or(keys::<Task>().eq(5u64))
+        .or(keys::<Task>().range(4..6));
+    assert_eq!(found!(store, nested), [5, 4]);
+    let mixed = Task::BY_NODE
+        .eq(0u64)
+        .or(Task::BY_NODE.eq(1u64))
+        .and(keys::<Task>().range(..5));
+    assert_eq!(found!(store, mixed), [0, 3, 1, 4]);
+    let any = keys::<Task>()
+        .any_of([19u64, 2])
+        .or(Task::BY_NODE.any_of([2u64, 1]).limit(1));
+    assert_eq!(
+        found!(store, any),
+        [2, 19, 1, 4, 7, 10, 13, 16, 5, 8, 11, 14, 17]
+    );
+}
+
+#[test]
+fn limits_and_reversals_compose() {
+    let store = store();
+    put(&store, (0..200).map(|id| counted(id, id as i64 % 7)));
+    let read = store.read();
+    let ids = |query| -> Vec<u64> { read.find(query).map(|task: &Task| task.id).collect() };
+    assert_eq!(ids(Task::BY_COUNT.all().limit(0)), []);
+    assert!(!read.exists(Task::BY_COUNT.all().limit(0)));
+    assert_eq!(read.count(Task::BY_COUNT.all().limit(50)), 50);
+    assert_eq!(ids(Task::BY_COUNT.all().limit(5).limit(3)), [0, 7, 14]);
+    assert_eq!(ids(Task::BY_COUNT.all().limit(3).limit(5)), [0, 7, 14]);
+    assert_eq!(ids(Task::BY_COUNT.all().reversed().limit(2)), [195, 188]);
+    assert_eq!(ids(Task::BY_COUNT.all().limit(2).reversed()), [195, 188]);
+    assert_eq!(
+        ids(Task::BY_COUNT.all().reversed().reversed().limit(2)),
+        [0, 7]
+    );
+}
