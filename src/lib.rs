@@ -3,6 +3,8 @@
 mod error;
 mod id;
 mod kernel;
+#[cfg(feature = "serde")]
+mod serial;
 mod shared;
 mod snapshot;
 mod store;

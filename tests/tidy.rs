@@ -57,6 +57,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "error", "kernel", "shared", "snapshot", "sync", "table", "txn", "version", "watch",
         ],
     ),
+    ("serial", &["id"]),
 ];
 
 /// What one file may name that no other may.
