@@ -58,6 +58,33 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("serial", &["id"]),
+    // The public face alone, as a stranger's schema would be written.
+    (
+        "cluster",
+        &[
+            "Builder",
+            "ByIndex",
+            "Change",
+            "Condition",
+            "Filter",
+            "Id",
+            "Index",
+            "Indexes",
+            "Key",
+            "Kind",
+            "Object",
+            "Prefix",
+            "Query",
+            "Snapshot",
+            "Store",
+            "TableFilter",
+            "Transaction",
+            "Version",
+            "View",
+            "fold_case",
+            "keys",
+        ],
+    ),
 ];
 
 /// What one file may name that no other may.
