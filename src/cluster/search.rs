@@ -1,6 +1,7 @@
 //! A search: a finder that a table can answer.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use super::finder::{Finder, InvalidFind};
 use super::lookup::Lookup;
@@ -22,14 +23,24 @@ use crate::Id;
 /// assert!(Search::<Node>::new(&slot).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Search<T: ClusterObject>(Step<T>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Step<T: ClusterObject> {
     One(Lookup<T>),
     AnyOf(Vec<Search<T>>),
     AllOf(Vec<Search<T>>),
+}
+
+impl<T: ClusterObject> fmt::Debug for Search<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Step::One(lookup) => lookup.fmt(f),
+            Step::AnyOf(searches) => f.debug_tuple("AnyOf").field(searches).finish(),
+            Step::AllOf(searches) => f.debug_tuple("AllOf").field(searches).finish(),
+        }
+    }
 }
 
 impl<T: ClusterObject> Search<T> {
