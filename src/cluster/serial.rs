@@ -1,5 +1,8 @@
-//! The bytes of `payload` for serde, with the feature `serde`: as bytes where the format has them,
-//! else as a list of numbers. Secrets leave no copy behind in memory that they outgrew.
+//! For serde, with the feature `serde`: the bytes of `payload`, as bytes where the format has them,
+//! else as a list of numbers; and states of tasks, as their names where people read the format,
+//! else as their numbers, which stay when states come between.
+//!
+//! Secrets leave no copy behind in memory that they outgrew.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,6 +12,7 @@ use serde::ser::{Serialize, Serializer};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::payload::{Bytes, SecretBytes};
+use super::task_state::TaskState;
 
 /// Bytes reserved for a list whose length the format does not tell.
 const RESERVED: usize = 64;
@@ -77,4 +81,42 @@ fn push(bytes: &mut Vec<u8>, byte: u8) {
         *bytes = larger;
     }
     bytes.push(byte);
+}
+
+impl Serialize for TaskState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(&format_args!("{self:?}"))
+        } else {
+            serializer.serialize_u16(self.number())
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TaskState {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            return deserializer.deserialize_str(StateName);
+        }
+        let number = u16::deserialize(deserializer)?;
+        let unknown = || Error::custom(format_args!("no task is in a state {number}"));
+        Self::from_number(number).ok_or_else(unknown)
+    }
+}
+
+/// Takes the name of a state.
+struct StateName;
+
+impl Visitor<'_> for StateName {
+    type Value = TaskState;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a task's state")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<TaskState, E> {
+        let mut states = TaskState::ALL.into_iter();
+        let named = states.find(|state| format!("{state:?}") == name);
+        named.ok_or_else(|| E::custom(format_args!("no task is in a state {name}")))
+    }
 }

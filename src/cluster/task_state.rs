@@ -8,7 +8,6 @@ use std::fmt;
 /// States are ordered by their numbers, and an observed state only moves up. The numbers have
 /// gaps, for states to come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u16)]
 pub enum TaskState {
     /// Created; nothing is allocated.

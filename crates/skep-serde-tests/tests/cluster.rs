@@ -116,14 +116,25 @@ fn tasks() {
     });
     round_trips(&task);
     round_trips(&Task::new(id(8)));
-    for state in TaskState::ALL {
-        round_trips(&state);
-    }
     let generic = Runtime::Generic(GenericRuntime {
         kind: "wasm".into(),
         payload: Payload::default(),
     });
     round_trips(&generic);
+}
+
+/// Numbers stay as they are when states come between; names are for people.
+#[test]
+fn states_are_names_or_numbers() {
+    for state in TaskState::ALL {
+        round_trips(&state);
+        let number = postcard::to_stdvec(&state.number()).expect("a number");
+        assert_eq!(postcard::to_stdvec(&state), Ok(number));
+    }
+    let running = serde_json::to_string(&TaskState::Running).expect("a name");
+    assert_eq!(running, "\"Running\"");
+    assert!(serde_json::from_str::<TaskState>("\"running\"").is_err());
+    assert!(postcard::from_bytes::<TaskState>(&[1]).is_err());
 }
 
 #[test]
