@@ -221,6 +221,32 @@ fn what_leaves_is_seen_unless_only_the_last_image_is_asked() {
     assert_eq!(told::<Task>(&mut last), [enters, deleted]);
 }
 
+/// A task that failed just now, not one that had failed before.
+#[test]
+fn a_closure_sees_both_images() {
+    let store = filled();
+    let failed = Specifier::<Task>::new().id_prefix("a").node(Some(id("a1")));
+    let mut watcher = store.watch(failed.when_changed(|change| {
+        let failed =
+            |task: Option<&Task>| task.is_some_and(|it| it.status.state == TaskState::Failed);
+        failed(change.new()) && !failed(change.old())
+    }));
+    for (at, state) in [
+        ("a1", TaskState::Running),
+        ("a1", TaskState::Failed),
+        ("a1", TaskState::Failed),
+        ("a2", TaskState::Failed),
+    ] {
+        let observed =
+            store.update(|tx| tx.modify::<Task>(&id(at), |task| task.status.state = state));
+        observed.expect("it is there");
+    }
+    assert_eq!(
+        told::<Task>(&mut watcher),
+        [(Kind::Updated, "a1".to_owned())]
+    );
+}
+
 #[test]
 fn kinds_and_or() {
     let store = filled();

@@ -9,10 +9,10 @@ use std::time::SystemTime;
 
 use fixture::{filled, id, short};
 use skep::cluster::{
-    self, Annotations, Cluster, ClusterObject, Config, EncryptionKey, Extension, GenericRuntime,
-    JoinTokens, Membership, Network, Node, NodeDescription, NodeRole, Payload, Resource, RootCa,
-    Runtime, Secret, SecretBytes, Service, StateFalls, Task, TaskSpec, TaskState, TaskStatus,
-    Volume,
+    self, Annotations, Cluster, ClusterObject, Config, ContainerSpec, EncryptionKey, Extension,
+    GenericRuntime, JoinTokens, Membership, Network, Node, NodeDescription, NodeRole, Payload,
+    Resource, RootCa, Runtime, Secret, SecretBytes, Service, StateFalls, Task, TaskSpec, TaskState,
+    TaskStatus, Volume,
 };
 use skep::{
     CreateError, DeleteError, Duplicate, Id, ReplaceError, Snapshot, Store, UpdateError, keys,
@@ -350,6 +350,18 @@ fn shown(bytes: &SecretBytes) -> Vec<String> {
         ..RootCa::default()
     };
     let secret = Secret::named(id("a1"), "password", bytes.clone());
+    let container = ContainerSpec {
+        registry_login: bytes.clone(),
+        ..ContainerSpec::image("image")
+    };
+    let spec = TaskSpec {
+        runtime: Some(Runtime::Container(Box::new(container))),
+        ..TaskSpec::default()
+    };
+    let task = Task {
+        spec: spec.into(),
+        ..Task::new(id("a1"))
+    };
     let store = cluster::builder().build();
     assert_eq!(try_create(&store, secret.clone()), Ok(()));
     let view = store.read();
@@ -358,6 +370,7 @@ fn shown(bytes: &SecretBytes) -> Vec<String> {
         format!("{bytes:?} {bytes:#?}"),
         format!("{secret:?} {secret:#?}"),
         format!("{cluster:?} {cluster:#?}"),
+        format!("{task:?} {task:#?}"),
         format!("{entry:?}"),
         format!("{:?}", view.object::<Secret>(&id("a1"))),
     ]
@@ -374,7 +387,7 @@ fn debug_never_shows_a_secret() {
     }
     // What is shown depends on nothing but the length.
     let other = SecretBytes::from("0123456789abcdef");
-    let times = |shown: Vec<String>| shown.into_iter().take(3).collect::<Vec<_>>();
+    let times = |shown: Vec<String>| shown.into_iter().take(4).collect::<Vec<_>>();
     assert_eq!(times(shown(&SecretBytes::from(text))), times(shown(&other)));
 }
 

@@ -31,7 +31,8 @@ use crate::Id;
 use crate::fold_case;
 use crate::keys;
 
-/// What to look for in a table, said at run time. [`Search::new`](super::Search::new) makes it a
+/// What to look for in a table, said at run time. An exact value is found in the order of IDs, a
+/// beginning in the order of values, then of IDs. [`Search::new`](super::Search::new) makes it a
 /// search of a table, if the table can answer it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -57,7 +57,7 @@ impl<T: Object> Lookup<T> {
         Self(Arc::new(Queried {
             query,
             check,
-            route: |filter| filter,
+            route: None::<fn(TableFilter<T>) -> TableFilter<T>>,
         }))
     }
 
@@ -67,7 +67,7 @@ impl<T: Object> Lookup<T> {
         Self(Arc::new(Queried {
             query: keys::<T>().eq(key),
             check: move |object: &T| object.key() == wanted,
-            route: move |filter: TableFilter<T>| filter.key(&routed),
+            route: Some(move |filter: TableFilter<T>| filter.key(&routed)),
         }))
     }
 
@@ -80,7 +80,7 @@ impl<T: Object> Lookup<T> {
         Self(Arc::new(Queried {
             query: index.eq(value.clone()),
             check: move |object: &T| check(object, &wanted),
-            route: move |filter: TableFilter<T>| filter.value(index, value.clone()),
+            route: Some(move |filter: TableFilter<T>| filter.value(index, value.clone())),
         }))
     }
 
@@ -92,6 +92,11 @@ impl<T: Object> Lookup<T> {
 
     pub(super) fn find<'r>(&self, reads: &'r impl Reads) -> Results<'r, T> {
         reads.look_up(&*self.0)
+    }
+
+    /// Whether the store can tell by itself which changes may match.
+    pub(super) fn routes(&self) -> bool {
+        self.0.routes()
     }
 
     /// The filter, narrowed to changes that may match as far as the store can tell by itself.
@@ -106,6 +111,7 @@ pub trait AnyLookup<T>: Send + Sync {
     fn in_snapshot<'r>(&self, snapshot: &'r Snapshot) -> Results<'r, T>;
     fn in_transaction<'r>(&self, transaction: &'r Transaction<'_>) -> Results<'r, T>;
     fn matches(&self, object: &T) -> bool;
+    fn routes(&self) -> bool;
     fn route(&self, filter: TableFilter<T>) -> TableFilter<T>
     where
         T: Object;
@@ -114,7 +120,8 @@ pub trait AnyLookup<T>: Send + Sync {
 struct Queried<T, C, M, R> {
     query: Query<T, C>,
     check: M,
-    route: R,
+    /// Narrows a filter to what may match, without a closure.
+    route: Option<R>,
 }
 
 impl<T, C, M, R> AnyLookup<T> for Queried<T, C, M, R>
@@ -140,7 +147,14 @@ where
         (self.check)(object)
     }
 
+    fn routes(&self) -> bool {
+        self.route.is_some()
+    }
+
     fn route(&self, filter: TableFilter<T>) -> TableFilter<T> {
-        (self.route)(filter)
+        match &self.route {
+            Some(route) => route(filter),
+            None => filter,
+        }
     }
 }

@@ -109,10 +109,10 @@ impl<T: ClusterObject> Search<T> {
         }
     }
 
-    /// The lookup by an index that everything it finds is found by, too, if there is one.
+    /// A lookup that finds everything it finds, and that a store can check by itself.
     pub(super) fn route(&self) -> Option<&Lookup<T>> {
         match &self.0 {
-            Step::One(lookup) => Some(lookup),
+            Step::One(lookup) => lookup.routes().then_some(lookup),
             Step::AnyOf(_) => None,
             Step::AllOf(searches) => searches.iter().find_map(Self::route),
         }

@@ -51,10 +51,12 @@ pub struct Specifier<T: ClusterObject> {
     kinds: Vec<Kind>,
     searches: Vec<Search<T>>,
     checks: Vec<Check<T>>,
+    matchers: Vec<Matcher<T>>,
     images: Images,
 }
 
 type Check<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
+type Matcher<T> = Arc<dyn Fn(&Change<'_, T>) -> bool + Send + Sync>;
 
 /// Which images of an object are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +88,7 @@ impl<T: ClusterObject> Specifier<T> {
             kinds: Vec::new(),
             searches: Vec::new(),
             checks: Vec::new(),
+            matchers: Vec::new(),
             images: Images::BeforeOrAfter,
         }
     }
@@ -133,9 +136,19 @@ impl<T: ClusterObject> Specifier<T> {
         self
     }
 
-    /// What a closure accepts. It runs on the watcher's thread.
+    /// What a closure accepts of the object. It runs on the watcher's thread.
     pub fn when(mut self, check: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
         self.checks.push(Arc::new(check));
+        self
+    }
+
+    /// What a closure accepts of the change, with both images in hand: a state that was left, say.
+    /// It runs on the watcher's thread.
+    pub fn when_changed(
+        mut self,
+        matcher: impl Fn(&Change<'_, T>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.matchers.push(Arc::new(matcher));
         self
     }
 
@@ -200,6 +213,7 @@ impl<T: ClusterObject> From<Specifier<T>> for Filter {
             kinds,
             searches,
             checks,
+            matchers,
             images,
         } = specifier;
         let mut filter = kinds
@@ -208,6 +222,9 @@ impl<T: ClusterObject> From<Specifier<T>> for Filter {
         // One index value is for the store to check; values of several would be joined by or.
         if let Some(lookup) = searches.iter().find_map(Search::route) {
             filter = lookup.route(filter);
+        }
+        for matcher in matchers {
+            filter = filter.when(move |change| matcher(change));
         }
         if searches.is_empty() && checks.is_empty() {
             return filter.into();
