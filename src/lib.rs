@@ -1,8 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "cluster")]
+pub mod cluster;
 mod error;
 mod id;
 mod kernel;
+#[cfg(feature = "serde")]
+mod serial;
 mod shared;
 mod snapshot;
 mod store;

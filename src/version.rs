@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The number of a commit, and so of the state of the store that it made: dense, from 1;
 /// [`Version::ZERO`] is the empty store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Version(u64);
 
 impl Version {
@@ -47,6 +48,7 @@ impl fmt::Display for Version {
 
 /// What the store knows of an object beside the object itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Meta {
     /// The commit that wrote the object as it is.
@@ -69,6 +71,7 @@ impl Meta {
 
 /// A time of the system's clock in nanoseconds since 1970: one word in each stored version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Moment(u64);
 
 impl Moment {

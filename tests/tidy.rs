@@ -57,6 +57,34 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "error", "kernel", "shared", "snapshot", "sync", "table", "txn", "version", "watch",
         ],
     ),
+    ("serial", &["id"]),
+    // The public face alone, as a stranger's schema would be written.
+    (
+        "cluster",
+        &[
+            "Builder",
+            "ByIndex",
+            "Change",
+            "Condition",
+            "Filter",
+            "Id",
+            "Index",
+            "Indexes",
+            "Key",
+            "Kind",
+            "Object",
+            "Prefix",
+            "Query",
+            "Snapshot",
+            "Store",
+            "TableFilter",
+            "Transaction",
+            "Version",
+            "View",
+            "fold_case",
+            "keys",
+        ],
+    ),
 ];
 
 /// What one file may name that no other may.

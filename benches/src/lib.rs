@@ -4,6 +4,8 @@
 //! `cargo bench -p skep-benches --bench store -- --quick`; the comparison with peers is
 //! `crates/bench-compare`.
 
+pub mod cluster;
+
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,134 @@
+//! A synthetic cluster's tasks: about 730 bytes each, serialized. Two networks, a secret, an image
+//! with its digest, four environment texts, labels, a container, and an attachment with the
+//! network's copy. In memory the tasks of a service share its spec, and all share the network.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use skep::cluster::{
+    Annotations, ContainerSpec, ContainerStatus, Driver, IpamConfig, IpamOptions, Network,
+    NetworkAttachment, NetworkAttachmentConfig, Runtime, SecretReference, Task, TaskSpec,
+    TaskState,
+};
+use skep::{Id, Version};
+
+use crate::id;
+
+/// Nodes that tasks are on.
+pub const NODES: u64 = 1_000;
+/// Services that tasks are of.
+pub const SERVICES: u64 = 100;
+
+/// Apart from each other: the identities of nodes, services and so on are of different numbers.
+const NODE: u64 = 1 << 40;
+const SERVICE: u64 = 2 << 40;
+const NETWORK: u64 = 3 << 40;
+const SECRET: u64 = 4 << 40;
+
+/// The identity of a node.
+#[must_use]
+pub fn node_id(number: u64) -> Id {
+    id(NODE + number % NODES)
+}
+
+/// The identity of a service.
+#[must_use]
+pub fn service_id(number: u64) -> Id {
+    id(SERVICE + number % SERVICES)
+}
+
+/// What the tasks of a cluster share.
+#[derive(Debug)]
+pub struct Tasks {
+    networks: [Arc<Network>; 2],
+    services: Vec<(Arc<Annotations>, Arc<TaskSpec>)>,
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        let networks = [0, 1].map(|number| Arc::new(network(number)));
+        let ids = networks.each_ref().map(|network| network.id);
+        let service = |number| (Arc::new(annotations(number)), Arc::new(spec(number, ids)));
+        Self {
+            networks,
+            services: (0..SERVICES).map(service).collect(),
+        }
+    }
+}
+
+impl Tasks {
+    /// Task `number`: on node `number % NODES`, of service `number % SERVICES`, in the slot after
+    /// those of the tasks before it.
+    #[must_use]
+    pub fn task(&self, number: u64) -> Task {
+        let service = usize::try_from(number % SERVICES).unwrap_or(0);
+        let (annotations, spec) = &self.services[service];
+        let address = format!("10.0.{}.{}/24", number / 250 % 250, number % 250 + 2);
+        let attachment = NetworkAttachment {
+            addresses: vec![address],
+            ..NetworkAttachment::to(Arc::clone(&self.networks[0]))
+        };
+        let mut task = Task {
+            service_annotations: Arc::clone(annotations),
+            spec: Arc::clone(spec),
+            spec_version: Some(Version::new(1)),
+            service_id: Some(service_id(number)),
+            slot: number / SERVICES + 1,
+            node_id: Some(node_id(number)),
+            desired_state: TaskState::Running,
+            networks: vec![attachment],
+            ..Task::new(id(number))
+        };
+        task.status.state = TaskState::Running;
+        task.status.message = "started".into();
+        task.status.timestamp = Some(UNIX_EPOCH + Duration::from_secs(number));
+        task.status.container = Some(ContainerStatus {
+            container_id: format!("{:064x}", task.id.as_u128()),
+            pid: Some(4_711),
+            exit_code: None,
+        });
+        task
+    }
+}
+
+fn annotations(number: u64) -> Annotations {
+    Annotations::named(format!("service-{number}"))
+        .label("com.example.team", "storage")
+        .label("com.example.tier", "backend")
+}
+
+fn spec(number: u64, networks: [Id; 2]) -> TaskSpec {
+    let digest = format!("{:064x}", id(number).as_u128());
+    let image = format!("registry.example.com/team/service-{number}:1.0@sha256:{digest}");
+    let env = [
+        "LOG_LEVEL=info",
+        "REGION=eu-central-1",
+        "POOL_CONNECTIONS_MAX=32",
+        "DATABASE=postgres://database:5432/main",
+    ];
+    let container = ContainerSpec {
+        env: env.map(str::to_owned).to_vec(),
+        labels: annotations(number).labels,
+        secrets: vec![SecretReference::new(id(SECRET), "database-password")],
+        ..ContainerSpec::image(image)
+    };
+    TaskSpec {
+        runtime: Some(Runtime::Container(Box::new(container))),
+        networks: networks.map(NetworkAttachmentConfig::to).to_vec(),
+        ..TaskSpec::default()
+    }
+}
+
+fn network(number: u64) -> Network {
+    let mut network = Network::named(id(NETWORK + number), format!("overlay-{number}"));
+    network.driver_state = Some(Driver::named("overlay"));
+    network.ipam = Some(IpamOptions {
+        driver: Some(Driver::named("default")),
+        configs: vec![IpamConfig {
+            subnet: format!("10.{number}.0.0/16"),
+            gateway: format!("10.{number}.0.1"),
+            ..IpamConfig::default()
+        }],
+    });
+    network
+}

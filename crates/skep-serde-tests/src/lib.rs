@@ -1,0 +1,3 @@
+//! Nothing but tests: see the folder `tests`.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,44 @@
+//! Configs: bytes that tasks see among their files.
+
+use super::annotations::{Annotations, Driver};
+use super::object::named_table;
+use super::payload::Bytes;
+use crate::Id;
+
+/// A config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Config {
+    /// The key.
+    pub id: Id,
+    /// What it is. Its annotations name the config.
+    pub spec: ConfigSpec,
+}
+
+/// What a config is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ConfigSpec {
+    /// Name, labels and custom index entries.
+    pub annotations: Annotations,
+    /// The bytes.
+    pub data: Bytes,
+    /// What fills templates in the bytes, if something does.
+    pub templating: Option<Driver>,
+}
+
+named_table!(Config, "config", spec.annotations);
+
+impl Config {
+    /// A config with this name and these bytes.
+    pub fn named(id: Id, name: impl Into<String>, data: impl Into<Bytes>) -> Self {
+        Self {
+            id,
+            spec: ConfigSpec {
+                annotations: Annotations::named(name),
+                data: data.into(),
+                templating: None,
+            },
+        }
+    }
+}

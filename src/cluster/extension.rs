@@ -1,0 +1,30 @@
+//! Extensions: kinds of resources.
+
+use super::annotations::Annotations;
+use super::object::named_table;
+use crate::Id;
+
+/// An extension: its name is a kind of [`Resource`](super::Resource)s.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Extension {
+    /// The key.
+    pub id: Id,
+    /// Name, labels and custom index entries.
+    pub annotations: Annotations,
+    /// What such resources are, in words.
+    pub description: String,
+}
+
+named_table!(Extension, "extension", annotations);
+
+impl Extension {
+    /// An extension with this name.
+    pub fn named(id: Id, name: impl Into<String>) -> Self {
+        Self {
+            id,
+            annotations: Annotations::named(name),
+            description: String::new(),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! One lookup of a table: the query that finds objects, and the check that tells one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::reads::{Reads, Results};
+use crate::Condition;
+use crate::Index;
+use crate::Key;
+use crate::Object;
+use crate::Query;
+use crate::Snapshot;
+use crate::TableFilter;
+use crate::Transaction;
+use crate::View;
+use crate::fold_case;
+use crate::keys;
+
+/// A lookup of a table, whatever index it goes by. Cloning shares it.
+pub struct Lookup<T>(Arc<dyn AnyLookup<T>>);
+
+impl<T> Clone for Lookup<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Object> fmt::Debug for Lookup<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lookup")
+            .field("table", &T::TABLE)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Object> Lookup<T> {
+    /// Of objects with an index value; `check` tells whether an object has it.
+    pub fn exact<V: Key>(index: Index<T, V>, value: V, check: fn(&T, &V) -> bool) -> Self {
+        Self::routed(index, value, check)
+    }
+
+    /// Of objects with a text, whatever its case, by an index that is [normalized](fold_case);
+    /// `text` gives an object's.
+    pub fn folded(index: Index<T, String>, value: &str, text: fn(&T) -> Option<&str>) -> Self {
+        let value = fold_case(value.to_owned());
+        Self::routed(index, value, move |object, value| {
+            text(object).is_some_and(|text| fold_case(text.to_owned()) == *value)
+        })
+    }
+
+    /// Of what a query finds, if its order and its limit are left alone; `check` tells whether it
+    /// finds an object.
+    pub fn of<C>(query: Query<T, C>, check: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self
+    where
+        C: Condition<T> + Send + Sync + 'static,
+    {
+        Self(Arc::new(Queried {
+            query,
+            check,
+            route: None::<fn(TableFilter<T>) -> TableFilter<T>>,
+        }))
+    }
+
+    /// Of the object with a key.
+    pub fn keyed(key: T::Key) -> Self {
+        let (wanted, routed) = (key.clone(), key.clone());
+        Self(Arc::new(Queried {
+            query: keys::<T>().eq(key),
+            check: move |object: &T| object.key() == wanted,
+            route: Some(move |filter: TableFilter<T>| filter.key(&routed)),
+        }))
+    }
+
+    pub(super) fn routed<V: Key>(
+        index: Index<T, V>,
+        value: V,
+        check: impl Fn(&T, &V) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let wanted = value.clone();
+        Self(Arc::new(Queried {
+            query: index.eq(value.clone()),
+            check: move |object: &T| check(object, &wanted),
+            route: Some(move |filter: TableFilter<T>| filter.value(index, value.clone())),
+        }))
+    }
+
+    /// Whether it finds an object.
+    #[must_use]
+    pub fn matches(&self, object: &T) -> bool {
+        self.0.matches(object)
+    }
+
+    pub(super) fn find<'r>(&self, reads: &'r impl Reads) -> Results<'r, T> {
+        reads.look_up(&*self.0)
+    }
+
+    /// Whether the store can tell by itself which changes may match.
+    pub(super) fn routes(&self) -> bool {
+        self.0.routes()
+    }
+
+    /// The filter, narrowed to changes that may match as far as the store can tell by itself.
+    pub(super) fn route(&self, filter: TableFilter<T>) -> TableFilter<T> {
+        self.0.route(filter)
+    }
+}
+
+/// A lookup whose query's type the caller does not know.
+pub trait AnyLookup<T>: Send + Sync {
+    fn in_view<'r>(&self, view: &'r View<'_>) -> Results<'r, T>;
+    fn in_snapshot<'r>(&self, snapshot: &'r Snapshot) -> Results<'r, T>;
+    fn in_transaction<'r>(&self, transaction: &'r Transaction<'_>) -> Results<'r, T>;
+    fn matches(&self, object: &T) -> bool;
+    fn routes(&self) -> bool;
+    fn route(&self, filter: TableFilter<T>) -> TableFilter<T>
+    where
+        T: Object;
+}
+
+struct Queried<T, C, M, R> {
+    query: Query<T, C>,
+    check: M,
+    /// Narrows a filter to what may match, without a closure.
+    route: Option<R>,
+}
+
+impl<T, C, M, R> AnyLookup<T> for Queried<T, C, M, R>
+where
+    T: Object,
+    C: Condition<T> + Send + Sync + 'static,
+    M: Fn(&T) -> bool + Send + Sync,
+    R: Fn(TableFilter<T>) -> TableFilter<T> + Send + Sync,
+{
+    fn in_view<'r>(&self, view: &'r View<'_>) -> Results<'r, T> {
+        Results::new(view.find(self.query.clone()))
+    }
+
+    fn in_snapshot<'r>(&self, snapshot: &'r Snapshot) -> Results<'r, T> {
+        Results::new(snapshot.find(self.query.clone()))
+    }
+
+    fn in_transaction<'r>(&self, transaction: &'r Transaction<'_>) -> Results<'r, T> {
+        Results::new(transaction.find(self.query.clone()))
+    }
+
+    fn matches(&self, object: &T) -> bool {
+        (self.check)(object)
+    }
+
+    fn routes(&self) -> bool {
+        self.route.is_some()
+    }
+
+    fn route(&self, filter: TableFilter<T>) -> TableFilter<T> {
+        match &self.route {
+            Some(route) => route(filter),
+            None => filter,
+        }
+    }
+}

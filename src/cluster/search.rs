@@ -1,0 +1,131 @@
+//! A search: a finder that a table can answer.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use super::finder::{Finder, InvalidFind};
+use super::lookup::Lookup;
+use super::object::ClusterObject;
+use super::reads::{Reads, Results};
+use crate::Id;
+
+/// What to look for in the table of `T`. Cloning shares it.
+///
+/// ```
+/// use skep::Id;
+/// use skep::cluster::{self, Finder, Node, Search};
+///
+/// let store = cluster::builder().build();
+/// store.update(|tx| tx.create(Node::named(Id::random(), "East-1")))?;
+/// let search = Search::<Node>::new(&Finder::NamePrefix("east".into()))?;
+/// assert_eq!(search.find(&store.read()).count(), 1);
+/// let slot = Finder::Slot { service: Id::random(), slot: 1 };
+/// assert!(Search::<Node>::new(&slot).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Search<T: ClusterObject>(Step<T>);
+
+#[derive(Clone)]
+enum Step<T: ClusterObject> {
+    One(Lookup<T>),
+    AnyOf(Vec<Search<T>>),
+    AllOf(Vec<Search<T>>),
+}
+
+impl<T: ClusterObject> fmt::Debug for Search<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Step::One(lookup) => lookup.fmt(f),
+            Step::AnyOf(searches) => f.debug_tuple("AnyOf").field(searches).finish(),
+            Step::AllOf(searches) => f.debug_tuple("AllOf").field(searches).finish(),
+        }
+    }
+}
+
+impl<T: ClusterObject> Search<T> {
+    /// The finder as a search of the table of `T`.
+    ///
+    /// # Errors
+    /// [`InvalidFind`] if the table cannot answer it, or one of the finders in it.
+    pub fn new(finder: &Finder) -> Result<Self, InvalidFind> {
+        let each = |finders: &[Finder]| {
+            let searches = finders.iter().map(Self::new);
+            searches.collect::<Result<Vec<_>, _>>()
+        };
+        let step = match finder {
+            Finder::AnyOf(finders) => Step::AnyOf(each(finders)?),
+            Finder::AllOf(finders) if finders.is_empty() => return Self::new(&Finder::All),
+            Finder::AllOf(finders) => Step::AllOf(each(finders)?),
+            finder => Step::One(finder.lookup().ok_or(InvalidFind {
+                table: T::TABLE,
+                finder: finder.label(),
+            })?),
+        };
+        Ok(Self(step))
+    }
+
+    /// One lookup.
+    #[must_use]
+    pub fn of(lookup: Lookup<T>) -> Self {
+        Self(Step::One(lookup))
+    }
+
+    /// What it finds, lazily.
+    ///
+    /// One lookup costs what its query costs, and a box. [`Finder::AnyOf`] also remembers the IDs
+    /// that it gave. [`Finder::AllOf`] walks what the first of its finders finds and checks each
+    /// object by the others: put the narrowest first. In a transaction the ranges that are walked
+    /// are tracked, whole, whatever is checked in them.
+    pub fn find<'r>(&self, reads: &'r impl Reads) -> Results<'r, T> {
+        match &self.0 {
+            Step::One(lookup) => lookup.find(reads),
+            Step::AnyOf(searches) => {
+                let found: Vec<_> = searches.iter().map(|search| search.find(reads)).collect();
+                let mut seen: HashSet<Id> = HashSet::new();
+                let found = found.into_iter().flatten();
+                Results::new(found.filter(move |object| seen.insert(object.key())))
+            }
+            Step::AllOf(searches) => {
+                let mut others = searches.iter();
+                let found = others.next().map(|first| first.find(reads));
+                let others: Vec<Self> = others.cloned().collect();
+                let found = found.into_iter().flatten();
+                Results::new(found.filter(move |object| {
+                    let mut others = others.iter();
+                    others.all(|other| other.matches(object))
+                }))
+            }
+        }
+    }
+
+    /// Whether it finds an object.
+    #[must_use]
+    pub fn matches(&self, object: &T) -> bool {
+        match &self.0 {
+            Step::One(lookup) => lookup.matches(object),
+            Step::AnyOf(searches) => searches.iter().any(|search| search.matches(object)),
+            Step::AllOf(searches) => searches.iter().all(|search| search.matches(object)),
+        }
+    }
+
+    /// A lookup that finds everything it finds, and that a store can check by itself.
+    pub(super) fn route(&self) -> Option<&Lookup<T>> {
+        match &self.0 {
+            Step::One(lookup) => lookup.routes().then_some(lookup),
+            Step::AnyOf(_) => None,
+            Step::AllOf(searches) => searches.iter().find_map(Self::route),
+        }
+    }
+}
+
+/// What a finder finds in the table of `T`, lazily: see [`Search::find`].
+///
+/// # Errors
+/// [`InvalidFind`] if the table cannot answer the finder.
+pub fn find<'r, T: ClusterObject>(
+    reads: &'r impl Reads,
+    finder: &Finder,
+) -> Result<Results<'r, T>, InvalidFind> {
+    Ok(Search::new(finder)?.find(reads))
+}

@@ -1,0 +1,367 @@
+//! Specifiers: which changes of a table a watcher gives.
+//!
+//! A specifier is a [`Filter`] in the making. Its conditions must all hold, of one image of the
+//! object: as it was before the commit, or as it is after it. So an object that comes to meet them
+//! is seen, and one that ceases to. With [`Specifier::as_it_is`] only the object as it is counts,
+//! or as it was last if it is deleted. Specifiers are joined by or.
+//!
+//! ```
+//! use skep::Id;
+//! use skep::cluster::{self, Specifier, Task, TaskState};
+//!
+//! let store = cluster::builder().build();
+//! let node = Id::random();
+//! // What an agent is told of: its tasks, coming, changing and going.
+//! let mut agent = store.watch(Specifier::<Task>::new().node(Some(node)));
+//! // What a reaper is told of: tasks that came to be dead.
+//! let mut reaper = store.watch(
+//!     Specifier::<Task>::new()
+//!         .created()
+//!         .updated()
+//!         .as_it_is()
+//!         .state_above(TaskState::Running),
+//! );
+//! store.update(|tx| tx.create(Task { node_id: Some(node), ..Task::new(Id::random()) }))?;
+//! assert!(agent.try_recv()?.is_some());
+//! assert!(reaper.try_recv()?.is_none());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::finder::{Finder, InvalidFind};
+use super::lookup::Lookup;
+use super::node::{Membership, Node, NodeRole, NodeState};
+use super::object::ClusterObject;
+use super::resource::Resource;
+use super::search::Search;
+use super::service::Service;
+use super::task::Task;
+use super::task_state::TaskState;
+use super::volume::Volume;
+use crate::Change;
+use crate::Filter;
+use crate::Id;
+use crate::Kind;
+
+/// Which changes of objects `T` a watcher gives: all of them, until narrowed.
+#[must_use = "a specifier does nothing until a watcher is made of it"]
+pub struct Specifier<T: ClusterObject> {
+    kinds: Vec<Kind>,
+    searches: Vec<Search<T>>,
+    checks: Vec<Check<T>>,
+    matchers: Vec<Matcher<T>>,
+    images: Images,
+}
+
+type Check<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
+type Matcher<T> = Arc<dyn Fn(&Change<'_, T>) -> bool + Send + Sync>;
+
+/// Which images of an object are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Images {
+    BeforeOrAfter,
+    Last,
+}
+
+impl<T: ClusterObject> fmt::Debug for Specifier<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Specifier")
+            .field("table", &T::TABLE)
+            .field("kinds", &self.kinds)
+            .field("images", &self.images)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: ClusterObject> Default for Specifier<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: ClusterObject> Specifier<T> {
+    /// All changes of the table.
+    pub fn new() -> Self {
+        Self {
+            kinds: Vec::new(),
+            searches: Vec::new(),
+            checks: Vec::new(),
+            matchers: Vec::new(),
+            images: Images::BeforeOrAfter,
+        }
+    }
+
+    /// Creations (and other kinds, if named).
+    pub fn created(self) -> Self {
+        self.kind(Kind::Created)
+    }
+
+    /// Updates (and other kinds, if named).
+    pub fn updated(self) -> Self {
+        self.kind(Kind::Updated)
+    }
+
+    /// Deletions (and other kinds, if named).
+    pub fn deleted(self) -> Self {
+        self.kind(Kind::Deleted)
+    }
+
+    /// Changes of a kind (and other kinds, if named).
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kinds.push(kind);
+        self
+    }
+
+    /// Asks only the object as it is, or as it was last if it is deleted: what leaves is not seen.
+    pub fn as_it_is(self) -> Self {
+        Self {
+            images: Images::Last,
+            ..self
+        }
+    }
+
+    /// What a finder would find.
+    ///
+    /// # Errors
+    /// [`InvalidFind`] if the table cannot answer it.
+    pub fn finder(self, finder: &Finder) -> Result<Self, InvalidFind> {
+        Ok(self.search(Search::new(finder)?))
+    }
+
+    /// What a search would find.
+    pub fn search(mut self, search: Search<T>) -> Self {
+        self.searches.push(search);
+        self
+    }
+
+    /// What a closure accepts of the object. It runs on the watcher's thread.
+    pub fn when(mut self, check: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
+        self.checks.push(Arc::new(check));
+        self
+    }
+
+    /// What a closure accepts of the change, with both images in hand: a state that was left, say.
+    /// It runs on the watcher's thread.
+    pub fn when_changed(
+        mut self,
+        matcher: impl Fn(&Change<'_, T>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.matchers.push(Arc::new(matcher));
+        self
+    }
+
+    /// The object with an ID.
+    pub fn id(self, id: Id) -> Self {
+        self.search(Search::of(Lookup::keyed(id)))
+    }
+
+    /// Objects whose ID begins so.
+    pub fn id_prefix(self, prefix: impl Into<String>) -> Self {
+        self.answered(&Finder::IdPrefix(prefix.into()))
+    }
+
+    /// Objects with a name, whatever the case.
+    pub fn name(self, name: impl Into<String>) -> Self {
+        self.answered(&Finder::Name(name.into()))
+    }
+
+    /// Objects whose name begins so, whatever the case.
+    pub fn name_prefix(self, prefix: impl Into<String>) -> Self {
+        self.answered(&Finder::NamePrefix(prefix.into()))
+    }
+
+    /// Objects with a custom index entry.
+    pub fn custom(self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        let (key, value) = (key.into(), value.into());
+        self.answered(&Finder::Custom { key, value })
+    }
+
+    /// Objects with a custom index entry whose value begins so.
+    pub fn custom_prefix(self, key: impl Into<String>, prefix: impl Into<String>) -> Self {
+        let (key, prefix) = (key.into(), prefix.into());
+        self.answered(&Finder::CustomPrefix { key, prefix })
+    }
+
+    /// Objects with a label.
+    pub fn label(self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        let (key, value) = (key.into(), value.into());
+        self.when(move |object| object.annotations().labels.get(&key) == Some(&value))
+    }
+
+    /// Objects with a label of that name, whatever it says.
+    pub fn labelled(self, key: impl Into<String>) -> Self {
+        let key = key.into();
+        self.when(move |object| object.annotations().labels.contains_key(&key))
+    }
+
+    /// What this or `other` gives; each change once.
+    pub fn or(self, other: impl Into<Filter>) -> Filter {
+        Filter::from(self).or(other)
+    }
+
+    /// A condition that the table answers: its methods below name no other.
+    fn answered(self, finder: &Finder) -> Self {
+        self.finder(finder).expect("a finder of the table's own")
+    }
+}
+
+impl<T: ClusterObject> From<Specifier<T>> for Filter {
+    fn from(specifier: Specifier<T>) -> Self {
+        let Specifier {
+            kinds,
+            searches,
+            checks,
+            matchers,
+            images,
+        } = specifier;
+        let mut filter = kinds
+            .into_iter()
+            .fold(Self::of::<T>(), |filter, kind| filter.kind(kind));
+        // One index value is for the store to check; values of several would be joined by or.
+        if let Some(lookup) = searches.iter().find_map(Search::route) {
+            filter = lookup.route(filter);
+        }
+        for matcher in matchers {
+            filter = filter.when(move |change| matcher(change));
+        }
+        if searches.is_empty() && checks.is_empty() {
+            return filter.into();
+        }
+        let meets = move |object: &T| {
+            searches.iter().all(|search| search.matches(object))
+                && checks.iter().all(|check| check(object))
+        };
+        let matcher = move |change: &Change<'_, T>| match images {
+            Images::BeforeOrAfter => {
+                change.new().is_some_and(&meets) || change.old().is_some_and(&meets)
+            }
+            Images::Last => change.new().or(change.old()).is_some_and(&meets),
+        };
+        filter.when(matcher).into()
+    }
+}
+
+impl Specifier<Task> {
+    /// Tasks of a node, or of none yet.
+    pub fn node(self, node: Option<Id>) -> Self {
+        self.answered(&Finder::Node(node))
+    }
+
+    /// Tasks of a service, or of none.
+    pub fn service(self, service: Option<Id>) -> Self {
+        self.answered(&Finder::Service(service))
+    }
+
+    /// Tasks in a slot.
+    pub fn slot(self, service: Id, slot: u64) -> Self {
+        self.answered(&Finder::Slot { service, slot })
+    }
+
+    /// Tasks by how far they are to come.
+    pub fn desired_state(self, state: TaskState) -> Self {
+        self.answered(&Finder::DesiredState(state))
+    }
+
+    /// Tasks by how far they have come.
+    pub fn state(self, state: TaskState) -> Self {
+        self.answered(&Finder::TaskState(state))
+    }
+
+    /// Tasks that have come farther than a state.
+    pub fn state_above(self, state: TaskState) -> Self {
+        self.when(move |task| task.status.state > state)
+    }
+
+    /// Tasks by what runs.
+    pub fn runtime(self, kind: impl Into<String>) -> Self {
+        self.answered(&Finder::Runtime(kind.into()))
+    }
+
+    /// Tasks that name a network.
+    pub fn network(self, network: Id) -> Self {
+        self.answered(&Finder::ReferencedNetwork(network))
+    }
+
+    /// Tasks that name a secret.
+    pub fn secret(self, secret: Id) -> Self {
+        self.answered(&Finder::ReferencedSecret(secret))
+    }
+
+    /// Tasks that name a config.
+    pub fn config(self, config: Id) -> Self {
+        self.answered(&Finder::ReferencedConfig(config))
+    }
+
+    /// Tasks that got a volume.
+    pub fn volume(self, volume: Id) -> Self {
+        self.answered(&Finder::VolumeAttachment(volume))
+    }
+}
+
+impl Specifier<Service> {
+    /// Services by what their tasks run.
+    pub fn runtime(self, kind: impl Into<String>) -> Self {
+        self.answered(&Finder::Runtime(kind.into()))
+    }
+
+    /// Services that name a network.
+    pub fn network(self, network: Id) -> Self {
+        self.answered(&Finder::ReferencedNetwork(network))
+    }
+
+    /// Services that name a secret.
+    pub fn secret(self, secret: Id) -> Self {
+        self.answered(&Finder::ReferencedSecret(secret))
+    }
+
+    /// Services that name a config.
+    pub fn config(self, config: Id) -> Self {
+        self.answered(&Finder::ReferencedConfig(config))
+    }
+}
+
+impl Specifier<Node> {
+    /// Nodes by what they are.
+    pub fn role(self, role: NodeRole) -> Self {
+        self.answered(&Finder::Role(role))
+    }
+
+    /// Nodes by whether they are let in.
+    pub fn membership(self, membership: Membership) -> Self {
+        self.answered(&Finder::Membership(membership))
+    }
+
+    /// Nodes by whether they are there.
+    pub fn state(self, state: NodeState) -> Self {
+        self.when(move |node| node.status.state == state)
+    }
+}
+
+impl Specifier<Resource> {
+    /// Resources of a kind, whatever the case.
+    pub fn resource_kind(self, kind: impl Into<String>) -> Self {
+        self.answered(&Finder::Kind(kind.into()))
+    }
+}
+
+impl Specifier<Volume> {
+    /// Volumes of a group.
+    pub fn group(self, group: impl Into<String>) -> Self {
+        self.answered(&Finder::VolumeGroup(group.into()))
+    }
+
+    /// Volumes of a driver.
+    pub fn driver(self, name: impl Into<String>) -> Self {
+        self.answered(&Finder::Driver(name.into()))
+    }
+
+    /// Volumes that a node has, or that are on their way to it or back.
+    pub fn published_on(self, node: Id) -> Self {
+        self.when(move |volume| {
+            let mut published = volume.publish_status.iter();
+            published.any(|status| status.node_id == node)
+        })
+    }
+}

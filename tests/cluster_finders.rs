@@ -1,0 +1,322 @@
+//! Finders: which table answers which, that queries and checks agree, order and duplicates.
+
+#[path = "common/cluster.rs"]
+mod fixture;
+
+use fixture::{create, filled, found, id};
+use skep::cluster::{
+    self, Annotations, Cluster, ClusterObject, Config, Extension, Finder, InvalidFind, Membership,
+    Network, Node, NodeRole, Reads, Resource, Search, Secret, Service, Task, TaskState, Volume,
+};
+use skep::{Id, Object, Store, keys};
+
+use Finder::{AllOf, AnyOf, Custom, CustomPrefix, IdPrefix, Name, NamePrefix};
+
+/// Finders that every table answers.
+const COMMON: [&str; 8] = [
+    "All",
+    "IdPrefix",
+    "Name",
+    "NamePrefix",
+    "Custom",
+    "CustomPrefix",
+    "AnyOf",
+    "AllOf",
+];
+
+/// A finder of each sort, and some that find more or less.
+fn finders() -> Vec<Finder> {
+    let custom = |key: &str, value: &str| Custom {
+        key: key.into(),
+        value: value.into(),
+    };
+    let custom_prefix = |key: &str, prefix: &str| CustomPrefix {
+        key: key.into(),
+        prefix: prefix.into(),
+    };
+    let slot = |slot| Finder::Slot {
+        service: id("a1"),
+        slot,
+    };
+    vec![
+        Finder::All,
+        IdPrefix("a".into()),
+        IdPrefix("b1".into()),
+        IdPrefix("A".into()),
+        IdPrefix(String::new()),
+        Name("NAME1".into()),
+        Name("name2".into()),
+        Name("name".into()),
+        NamePrefix("Name".into()),
+        NamePrefix("name3".into()),
+        NamePrefix(String::new()),
+        custom("rack", "east-1"),
+        custom("rack", "EAST-1"),
+        custom_prefix("rack", "east"),
+        custom_prefix("rac", ""),
+        Finder::Runtime("Container".into()),
+        Finder::Runtime("attachment".into()),
+        Finder::ReferencedNetwork(id("a1")),
+        Finder::ReferencedNetwork(id("a2")),
+        Finder::ReferencedSecret(id("a1")),
+        Finder::ReferencedSecret(id("a2")),
+        Finder::ReferencedConfig(id("a1")),
+        Finder::ReferencedConfig(id("a2")),
+        Finder::Service(Some(id("a1"))),
+        Finder::Service(None),
+        Finder::Node(Some(id("a1"))),
+        Finder::Node(None),
+        slot(2),
+        slot(0),
+        Finder::DesiredState(TaskState::Shutdown),
+        Finder::TaskState(TaskState::New),
+        Finder::VolumeAttachment(id("a1")),
+        Finder::Role(NodeRole::Worker),
+        Finder::Membership(Membership::Pending),
+        Finder::Kind("NAME2".into()),
+        Finder::VolumeGroup("fast".into()),
+        Finder::VolumeGroup(String::new()),
+        Finder::Driver("test".into()),
+        AnyOf(vec![Name("name1".into()), IdPrefix("a".into())]),
+        AllOf(vec![IdPrefix("a".into()), NamePrefix("name".into())]),
+    ]
+}
+
+/// The store of the fixture, with custom entries of three nodes, three tasks and three secrets.
+fn store() -> Store {
+    let store = filled();
+    let entries = [("a1", "east-1"), ("a2", "east-2"), ("a3", "west")];
+    let written = store.update(|tx| {
+        for (at, value) in entries {
+            tx.modify::<Node>(&id(at), |node| add(&mut node.spec.annotations, value))?;
+            tx.modify::<Task>(&id(at), |task| add(&mut task.annotations, value))?;
+            tx.modify::<Secret>(&id(at), |secret| add(&mut secret.spec.annotations, value))?;
+        }
+        Ok::<_, skep::ReplaceError>(())
+    });
+    written.expect("they are there");
+    store
+}
+
+fn add(annotations: &mut Annotations, value: &str) {
+    *annotations = std::mem::take(annotations).index("rack", value);
+}
+
+/// Asserts that a table answers the finders that it is to answer and no others, and that what it
+/// finds is what meets the check.
+fn answers<T: ClusterObject>(own: &[&str]) {
+    let store = store();
+    let (view, snapshot) = (store.read(), store.snapshot());
+    for finder in finders() {
+        let label = finder.label();
+        let search = Search::<T>::new(&finder);
+        if !COMMON.contains(&label) && !own.contains(&label) {
+            let table = T::TABLE;
+            let refused = InvalidFind {
+                table,
+                finder: label,
+            };
+            assert_eq!(search.expect_err("no such index"), refused);
+            let nested = AnyOf(vec![Finder::All, AllOf(vec![finder])]);
+            assert_eq!(found::<T>(&view, &nested), Err(refused));
+            continue;
+        }
+        let search = search.unwrap_or_else(|error| panic!("{error}"));
+        let mut expected: Vec<Id> = view
+            .find(keys::<T>().all())
+            .filter(|object| search.matches(object))
+            .map(Object::key)
+            .collect();
+        expected.sort();
+        let context = format!("{} {finder:?}", T::TABLE);
+        assert_eq!(sorted(&search, &view), expected, "{context}");
+        assert_eq!(sorted(&search, &snapshot), expected, "{context}");
+        let in_transaction = store.update(|tx| Ok::<_, ()>(sorted(&search, tx)));
+        assert_eq!(in_transaction, Ok(expected), "{context}");
+    }
+}
+
+fn sorted<T: ClusterObject>(search: &Search<T>, reads: &impl Reads) -> Vec<Id> {
+    let mut found: Vec<Id> = search.find(reads).map(Object::key).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn each_table_answers_its_finders_and_no_others() {
+    answers::<Cluster>(&[]);
+    answers::<Config>(&[]);
+    answers::<Extension>(&[]);
+    answers::<Network>(&[]);
+    answers::<Secret>(&[]);
+    answers::<Resource>(&["Kind"]);
+    answers::<Volume>(&["VolumeGroup", "Driver"]);
+    answers::<Node>(&["Role", "Membership"]);
+    answers::<Service>(&[
+        "Runtime",
+        "ReferencedNetwork",
+        "ReferencedSecret",
+        "ReferencedConfig",
+    ]);
+    answers::<Task>(&[
+        "Runtime",
+        "ReferencedNetwork",
+        "ReferencedSecret",
+        "ReferencedConfig",
+        "Service",
+        "Node",
+        "Slot",
+        "DesiredState",
+        "TaskState",
+        "VolumeAttachment",
+    ]);
+}
+
+/// What [`finders`] leaves out would not be checked above.
+#[test]
+fn the_finders_are_of_every_sort() {
+    let mut labels: Vec<_> = finders().iter().map(Finder::label).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    assert_eq!(labels.len(), 23);
+}
+
+#[test]
+fn finders_find_what_they_say() {
+    let store = store();
+    let view = store.read();
+    let tasks = |finder| found::<Task>(&view, &finder).expect("a task's");
+    assert_eq!(tasks(Finder::Node(Some(id("a1")))), ["a1"]);
+    assert_eq!(tasks(Finder::Node(None)), ["a2", "a3", "b1"]);
+    assert_eq!(tasks(Finder::Service(Some(id("a1")))), ["a2"]);
+    let slot = |slot| Finder::Slot {
+        service: id("a1"),
+        slot,
+    };
+    assert_eq!(tasks(slot(2)), ["a2"]);
+    assert_eq!(tasks(slot(1)), Vec::<String>::new());
+    assert_eq!(tasks(Finder::DesiredState(TaskState::Shutdown)), ["a3"]);
+    assert_eq!(tasks(Finder::TaskState(TaskState::Running)), ["a3"]);
+    assert_eq!(tasks(Finder::ReferencedSecret(id("a2"))), ["b1"]);
+    assert_eq!(tasks(Finder::ReferencedConfig(id("a2"))), ["b1"]);
+    assert_eq!(tasks(Finder::VolumeAttachment(id("a1"))), ["b1"]);
+    assert_eq!(tasks(Finder::Runtime("CONTAINER".into())), ["b1"]);
+    let services = |finder| found::<Service>(&view, &finder).expect("a service's");
+    assert_eq!(services(Finder::ReferencedSecret(id("a1"))), ["a3"]);
+    // The task spec's networks take the place of the service's own.
+    assert_eq!(services(Finder::ReferencedNetwork(id("a1"))), ["a2"]);
+    assert_eq!(services(Finder::ReferencedNetwork(id("a2"))), ["a3"]);
+    let kind = Finder::Kind("Name2".into());
+    assert_eq!(found::<Resource>(&view, &kind), Ok(vec!["a2".into()]));
+    let group = Finder::VolumeGroup("fast".into());
+    assert_eq!(
+        found::<Volume>(&view, &group),
+        Ok(vec!["a1".into(), "a2".into()])
+    );
+}
+
+#[test]
+fn any_of_gives_each_object_once_in_the_order_of_its_branches() {
+    let store = filled();
+    let view = store.read();
+    let nodes = |finders: Vec<Finder>| found::<Node>(&view, &AnyOf(finders)).expect("a node's");
+    let name = |name: &str| Name(name.into());
+    let prefix = |prefix: &str| IdPrefix(prefix.into());
+    assert_eq!(nodes(vec![]), Vec::<String>::new());
+    assert_eq!(nodes(vec![name("name1")]), ["a1"]);
+    assert_eq!(nodes(vec![name("name1"), name("name1")]), ["a1"]);
+    assert_eq!(
+        nodes(vec![name("name2"), name("name1")]),
+        ["a2", "a3", "a1"]
+    );
+    assert_eq!(nodes(vec![name("name1"), prefix("a1")]), ["a1"]);
+    assert_eq!(nodes(vec![name("name1"), prefix("c")]), ["a1"]);
+    assert_eq!(nodes(vec![prefix("a3"), prefix("a2")]), ["a3", "a2"]);
+    assert_eq!(nodes(vec![prefix("a3"), prefix("a")]), ["a3", "a1", "a2"]);
+    let nested = AnyOf(vec![prefix("b"), name("name1")]);
+    assert_eq!(nodes(vec![nested, prefix("a1")]), ["b1", "a1"]);
+}
+
+#[test]
+fn all_of_keeps_what_each_finds_in_the_order_of_the_first() {
+    let store = filled();
+    let view = store.read();
+    let nodes = |finders: Vec<Finder>| found::<Node>(&view, &AllOf(finders)).expect("a node's");
+    let accepted = || Finder::Membership(Membership::Accepted);
+    assert_eq!(nodes(vec![]), ["a1", "a2", "a3", "b1"]);
+    assert_eq!(nodes(vec![accepted(), IdPrefix("a".into())]), ["a2", "a3"]);
+    let reversed = AnyOf(vec![IdPrefix("b".into()), IdPrefix("a".into())]);
+    assert_eq!(nodes(vec![reversed, accepted()]), ["b1", "a2", "a3"]);
+    let other = Name("other1".into());
+    assert_eq!(nodes(vec![accepted(), AllOf(vec![other])]), ["b1"]);
+}
+
+#[test]
+fn a_prefix_gives_an_object_with_several_values_once_in_the_order_of_values() {
+    let store = cluster::builder().build();
+    let node = |at: &str, values: [&str; 2]| {
+        let mut node = Node::new(id(at));
+        values
+            .iter()
+            .for_each(|value| add(&mut node.spec.annotations, value));
+        node
+    };
+    create(
+        &store,
+        vec![
+            node("a1", ["x3", "x2"]),
+            node("a2", ["x1", "x4"]),
+            node("a3", ["x2", "y"]),
+        ],
+    );
+    let prefix = CustomPrefix {
+        key: "rack".into(),
+        prefix: "x".into(),
+    };
+    let found = found::<Node>(&store.read(), &prefix);
+    assert_eq!(found, Ok(vec!["a2".into(), "a1".into(), "a3".into()]));
+}
+
+#[test]
+fn custom_keys_and_values_do_not_run_into_each_other() {
+    let store = cluster::builder().build();
+    let entries = [
+        ("a1", "k", "v|x"),
+        ("a2", "k|v", "x"),
+        ("a3", "k", "\u{10ffff}"),
+        ("a4", "k\0", ""),
+        ("a5", "k", ""),
+    ];
+    let node = |(at, key, value): &(&str, &str, &str)| {
+        let mut node = Node::new(id(at));
+        node.spec.annotations = Annotations::default().index(*key, *value);
+        node
+    };
+    create(&store, entries.iter().map(node).collect());
+    let view = store.read();
+    for (at, key, value) in entries {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        let exact = found::<Node>(&view, &Custom { key, value });
+        assert_eq!(exact, Ok(vec![at.to_owned()]));
+    }
+    let beginning = |key: &str, prefix: &str| {
+        let (key, prefix) = (key.to_owned(), prefix.to_owned());
+        found::<Node>(&view, &CustomPrefix { key, prefix }).expect("every table's")
+    };
+    assert_eq!(beginning("k", ""), ["a5", "a1", "a3"]);
+    assert_eq!(beginning("k", "\u{10ffff}"), ["a3"]);
+    assert_eq!(beginning("k\0", ""), ["a4"]);
+    assert_eq!(beginning("k|", ""), Vec::<String>::new());
+}
+
+#[test]
+fn a_transaction_finds_its_own_writes() {
+    let store = filled();
+    let seen = store.update(|tx| {
+        tx.modify::<Task>(&id("a2"), |task| task.node_id = Some(id("a1")))?;
+        tx.delete::<Task>(&id("a1")).expect("it is there");
+        let on_node = Finder::Node(Some(id("a1")));
+        Ok::<_, skep::ReplaceError>(found::<Task>(tx, &on_node))
+    });
+    assert_eq!(seen, Ok(Ok(vec!["a2".into()])));
+}
