@@ -112,6 +112,7 @@ macro_rules! reads {
             }
 
             /// What a query finds, lazily, in the query's order.
+            #[inline]
             pub fn find<T: Object, C: Condition<T>>(&self, query: Query<T, C>) -> Found<'_, T, C> {
                 Found::new(self.reader(), query)
             }

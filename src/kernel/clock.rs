@@ -17,6 +17,7 @@ use super::chain;
 use super::commit::Commit;
 use super::log::Slot;
 use super::reclaim::Guard;
+use super::step::{Step, step};
 use crate::sync::{Ordering, pause};
 
 /// Pauses that a committer grants the owner of the next commit.
@@ -33,16 +34,34 @@ impl Kernel {
             if visible >= number {
                 return;
             }
-            let run = (visible + 1..=visible + RUN_MAX)
-                .take_while(|&next| self.log.is_installed(guard, next))
-                .last();
-            if let Some(end) = run {
-                // AcqRel: [visible].
-                self.horizon.visible.fetch_max(end, Ordering::AcqRel);
+            if self.log.is_installed(guard, visible + 1) {
+                self.pass(guard, visible + 1);
             } else if !self.wait_for_owner(guard, visible + 1) {
                 self.install(guard, visible + 1);
             }
         }
+    }
+
+    /// Moves the watermark over `from`, which is installed and stands next to it, and over what
+    /// follows and is installed as well.
+    fn pass(&self, guard: &Guard<'_>, from: u64) {
+        let run = (from + 1..from + RUN_MAX).take_while(|&next| self.log.is_installed(guard, next));
+        let end = run.last().unwrap_or(from);
+        // AcqRel: [visible].
+        self.horizon.visible.fetch_max(end, Ordering::AcqRel);
+    }
+
+    /// Installs a commit of one's own and makes it visible.
+    pub(super) fn publish(&self, guard: &Guard<'_>, commit: &Commit) {
+        let number = commit.number();
+        self.install_commit(guard, commit);
+        step(Step::Installed);
+        if self.horizon.visible() + 1 == number {
+            self.pass(guard, number);
+        } else {
+            self.advance_to(guard, number);
+        }
+        step(Step::Visible);
     }
 
     /// Installs an appended commit and says so.

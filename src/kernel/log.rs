@@ -86,7 +86,8 @@ impl Log {
     /// A log that holds at least `commits_max` commits before it wraps.
     pub(crate) fn new(commits_max: u64) -> Self {
         let segments = usize::try_from(commits_max).unwrap_or(usize::MAX) / SLOTS + 2;
-        let segments = segments.max(SEGMENTS_MIN);
+        // A power of two: positions are masked, which divides nothing on a commit's way.
+        let segments = segments.max(SEGMENTS_MIN).next_power_of_two();
         Self {
             ring: (0..segments)
                 .map(|_| AtomicPtr::new(std::ptr::null_mut()))
@@ -98,7 +99,7 @@ impl Log {
 
     fn entry(&self, number: u64) -> &AtomicPtr<Segment> {
         let segment = (number / SLOTS as u64) as usize;
-        &self.ring[segment % self.ring.len()]
+        &self.ring[segment & (self.ring.len() - 1)]
     }
 
     fn index(number: u64) -> usize {

@@ -78,10 +78,7 @@ impl<'k> Prepared<'k> {
     /// Installs the appended commit and makes it visible; then settles what staging left.
     pub(crate) fn publish(mut self, guard: &Guard<'_>, commit: &Commit) {
         let kernel = self.kernel;
-        kernel.install_commit(guard, commit);
-        step(Step::Installed);
-        kernel.advance_to(guard, commit.number());
-        step(Step::Visible);
+        kernel.publish(guard, commit);
         let mut garbage = GarbageBin::new(kernel);
         let mut bytes = 0;
         for write in commit.writes() {

@@ -42,7 +42,31 @@ pub(crate) enum Put<T> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     record: *const RecordHeader,
+    /// What was found, which the reading's word keeps (V4).
+    found: *const VersionHeader,
     version: u64,
+}
+
+/// What a write is about to replace, for as long as its reading.
+struct Replaced<'s, K> {
+    record: &'s Record<K>,
+    old: Option<&'s VersionHeader>,
+}
+
+/// A record's claim, given back unless it is kept.
+struct Claimed<'k>(&'k Kernel, &'k RecordHeader);
+
+impl Claimed<'_> {
+    fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Claimed<'_> {
+    fn drop(&mut self) {
+        let mut garbage = GarbageBin::new(self.0);
+        self.0.unclaim(self.1, &mut garbage.0);
+    }
 }
 
 impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
@@ -58,6 +82,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         let stored = self.read(reading, record)?;
         let place = Place {
             record: &raw const record.header,
+            found: stored.version(),
             version: reading.version(),
         };
         Some((stored, place))
@@ -75,11 +100,9 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         put: Put<T>,
         now: Moment,
     ) -> Result<Staged, u64> {
-        let mut garbage = GarbageBin::new(kernel);
-        let guard = reading.pin();
-        let record: &Record<K> = match place {
-            Some(place) => self.record_at(reading, place),
-            None => self.claim_record(&guard, &mut garbage.0, key, hash),
+        let Replaced { record, old } = match place {
+            Some(place) => self.at_place(reading, place)?,
+            None => self.claim(kernel, reading, key, hash)?,
         };
         // From here on dropping undoes.
         let mut staged = Staged {
@@ -94,9 +117,48 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             },
             compacted: None,
         };
-        if staged.write.claimed {
-            self.order_record(&guard, &mut garbage.0, record);
+        self.stage_version(kernel, record, old, put, now, &mut staged);
+        Ok(staged)
+    }
+
+    /// What is to be replaced at a place. Not pinned: the record and what was found there stand as
+    /// long as the reading, and if anything else is the head now, it need not be looked at to know
+    /// that the record has moved on.
+    fn at_place<'s>(&self, reading: Reading<'s>, place: Place) -> Result<Replaced<'s, K>, u64> {
+        let record = self.record_at(reading, place);
+        // Acquire: [head].
+        let head = record.header.head.load(Ordering::Acquire);
+        if !std::ptr::eq(head, place.found) {
+            return Err(self.newest(reading, record));
         }
+        // SAFETY: V4: the reading's word keeps it.
+        let old = Some(unsafe { at(place.found) });
+        Ok(Replaced { record, old })
+    }
+
+    /// The number of a record's newest version.
+    #[cold]
+    fn newest(&self, reading: Reading<'_>, record: &Record<K>) -> u64 {
+        let _guard = reading.pin();
+        // Acquire: [head].
+        let head = record.header.head.load(Ordering::Acquire);
+        // SAFETY: V3, K1: reached under the guard, and never null again.
+        unsafe { at(head.cast_const()) }.number()
+    }
+
+    /// The record of a key that shows nothing at the reading's version, claimed and put in order.
+    fn claim<'s>(
+        &self,
+        kernel: &Kernel,
+        reading: Reading<'s>,
+        key: &K,
+        hash: u64,
+    ) -> Result<Replaced<'s, K>, u64> {
+        let mut garbage = GarbageBin::new(kernel);
+        let guard = reading.pin();
+        let record = self.claim_record(&guard, &mut garbage.0, key, hash);
+        let claimed = Claimed(kernel, &record.header);
+        self.order_record(&guard, &mut garbage.0, record);
         // Acquire: [head].
         let head = record.header.head.load(Ordering::Acquire);
         // SAFETY: V3: reached under the guard.
@@ -106,13 +168,12 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         {
             return Err(old.number());
         }
-        let record = std::ptr::from_ref(record);
-        drop(guard);
-        // SAFETY: K3, K4: claimed, or present at our version: it stays without the pin, which user
-        // code below must not run under.
-        let record = unsafe { at(record) };
-        self.stage_version(kernel, record, old, put, now, &mut staged);
-        Ok(staged)
+        claimed.keep();
+        // SAFETY: K3: claimed: it stays without the pin, which user code must not run under.
+        let record = unsafe { at(std::ptr::from_ref(record)) };
+        // SAFETY: V4: newest at the reading's version, which its word keeps.
+        let old = old.map(|old| unsafe { at(std::ptr::from_ref(old)) });
+        Ok(Replaced { record, old })
     }
 
     /// The record of a place, which stands as long as the reading.

@@ -73,6 +73,16 @@ pub struct Or<A, B>(pub(super) A, pub(super) B);
 /// The last entry seen: nothing up to it is to be shown again.
 type Seen<'s, V, K> = Option<(&'s V, &'s K)>;
 
+/// Goes on unless the page is full: not one further to see whether there is more, which may not be
+/// wanted.
+fn unless(full: bool) -> ControlFlow<()> {
+    if full {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
+}
+
 /// Where a walk of an index begins.
 fn entry_probe<'a, V: Ord + Clone, K>(
     span: &'a Span<V>,
@@ -122,15 +132,12 @@ fn walk_index<'s, T: Object, V: Key>(
             if !inside {
                 return ControlFlow::Break(());
             }
-            if page.is_full() {
-                full = true;
-                return ControlFlow::Break(());
-            }
             *seen = Some((value, key));
             if shown(value, stored) {
                 page.push(stored);
             }
-            ControlFlow::Continue(())
+            full = page.is_full();
+            unless(full)
         },
     );
     page.done = !full;
@@ -323,13 +330,13 @@ impl<T: Object> Sealed<T> for ByKey<T> {
                 } else {
                     span.reaches_up_to(key)
                 };
-                full = inside && page.is_full();
-                if !inside || full {
+                if !inside {
                     return ControlFlow::Break(());
                 }
                 *seen = Some(key);
                 page.push(stored);
-                ControlFlow::Continue(())
+                full = page.is_full();
+                unless(full)
             },
         );
         page.done = !full;

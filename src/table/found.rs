@@ -70,6 +70,7 @@ impl<T: Object, C: Condition<T>> fmt::Debug for Found<'_, T, C> {
 }
 
 impl<'s, T: Object, C: Condition<T>> Found<'s, T, C> {
+    #[inline]
     pub(crate) fn new(reader: Reader<'s>, query: Query<T, C>) -> Self {
         let page = Page {
             items: SmallVec::new(),

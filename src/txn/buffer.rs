@@ -20,7 +20,7 @@ use crate::table::unique::{Checking, OwnWrite};
 use crate::version::{Moment, Version};
 
 /// Own writes up to which a look through them beats a map.
-const WRITES_SCANNED_MAX: usize = 8;
+const WRITES_SCANNED_MAX: usize = 16;
 
 /// A key's state as the transaction has left it.
 pub(crate) struct Own<T: Object> {

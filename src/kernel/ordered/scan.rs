@@ -79,7 +79,8 @@ impl<N: Ordered> OrderedIndex<N> {
 struct Ahead<'g, N: Ordered> {
     far: Walk<'g, N>,
     near: Walk<'g, N>,
-    next: Walk<'g, N>,
+    /// If there is anything for it to fetch.
+    next: Option<Walk<'g, N>>,
     /// Nodes still to be fetched: what is not wanted is not worth it.
     left: usize,
 }
@@ -92,7 +93,7 @@ impl<'g, N: Ordered> Ahead<'g, N> {
         let mut ahead = Self {
             far: walk.clone(),
             near: walk.clone(),
-            next: walk.clone(),
+            next: N::LEADS_ON.then(|| walk.clone()),
             left: wanted.saturating_sub(FAR),
         };
         (0..FAR.min(wanted)).for_each(|_| ahead.fetch_far(reversed));
@@ -128,8 +129,8 @@ impl<'g, N: Ordered> Ahead<'g, N> {
 
     #[inline]
     fn fetch_next(&mut self, reversed: bool) {
-        if N::LEADS_ON
-            && let Some(node) = self.next.go(reversed)
+        if let Some(next) = &mut self.next
+            && let Some(node) = next.go(reversed)
         {
             // SAFETY: O5: as for the scan.
             unsafe { at(node) }.prefetch_next();
