@@ -12,7 +12,7 @@
 //!   not come back while it is expected.
 
 use super::horizon::Active;
-use super::reclaim::{Garbage, Guard, at, free};
+use super::reclaim::{Garbage, Guard, at, free, own};
 use super::record::RecordHeader;
 use super::stage::LAG_LONG;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
@@ -54,7 +54,7 @@ impl Residual {
         let mut last = first;
         loop {
             // SAFETY: the chain is the caller's.
-            let next = unsafe { (*last).next };
+            let next = unsafe { own(last) }.next;
             if next.is_null() {
                 break;
             }
@@ -64,7 +64,7 @@ impl Residual {
         let mut head = list.load(Ordering::Relaxed);
         loop {
             // SAFETY: not published yet.
-            unsafe { (*last).next = head };
+            unsafe { own(last) }.next = head;
             // Release: [residual list]: who takes the node sees it whole. A failure is another
             // thread's success.
             match list.compare_exchange(head, first, Ordering::Release, Ordering::Relaxed) {
