@@ -132,12 +132,13 @@ impl ResidualLists {
             }
             // SAFETY: W2: found on the list under the guard.
             let node = unsafe { at(head.cast_const()) };
-            // AcqRel: [residual list]: the new head was published by an earlier push that we pass
-            // on. A failure is another's success.
+            // Relaxed: it continues the release sequences of the pushes below the node, and the
+            // node itself was acquired with the head. Acquire: [residual list]: a failure is
+            // another's success, or a push.
             let popped = self.sweeping.compare_exchange(
                 head,
                 node.next,
-                Ordering::AcqRel,
+                Ordering::Relaxed,
                 Ordering::Acquire,
             );
             match popped {
