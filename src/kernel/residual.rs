@@ -168,3 +168,50 @@ impl ResidualLists {
         }
     }
 }
+
+/// The lists for the models, with nodes that lead to no records.
+#[cfg(loom)]
+pub(crate) mod testing {
+    use super::{Residual, ResidualLists};
+    use crate::kernel::horizon::Horizon;
+    use crate::kernel::reclaim::{Garbage, Guard, allocate};
+    use crate::kernel::session::Registry;
+
+    #[derive(Debug)]
+    pub(crate) struct Lists(ResidualLists);
+
+    // SAFETY: a node's pointer is only a number here.
+    unsafe impl Send for Lists {}
+    // SAFETY: as above.
+    unsafe impl Sync for Lists {}
+
+    impl Lists {
+        pub(crate) fn new() -> Self {
+            Self(ResidualLists::new())
+        }
+
+        /// Puts a node away.
+        pub(crate) fn put(&self, record: usize) {
+            let node = allocate(Residual::new(std::ptr::without_provenance(record)));
+            // SAFETY: just made.
+            unsafe { Residual::push(&self.0.waiting, node) };
+        }
+
+        /// Begins a sweep, since the cutting has come to `cut`.
+        pub(crate) fn sweep(&self, cut: u64) {
+            let nobody = Horizon::new(0).scan(&Registry::new());
+            self.0.start_sweep(&nobody, 0, cut);
+        }
+
+        pub(crate) fn pop(&self, guard: &Guard<'_>, garbage: &mut Garbage) -> Option<usize> {
+            let record = self.0.pop(guard, garbage)?;
+            Some(record.addr())
+        }
+    }
+
+    impl Drop for Lists {
+        fn drop(&mut self) {
+            self.0.drain();
+        }
+    }
+}
