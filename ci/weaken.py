@@ -7,15 +7,20 @@ Two kinds of places:
   protocols  traps of the design, as changes of the text (PROTOCOLS below).
 
 All places are put into one copy of the tree, each behind a switch that an environment variable
-turns, so that there is one build. Places that no model can miss are listed in weaken-allow.txt,
-each with its reason. Exit code 1: a place survived that is not listed there, or a model fails with
-nothing broken.
+turns, so that there is one build. A place meets the models of its file, the quickest first, with few
+preemptions and then with more, until one fails; first of all the model that caught it the last time
+(weaken-caught.txt, which is only there to save time). Places that no model can miss are listed in
+weaken-allow.txt, each with its reason, and are not run (--allowed runs them, too, and tells which
+of them a model has come to catch). Exit code 1: a place survived that is not listed there, or a
+listed one is caught. That the models hold with nothing broken is ci/loom.sh's to see to.
 
-  ci/weaken.py                          everything (a nightly job)
+  ci/weaken.py                          everything but the allowed
+  ci/weaken.py --allowed                everything (a nightly job)
   ci/weaken.py --sample 6 --seed 17     a few places
   ci/weaken.py --file wake              the places of src/kernel/wake.rs
   ci/weaken.py --file wake --line 104   one of them
   ci/weaken.py --protocols              only the traps
+  ci/weaken.py --record                 and writes down who caught what
   ci/weaken.py --list                   the places, without running anything
 """
 
@@ -29,12 +34,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KERNEL = "src/kernel/"
 ALLOWED = pathlib.Path(__file__).with_name("weaken-allow.txt")
+CAUGHT = pathlib.Path(__file__).with_name("weaken-caught.txt")
 
 # Which models a file's orderings are the business of.
 MODELS = {
@@ -47,7 +54,7 @@ MODELS = {
     "record.rs": ["record"],
     "entry.rs": ["entry"],
     "wake.rs": ["wake"],
-    "residual.rs": ["chain"],
+    "residual.rs": ["residual", "chain"],
     "collect.rs": ["chain", "record"],
     "mod.rs": ["watch"],
     "release.rs": ["chain", "record"],
@@ -340,9 +347,11 @@ def build(tree, target):
     return program if program.is_absolute() else tree / program
 
 
-def run(program, model, place, seconds_max):
+def run(program, model, place, bound, seconds_max):
     """Runs one model with one place broken: "held", "failed" or "endless", and the seconds."""
-    environment = dict(os.environ, WEAKEN=str(place), RUST_BACKTRACE="0")
+    environment = dict(
+        os.environ, WEAKEN=str(place), LOOM_MAX_PREEMPTIONS=str(bound), RUST_BACKTRACE="0"
+    )
     started = time.monotonic()
     try:
         ran = subprocess.run(
@@ -359,36 +368,85 @@ def run(program, model, place, seconds_max):
     return outcome, time.monotonic() - started
 
 
-def judge(program, place, durations, options):
-    """Who catches a broken place: the model's name, or none."""
-    of_place = [name for name in durations if name.split("::")[1] in place.models]
-    for model in sorted(of_place, key=durations.get):
-        seconds_max = min(options.seconds, 30 + 10 * durations[model])
-        outcome, _ = run(program, model, place.number, seconds_max)
-        if outcome == "failed":
-            return model.removeprefix("models::")
-    return None
+class Models:
+    """The program of the models, and how they fare with nothing broken."""
+
+    def __init__(self, program, options):
+        self.program, self.options = program, options
+        self.lock = threading.Lock()
+        self.sound = {}
+
+    def names(self, places):
+        """The models of the places' files."""
+        command = [self.program, "--list"]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True)
+        names = re.findall(r"^(models::\S+): test$", listed.stdout, re.MULTILINE)
+        wanted = {model for place in places for model in place.models}
+        return [name for name in names if name.split("::")[1] in wanted]
+
+    def holds(self, name, bound):
+        """Whether a model holds with nothing broken (with few preemptions it may not come to all
+        that it expects), and the seconds it takes."""
+        with self.lock:
+            if (name, bound) not in self.sound:
+                outcome, seconds = run(self.program, name, 0, bound, self.options.seconds)
+                self.sound[name, bound] = outcome == "held", seconds
+            return self.sound[name, bound]
+
+    def catches(self, place, name, bound):
+        """Whether a model catches a broken place; None: it did not get through."""
+        outcome, _ = run(self.program, name, place.number, bound, self.options.seconds)
+        if outcome == "endless":
+            return None
+        return outcome == "failed" and self.holds(name, bound)[0]
+
+    def judge(self, place, names, before):
+        """Who catches a broken place, as the model's name and the preemptions it took, or none;
+        and whether a model did not get through."""
+        name, _, bound = (before or "").partition(" at ")
+        if f"models::{name}" in names and self.catches(place, f"models::{name}", int(bound)):
+            return before, False
+        endless = False
+        quick = {name: self.holds(name, self.options.bounds[0])[1] for name in names}
+        for bound in self.options.bounds:
+            for name in sorted(names, key=quick.get):
+                if bound == self.options.bounds[0] and not self.holds(name, bound)[0]:
+                    continue
+                catches = self.catches(place, name, bound)
+                if catches:
+                    return f"{name.removeprefix('models::')} at {bound}", False
+                endless |= catches is None
+        return None, endless
 
 
-def allowed():
-    """Key to reason."""
-    reasons = {}
-    lines = ALLOWED.read_text().splitlines() if ALLOWED.exists() else []
+def listed(path):
+    """Of a list of places: key to what is said of it."""
+    said = {}
+    lines = path.read_text().splitlines() if path.exists() else []
     for line in lines:
         if line.strip() and not line.startswith("#"):
-            key, _, reason = line.partition(": ")
-            if not reason.strip():
-                sys.exit(f"{ALLOWED.name}: no reason: {line}")
-            reasons[" ".join(key.split())] = reason.strip()
-    return reasons
+            key, _, words = line.rpartition(": ") if path == CAUGHT else line.partition(": ")
+            if not words.strip():
+                sys.exit(f"{path.name}: nothing is said: {line}")
+            said[" ".join(key.split())] = words.strip()
+    return said
+
+
+def record(verdicts, places):
+    """Writes down who caught what, and keeps what was written of the other places."""
+    said = listed(CAUGHT)
+    said.update({place.key(): caught for place, _, caught in verdicts if caught})
+    lines = [f"{place.key()}: {said[place.key()]}" for place in places if place.key() in said]
+    opener = "# The model that caught each place the last time. Written by weaken.py --record.\n"
+    CAUGHT.write_text(opener + "\n".join(lines) + "\n")
 
 
 def choose(places, options):
     """The places that are asked for."""
     chosen = places
     if options.file:
-        named = options.file.removesuffix(".rs") + ".rs"
-        chosen = [place for place in chosen if place.file == KERNEL + named]
+        named = [KERNEL + file.removesuffix(".rs") + ".rs" for file in options.file]
+        chosen = [place for place in chosen if place.file in named]
     if options.line:
         chosen = [place for place in chosen if place.line == options.line]
     if options.protocols:
@@ -396,65 +454,85 @@ def choose(places, options):
     if options.sample:
         seed = options.seed if options.seed is not None else time.time_ns()
         print(f"seed {seed}")
-        reasons = allowed()
+        reasons = listed(ALLOWED)
         chosen = [place for place in chosen if place.key() not in reasons]
         count = min(options.sample, len(chosen))
         chosen = sorted(random.Random(seed).sample(chosen, count), key=lambda place: place.number)
     return chosen
 
 
-def baseline(program, chosen, options):
-    """Runs the models with nothing broken: how long each takes."""
-    listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True)
-    names = re.findall(r"^(models::\S+): test$", listed.stdout, re.MULTILINE)
-    wanted = {model for place in chosen for model in place.models}
-    names = [name for name in names if name.split("::")[1] in wanted]
-    durations = {}
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        runs = {name: pool.submit(run, program, name, 0, options.seconds) for name in names}
-        for name, ran in runs.items():
-            outcome, seconds = ran.result()
-            if outcome == "endless":
-                print(f"{name} takes too long and is left out", flush=True)
-            elif outcome != "held":
-                sys.exit(f"{name} {outcome} with nothing broken")
-            else:
-                durations[name] = seconds
-    total = sum(durations.values())
-    print(f"{len(durations)} models hold with nothing broken, in {total:.0f} s", flush=True)
-    return durations
+def verdict_of(caught, endless, reason):
+    """A word for the table and a line for the reader."""
+    if caught and reason:
+        return "stale", f"caught by {caught}: take it off the list of the allowed"
+    if caught:
+        return "needed", f"caught by {caught}"
+    if reason:
+        return "allowed", f"allowed: {reason}"
+    return "survived", "SURVIVED" + (", with a model cut short" if endless else "")
 
 
-def report(program, chosen, durations, options):
-    """Breaks the chosen places, one at a time; those that survive and should not."""
-    reasons, survived = allowed(), []
+def report(program, chosen, options):
+    """Breaks the chosen places, one at a time; each with its verdict."""
+    reasons, before, verdicts = listed(ALLOWED), listed(CAUGHT), []
+    models = Models(program, options)
+    broken = [place for place in chosen if options.allowed or place.key() not in reasons]
+    names = models.names(broken)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        judged = [pool.submit(judge, program, place, durations, options) for place in chosen]
-        for place, result in zip(chosen, judged):
-            catcher, reason = result.result(), reasons.get(place.key())
-            if catcher and reason:
-                verdict = f"caught by {catcher}; take it off the list of the allowed"
-            elif catcher:
-                verdict = f"caught by {catcher}"
-            elif reason:
-                verdict = f"survives: {reason}"
-            else:
-                verdict = "SURVIVED"
-                survived.append(place)
-            print(f"{place.name()} -> {verdict}", flush=True)
-    return survived
+        judged = {}
+        for place in broken:
+            own = [name for name in names if name.split("::")[1] in place.models]
+            judged[place.number] = pool.submit(models.judge, place, own, before.get(place.key()))
+        for place in chosen:
+            result = judged.get(place.number)
+            caught, endless = result.result() if result else (None, False)
+            verdict, line = verdict_of(caught, endless, reasons.get(place.key()))
+            verdicts.append((place, verdict, caught))
+            print(f"{place.name()} -> {line}", flush=True)
+    return verdicts
+
+
+def unknown_keys(places):
+    """Lines of the list of the allowed that name no place."""
+    keys = {place.key() for place in places}
+    return [key for key in listed(ALLOWED) if key not in keys]
+
+
+def table(verdicts):
+    """Prints how the places of each file fared."""
+    columns = ["needed", "allowed", "stale", "survived"]
+    rows = {}
+    for place, verdict, _ in verdicts:
+        file = "the traps" if place.protocol else place.file.removeprefix(KERNEL)
+        rows.setdefault(file, []).append(verdict)
+    rows["all"] = [verdict for _, verdict, _ in verdicts]
+    print(f"{'file':<20}{'places':>8}" + "".join(f"{name:>10}" for name in columns))
+    for file, row in rows.items():
+        counts = "".join(f"{row.count(name):>10}" for name in columns)
+        print(f"{file:<20}{len(row):>8}{counts}", flush=True)
+
+
+def numbers(text):
+    """Preemption bounds, as in 1,2."""
+    return [int(number) for number in text.split(",")]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--file", help="only this file of the kernel, as in log or point/table")
+    parser.add_argument(
+        "--file", nargs="+", help="only these files of the kernel, as in log or point/table"
+    )
     parser.add_argument("--line", type=int, help="only this line of the file")
     parser.add_argument("--list", action="store_true", help="list the places and stop")
     parser.add_argument("--protocols", action="store_true", help="only the traps")
     parser.add_argument("--sample", type=int, help="only so many places, drawn at random")
     parser.add_argument("--seed", type=int, help="which ones")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="models run at once")
-    parser.add_argument("--seconds", type=float, default=600, help="a model's time at most")
+    parser.add_argument("--allowed", action="store_true", help="run the allowed places, too")
+    parser.add_argument("--record", action="store_true", help="write down who caught what")
+    jobs = os.cpu_count() if os.environ.get("CI") else 1
+    parser.add_argument("--jobs", type=int, default=jobs, help="models run at once")
+    parser.add_argument("--bounds", type=numbers, default=[1, 2, 3], help="preemptions, as in 1,2")
+    parser.add_argument("--seconds", type=float, default=120, help="a model's time at most")
     parser.add_argument("--target", help="a target directory to keep")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="weaken-") as scratch:
@@ -469,10 +547,16 @@ def main():
             return 0
         if not chosen:
             sys.exit("no such place")
+        for key in unknown_keys(places):
+            sys.exit(f"{ALLOWED.name}: no such place: {key}")
+        started = time.monotonic()
         program = build(tree, options.target or pathlib.Path(scratch) / "target")
-        survived = report(program, chosen, baseline(program, chosen, options), options)
-    print(f"{len(chosen) - len(survived)} of {len(chosen)} places are caught or allowed")
-    return 1 if survived else 0
+        verdicts = report(program, chosen, options)
+    if options.record:
+        record(verdicts, places)
+    table(verdicts)
+    print(f"{time.monotonic() - started:.0f} s")
+    return 1 if any(verdict in ("stale", "survived") for _, verdict, _ in verdicts) else 0
 
 
 if __name__ == "__main__":

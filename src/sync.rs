@@ -81,6 +81,26 @@ mod door {
         loom::thread::yield_now();
     }
 
+    /// What stands for plain memory: loom fails when a write of it and another access are not
+    /// ordered.
+    #[derive(Debug)]
+    pub(crate) struct Witness(loom::cell::UnsafeCell<()>);
+
+    impl Witness {
+        /// Written by its maker.
+        pub(crate) fn new() -> Self {
+            Self(loom::cell::UnsafeCell::new(()))
+        }
+
+        pub(crate) fn read(&self) {
+            self.0.with(|_| ());
+        }
+
+        pub(crate) fn write(&self) {
+            self.0.with_mut(|_| ());
+        }
+    }
+
     /// The shadow of an atomic; see the module's documentation.
     #[derive(Debug, Default)]
     struct Turn(loom::sync::atomic::AtomicU8);

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::entry::EntryHeader;
 use super::node::VersionHeader;
-use super::reclaim::{Guard, allocate, at, free};
+use super::reclaim::{Guard, allocate, at, free, own};
 use super::record::RecordHeader;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -171,7 +171,7 @@ impl std::ops::Deref for Unpublished {
 impl std::ops::DerefMut for Unpublished {
     fn deref_mut(&mut self) -> &mut Commit {
         // SAFETY: as above.
-        unsafe { &mut *self.0 }
+        unsafe { own(self.0) }
     }
 }
 

@@ -5,7 +5,7 @@
 use std::ops::{Deref, DerefMut};
 
 use super::node::{VersionHeader, VersionNode};
-use super::reclaim::free;
+use super::reclaim::{at, free, own};
 
 /// An object about to be written. Dropping it drops the object.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl<T> Deref for Draft<T> {
     #[inline]
     fn deref(&self) -> &T {
         // SAFETY: V2: not published, so ours alone and whole.
-        unsafe { &(*self.0).object }
+        &unsafe { at(self.0.cast_const()) }.object
     }
 }
 
@@ -38,7 +38,7 @@ impl<T> DerefMut for Draft<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: V2: as above.
-        unsafe { &mut (*self.0).object }
+        &mut unsafe { own(self.0) }.object
     }
 }
 

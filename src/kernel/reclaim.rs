@@ -202,11 +202,11 @@ impl Domain {
         fence(Ordering::SeqCst);
         // Relaxed: ordered by the fence.
         let stamp = self.epoch.load(Ordering::Relaxed);
-        let bag = Box::into_raw(Box::new(Bag {
+        let bag = allocate(Bag {
             stamp,
             items: garbage.items,
             next: std::ptr::null_mut(),
-        }));
+        });
         // SAFETY: the bag was just made and is ours.
         unsafe { push(&self.limbo[stamp as usize % GENERATIONS], bag) };
     }
@@ -247,8 +247,8 @@ impl Domain {
         // Acquire: [bag]: we read bags that others filled.
         let mut bag = self.ready.swap(std::ptr::null_mut(), Ordering::Acquire);
         while !bag.is_null() && taken.len() < items_max {
-            // SAFETY: the swap made the whole list ours; bags are from Box::into_raw.
-            let owned = unsafe { Box::from_raw(bag) };
+            // SAFETY: the swap made the whole list ours; bags are from `allocate`.
+            let owned = unsafe { take_back(bag) };
             taken.extend_from_slice(&owned.items);
             bag = owned.next;
         }
@@ -270,9 +270,9 @@ impl Domain {
         let mut bag = limbo.swap(std::ptr::null_mut(), Ordering::Acquire);
         while !bag.is_null() {
             // SAFETY: the swap made the list ours.
-            let next = unsafe { std::mem::replace(&mut (*bag).next, std::ptr::null_mut()) };
-            // SAFETY: as above.
-            let ripe = unsafe { (*bag).stamp } + 2 <= epoch;
+            let owned = unsafe { own(bag) };
+            let next = std::mem::replace(&mut owned.next, std::ptr::null_mut());
+            let ripe = owned.stamp + 2 <= epoch;
             let to = if ripe { &self.ready } else { limbo };
             // SAFETY: as above, and the bag is off its list.
             unsafe { push(to, bag) };
@@ -289,7 +289,7 @@ impl Domain {
             let mut bag = list.swap(std::ptr::null_mut(), Ordering::Relaxed);
             while !bag.is_null() {
                 // SAFETY: the swap made the list ours.
-                let owned = unsafe { Box::from_raw(bag) };
+                let owned = unsafe { take_back(bag) };
                 taken.extend_from_slice(&owned.items);
                 bag = owned.next;
             }
@@ -331,7 +331,7 @@ unsafe fn push(list: &AtomicPtr<Bag>, first: *mut Bag) {
     let mut last = first;
     loop {
         // SAFETY: the chain is the caller's.
-        let next = unsafe { (*last).next };
+        let next = unsafe { own(last) }.next;
         if next.is_null() {
             break;
         }
@@ -341,7 +341,7 @@ unsafe fn push(list: &AtomicPtr<Bag>, first: *mut Bag) {
     let mut head = list.load(Ordering::Relaxed);
     loop {
         // SAFETY: not published yet.
-        unsafe { (*last).next = head };
+        unsafe { own(last) }.next = head;
         // Release: [bag]: who takes the list sees the bags filled. Bags leave only by swap of the
         // whole list: no ABA.
         match list.compare_exchange(head, first, Ordering::Release, Ordering::Relaxed) {
@@ -387,7 +387,10 @@ pub(super) fn allocate_with<T>(make: impl FnOnce() -> T) -> *mut T {
     let empty = Empty(pool::take::<T>());
     // SAFETY: memory for a T, and ours.
     unsafe { empty.0.write(make()) };
-    std::mem::ManuallyDrop::new(empty).0
+    let pointer = std::mem::ManuallyDrop::new(empty).0;
+    #[cfg(loom)]
+    quarantine::watch(pointer);
+    pointer
 }
 
 /// Frees an object of [`allocate`].
@@ -423,6 +426,20 @@ unsafe fn free_now<T>(pointer: *mut T) {
     unsafe { left.0.drop_in_place() };
 }
 
+/// Takes an object of [`allocate`] back.
+///
+/// # Safety
+/// As for [`free`].
+unsafe fn take_back<T>(pointer: *mut T) -> T {
+    #[cfg(loom)]
+    quarantine::forget(pointer);
+    // SAFETY: the caller's promise.
+    let value = unsafe { pointer.read() };
+    // SAFETY: from `allocate`, and what was in it has been taken out.
+    unsafe { pool::give(pointer) };
+    value
+}
+
 /// A shared object, for as long as the guard (or the hold, or the snapshot's word) that the caller
 /// names in its SAFETY comment stands.
 ///
@@ -431,23 +448,75 @@ unsafe fn free_now<T>(pointer: *mut T) {
 #[inline]
 pub(crate) unsafe fn at<'a, T>(pointer: *const T) -> &'a T {
     #[cfg(loom)]
-    quarantine::assert_alive(pointer);
+    quarantine::reach(pointer);
     // SAFETY: the caller's promise.
     unsafe { &*pointer }
 }
 
+/// An object that is nobody else's for now: one that was just taken off a list.
+///
+/// # Safety
+/// `pointer` is valid for `'a`, and only the caller uses the object meanwhile.
+#[inline]
+pub(super) unsafe fn own<'a, T>(pointer: *mut T) -> &'a mut T {
+    #[cfg(loom)]
+    quarantine::change(pointer);
+    // SAFETY: the caller's promise.
+    unsafe { &mut *pointer }
+}
+
 /// Under loom nothing is freed within an execution: a freed object is remembered, using it again
 /// is a failure, and the memory goes when the execution's domain does.
+///
+/// Objects are plain memory, which loom does not watch. So each has a witness: written when the
+/// object is made, changed or freed, and read whenever the object is reached. Two of these that no
+/// ordering puts one after the other are a failure: an object that is reached before it is seen
+/// whole, or freed before all that was read of it was read.
 #[cfg(loom)]
 pub(crate) mod quarantine {
     use std::cell::RefCell;
     use std::collections::HashMap;
+
+    use crate::sync::Witness;
 
     type Free = unsafe fn(*mut ());
 
     thread_local! {
         // All threads of a loom execution run on one thread of the system.
         static FREED: RefCell<HashMap<usize, (*mut (), Free)>> = RefCell::new(HashMap::new());
+        static WATCHED: RefCell<HashMap<usize, Witness>> = RefCell::new(HashMap::new());
+    }
+
+    /// An execution begins: objects that the one before leaked are not to be mistaken for its.
+    pub(crate) fn begin() {
+        WATCHED.with(|watched| watched.borrow_mut().clear());
+    }
+
+    pub(super) fn watch<T>(pointer: *mut T) {
+        WATCHED.with(|watched| watched.borrow_mut().insert(pointer.addr(), Witness::new()));
+    }
+
+    pub(super) fn reach<T>(pointer: *const T) {
+        assert_alive(pointer.addr());
+        WATCHED.with(|watched| {
+            if let Some(witness) = watched.borrow().get(&pointer.addr()) {
+                witness.read();
+            }
+        });
+    }
+
+    pub(super) fn change<T>(pointer: *mut T) {
+        assert_alive(pointer.addr());
+        WATCHED.with(|watched| {
+            if let Some(witness) = watched.borrow().get(&pointer.addr()) {
+                witness.write();
+            }
+        });
+    }
+
+    pub(super) fn forget<T>(pointer: *mut T) {
+        change(pointer);
+        WATCHED.with(|watched| watched.borrow_mut().remove(&pointer.addr()));
     }
 
     pub(super) fn bury<T>(pointer: *mut T) {
@@ -458,10 +527,14 @@ pub(crate) mod quarantine {
         let entry = (pointer.cast(), free_as::<T> as Free);
         let before = FREED.with(|freed| freed.borrow_mut().insert(pointer.addr(), entry));
         assert!(before.is_none(), "freed twice");
+        let witness = WATCHED.with(|watched| watched.borrow_mut().remove(&pointer.addr()));
+        if let Some(witness) = witness {
+            witness.write();
+        }
     }
 
-    pub(super) fn assert_alive<T>(pointer: *const T) {
-        let freed = FREED.with(|freed| freed.borrow().contains_key(&pointer.addr()));
+    fn assert_alive(address: usize) {
+        let freed = FREED.with(|freed| freed.borrow().contains_key(&address));
         assert!(!freed, "used after it was freed");
     }
 

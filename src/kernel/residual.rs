@@ -12,7 +12,7 @@
 //!   not come back while it is expected.
 
 use super::horizon::Active;
-use super::reclaim::{Garbage, Guard, at, free};
+use super::reclaim::{Garbage, Guard, at, free, own};
 use super::record::RecordHeader;
 use super::stage::LAG_LONG;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
@@ -54,7 +54,7 @@ impl Residual {
         let mut last = first;
         loop {
             // SAFETY: the chain is the caller's.
-            let next = unsafe { (*last).next };
+            let next = unsafe { own(last) }.next;
             if next.is_null() {
                 break;
             }
@@ -64,7 +64,7 @@ impl Residual {
         let mut head = list.load(Ordering::Relaxed);
         loop {
             // SAFETY: not published yet.
-            unsafe { (*last).next = head };
+            unsafe { own(last) }.next = head;
             // Release: [residual list]: who takes the node sees it whole. A failure is another
             // thread's success.
             match list.compare_exchange(head, first, Ordering::Release, Ordering::Relaxed) {
@@ -132,12 +132,13 @@ impl ResidualLists {
             }
             // SAFETY: W2: found on the list under the guard.
             let node = unsafe { at(head.cast_const()) };
-            // AcqRel: [residual list]: the new head was published by an earlier push that we pass
-            // on. A failure is another's success.
+            // Relaxed: it continues the release sequences of the pushes below the node, and the
+            // node itself was acquired with the head. Acquire: [residual list]: a failure is
+            // another's success, or a push.
             let popped = self.sweeping.compare_exchange(
                 head,
                 node.next,
-                Ordering::AcqRel,
+                Ordering::Relaxed,
                 Ordering::Acquire,
             );
             match popped {
@@ -164,6 +165,53 @@ impl ResidualLists {
                 unsafe { free(node) };
                 node = next;
             }
+        }
+    }
+}
+
+/// The lists for the models, with nodes that lead to no records.
+#[cfg(loom)]
+pub(crate) mod testing {
+    use super::{Residual, ResidualLists};
+    use crate::kernel::horizon::Horizon;
+    use crate::kernel::reclaim::{Garbage, Guard, allocate};
+    use crate::kernel::session::Registry;
+
+    #[derive(Debug)]
+    pub(crate) struct Lists(ResidualLists);
+
+    // SAFETY: a node's pointer is only a number here.
+    unsafe impl Send for Lists {}
+    // SAFETY: as above.
+    unsafe impl Sync for Lists {}
+
+    impl Lists {
+        pub(crate) fn new() -> Self {
+            Self(ResidualLists::new())
+        }
+
+        /// Puts a node away.
+        pub(crate) fn put(&self, record: usize) {
+            let node = allocate(Residual::new(std::ptr::without_provenance(record)));
+            // SAFETY: just made.
+            unsafe { Residual::push(&self.0.waiting, node) };
+        }
+
+        /// Begins a sweep, since the cutting has come to `cut`.
+        pub(crate) fn sweep(&self, cut: u64) {
+            let nobody = Horizon::new(0).scan(&Registry::new());
+            self.0.start_sweep(&nobody, 0, cut);
+        }
+
+        pub(crate) fn pop(&self, guard: &Guard<'_>, garbage: &mut Garbage) -> Option<usize> {
+            let record = self.0.pop(guard, garbage)?;
+            Some(record.addr())
+        }
+    }
+
+    impl Drop for Lists {
+        fn drop(&mut self) {
+            self.0.drain();
         }
     }
 }

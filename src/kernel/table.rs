@@ -212,8 +212,9 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
         // SAFETY: T1; dead, and not retired before this function does it.
         let dead: &Record<K> = unsafe { at(record.cast_const()) };
         self.points.remove(guard, garbage, dead);
-        // Acquire: [ordered]. Never put in order: its creator gave up before.
-        let ordered = dead.header.ordered.load(Ordering::Acquire);
+        // Relaxed: who puts it in order has a claim (K3), and all claims were given back before the
+        // death ([claim]). Never put in order: its creator gave up before.
+        let ordered = dead.header.ordered.load(Ordering::Relaxed);
         if !ordered || self.order.remove(guard, garbage, dead) || dead.header.unlinking.killed() {
             // SAFETY: R1: unlinked from both, dead (K2), and ours to retire.
             unsafe { garbage.retire(record) };

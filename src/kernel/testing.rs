@@ -12,7 +12,7 @@ use super::log::{Append, Log, Slot};
 use super::node::{self, Older, VersionHeader};
 use super::reading::{AnyHandle, LocalHold};
 use super::reclaim::{Action, Domain, Garbage, Guard, allocate, at, free};
-use super::record::{Record, RecordHeader, Unclaimed};
+use super::record::{Record, RecordHeader, Unclaimed, Unlinking};
 use super::session::Line;
 use super::table::{AnyTable, GarbageBin};
 use super::{Horizon, Kernel, Kind, Limits};
@@ -442,4 +442,38 @@ pub(crate) fn shared_keys() -> KeySet {
 /// A version gives its share of a key set back; true: it was the last.
 pub(crate) fn release_keys(keys: &KeySet) -> bool {
     keys.release()
+}
+
+/// A version outside of any chain, to be given back link by link: as made, it has two.
+pub(crate) fn version() -> *const VersionHeader {
+    make(Some(1)).cast_const()
+}
+
+/// Looks at a version and gives a link of it back.
+pub(crate) fn use_link(version: *const VersionHeader) {
+    // SAFETY: the caller's link keeps it.
+    let _ = unsafe { at(version) }.number();
+    // SAFETY: the link is the caller's.
+    unsafe { super::release::release(None, super::collect::Work::Link, version.cast_mut().cast()) };
+}
+
+/// A dead node that stands in two places, of which its killer sees to one and who replaces it to
+/// the other.
+#[derive(Debug)]
+pub(crate) struct Doubled(Unlinking);
+
+impl Doubled {
+    pub(crate) fn new() -> Self {
+        Self(Unlinking::new())
+    }
+
+    /// True: the node is the caller's to retire.
+    pub(crate) fn killed(&self) -> bool {
+        self.0.killed()
+    }
+
+    /// True: the node is the caller's to retire.
+    pub(crate) fn replaced(&self) -> bool {
+        self.0.replaced()
+    }
 }

@@ -1,12 +1,14 @@
 //! Chains (S3, X1, E2, T2): reading, cutting, compacting and counting.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
 use super::tables;
 use crate::kernel::reading::SharedHold;
-use crate::kernel::testing::{Txn, cell, kernel};
-use crate::kernel::{Kind, Limits};
+use crate::kernel::reclaim::Domain;
+use crate::kernel::testing::{Txn, cell, kernel, use_link, version};
+use crate::kernel::{Kernel, Kind, Limits};
 use crate::sync::thread;
 
 const LIMITS: Limits = Limits {
@@ -238,4 +240,55 @@ fn a_snapshot_ends_during_a_sweep() {
         (cell.chain(&guard), cell.is_residual(), cell.claims())
     });
     assert_eq!(seen, BTreeSet::from([(vec![4], false, 0)]));
+}
+
+/// [count]: of two who give back the last links of a version one frees it, after what the other
+/// read of it.
+#[test]
+fn two_last_links() {
+    let seen = outcomes(3, || {
+        // Its end empties the quarantine.
+        let domain = Arc::new(Domain::new());
+        let version = version().expose_provenance();
+        let give_back = move || use_link(std::ptr::with_exposed_provenance(version));
+        let other = spawn(&domain, move |_| give_back());
+        give_back();
+        other.join().expect("no panic");
+    });
+    assert_eq!(seen, BTreeSet::from([()]));
+}
+
+/// [residual]: a commit is put off, since its record is on the list, while a sweep takes the record
+/// off it: the sweep sees that commit, and puts the record back.
+#[test]
+fn put_off_during_a_sweep() {
+    let limits = Limits {
+        log_commits: 0,
+        ..LIMITS
+    };
+    let seen = outcomes(1, move || {
+        let kernel = kernel(limits);
+        let cell = cell(&kernel, 1);
+        let write = move |kernel: &Kernel, value| Txn::begin(kernel).commit(&[(cell, Some(value))]);
+        assert_eq!(write(&kernel, 10), Ok(1));
+        let first = SharedHold::begin(&kernel, Kind::Reader);
+        assert_eq!(write(&kernel, 20), Ok(2));
+        kernel.collect();
+        assert!(cell.is_residual(), "nothing was put away");
+        drop(first);
+        let second = SharedHold::begin(&kernel, Kind::Reader);
+        let cutter = spawn(&kernel, move |kernel| {
+            assert_eq!(write(kernel, 30), Ok(3));
+            kernel.collect();
+        });
+        kernel.collect();
+        cutter.join().expect("no panic");
+        drop(second);
+        for _ in 0..3 {
+            kernel.collect();
+        }
+        let guard = kernel.domain.pin();
+        (cell.chain(&guard), cell.is_residual(), cell.claims())
+    });
+    assert_eq!(seen, BTreeSet::from([(vec![3], false, 0)]));
 }

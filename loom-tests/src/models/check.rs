@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::kernel::reclaim::quarantine;
+
 /// What the model can come to, with up to `bound` preemptions (or the environment's, if fewer).
 pub(super) fn outcomes<T: Ord + Send + 'static>(
     bound: usize,
@@ -17,6 +19,7 @@ pub(super) fn outcomes<T: Ord + Send + 'static>(
     builder.preemption_bound = Some(given.min(bound));
     let (all, counted) = (Arc::clone(&seen), Arc::clone(&runs));
     builder.check(move || {
+        quarantine::begin();
         let outcome = model();
         counted.fetch_add(1, Ordering::Relaxed);
         all.lock().expect("no panic").insert(outcome);

@@ -119,6 +119,9 @@ fn installed_by_one_and_shown_by_another() {
             drop(early);
         });
         let reader = spawn(&kernel, move |kernel| {
+            // Pinned before: in loom a fence after the watermark is read acquires as well what who
+            // moved the watermark only saw.
+            let _guard = kernel.domain.pin();
             let mut txn = Txn::begin_as(kernel, Kind::Reader);
             (txn.version(), txn.read(cell).expect("there").1)
         });

@@ -220,3 +220,22 @@ fn a_word_taken_again_at_a_version() {
     let expected = [(None, 1), (None, 2), (Some(2), 1), (Some(2), 2)];
     assert_eq!(seen, BTreeSet::from(expected));
 }
+
+/// [visible] handed on (H3): who scans below a floor that another raised has the watermark that the
+/// other raised it by.
+#[test]
+fn a_floor_taken_from_another() {
+    let seen = outcomes(3, || {
+        let world = World::new(0);
+        let other = spawn(&world, |world| {
+            show(&world.horizon, 2);
+            world.horizon.scan(&world.registry).boundary
+        });
+        let boundary = world.horizon.scan(&world.registry).boundary;
+        let visible = world.horizon.visible();
+        let theirs = other.join().expect("no panic");
+        assert!(boundary <= visible, "a floor above the watermark");
+        (boundary, visible, theirs)
+    });
+    assert_eq!(seen, BTreeSet::from([(1, 1, 2), (1, 2, 2), (2, 2, 2)]));
+}

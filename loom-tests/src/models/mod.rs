@@ -9,6 +9,7 @@ mod ordered;
 mod point;
 mod reclaim;
 mod record;
+mod residual;
 mod tables;
 mod wake;
 mod watch;

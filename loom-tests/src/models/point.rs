@@ -3,12 +3,12 @@
 //! Tables begin with two groups of two words, and the third insert replaces them.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use super::check::{outcomes, spawn};
 use crate::kernel::point::testing::{Node, collect, empty, enter, get, leave};
 use crate::kernel::point::{Point, PointIndex};
 use crate::kernel::reclaim::{Domain, Garbage, Guard};
-use crate::sync::thread;
 
 /// Keys below 16 share a home group and a tag, whatever the size of the table, so that each stands
 /// in the others' way; those above stand elsewhere.
@@ -114,43 +114,6 @@ impl Model {
         let model = Arc::into_inner(self).expect("all threads are through");
         empty(model.index)
     }
-}
-
-/// What the model can come to, with up to `bound` preemptions (or the environment's, if fewer).
-fn outcomes<T: Ord + Send + 'static>(
-    bound: usize,
-    model: impl Fn() -> T + Send + Sync + 'static,
-) -> BTreeSet<T> {
-    let seen = Arc::new(Mutex::new(BTreeSet::new()));
-    let mut builder = loom::model::Builder::new();
-    builder.max_branches = 100_000;
-    builder.preemption_bound = Some(
-        builder
-            .preemption_bound
-            .map_or(bound, |given| given.min(bound)),
-    );
-    let all = Arc::clone(&seen);
-    let runs = Arc::new(std::sync::atomic::AtomicU64::new(0));
-    let counted = Arc::clone(&runs);
-    builder.check(move || {
-        let outcome = model();
-        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        all.lock().expect("no panic").insert(outcome);
-    });
-    println!(
-        "{} executions",
-        runs.load(std::sync::atomic::Ordering::Relaxed)
-    );
-    std::mem::take(&mut seen.lock().expect("no panic"))
-}
-
-/// Runs `run` on another thread of the model.
-fn spawn<R: 'static>(
-    model: &Arc<Model>,
-    run: impl FnOnce(&Model) -> R + 'static,
-) -> loom::thread::JoinHandle<R> {
-    let model = Arc::clone(model);
-    thread::spawn(move || run(&model))
 }
 
 /// H2: both insert the same key; whoever fills the table replaces it.

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
+use crate::kernel::Kind;
+use crate::kernel::horizon::Horizon;
 use crate::kernel::reclaim::{Domain, Garbage, Guard, allocate, at, free};
 use crate::kernel::testing::{Value, is_pinned, reclaim};
 use crate::sync::{AtomicPtr, Ordering};
@@ -266,4 +268,58 @@ fn a_line_registered_during_a_scan() {
         lines
     });
     assert_eq!(seen, BTreeSet::from([0, 1]));
+}
+
+/// [unpin] handed on by a bag that is put before another: who advances past a reader makes its
+/// garbage ripe behind what somebody else found ripe before, who then frees both.
+#[test]
+fn bags_made_ripe_by_two() {
+    let seen = outcomes(2, || {
+        let world = World::new();
+        world.replace(2);
+        assert!(world.reclaim(1).is_empty());
+        let line = world.domain.registry().take();
+        let early = world.domain.pin_on(&line);
+        // SAFETY: the reader drops it, before the world goes.
+        let early: Guard<'static> = unsafe { std::mem::transmute(early) };
+        let found = std::ptr::from_ref(world.find()).expose_provenance();
+        world.replace(3);
+        let reader = spawn(&world, move |_| {
+            let found = std::ptr::with_exposed_provenance::<Value>(found);
+            // SAFETY: found under the guard.
+            unsafe { at(found) }.mark(12);
+            drop(early);
+        });
+        let other = spawn(&world, |world| world.reclaim(1));
+        let mut freed = world.reclaim(1);
+        freed.extend(other.join().expect("no panic"));
+        reader.join().expect("no panic");
+        freed.sort_unstable();
+        freed
+    });
+    assert_eq!(seen, BTreeSet::from([vec![1], vec![1, 12]]));
+}
+
+/// [end]: a line whose owner left while a word of it was in use is that word's until it ends: who
+/// takes the line then finds it as the word's reader left it.
+#[test]
+fn a_line_left_with_a_word_in_use() {
+    let seen = outcomes(3, || {
+        let world = World::new();
+        let horizon = Horizon::new(0);
+        let line = world.domain.registry().take();
+        let hold = horizon.begin(&line, Kind::Reader).expect("a free word");
+        let reader = spawn(&world, move |world| {
+            line.leave();
+            drop(world.domain.pin_on(&line));
+            Horizon::end(hold);
+        });
+        let line = world.domain.registry().take();
+        let guard = world.domain.pin_on(&line);
+        let pinned = is_pinned(&line);
+        drop(guard);
+        reader.join().expect("no panic");
+        (pinned, world.domain.registry().lines().count())
+    });
+    assert_eq!(seen, BTreeSet::from([(true, 1), (true, 2)]));
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
 use super::tables;
-use crate::kernel::reclaim::Guard;
+use crate::kernel::reading::LocalHold;
+use crate::kernel::reclaim::{Domain, Garbage, Guard, allocate, at};
 use crate::kernel::record::Unclaimed;
-use crate::kernel::testing::{Cell, Txn, cell, kernel, unclaim};
+use crate::kernel::testing::{Cell, Doubled, Txn, Value, cell, kernel, reclaim, unclaim};
 use crate::kernel::{Kernel, Kind, Limits};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 const LIMITS: Limits = Limits {
     retention: 0,
@@ -190,4 +191,133 @@ fn reap_during_a_creation_in_a_table() {
         (made, found)
     });
     assert_eq!(seen, BTreeSet::from([(Ok(3), Some((3, 20)))]));
+}
+
+/// A tombstone is cut by a collector while the last claim goes: one of the two reaps the record.
+#[test]
+fn cut_during_the_last_unclaim() {
+    let seen = outcomes(2, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        for value in [Some(7), None] {
+            let txn = Txn::begin(&kernel);
+            txn.commit(&[(cell, value)]).expect("nobody else writes");
+        }
+        assert!(cell.header().claim());
+        let guard = kernel.domain.pin();
+        let collector = spawn(&kernel, |kernel| {
+            kernel.collect();
+        });
+        unclaim(&kernel, cell);
+        collector.join().expect("no panic");
+        let dead = !cell.header().claim();
+        drop(guard);
+        dead
+    });
+    assert_eq!(seen, BTreeSet::from([true]));
+}
+
+/// A node that stands in two places.
+struct Twice {
+    domain: Domain,
+    places: [AtomicPtr<Value>; 2],
+    unlinking: Doubled,
+}
+
+impl Twice {
+    fn new() -> Arc<Self> {
+        let node = allocate(Value::new(1));
+        Arc::new(Self {
+            domain: Domain::new(),
+            places: [AtomicPtr::new(node), AtomicPtr::new(node)],
+            unlinking: Doubled::new(),
+        })
+    }
+
+    /// Empties a place and, if the other was emptied before, retires the node and frees it.
+    fn unlink(&self, place: usize, is_later: impl FnOnce(&Doubled) -> bool) -> bool {
+        // Relaxed: nothing is published. The line is pinned by nobody: a fence would do the work of
+        // [unlinking].
+        let node = self.places[place].swap(std::ptr::null_mut(), Ordering::Relaxed);
+        let later = is_later(&self.unlinking);
+        if later {
+            let mut garbage = Garbage::new();
+            // SAFETY: R1: out of both places, and we are the later.
+            unsafe { garbage.retire(node) };
+            self.domain.give(garbage);
+            for _ in 0..3 {
+                reclaim(&self.domain, |_| {});
+            }
+        }
+        later
+    }
+
+    /// How many places lead to the node.
+    fn look(&self) -> usize {
+        let _guard = self.domain.pin();
+        let found = self.places.iter().filter(|place| {
+            // Acquire: as an index does.
+            let node = place.load(Ordering::Acquire);
+            // SAFETY: found under the guard.
+            !node.is_null() && unsafe { at(node.cast_const()) }.get() == 1
+        });
+        found.count()
+    }
+}
+
+/// [unlinking]: a dead node is taken out of one place by its killer and of another by who replaces
+/// it: the later retires it, and nobody finds it after that.
+#[test]
+fn a_dead_node_unlinked_by_two() {
+    let seen = outcomes(2, || {
+        let world = Twice::new();
+        let killer = spawn(&world, |world| world.unlink(0, Doubled::killed));
+        let replacer = spawn(&world, |world| world.unlink(1, Doubled::replaced));
+        let found = world.look();
+        let killer = killer.join().expect("no panic");
+        (found, killer, replacer.join().expect("no panic"))
+    });
+    let found = |found| [(found, true, false), (found, false, true)];
+    let all = BTreeSet::from_iter((0..=2).flat_map(found));
+    assert_eq!(seen, all);
+}
+
+/// One puts a new record in order and gives up, so that it may be reaped; another writes it, and a
+/// third scans: what shows in the version is found.
+#[test]
+fn a_key_ordered_by_who_gives_up() {
+    let seen = outcomes(1, || {
+        let kernel = tables::plain(LIMITS);
+        let writer = spawn(&kernel, |kernel| {
+            let _guard = kernel.domain.pin();
+            tables::put(kernel, 1, Some(20))
+        });
+        let reader = spawn(&kernel, |kernel| {
+            let _guard = kernel.domain.pin();
+            tables::keys(kernel)
+        });
+        tables::give_up(&kernel, 1, 10);
+        assert_eq!(writer.join().expect("no panic"), Ok(1));
+        reader.join().expect("no panic")
+    });
+    assert_eq!(seen, BTreeSet::from([(0, vec![]), (1, vec![1])]));
+}
+
+/// [ordered]: the same when the writer looks for itself. It pins and begins before the other comes:
+/// what two fences put in order is no race for loom, which would not let it come between.
+#[test]
+fn a_key_ordered_by_another() {
+    let seen = outcomes(2, || {
+        let kernel = tables::plain(LIMITS);
+        let guard = kernel.domain.pin();
+        let hold = LocalHold::begin(&kernel, Kind::Writer);
+        let first = spawn(&kernel, |kernel| tables::give_up(kernel, 1, 10));
+        assert_eq!(tables::write(&kernel, &hold, 1, Some(20)), Ok(1));
+        drop(hold);
+        let found = tables::keys(&kernel);
+        drop(guard);
+        first.join().expect("no panic");
+        found
+    });
+    assert_eq!(seen, BTreeSet::from([(1, vec![1])]));
 }

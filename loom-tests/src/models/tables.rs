@@ -73,10 +73,7 @@ pub(super) fn find(kernel: &Kernel, index: &ByValue, value: u64) -> Vec<u64> {
         table(kernel),
         hold.reading(),
         None,
-        Course {
-            reversed: false,
-            wanted: usize::MAX,
-        },
+        Course::UP,
         |found, key, _| {
             if *found == value {
                 keys.push(*key);
@@ -85,6 +82,28 @@ pub(super) fn find(kernel: &Kernel, index: &ByValue, value: u64) -> Vec<u64> {
         },
     );
     keys
+}
+
+/// The keys that the newest snapshot shows, in order.
+pub(super) fn keys(kernel: &Kernel) -> (u64, Vec<u64>) {
+    let hold = LocalHold::begin(kernel, Kind::Reader);
+    let mut keys = Vec::new();
+    table(kernel).scan(hold.reading(), None, Course::UP, |key, _| {
+        keys.push(*key);
+        ControlFlow::Continue(())
+    });
+    (hold.reading().version(), keys)
+}
+
+/// Puts what a write needs in place, and gives up.
+pub(super) fn give_up(kernel: &Kernel, key: u64, value: u64) {
+    let hold = LocalHold::begin(kernel, Kind::Writer);
+    let (now, reading) = (Moment::now(), hold.reading());
+    let put = Put::Object(Draft::new(|| Value::new(value)), now);
+    let place = table(kernel).find_place(reading, &key, hash(key));
+    let place = place.map(|(_, place)| place);
+    let staged = table(kernel).stage(kernel, reading, (&key, hash(key)), place, put, now);
+    drop(staged);
 }
 
 /// Writes, or deletes, and commits; `Err`: the commit in the way.
@@ -99,7 +118,13 @@ pub(super) fn add(kernel: &Kernel, key: u64) -> Result<u64, u64> {
     write(kernel, &hold, key, Some(value + 1))
 }
 
-fn write(kernel: &Kernel, hold: &LocalHold<'_>, key: u64, value: Option<u64>) -> Result<u64, u64> {
+/// The same at a snapshot that is held already.
+pub(super) fn write(
+    kernel: &Kernel,
+    hold: &LocalHold<'_>,
+    key: u64,
+    value: Option<u64>,
+) -> Result<u64, u64> {
     let (now, reading) = (Moment::now(), hold.reading());
     let put = match value {
         Some(value) => Put::Object(Draft::new(|| Value::new(value)), now),

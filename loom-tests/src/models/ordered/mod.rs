@@ -9,8 +9,9 @@ mod splits;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
+use super::check;
 use crate::kernel::ordered::{Choice, Course, Edge, Ordered, OrderedIndex, Probe};
 use crate::kernel::reclaim::{Domain, Garbage, Guard, allocate, free};
 use crate::sync::{AtomicU64, Ordering::Relaxed, thread};
@@ -214,38 +215,16 @@ fn race<R: Send + 'static>(model: Model, threads: Vec<Thread<R>>) -> (Vec<R>, Ve
     (results, model.finish())
 }
 
-/// The outcomes of a small model, with as many preemptions as the environment says.
+/// The outcomes of a small model, with up to four preemptions.
 fn outcomes<T: Ord + Send + 'static>(model: impl Fn() -> T + Send + Sync + 'static) -> BTreeSet<T> {
-    explore(loom::model::Builder::new(), model)
+    check::outcomes(4, model)
 }
 
 /// The outcomes of a large model, with at most two preemptions: more take too long.
 fn outcomes_bounded<T: Ord + Send + 'static>(
     model: impl Fn() -> T + Send + Sync + 'static,
 ) -> BTreeSet<T> {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
-    explore(builder, model)
-}
-
-fn explore<T: Ord + Send + 'static>(
-    mut builder: loom::model::Builder,
-    model: impl Fn() -> T + Send + Sync + 'static,
-) -> BTreeSet<T> {
-    let seen = Arc::new(Mutex::new(BTreeSet::new()));
-    let runs = Arc::new(std::sync::atomic::AtomicU64::new(0));
-    builder.max_branches = 100_000;
-    let (all, counted) = (Arc::clone(&seen), Arc::clone(&runs));
-    builder.check(move || {
-        let outcome = model();
-        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        all.lock().expect("no panic").insert(outcome);
-    });
-    println!(
-        "{} executions",
-        runs.load(std::sync::atomic::Ordering::Relaxed)
-    );
-    std::mem::take(&mut seen.lock().expect("no panic"))
+    check::outcomes(2, model)
 }
 
 fn union(keys: &[u64], more: &[u64]) -> Vec<u64> {
