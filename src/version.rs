@@ -75,6 +75,9 @@ impl Meta {
 pub(crate) struct Moment(u64);
 
 impl Moment {
+    /// Of nothing that was ever written.
+    pub(crate) const UNKNOWN: Self = Self(0);
+
     pub(crate) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let nanoseconds = since.unwrap_or(Duration::ZERO).as_nanos();

@@ -374,3 +374,20 @@ fn view_and_guard_read_the_newest_version() {
     });
     assert!(store.read().get::<Task>(&3).is_some());
 }
+
+/// A walk of the whole chain at every write would not end here.
+#[test]
+fn a_key_with_a_hundred_thousand_retained_versions_is_written_as_ever() {
+    const WRITES: u64 = 100_000;
+    let store = Store::builder()
+        .table::<Task>()
+        .retention_commits(1 << 20)
+        .build();
+    for count in 1..=WRITES {
+        put(&store, [counted(1, count.cast_signed())]);
+    }
+    for version in [1, 65_535, 65_536, 65_537, WRITES] {
+        let snapshot = store.snapshot_at(Version::new(version)).expect("retained");
+        assert_eq!(count_of(&snapshot, 1), version.cast_signed());
+    }
+}

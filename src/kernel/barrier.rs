@@ -6,6 +6,9 @@
 //! keeps the loads after it from being started early, so that a read behind it pays its cache
 //! misses one after the other. Linux's `smp_mb` and crossbeam-epoch's pin make the same choice.
 //! Elsewhere, and under loom and Miri, it is the language's fence.
+//!
+//! # Invariants
+//! - B1: the assembly here changes no memory and no register but the flags.
 
 use crate::sync::Ordering;
 

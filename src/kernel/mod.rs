@@ -71,6 +71,7 @@ pub(crate) mod step;
 pub(crate) mod table;
 #[cfg(loom)]
 pub(crate) mod testing;
+pub(crate) mod time;
 pub(crate) mod wake;
 
 use std::sync::Arc;

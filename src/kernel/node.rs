@@ -71,9 +71,9 @@ static TOMBSTONE: Shape = Shape {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Depth {
     /// Single links below since the last list.
-    pub(super) links: u16,
+    pub(super) links: u32,
     /// With so many it is worth looking at the chain again.
-    pub(super) look_at: u16,
+    pub(super) look_at: u32,
 }
 
 impl Depth {

@@ -21,9 +21,9 @@ use crate::version::Moment;
 
 /// Chains with more single links below the head than this are compacted when a snapshot holds the
 /// horizon back.
-const LINKS_MAX: u16 = if cfg!(loom) { 2 } else { 4 };
+const LINKS_MAX: u32 = if cfg!(loom) { 2 } else { 4 };
 /// The same when nothing holds it back for long: collection will cut soon.
-const LINKS_HOT_MAX: u16 = if cfg!(loom) { 2 } else { 64 };
+const LINKS_HOT_MAX: u32 = if cfg!(loom) { 2 } else { 64 };
 /// A horizon this many commits behind the watermark is held back by a long snapshot.
 pub(super) const LAG_LONG: u64 = if cfg!(loom) { 2 } else { 1024 };
 
@@ -373,7 +373,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                         shortened.push(std::ptr::from_ref(version));
                     }
                 }
-                let look_at = u16::try_from(versions.len()).unwrap_or(u16::MAX);
+                let look_at = u32::try_from(versions.len()).unwrap_or(u32::MAX);
                 let list = List::new(versions.into_boxed_slice());
                 let versions = shortened;
                 staged.compacted = Some(Box::new(Compacted { versions, list }));
@@ -385,7 +385,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
 
 enum Kept {
     /// Nothing can go; the chain is this deep.
-    Whole(u16),
+    Whole(u32),
     /// What is needed, the head first; at least one version can go.
     List(SmallVec<[*mut VersionHeader; 8]>),
 }
@@ -393,7 +393,7 @@ enum Kept {
 /// Walks a chain and keeps the head and what `active` needs.
 fn needed(_: &Guard<'_>, head: &VersionHeader, active: &Active) -> Kept {
     let mut kept = SmallVec::new();
-    let (mut superseded_at, mut seen, mut depth) = (u64::MAX, 0, 0u16);
+    let (mut superseded_at, mut seen, mut depth) = (u64::MAX, 0, 0u32);
     let mut consider = |version: &VersionHeader| {
         let number = version.number();
         if seen == 0 || active.needs(number, superseded_at) {

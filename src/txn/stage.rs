@@ -5,7 +5,8 @@ use super::buffer::Staging;
 use crate::error::CommitError;
 use crate::kernel::prepared::Prepared;
 use crate::kernel::step::{Step, step};
-use crate::version::{Moment, Version};
+use crate::kernel::time;
+use crate::version::Version;
 
 impl<'s> Transaction<'s> {
     /// Puts the writes in place. Runs index functions and the order of keys and values; a panic in
@@ -18,7 +19,7 @@ impl<'s> Transaction<'s> {
         let to = Staging {
             kernel,
             reading: self.hold.reading(),
-            now: Moment::now(),
+            now: time::now(),
         };
         let mut prepared = Prepared::new(kernel);
         let work = &mut *self.work;
