@@ -24,6 +24,8 @@
 //! - [head]: the installer's AcqRel CAS and every reader's Acquire load: who sees a version sees
 //!   its body and number.
 
+use smallvec::SmallVec;
+
 use super::commit::{Commit, Write};
 use super::node::{Older, VersionHeader};
 use super::reclaim::{allocate, at};
@@ -32,10 +34,10 @@ use crate::sync::Ordering;
 
 /// The versions that a compacted chain keeps below its newest, newest first.
 #[derive(Debug)]
-pub(crate) struct List(Box<[*mut VersionHeader]>);
+pub(crate) struct List(SmallVec<[*mut VersionHeader; 6]>);
 
 impl List {
-    pub(super) fn new(versions: Box<[*mut VersionHeader]>) -> *mut Self {
+    pub(super) fn new(versions: SmallVec<[*mut VersionHeader; 6]>) -> *mut Self {
         allocate(Self(versions))
     }
 

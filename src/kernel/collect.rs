@@ -168,17 +168,23 @@ impl Kernel {
         active: &Active,
         garbage: &mut Garbage,
     ) {
+        // SAFETY: K5: as above.
+        let record = unsafe { at(write.record) };
         // SAFETY: V5: as above.
         let new = unsafe { at(write.new) };
         if matches!(new.older(), Older::End) {
             return;
         }
+        // Relaxed: a hint: a record that waits already is not looked at again here; whether it
+        // still waits `leave_residual` finds out.
+        if record.residual.load(Ordering::Relaxed) {
+            return self.leave_residual(record);
+        }
         if !new.is_tombstone() && !any_needed(guard, new, number, active) {
             defer_older(new.cut(), garbage);
             return;
         }
-        // SAFETY: K5: as above.
-        self.leave_residual(unsafe { at(write.record) });
+        self.leave_residual(record);
     }
 
     /// Puts a record on the residual list, with a claim, unless it is there.

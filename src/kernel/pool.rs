@@ -18,9 +18,9 @@ use crate::sync::local;
 /// Classes of sizes, by multiples of 16 bytes.
 const CLASSES: usize = 64;
 const CLASS_BYTES: usize = 16;
-/// Blocks kept of a size, and their size at most: no more than 96 KiB a size.
+/// Blocks kept of a size, and their size at most: no more than 108 KiB a size, leaves of the ordered index among them.
 const BLOCKS_MAX: u32 = 96;
-const BLOCK_BYTES_MAX: usize = 1024;
+const BLOCK_BYTES_MAX: usize = 1152;
 
 /// Free blocks of one layout.
 #[derive(Debug)]

@@ -373,7 +373,7 @@ pub(crate) fn allocate<T>(value: T) -> *mut T {
 
 /// A new shared object, made in its place.
 #[inline]
-pub(super) fn allocate_with<T>(make: impl FnOnce() -> T) -> *mut T {
+pub(crate) fn allocate_with<T>(make: impl FnOnce() -> T) -> *mut T {
     /// Gives the memory back should `make` panic.
     struct Empty<T>(*mut T);
 

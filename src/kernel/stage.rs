@@ -374,7 +374,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                     }
                 }
                 let look_at = u32::try_from(versions.len()).unwrap_or(u32::MAX);
-                let list = List::new(versions.into_boxed_slice());
+                let list = List::new(versions);
                 let versions = shortened;
                 staged.compacted = Some(Box::new(Compacted { versions, list }));
                 (Older::List(list), Depth { links: 0, look_at })
@@ -387,7 +387,7 @@ enum Kept {
     /// Nothing can go; the chain is this deep.
     Whole(u32),
     /// What is needed, the head first; at least one version can go.
-    List(SmallVec<[*mut VersionHeader; 8]>),
+    List(SmallVec<[*mut VersionHeader; 6]>),
 }
 
 /// Walks a chain and keeps the head and what `active` needs.

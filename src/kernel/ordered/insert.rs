@@ -49,11 +49,12 @@ impl<N: Ordered> OrderedIndex<N> {
             // SAFETY: O5: the node is alive; once in the tree it is retired only after it was taken
             // out, which is after this guard was pinned.
             let put = unsafe { at::<'g, N>(node) };
-            let leaf = match found {
-                Ok(at) => place.leaf.with_instead(at, put.hint(), node),
-                Err(at) => place.leaf.with(at, put.hint(), node),
+            let hint = put.hint();
+            let swung = match found {
+                Ok(at) => self.swing(garbage, &place, |leaf| leaf.put_instead(at, hint, node)),
+                Err(at) => self.swing(garbage, &place, |leaf| leaf.put(at, hint, node)),
             };
-            if self.swing(garbage, &place, leaf) {
+            if swung {
                 return put;
             }
         }
@@ -78,16 +79,21 @@ impl<N: Ordered> OrderedIndex<N> {
                 // O8: it is merged with a neighbour before its last node goes.
                 let level = place.path.shrinkable();
                 self.rebuild(guard, garbage, &place.path, level);
-            } else if self.swing(garbage, &place, place.leaf.without(at)) {
+            } else if self.swing(garbage, &place, |leaf| leaf.take_out(at)) {
                 return true;
             }
         }
     }
 
-    /// Replaces the leaf of a place, if it still stands there.
-    fn swing(&self, garbage: &mut Garbage, place: &Place<'_, N>, leaf: Leaf<N>) -> bool {
+    /// Replaces the leaf of a place by a copy with one change, if it still stands there.
+    fn swing(
+        &self,
+        garbage: &mut Garbage,
+        place: &Place<'_, N>,
+        change: impl FnOnce(&mut Leaf<N>),
+    ) -> bool {
         let mut fresh = Fresh::new();
-        let new = fresh.keep(Word::leaf(leaf));
+        let new = fresh.keep(Word::copy_of(place.leaf, change));
         let slot = place.path.slot(self, place.path.levels());
         let swung = slot.swing(place.seen, new);
         if swung {

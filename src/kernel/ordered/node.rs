@@ -73,32 +73,28 @@ impl<N> Leaf<N> {
         hints.zip(self.nodes[..self.len].iter().copied())
     }
 
-    /// This leaf with one more node at `at`.
-    pub(super) fn with(&self, at: usize, hint: u64, node: *mut N) -> Self {
-        let mut leaf = *self;
-        leaf.hints.copy_within(at..self.len, at + 1);
-        leaf.nodes.copy_within(at..self.len, at + 1);
-        leaf.hints[at] = hint;
-        leaf.nodes[at] = node;
-        leaf.len += 1;
-        leaf
+    /// Puts one more node in at `at`.
+    #[inline]
+    pub(super) fn put(&mut self, at: usize, hint: u64, node: *mut N) {
+        self.hints.copy_within(at..self.len, at + 1);
+        self.nodes.copy_within(at..self.len, at + 1);
+        self.len += 1;
+        self.put_instead(at, hint, node);
     }
 
-    /// This leaf with another node at `at`.
-    pub(super) fn with_instead(&self, at: usize, hint: u64, node: *mut N) -> Self {
-        let mut leaf = *self;
-        leaf.hints[at] = hint;
-        leaf.nodes[at] = node;
-        leaf
+    /// Puts another node in at `at`, in the place of the one there.
+    #[inline]
+    pub(super) fn put_instead(&mut self, at: usize, hint: u64, node: *mut N) {
+        self.hints[at] = hint;
+        self.nodes[at] = node;
     }
 
-    /// This leaf without the node at `at`.
-    pub(super) fn without(&self, at: usize) -> Self {
-        let mut leaf = *self;
-        leaf.hints.copy_within(at + 1..self.len, at);
-        leaf.nodes.copy_within(at + 1..self.len, at);
-        leaf.len -= 1;
-        leaf
+    /// Takes the node at `at` out.
+    #[inline]
+    pub(super) fn take_out(&mut self, at: usize) {
+        self.hints.copy_within(at + 1..self.len, at);
+        self.nodes.copy_within(at + 1..self.len, at);
+        self.len -= 1;
     }
 }
 

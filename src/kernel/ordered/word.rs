@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::Ordered;
 use super::node::{Inner, Leaf};
-use crate::kernel::reclaim::{Garbage, Guard, allocate, at, free};
+use crate::kernel::reclaim::{Garbage, Guard, allocate, allocate_with, at, free, own};
 use crate::sync::{AtomicPtr, Ordering};
 
 /// Nobody changes this cell any more.
@@ -70,6 +70,16 @@ impl<N: Ordered> Word<N> {
     /// A new leaf.
     pub(super) fn leaf(leaf: Leaf<N>) -> Self {
         let pointer = allocate(leaf).cast::<()>();
+        Self::from_pointer(pointer.map_addr(|address| address | LEAF))
+    }
+
+    /// A new leaf: a copy of one, changed before anybody knows it.
+    #[inline]
+    pub(super) fn copy_of(leaf: &Leaf<N>, change: impl FnOnce(&mut Leaf<N>)) -> Self {
+        let pointer = allocate_with(|| *leaf);
+        // SAFETY: just made, and nobody else knows it.
+        change(unsafe { own(pointer) });
+        let pointer = pointer.cast::<()>();
         Self::from_pointer(pointer.map_addr(|address| address | LEAF))
     }
 
