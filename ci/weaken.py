@@ -50,6 +50,8 @@ MODELS = {
     "horizon.rs": ["horizon", "commit", "chain"],
     "log.rs": ["log", "commit", "watch"],
     "chain.rs": ["commit", "chain"],
+    "node.rs": ["chain", "commit"],
+    "commit.rs": ["commit", "log"],
     "clock.rs": ["commit"],
     "record.rs": ["record"],
     "entry.rs": ["entry"],
@@ -109,11 +111,11 @@ PROTOCOLS = [
         "prepared.rs",
         "garbage.defer(version.cast_mut(), Work::CutBelow);",
         "if ON {"
-        " let old: &super::chain::VersionHeader = unsafe { super::reclaim::at(*version) };"
+        " let old: &super::node::VersionHeader = unsafe { super::reclaim::at(version) };"
         " match old.cut() {"
-        " super::chain::Older::One(older) => garbage.defer(older, Work::Link),"
-        " super::chain::Older::List(older) => garbage.defer(older, Work::List),"
-        " super::chain::Older::End => {} }"
+        " super::node::Older::One(older) => garbage.defer(older, Work::Link),"
+        " super::node::Older::List(older) => garbage.defer(older, Work::List),"
+        " super::node::Older::End => {} }"
         " garbage.defer(version.cast_mut(), Work::Link);"
         " } else { garbage.defer(version.cast_mut(), Work::CutBelow); }",
         ["chain"],
@@ -121,9 +123,8 @@ PROTOCOLS = [
     (
         "D12: the watermark passes a hole",
         "clock.rs",
-        "if let Some(end) = run {",
-        "let own = (ON && self.log.is_installed(guard, number)).then_some(number);"
-        " if let Some(end) = own.or(run) {",
+        "if self.horizon.visible() + 1 == number {",
+        "if ON || self.horizon.visible() + 1 == number {",
         ["commit"],
     ),
     (
@@ -158,9 +159,9 @@ PROTOCOLS = [
     ),
     (
         "E2: the last handle does not look whether it is the last",
-        "chain.rs",
-        "== 1 { let free = header.free;",
-        "<= 1 + u32::from(ON) { let free = header.free;",
+        "node.rs",
+        "if alone ||",
+        "if ON || alone ||",
         ["chain"],
     ),
     (

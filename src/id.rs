@@ -61,7 +61,7 @@ const POOL_IDS: usize = 64;
 /// # Ok::<(), skep::ParseIdError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(packed(8))]
+#[repr(Rust, packed(8))]
 pub struct Id(u128);
 
 impl Id {

@@ -92,7 +92,7 @@ const ALLOWED: &[(&str, &str)] = &[
     // Each thread draws its random numbers from a stock of its own.
     ("src/id.rs", "thread_local!"),
     // The threads of a loom model are one thread of the system; this is its list of what is freed.
-    ("src/kernel/reclaim.rs", "thread_local!"),
+    ("src/kernel/memory.rs", "thread_local!"),
     // The hook of the progress tests, there with the feature `failpoints` only.
     ("src/kernel/step.rs", "OnceLock"),
     // Made for the models and their tests, no part of a store.

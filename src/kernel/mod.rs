@@ -54,6 +54,7 @@ pub(crate) mod entry;
 pub(crate) mod hint;
 pub(crate) mod horizon;
 pub(crate) mod log;
+pub(crate) mod memory;
 pub(crate) mod node;
 pub(crate) mod ordered;
 pub(crate) mod point;
@@ -298,5 +299,6 @@ impl Drop for Kernel {
         for table in self.tables.all_mut() {
             table.drain();
         }
+        pool::empty();
     }
 }

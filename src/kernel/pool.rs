@@ -18,7 +18,8 @@ use crate::sync::local;
 /// Classes of sizes, by multiples of 16 bytes.
 const CLASSES: usize = 64;
 const CLASS_BYTES: usize = 16;
-/// Blocks kept of a size, and their size at most: no more than 108 KiB a size, leaves of the ordered index among them.
+/// Blocks kept of a size, and their size at most (leaves of the ordered index are among them): no
+/// more than 108 KiB a size.
 const BLOCKS_MAX: u32 = 96;
 const BLOCK_BYTES_MAX: usize = 1152;
 
@@ -43,12 +44,7 @@ local!(POOL: Pool = Pool::new());
 
 impl Pool {
     const fn new() -> Self {
-        const NONE: Class = Class {
-            layout: Cell::new(Layout::new::<Block>()),
-            first: Cell::new(std::ptr::null_mut()),
-            count: Cell::new(0),
-        };
-        Self([NONE; CLASSES])
+        Self([const { Class::new() }; CLASSES])
     }
 }
 
@@ -64,6 +60,14 @@ const fn class_of(layout: Layout) -> usize {
 }
 
 impl Class {
+    const fn new() -> Self {
+        Self {
+            layout: Cell::new(Layout::new::<Block>()),
+            first: Cell::new(std::ptr::null_mut()),
+            count: Cell::new(0),
+        }
+    }
+
     #[inline]
     fn take(&self, layout: Layout) -> Option<*mut u8> {
         let block = self.first.get();

@@ -39,8 +39,13 @@
 
 use smallvec::SmallVec;
 
+#[cfg(loom)]
+pub(crate) use super::memory::quarantine;
+use super::memory::take_back;
+pub(crate) use super::memory::{allocate, at, free};
+pub(super) use super::memory::{allocate_with, own};
+
 use super::barrier::fence;
-use super::pool;
 use super::session::{Line, Registry};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
 
@@ -362,188 +367,6 @@ impl Drop for Guard<'_> {
         if pins == 1 {
             // Release: [unpin].
             line.epoch.store(IDLE, Ordering::Release);
-        }
-    }
-}
-
-/// A new shared object.
-pub(crate) fn allocate<T>(value: T) -> *mut T {
-    allocate_with(|| value)
-}
-
-/// A new shared object, made in its place.
-#[inline]
-pub(crate) fn allocate_with<T>(make: impl FnOnce() -> T) -> *mut T {
-    /// Gives the memory back should `make` panic.
-    struct Empty<T>(*mut T);
-
-    impl<T> Drop for Empty<T> {
-        fn drop(&mut self) {
-            // SAFETY: just taken, and nothing is in it.
-            unsafe { pool::give(self.0) };
-        }
-    }
-
-    let empty = Empty(pool::take::<T>());
-    // SAFETY: memory for a T, and ours.
-    unsafe { empty.0.write(make()) };
-    let pointer = std::mem::ManuallyDrop::new(empty).0;
-    #[cfg(loom)]
-    quarantine::watch(pointer);
-    pointer
-}
-
-/// Frees an object of [`allocate`].
-///
-/// # Safety
-/// It is from [`allocate`] with this type, and nobody uses it again.
-pub(crate) unsafe fn free<T>(pointer: *mut T) {
-    #[cfg(loom)]
-    quarantine::bury(pointer);
-    #[cfg(not(loom))]
-    // SAFETY: the caller's promise.
-    unsafe {
-        free_now(pointer);
-    };
-}
-
-/// # Safety
-/// As [`free`].
-#[inline]
-unsafe fn free_now<T>(pointer: *mut T) {
-    /// Gives the memory back, also if the object's Drop panics.
-    struct Left<T>(*mut T);
-
-    impl<T> Drop for Left<T> {
-        fn drop(&mut self) {
-            // SAFETY: from `allocate`, and the object in it is gone.
-            unsafe { pool::give(self.0) };
-        }
-    }
-
-    let left = Left(pointer);
-    // SAFETY: the caller's promise.
-    unsafe { left.0.drop_in_place() };
-}
-
-/// Takes an object of [`allocate`] back.
-///
-/// # Safety
-/// As for [`free`].
-unsafe fn take_back<T>(pointer: *mut T) -> T {
-    #[cfg(loom)]
-    quarantine::forget(pointer);
-    // SAFETY: the caller's promise.
-    let value = unsafe { pointer.read() };
-    // SAFETY: from `allocate`, and what was in it has been taken out.
-    unsafe { pool::give(pointer) };
-    value
-}
-
-/// A shared object, for as long as the guard (or the hold, or the snapshot's word) that the caller
-/// names in its SAFETY comment stands.
-///
-/// # Safety
-/// `pointer` is valid for `'a`.
-#[inline]
-pub(crate) unsafe fn at<'a, T>(pointer: *const T) -> &'a T {
-    #[cfg(loom)]
-    quarantine::reach(pointer);
-    // SAFETY: the caller's promise.
-    unsafe { &*pointer }
-}
-
-/// An object that is nobody else's for now: one that was just taken off a list.
-///
-/// # Safety
-/// `pointer` is valid for `'a`, and only the caller uses the object meanwhile.
-#[inline]
-pub(super) unsafe fn own<'a, T>(pointer: *mut T) -> &'a mut T {
-    #[cfg(loom)]
-    quarantine::change(pointer);
-    // SAFETY: the caller's promise.
-    unsafe { &mut *pointer }
-}
-
-/// Under loom nothing is freed within an execution: a freed object is remembered, using it again
-/// is a failure, and the memory goes when the execution's domain does.
-///
-/// Objects are plain memory, which loom does not watch. So each has a witness: written when the
-/// object is made, changed or freed, and read whenever the object is reached. Two of these that no
-/// ordering puts one after the other are a failure: an object that is reached before it is seen
-/// whole, or freed before all that was read of it was read.
-#[cfg(loom)]
-pub(crate) mod quarantine {
-    use std::cell::RefCell;
-    use std::collections::HashMap;
-
-    use crate::sync::Witness;
-
-    type Free = unsafe fn(*mut ());
-
-    thread_local! {
-        // All threads of a loom execution run on one thread of the system.
-        static FREED: RefCell<HashMap<usize, (*mut (), Free)>> = RefCell::new(HashMap::new());
-        static WATCHED: RefCell<HashMap<usize, Witness>> = RefCell::new(HashMap::new());
-    }
-
-    /// An execution begins: objects that the one before leaked are not to be mistaken for its.
-    pub(crate) fn begin() {
-        WATCHED.with(|watched| watched.borrow_mut().clear());
-    }
-
-    pub(super) fn watch<T>(pointer: *mut T) {
-        WATCHED.with(|watched| watched.borrow_mut().insert(pointer.addr(), Witness::new()));
-    }
-
-    pub(super) fn reach<T>(pointer: *const T) {
-        assert_alive(pointer.addr());
-        WATCHED.with(|watched| {
-            if let Some(witness) = watched.borrow().get(&pointer.addr()) {
-                witness.read();
-            }
-        });
-    }
-
-    pub(super) fn change<T>(pointer: *mut T) {
-        assert_alive(pointer.addr());
-        WATCHED.with(|watched| {
-            if let Some(witness) = watched.borrow().get(&pointer.addr()) {
-                witness.write();
-            }
-        });
-    }
-
-    pub(super) fn forget<T>(pointer: *mut T) {
-        change(pointer);
-        WATCHED.with(|watched| watched.borrow_mut().remove(&pointer.addr()));
-    }
-
-    pub(super) fn bury<T>(pointer: *mut T) {
-        unsafe fn free_as<T>(pointer: *mut ()) {
-            // SAFETY: `bury` got this pointer as one to a T that is not used any more.
-            unsafe { super::free_now(pointer.cast::<T>()) };
-        }
-        let entry = (pointer.cast(), free_as::<T> as Free);
-        let before = FREED.with(|freed| freed.borrow_mut().insert(pointer.addr(), entry));
-        assert!(before.is_none(), "freed twice");
-        let witness = WATCHED.with(|watched| watched.borrow_mut().remove(&pointer.addr()));
-        if let Some(witness) = witness {
-            witness.write();
-        }
-    }
-
-    fn assert_alive(address: usize) {
-        let freed = FREED.with(|freed| freed.borrow().contains_key(&address));
-        assert!(!freed, "used after it was freed");
-    }
-
-    /// Gives the memory back: at the end of an execution.
-    pub(super) fn clear() {
-        let freed = FREED.with(|freed| freed.borrow_mut().drain().collect::<Vec<_>>());
-        for (_, (pointer, free)) in freed {
-            // SAFETY: buried once, and the execution is over.
-            unsafe { free(pointer) };
         }
     }
 }
