@@ -131,7 +131,7 @@ PROTOCOLS = [
         "D12: the watermark moves before the heads do",
         "clock.rs",
         "unsafe { chain::install(commit) };",
-        "if ON { self.log.set_installed(guard, number); } unsafe { chain::install(commit) };",
+        "if ON { self.log.set_installed(guard, commit.number()); } unsafe { chain::install(commit) };",
         ["commit"],
     ),
     (
