@@ -14,6 +14,7 @@ impl<'s> Transaction<'s> {
             hold: LocalHold::begin(shared.kernel(), Kind::Writer),
             work: Lent::new(shared),
             bytes: 0,
+            deferred: false,
         }
     }
 }

@@ -2,19 +2,22 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::convert::Infallible;
 
 use smallvec::SmallVec;
 
+use super::Transaction;
 use super::reads::{Clash, TableReads};
-use crate::error::Duplicate;
+use crate::error::{DeferredError, Duplicate};
 use crate::kernel::Kernel;
 use crate::kernel::commit::Write;
 use crate::kernel::draft::Draft;
-use crate::kernel::reading::Reading;
+use crate::kernel::reading::{Reading, Stored};
 use crate::kernel::reclaim::Guard;
 use crate::kernel::stage::{Place, Put, Staged};
 use crate::table::hash::HashedMap;
 use crate::table::object::Object;
+use crate::table::proposed::Proposed;
 use crate::table::schema::TableOf;
 use crate::table::unique::{Checking, OwnWrite};
 use crate::version::{Moment, Version};
@@ -52,7 +55,7 @@ pub(crate) struct Buffer<T: Object> {
     pub(crate) reads: RefCell<TableReads<T>>,
     pub(crate) writes: SmallVec<[Own<T>; 2]>,
     by_hash: HashedMap<SmallVec<[u32; 2]>>,
-    claims: Vec<Box<dyn Any>>,
+    claims: RefCell<Vec<Box<dyn Any>>>,
 }
 
 /// A buffer whose type the caller does not know.
@@ -61,6 +64,8 @@ pub(crate) trait AnyBuffer {
     fn clash(&self, guard: &Guard<'_>, table: &dyn Any, write: &Write) -> Option<Clash>;
     /// The signature of all that was read, if only keys were.
     fn points_signature(&self) -> Option<u64>;
+    /// Checks one write, which `tx` made while its checks were put off, as all its writes left it.
+    fn settle(&self, at: usize, tx: &Transaction<'_>) -> Result<(), DeferredError<Infallible>>;
     /// Puts one write in place; `Ok(None)`: nothing is to be written for it.
     fn stage(
         &mut self,
@@ -87,7 +92,7 @@ impl<T: Object> Buffer<T> {
             reads: RefCell::new(TableReads::new()),
             writes: SmallVec::new(),
             by_hash: HashedMap::default(),
-            claims: Vec::new(),
+            claims: RefCell::default(),
         }
     }
 
@@ -122,7 +127,7 @@ impl<T: Object> Buffer<T> {
 
     /// Checks an object about to be written against the unique indexes, and takes its values.
     pub(crate) fn take_unique(
-        &mut self,
+        &self,
         table: &TableOf<T>,
         reading: Reading<'_>,
         object: &T,
@@ -130,9 +135,9 @@ impl<T: Object> Buffer<T> {
         if table.uniques().is_empty() {
             return Ok(());
         }
-        if self.claims.is_empty() {
-            let claims = table.uniques().iter().map(|unique| unique.new_claims());
-            self.claims = claims.collect();
+        let mut claims = self.claims.borrow_mut();
+        if claims.is_empty() {
+            claims.extend(table.uniques().iter().map(|unique| unique.new_claims()));
         }
         let own = |key: &T::Key| {
             let at = position_in(&self.writes, &self.by_hash, table.hash(key), key);
@@ -148,7 +153,7 @@ impl<T: Object> Buffer<T> {
             own: &own,
         };
         let mut reads = self.reads.borrow_mut();
-        let mut uniques = table.uniques().iter().zip(&mut self.claims);
+        let mut uniques = table.uniques().iter().zip(&mut *claims);
         let checked = uniques.try_for_each(|(unique, claims)| {
             unique.check(&checking, &mut **claims, object, &mut reads.taken)
         });
@@ -192,6 +197,23 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         reads.is_points_only().then(|| reads.signature())
     }
 
+    fn settle(&self, at: usize, tx: &Transaction<'_>) -> Result<(), DeferredError<Infallible>> {
+        let own = &self.writes[at];
+        let (table, reading) = (tx.table::<T>(), tx.hold.reading());
+        let old = own.base.and_then(|_| table.find(reading, &own.key));
+        let old = old.map(Stored::object);
+        let change = match (old, &own.state) {
+            (None, State::Object(new, _)) => Proposed::Create(&**new),
+            (Some(old), State::Object(new, _)) => Proposed::Update { old, new },
+            (Some(old), State::Nothing) => Proposed::Delete(old),
+            (None, State::Nothing) | (_, State::Staged) => return Ok(()),
+        };
+        T::check(change, tx).map_err(DeferredError::Rejected)?;
+        let new = change.after();
+        new.map_or(Ok(()), |new| self.take_unique(table, reading, new))
+            .map_err(DeferredError::Duplicate)
+    }
+
     fn stage(
         &mut self,
         at: usize,
@@ -214,7 +236,7 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         self.reads.get_mut().clear();
         self.writes.clear();
         self.by_hash.clear();
-        self.claims.clear();
+        self.claims.get_mut().clear();
     }
 
     fn as_any(&self) -> &dyn Any {

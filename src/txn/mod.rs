@@ -1,11 +1,12 @@
 //! A transaction's life, a file a step, in reading order.
 //!
 //! ```text
-//! begin -> read, write -> stage -> validate -> append -> publish
+//! begin -> read, write (-> settle) -> stage -> validate -> append -> publish
 //! ```
 //! - begin: a snapshot, announced as a writer's
 //! - read: from the snapshot, under the transaction's own writes; noted in the read set
 //! - write: into the transaction's own buffer
+//! - settle: rules and unique indexes that were put off while it wrote are asked
 //! - stage: records, versions and index entries are put in place, seen by nobody
 //! - validate: the reads hold against every commit since the snapshot
 //! - append: the commit takes the log's first empty slot: it is committed
@@ -32,6 +33,7 @@ pub(crate) mod overlay;
 pub(crate) mod publish;
 pub(crate) mod read;
 pub(crate) mod reads;
+pub(crate) mod settle;
 pub(crate) mod stage;
 pub(crate) mod update;
 pub(crate) mod validate;
@@ -59,6 +61,8 @@ pub struct Transaction<'s> {
     work: Lent,
     /// Bytes of the objects written, their own sizes without what they point to.
     bytes: usize,
+    /// Whether what it writes is checked later, all at once.
+    deferred: bool,
 }
 
 impl fmt::Debug for Transaction<'_> {
