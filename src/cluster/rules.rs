@@ -19,7 +19,8 @@
 //! Who copies a state that others reached puts the checks off
 //! ([`Transaction::defer_checks`]): names may then be swapped, and an extension be replaced by
 //! another of its name. What is left must keep to the rules, but for the one on steps, that an
-//! extension does not change: it may have been deleted and created again.
+//! extension does not change: it may have been deleted and created again. Names are then judged by
+//! their indexes: a conflict is a [`Duplicate`](crate::Duplicate).
 
 use std::error::Error;
 use std::fmt;
@@ -149,20 +150,20 @@ pub fn check_name<T: ClusterObject>(
     let Some((new, name)) = change.after().and_then(|new| Some((new, new.name()?))) else {
         return Ok(());
     };
-    let one_step = !tx.checks_deferred();
-    if one_step && change.before().and_then(T::name).as_ref() == Some(&name) {
-        // It has the name already.
+    if tx.checks_deferred() || change.before().and_then(T::name).as_ref() == Some(&name) {
+        // The unique index was asked before; or it has the name already.
         return Ok(());
     }
-    let creates = one_step && matches!(change, Proposed::Create(_));
-    let mut holders = tx.find(T::BY_NAME.eq(&*name));
-    match holders.find(|holder| creates || holder.key() != new.key()) {
-        None => Ok(()),
-        Some(holder) => Err(Rejected::new(RuleError::NameConflict {
-            table: T::TABLE,
-            name: name.into_owned(),
-            holder: holder.key(),
-        })),
+    let creates = matches!(change, Proposed::Create(_));
+    match tx.get_by(T::BY_NAME, &*name) {
+        Some(holder) if creates || holder.key() != new.key() => {
+            Err(Rejected::new(RuleError::NameConflict {
+                table: T::TABLE,
+                name: name.into_owned(),
+                holder: holder.key(),
+            }))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -194,7 +195,7 @@ pub(super) fn check_extension(
 /// No resource is of the kind that goes with an extension; it stays if another has its name.
 fn check_unused(extension: &Extension, tx: &Transaction<'_>) -> Result<(), Rejected> {
     let kind = &*extension.annotations.name;
-    if tx.checks_deferred() && tx.exists(Extension::BY_NAME.eq(kind)) {
+    if tx.checks_deferred() && tx.get_by(Extension::BY_NAME, kind).is_some() {
         return Ok(());
     }
     match tx.first(Resource::BY_KIND.eq(kind)) {
@@ -213,7 +214,7 @@ pub(super) fn check_resource(
 ) -> Result<(), Rejected> {
     check_name(change, tx)?;
     match change.after() {
-        Some(new) if !tx.exists(Extension::BY_NAME.eq(&*new.kind)) => {
+        Some(new) if tx.get_by(Extension::BY_NAME, &*new.kind).is_none() => {
             let kind = new.kind.clone();
             Err(Rejected::new(RuleError::NoKind { kind }))
         }

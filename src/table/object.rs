@@ -202,6 +202,10 @@ impl<T, V: Key> Index<T, V> {
         }
     }
 
+    pub(crate) fn is_unique(&self) -> bool {
+        self.unique
+    }
+
     pub(crate) fn is_normalized(&self) -> bool {
         self.normalize.is_some()
     }

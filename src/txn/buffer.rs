@@ -2,13 +2,12 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::convert::Infallible;
 
 use smallvec::SmallVec;
 
 use super::Transaction;
 use super::reads::{Clash, TableReads};
-use crate::error::{DeferredError, Duplicate};
+use crate::error::Duplicate;
 use crate::kernel::Kernel;
 use crate::kernel::commit::Write;
 use crate::kernel::draft::Draft;
@@ -16,10 +15,10 @@ use crate::kernel::reading::{Reading, Stored};
 use crate::kernel::reclaim::Guard;
 use crate::kernel::stage::{Place, Put, Staged};
 use crate::table::hash::HashedMap;
-use crate::table::object::Object;
-use crate::table::proposed::Proposed;
+use crate::table::object::{Index, Key, Object};
+use crate::table::proposed::{Proposed, Rejected};
 use crate::table::schema::TableOf;
-use crate::table::unique::{Checking, OwnWrite};
+use crate::table::unique::{Checking, Claims, OwnWrite};
 use crate::version::{Moment, Version};
 
 /// Own writes up to which a look through them beats a map.
@@ -64,8 +63,10 @@ pub(crate) trait AnyBuffer {
     fn clash(&self, guard: &Guard<'_>, table: &dyn Any, write: &Write) -> Option<Clash>;
     /// The signature of all that was read, if only keys were.
     fn points_signature(&self) -> Option<u64>;
-    /// Checks one write, which `tx` made while its checks were put off, as all its writes left it.
-    fn settle(&self, at: usize, tx: &Transaction<'_>) -> Result<(), DeferredError<Infallible>>;
+    /// Takes the values of one write in the unique indexes.
+    fn claim(&self, at: usize, tx: &Transaction<'_>) -> Result<(), Duplicate>;
+    /// Asks the rules about one write, as all writes of `tx` left it.
+    fn check(&self, at: usize, tx: &Transaction<'_>) -> Result<(), Rejected>;
     /// Puts one write in place; `Ok(None)`: nothing is to be written for it.
     fn stage(
         &mut self,
@@ -123,6 +124,25 @@ impl<T: Object> Buffer<T> {
     fn note_hash(&mut self, at: usize, hash: u64) {
         let at = u32::try_from(at).expect("fewer writes than the bound of a transaction");
         self.by_hash.entry(hash).or_default().push(at);
+    }
+
+    /// The object, among those written, that took a value of a unique index, and has it.
+    pub(crate) fn claimant<V: Key>(
+        &self,
+        table: &TableOf<T>,
+        index: Index<T, V>,
+        value: &V,
+    ) -> Option<&T> {
+        let mut uniques = table.uniques().iter();
+        let position = table.position_of(index.name)?;
+        let at = uniques.position(|unique| usize::from(unique.position()) == position)?;
+        let claims = self.claims.borrow();
+        let claims = claims.get(at)?.downcast_ref::<Claims<V, T::Key>>()?;
+        let key = claims.get(value)?;
+        match &self.own(table.hash(key), key)?.state {
+            State::Object(object, _) if index.values_of(object).contains(value) => Some(object),
+            State::Object(..) | State::Nothing | State::Staged => None,
+        }
     }
 
     /// Checks an object about to be written against the unique indexes, and takes its values.
@@ -197,7 +217,16 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         reads.is_points_only().then(|| reads.signature())
     }
 
-    fn settle(&self, at: usize, tx: &Transaction<'_>) -> Result<(), DeferredError<Infallible>> {
+    fn claim(&self, at: usize, tx: &Transaction<'_>) -> Result<(), Duplicate> {
+        match &self.writes[at].state {
+            State::Object(object, _) => {
+                self.take_unique(tx.table::<T>(), tx.hold.reading(), object)
+            }
+            State::Nothing | State::Staged => Ok(()),
+        }
+    }
+
+    fn check(&self, at: usize, tx: &Transaction<'_>) -> Result<(), Rejected> {
         let own = &self.writes[at];
         let (table, reading) = (tx.table::<T>(), tx.hold.reading());
         let old = own.base.and_then(|_| table.find(reading, &own.key));
@@ -208,10 +237,7 @@ impl<T: Object> AnyBuffer for Buffer<T> {
             (Some(old), State::Nothing) => Proposed::Delete(old),
             (None, State::Nothing) | (_, State::Staged) => return Ok(()),
         };
-        T::check(change, tx).map_err(DeferredError::Rejected)?;
-        let new = change.after();
-        new.map_or(Ok(()), |new| self.take_unique(table, reading, new))
-            .map_err(DeferredError::Duplicate)
+        T::check(change, tx)
     }
 
     fn stage(

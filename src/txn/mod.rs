@@ -40,6 +40,7 @@ pub(crate) mod validate;
 mod workspace;
 pub(crate) mod write;
 
+use std::cell::Cell;
 use std::fmt;
 
 use self::buffer::Buffer;
@@ -61,8 +62,18 @@ pub struct Transaction<'s> {
     work: Lent,
     /// Bytes of the objects written, their own sizes without what they point to.
     bytes: usize,
-    /// Whether what it writes is checked later, all at once.
-    deferred: bool,
+    checks: Cell<Checks>,
+}
+
+/// When unique indexes and rules are asked about what a transaction writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Checks {
+    /// At each write.
+    AtOnce,
+    /// Later, about all of it.
+    Deferred,
+    /// Now: the unique indexes have been, the rules are being asked.
+    Settling,
 }
 
 impl fmt::Debug for Transaction<'_> {

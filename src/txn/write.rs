@@ -162,7 +162,7 @@ impl Transaction<'_> {
         if let Some((expected, found)) = out_of_sequence(&seen, expected) {
             return Err(DeleteError::OutOfSequence { expected, found });
         }
-        if !self.deferred {
+        if !self.checks_deferred() {
             T::check(Proposed::Delete(old), self)?;
         }
         self.record::<T>(key.clone(), seen, State::Nothing);
@@ -197,7 +197,7 @@ impl Transaction<'_> {
     /// Lets the table complete an object and asks its rules, unless that is put off.
     #[inline(always)]
     fn ask<T: Object>(&self, old: Option<&T>, new: &mut T) -> Result<(), Rejected> {
-        if self.deferred {
+        if self.checks_deferred() {
             return Ok(());
         }
         new.complete(old, self);
@@ -216,7 +216,7 @@ impl Transaction<'_> {
         created: Option<Moment>,
     ) -> Result<(), Duplicate> {
         let table = self.table::<T>();
-        if !self.deferred && !table.uniques().is_empty() {
+        if !self.checks_deferred() && !table.uniques().is_empty() {
             let reading = self.hold.reading();
             self.buffer_of::<T>(table)
                 .take_unique(table, reading, &draft)?;
