@@ -5,7 +5,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-/// A change that a transaction is about to make; see [`Object::check`].
+/// A change that a transaction is about to make; see
+/// [`Object::check`](crate::Object::check).
 #[derive(Debug, PartialEq, Eq)]
 pub enum Proposed<'a, T> {
     /// A new object.
