@@ -5,6 +5,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::table::proposed::Rejected;
 use crate::table::value::Value;
 use crate::version::Version;
 
@@ -40,6 +41,8 @@ pub enum CreateError {
     Exists(KeyError),
     /// A unique index refuses it.
     Duplicate(Duplicate),
+    /// The table's rules refuse it.
+    Rejected(Rejected),
 }
 
 /// Why an object was not updated.
@@ -57,6 +60,8 @@ pub enum ReplaceError {
     },
     /// A unique index refuses it.
     Duplicate(Duplicate),
+    /// The table's rules refuse it.
+    Rejected(Rejected),
 }
 
 /// Why an object was not put.
@@ -65,6 +70,8 @@ pub enum ReplaceError {
 pub enum UpsertError {
     /// A unique index refuses it.
     Duplicate(Duplicate),
+    /// The table's rules refuse it.
+    Rejected(Rejected),
 }
 
 /// Why an object was not deleted.
@@ -80,6 +87,20 @@ pub enum DeleteError {
         /// The version that is there.
         found: Version,
     },
+    /// The table's rules refuse the deletion.
+    Rejected(Rejected),
+}
+
+/// Why what a transaction wrote while its checks were put off cannot stay as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeferredError<E> {
+    /// The closure refused, for this reason.
+    Closure(E),
+    /// A table's rules refuse it.
+    Rejected(Rejected),
+    /// A unique index refuses it.
+    Duplicate(Duplicate),
 }
 
 /// Why a transaction was not committed. Nothing of it was.
@@ -94,6 +115,9 @@ pub enum CommitError {
     },
     /// Another transaction took a value of a unique index since the snapshot.
     Duplicate(Duplicate),
+    /// The rules refuse what it wrote while they were put off: see
+    /// [`Transaction::defer_checks`](crate::Transaction::defer_checks).
+    Rejected(Rejected),
     /// So many commits passed since its snapshot that the log no longer reaches back to it.
     TooOld {
         /// The snapshot's version.
@@ -121,6 +145,9 @@ pub enum UpdateError<E> {
         /// How many attempts there were: all that the store allows.
         attempts: u32,
     },
+    /// The rules refuse what the closure wrote while they were put off, and it went on all the
+    /// same: see [`Transaction::defer_checks`](crate::Transaction::defer_checks).
+    Rejected(Rejected),
     /// It took so long that the log no longer reaches back to its snapshot.
     TooOld {
         /// The snapshot's version.
@@ -202,6 +229,28 @@ macro_rules! from {
     };
 }
 
+/// The reason of a refusal is its error's source.
+macro_rules! rejected_source {
+    ($($error:ident),*) => {
+        $(impl StdError for $error {
+            fn source(&self) -> Option<&(dyn StdError + 'static)> {
+                match self {
+                    Self::Rejected(rejected) => rejected.source(),
+                    _ => None,
+                }
+            }
+        })*
+    };
+}
+
+rejected_source!(
+    CreateError,
+    ReplaceError,
+    UpsertError,
+    DeleteError,
+    CommitError
+);
+
 from! {
     CreateError => Error::Create,
     ReplaceError => Error::Replace,
@@ -214,6 +263,20 @@ from! {
     Duplicate => ReplaceError::Duplicate,
     Duplicate => UpsertError::Duplicate,
     Duplicate => CommitError::Duplicate,
+    Rejected => CreateError::Rejected,
+    Rejected => ReplaceError::Rejected,
+    Rejected => UpsertError::Rejected,
+    Rejected => DeleteError::Rejected,
+}
+
+impl From<DeferredError<Error>> for Error {
+    fn from(error: DeferredError<Error>) -> Self {
+        match error {
+            DeferredError::Closure(error) => error,
+            DeferredError::Rejected(rejected) => CommitError::Rejected(rejected).into(),
+            DeferredError::Duplicate(duplicate) => CommitError::Duplicate(duplicate).into(),
+        }
+    }
 }
 
 impl fmt::Display for Duplicate {
@@ -262,11 +325,10 @@ impl fmt::Display for CreateError {
         match self {
             Self::Exists(key) => write!(f, "{key} exists"),
             Self::Duplicate(duplicate) => duplicate.fmt(f),
+            Self::Rejected(rejected) => rejected.fmt(f),
         }
     }
 }
-
-impl StdError for CreateError {}
 
 impl fmt::Display for ReplaceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -274,38 +336,36 @@ impl fmt::Display for ReplaceError {
             Self::NotFound(key) => write!(f, "{key} not found"),
             Self::OutOfSequence { expected, found } => out_of_sequence(f, *expected, *found),
             Self::Duplicate(duplicate) => duplicate.fmt(f),
+            Self::Rejected(rejected) => rejected.fmt(f),
         }
     }
 }
-
-impl StdError for ReplaceError {}
 
 impl fmt::Display for UpsertError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Duplicate(duplicate) => duplicate.fmt(f),
+            Self::Rejected(rejected) => rejected.fmt(f),
         }
     }
 }
-
-impl StdError for UpsertError {}
 
 impl fmt::Display for DeleteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound(key) => write!(f, "{key} not found"),
             Self::OutOfSequence { expected, found } => out_of_sequence(f, *expected, *found),
+            Self::Rejected(rejected) => rejected.fmt(f),
         }
     }
 }
-
-impl StdError for DeleteError {}
 
 impl fmt::Display for CommitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Conflict { with } => write!(f, "in conflict with commit {with}"),
             Self::Duplicate(duplicate) => duplicate.fmt(f),
+            Self::Rejected(rejected) => rejected.fmt(f),
             Self::TooOld { snapshot, oldest } => too_old(f, *snapshot, *oldest),
             Self::TooLarge {
                 changes,
@@ -315,12 +375,31 @@ impl fmt::Display for CommitError {
     }
 }
 
-impl StdError for CommitError {}
+impl<E: fmt::Display> fmt::Display for DeferredError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closure(error) => error.fmt(f),
+            Self::Rejected(rejected) => rejected.fmt(f),
+            Self::Duplicate(duplicate) => duplicate.fmt(f),
+        }
+    }
+}
+
+impl<E: StdError + 'static> StdError for DeferredError<E> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Closure(error) => Some(error),
+            Self::Rejected(rejected) => rejected.source(),
+            Self::Duplicate(_) => None,
+        }
+    }
+}
 
 impl<E: fmt::Display> fmt::Display for UpdateError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closure(error) => error.fmt(f),
+            Self::Rejected(rejected) => rejected.fmt(f),
             Self::Conflict { attempts } => write!(f, "in conflict at each of {attempts} attempts"),
             Self::Stopped => f.write_str("the batch is over: an earlier step failed"),
             Self::TooOld { snapshot, oldest } => too_old(f, *snapshot, *oldest),
@@ -336,6 +415,7 @@ impl<E: StdError + 'static> StdError for UpdateError<E> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Closure(error) => Some(error),
+            Self::Rejected(rejected) => rejected.source(),
             _ => None,
         }
     }
@@ -385,4 +465,15 @@ impl fmt::Display for Error {
     }
 }
 
-impl StdError for Error {}
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Create(error) => error.source(),
+            Self::Replace(error) => error.source(),
+            Self::Upsert(error) => error.source(),
+            Self::Delete(error) => error.source(),
+            Self::Commit(error) => error.source(),
+            Self::Snapshot(_) | Self::Watch(_) => None,
+        }
+    }
+}

@@ -19,8 +19,8 @@ mod watch;
 pub mod docs;
 
 pub use error::{
-    CommitError, CreateError, DeleteError, Duplicate, Error, KeyError, ReplaceError, SnapshotError,
-    UpdateError, UpsertError, WatchError,
+    CommitError, CreateError, DeferredError, DeleteError, Duplicate, Error, KeyError, ReplaceError,
+    SnapshotError, UpdateError, UpsertError, WatchError,
 };
 pub use id::{Id, ParseIdError};
 pub use snapshot::{Snapshot, View};
@@ -29,6 +29,7 @@ pub use table::condition::{And, AnyKeyOf, AnyOf, ByIndex, ByKey, Or};
 pub use table::found::{Entries, Found};
 pub use table::handle::{Entry, Obj};
 pub use table::object::{Index, Indexes, Key, Keys, Object, fold_case};
+pub use table::proposed::{Proposed, Rejected};
 pub use table::query::{Condition, Keyed, Query, keys};
 pub use table::span::Prefix;
 pub use table::value::Value;

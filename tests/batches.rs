@@ -226,10 +226,11 @@ fn a_batch_that_is_over_counts_nothing_more() {
         }
         Ok(())
     });
-    let report = match ended {
-        Ok(report) => report,
-        Err(error) => error.report,
+    // Nor is it a success because the closure passed over the error.
+    let Err(BatchError { report, error, .. }) = ended else {
+        panic!("{ended:?}");
     };
+    assert_eq!(error, UpdateError::Stopped);
     assert_eq!(count(&store), 1 + report.applied, "{report:?}");
 }
 

@@ -11,12 +11,10 @@ use fixture::{filled, id, short};
 use skep::cluster::{
     self, Annotations, Cluster, ClusterObject, Config, ContainerSpec, EncryptionKey, Extension,
     GenericRuntime, JoinTokens, Membership, Network, Node, NodeDescription, NodeRole, Payload,
-    Resource, RootCa, Runtime, Secret, SecretBytes, Service, StateFalls, Task, TaskSpec, TaskState,
-    TaskStatus, Volume,
+    Resource, RootCa, RuleError, Runtime, Secret, SecretBytes, Service, StateFalls, Task, TaskSpec,
+    TaskState, TaskStatus, Volume,
 };
-use skep::{
-    CreateError, DeleteError, Duplicate, Id, ReplaceError, Snapshot, Store, UpdateError, keys,
-};
+use skep::{CreateError, DeleteError, Id, ReplaceError, Snapshot, Store, UpdateError, keys};
 
 fn ids<'a, T: ClusterObject>(found: impl Iterator<Item = &'a T>) -> Vec<String> {
     found.map(|object| short(object.key())).collect()
@@ -30,10 +28,19 @@ fn try_create<T: ClusterObject>(store: &Store, object: T) -> Result<(), UpdateEr
     store.update(|tx| tx.create(object.clone()))
 }
 
-fn is_taken<T: ClusterObject>(duplicate: &Duplicate, name: &str, holder: &str) {
-    assert_eq!((duplicate.table, duplicate.index), (T::TABLE, "by_name"));
-    assert_eq!(duplicate.key.to_string(), name);
-    assert_eq!(duplicate.holder.downcast_ref(), Some(&id(holder)));
+/// That a name is refused because another object has it.
+#[track_caller]
+fn is_taken<T: ClusterObject>(
+    refused: &(impl std::error::Error + 'static),
+    name: &str,
+    holder: &str,
+) {
+    let conflict = RuleError::NameConflict {
+        table: T::TABLE,
+        name: name.into(),
+        holder: id(holder),
+    };
+    assert_eq!(RuleError::of(refused), Some(&conflict), "{refused}");
 }
 
 /// What holds of every table; `make` gives an object of an ID and a name.
@@ -61,9 +68,7 @@ fn holds_of_all<T: ClusterObject>(make: impl Fn(Id, &str) -> T, names_are_unique
 
     let same_name = try_create(&store, make(id("c"), "Name1"));
     match same_name {
-        Err(UpdateError::Closure(CreateError::Duplicate(duplicate))) if names_are_unique => {
-            is_taken::<T>(&duplicate, "name1", "a1");
-        }
+        Err(refused) if names_are_unique => is_taken::<T>(&refused, "Name1", "a1"),
         Ok(()) if !names_are_unique => {}
         other => panic!("{}: {other:?}", T::TABLE),
     }
@@ -77,7 +82,11 @@ fn holds_of_all<T: ClusterObject>(make: impl Fn(Id, &str) -> T, names_are_unique
         unknown,
         Err(UpdateError::Closure(ReplaceError::NotFound(_)))
     ));
-    // A rename moves the index entry; a deletion removes it, and the name is free.
+}
+
+/// A rename moves the index entry; a deletion removes it, and the name is free.
+fn follows_names<T: ClusterObject>(make: impl Fn(Id, &str) -> T) {
+    let store = filled();
     let renamed = store.update(|tx| tx.update(make(id("a1"), "fresh")));
     assert_eq!(renamed, Ok(()));
     assert_eq!(by_name::<T>(&store.snapshot(), "fresh"), ["a1"]);
@@ -96,10 +105,8 @@ fn refuses_a_rename_to_a_used_name<T: ClusterObject>(make: impl Fn(Id, &str) -> 
     for name in ["name2", "NAME2"] {
         let renamed = store.update(|tx| tx.update(make(id("a1"), name)));
         match renamed {
-            Err(UpdateError::Closure(ReplaceError::Duplicate(duplicate))) => {
-                is_taken::<T>(&duplicate, "name2", "a2");
-            }
-            other => panic!("{}: {other:?}", T::TABLE),
+            Err(refused) => is_taken::<T>(&refused, name, "a2"),
+            Ok(()) => panic!("{}: {name}", T::TABLE),
         }
     }
     let snapshot = store.snapshot();
@@ -123,24 +130,27 @@ fn tables_of_unique_names() {
     macro_rules! holds_of {
         ($($make:expr),* $(,)?) => {$(
             holds_of_all($make, true);
+            follows_names($make);
             refuses_a_rename_to_a_used_name($make);
         )*};
     }
     holds_of!(
         |id, name| Cluster::named(id, name),
         |id, name| Config::named(id, name, "data"),
-        |id, name| Extension::named(id, name),
         |id, name| Network::named(id, name),
         |id, name| Resource::named(id, "name1", name),
         |id, name| Secret::named(id, name, "data"),
         |id, name| Service::named(id, name),
         |id, name| Volume::named(id, name, "test"),
     );
+    // Extensions are never renamed: tests/cluster_rules.rs.
+    holds_of_all(|id, name| Extension::named(id, name), true);
 }
 
 #[test]
 fn tables_of_names_that_several_may_have() {
     holds_of_all(named_task, false);
+    follows_names(named_task);
     let store = filled();
     let snapshot = store.snapshot();
     assert_eq!(by_name::<Node>(&snapshot, "name1"), ["a1"]);
@@ -155,10 +165,7 @@ fn an_empty_name_is_a_name() {
     let store = cluster::builder().build();
     assert_eq!(try_create(&store, Network::named(id("a1"), "")), Ok(()));
     let second = try_create(&store, Network::named(id("a2"), ""));
-    assert!(matches!(
-        second,
-        Err(UpdateError::Closure(CreateError::Duplicate(_)))
-    ));
+    is_taken::<Network>(&second.expect_err("it is taken"), "", "a1");
     // A node's name is its host's: without a description it has none, whatever its annotations say.
     let mut node = Node::new(id("a1"));
     node.spec.annotations.name = "name".into();
@@ -175,12 +182,7 @@ fn a_deletion_and_a_creation_hand_a_name_over() {
     });
     assert_eq!(handed, Ok(()));
     let third = try_create(&store, Service::named(id("d"), "name1"));
-    match third {
-        Err(UpdateError::Closure(CreateError::Duplicate(duplicate))) => {
-            is_taken::<Service>(&duplicate, "name1", "c");
-        }
-        other => panic!("{other:?}"),
-    }
+    is_taken::<Service>(&third.expect_err("it is taken"), "name1", "c");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use skep::Id;
-use skep::cluster::{self, ClusterObject, Extension, Secret, SecretBytes};
+use skep::cluster::{self, ClusterObject, Network, Secret, SecretBytes};
 
 /// What no freed block may hold.
 const MARK: &[u8] = b"\x17hunter2-is-nobodys-business\x2a";
@@ -69,13 +69,11 @@ fn live<T: ClusterObject>(object: T, change: fn(&mut T)) {
 fn no_freed_memory_holds_a_secret() {
     // What is no secret is left behind, so the allocator looks, and the store frees what it held.
     let text = String::from_utf8(MARK.to_vec()).expect("text");
-    let extension = Extension {
-        description: text,
-        ..Extension::named(Id::from_u128(1), "open")
-    };
+    let mut network = Network::named(Id::from_u128(1), "open");
+    network.spec.config_from = Some(text);
     let open = move || {
-        live(extension, |extension| {
-            extension.annotations.name = "more".into()
+        live(network, |network| {
+            network.spec.annotations.name = "more".into()
         })
     };
     assert!(freed(open) >= 3);

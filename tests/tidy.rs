@@ -35,11 +35,19 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("id", &[]),
     ("docs", &[]),
     ("kernel", &["id", "sync", "version"]),
-    ("error", &["table::value", "version"]),
-    // What a query reads is noted in the transaction's read set: the one look upward.
+    ("error", &["table::proposed", "table::value", "version"]),
+    // The looks upward: what a query reads is noted in the transaction's read set, and rules read
+    // through the transaction.
     (
         "table",
-        &["error::Duplicate", "id", "kernel", "txn::reads", "version"],
+        &[
+            "error::Duplicate",
+            "id",
+            "kernel",
+            "txn::Transaction",
+            "txn::reads",
+            "version",
+        ],
     ),
     ("shared", &["kernel", "sync", "table::schema"]),
     (
@@ -74,7 +82,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "Kind",
             "Object",
             "Prefix",
+            "Proposed",
             "Query",
+            "Rejected",
+            "ReplaceError",
             "Snapshot",
             "Store",
             "TableFilter",

@@ -7,7 +7,10 @@ use super::annotations::{Annotations, Driver};
 use super::object::named_table;
 use super::payload::SecretBytes;
 use super::root_ca::{CaConfig, RootCa};
+use super::rules::check_name;
+use super::specified::keep_spec_version;
 use crate::Id;
+use crate::Version;
 
 /// The name of the one cluster of a store.
 pub const DEFAULT_CLUSTER_NAME: &str = "default";
@@ -20,6 +23,8 @@ pub struct Cluster {
     pub id: Id,
     /// Its settings. Their annotations name the cluster.
     pub spec: ClusterSpec,
+    /// The version of the spec, which the store keeps: see [`Specified`](super::Specified).
+    pub spec_version: Option<Version>,
     /// Who signs its certificates.
     pub root_ca: RootCa,
     /// Keys of the networks' control traffic.
@@ -142,7 +147,13 @@ impl Default for DispatcherConfig {
     }
 }
 
-named_table!(Cluster, "cluster", spec.annotations);
+named_table!(
+    Cluster,
+    "cluster",
+    spec.annotations,
+    check_name,
+    keep_spec_version
+);
 
 impl Cluster {
     /// A cluster with this name, the default settings and no keys.
@@ -153,6 +164,7 @@ impl Cluster {
                 annotations: Annotations::named(name),
                 ..ClusterSpec::default()
             },
+            spec_version: None,
             root_ca: RootCa::default(),
             network_bootstrap_keys: Vec::new(),
             encryption_key_lamport_clock: 0,

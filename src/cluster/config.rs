@@ -3,7 +3,10 @@
 use super::annotations::{Annotations, Driver};
 use super::object::named_table;
 use super::payload::Bytes;
+use super::rules::check_name;
+use super::specified::keep_spec_version;
 use crate::Id;
+use crate::Version;
 
 /// A config.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub struct Config {
     pub id: Id,
     /// What it is. Its annotations name the config.
     pub spec: ConfigSpec,
+    /// The version of the spec, which the store keeps: see [`Specified`](super::Specified).
+    pub spec_version: Option<Version>,
 }
 
 /// What a config is.
@@ -27,7 +32,13 @@ pub struct ConfigSpec {
     pub templating: Option<Driver>,
 }
 
-named_table!(Config, "config", spec.annotations);
+named_table!(
+    Config,
+    "config",
+    spec.annotations,
+    check_name,
+    keep_spec_version
+);
 
 impl Config {
     /// A config with this name and these bytes.
@@ -39,6 +50,7 @@ impl Config {
                 data: data.into(),
                 templating: None,
             },
+            spec_version: None,
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use super::annotations::Annotations;
 use super::object::named_table;
+use super::rules::check_extension;
 use crate::Id;
 
-/// An extension: its name is a kind of [`Resource`](super::Resource)s.
+/// An extension: its name is a kind of [`Resource`](super::Resource)s, and not that of a table. It
+/// is never updated, and deleted only when no resource is of its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Extension {
@@ -16,7 +18,7 @@ pub struct Extension {
     pub description: String,
 }
 
-named_table!(Extension, "extension", annotations);
+named_table!(Extension, "extension", annotations, check_extension);
 
 impl Extension {
     /// An extension with this name.

@@ -32,6 +32,12 @@
 //!
 //! Names are compared without case, everywhere: [`fold_case`](crate::fold_case). They are unique
 //! within a table, but those of tasks (computed, see [`Task::name`]) and of nodes (their hosts').
+//! This and what holds of extensions and resources is refused otherwise with a [`RuleError`].
+//!
+//! # Versions
+//!
+//! [`Transaction::update_at`](crate::Transaction::update_at) guards a whole object,
+//! [`Specified::update_spec_at`] its spec alone, whatever else of it was written meanwhile.
 //!
 //! # Where things are
 //!
@@ -44,7 +50,8 @@
 //! | `rollout.rs`, `endpoint.rs` | how services are changed and reached |
 //! | `node_description.rs`, `root_ca.rs` | parts of nodes and of the cluster |
 //! | `annotations.rs`, `payload.rs`, `serial.rs` | names, labels, custom entries; bytes |
-//! | `object.rs` | what all objects have |
+//! | `object.rs`, `specified.rs` | what all objects have; what those have that users specify |
+//! | `rules.rs` | rules of names, kinds and extensions |
 //! | `finder.rs`, `lookup.rs`, `search.rs`, `reads.rs` | finding by what is said at run time |
 //! | `specifier.rs` | which changes a watcher gives |
 
@@ -72,11 +79,13 @@ mod requirements;
 mod resource;
 mod rollout;
 mod root_ca;
+mod rules;
 mod search;
 mod secret;
 #[cfg(feature = "serde")]
 mod serial;
 mod service;
+mod specified;
 mod specifier;
 mod task;
 mod task_spec;
@@ -118,9 +127,11 @@ pub use requirements::{
 pub use resource::Resource;
 pub use rollout::{FailureAction, ServiceMode, UpdateConfig, UpdateOrder, UpdateState};
 pub use root_ca::{CaConfig, ExternalCa, JoinTokens, RootCa, RootRotation};
+pub use rules::{RuleError, check_name};
 pub use search::{Search, find};
 pub use secret::{Secret, SecretSpec};
 pub use service::{JobStatus, Service, ServiceSpec, UpdateStatus};
+pub use specified::{Specified, keep_spec_version};
 pub use specifier::Specifier;
 pub use task::{NetworkAttachment, Task, VolumeAttachment};
 pub use task_spec::{

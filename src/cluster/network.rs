@@ -3,7 +3,10 @@
 use super::annotations::{Annotations, Driver, Labels};
 use super::object::named_table;
 use super::payload::Payload;
+use super::rules::check_name;
+use super::specified::keep_spec_version;
 use crate::Id;
+use crate::Version;
 
 /// A network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub struct Network {
     pub id: Id,
     /// What it is to be. Its annotations name the network.
     pub spec: NetworkSpec,
+    /// The version of the spec, which the store keeps: see [`Specified`](super::Specified).
+    pub spec_version: Option<Version>,
     /// Its driver, with what the driver made of its options.
     pub driver_state: Option<Driver>,
     /// How its addresses are given out, with what was chosen.
@@ -84,7 +89,13 @@ pub struct IpamConfig {
     pub reserved: Labels,
 }
 
-named_table!(Network, "network", spec.annotations);
+named_table!(
+    Network,
+    "network",
+    spec.annotations,
+    check_name,
+    keep_spec_version
+);
 
 impl Network {
     /// A network with this name, the rest left to the allocator.
@@ -95,6 +106,7 @@ impl Network {
                 annotations: Annotations::named(name),
                 ..NetworkSpec::default()
             },
+            spec_version: None,
             driver_state: None,
             ipam: None,
             pending_delete: false,

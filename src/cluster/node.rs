@@ -7,11 +7,14 @@ use super::finder::Finder;
 use super::lookup::Lookup;
 use super::node_description::{Certificate, NodeDescription};
 use super::object::ClusterObject;
+use super::specified::keep_spec_version;
 use super::task::NetworkAttachment;
 use crate::Id;
 use crate::Index;
 use crate::Indexes;
 use crate::Object;
+use crate::Transaction;
+use crate::Version;
 use crate::fold_case;
 
 /// A node. Its name is its host's, which other nodes may have, too.
@@ -22,6 +25,8 @@ pub struct Node {
     pub id: Id,
     /// What it is to be.
     pub spec: NodeSpec,
+    /// The version of the spec, which the store keeps: see [`Specified`](super::Specified).
+    pub spec_version: Option<Version>,
     /// What it says of itself; none: it has not said anything yet.
     pub description: Option<NodeDescription>,
     /// What is observed of it.
@@ -169,6 +174,7 @@ impl Node {
         Self {
             id,
             spec: NodeSpec::default(),
+            spec_version: None,
             description: None,
             status: NodeStatus::default(),
             manager_status: None,
@@ -202,6 +208,10 @@ impl Object for Node {
             .add(Self::BY_ROLE)
             .add(Self::BY_MEMBERSHIP)
             .add(Self::BY_CUSTOM);
+    }
+
+    fn complete(&mut self, old: Option<&Self>, tx: &Transaction<'_>) {
+        keep_spec_version(self, old, tx);
     }
 }
 

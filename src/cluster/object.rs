@@ -28,9 +28,10 @@ pub trait ClusterObject: Object<Key = Id> {
     fn lookup(finder: &Finder) -> Option<Lookup<Self>>;
 }
 
-/// The table of an object that is found by its unique name and its custom entries alone.
+/// The table of an object that is found by its unique name and its custom entries alone, with its
+/// rules and what it keeps in its objects.
 macro_rules! named_table {
-    ($object:ident, $table:literal, $($annotations:ident).+) => {
+    ($object:ident, $table:literal, $($annotations:ident).+, $check:path $(, $complete:path)?) => {
         impl $object {
             /// By name, whatever the case; no two have the same.
             pub const BY_NAME: $crate::Index<Self, String> =
@@ -57,6 +58,17 @@ macro_rules! named_table {
 
             fn indexes(indexes: &mut $crate::Indexes<Self>) {
                 indexes.add(Self::BY_NAME).add(Self::BY_CUSTOM);
+            }
+
+            $(fn complete(&mut self, old: Option<&Self>, tx: &$crate::Transaction<'_>) {
+                $complete(self, old, tx);
+            })?
+
+            fn check(
+                change: $crate::Proposed<'_, Self>,
+                tx: &$crate::Transaction<'_>,
+            ) -> Result<(), $crate::Rejected> {
+                $check(change, tx)
             }
         }
 

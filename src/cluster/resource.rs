@@ -7,10 +7,14 @@ use super::finder::Finder;
 use super::lookup::Lookup;
 use super::object::ClusterObject;
 use super::payload::Payload;
+use super::rules::check_resource;
 use crate::Id;
 use crate::Index;
 use crate::Indexes;
 use crate::Object;
+use crate::Proposed;
+use crate::Rejected;
+use crate::Transaction;
 use crate::fold_case;
 
 /// A resource.
@@ -22,7 +26,8 @@ pub struct Resource {
     /// Name, labels and custom index entries. No two resources have the same name, of whatever
     /// kind.
     pub annotations: Annotations,
-    /// The name of the [`Extension`](super::Extension) that says what it is. Compared without case.
+    /// The name of the [`Extension`](super::Extension) that says what it is. Compared without case;
+    /// there is always one.
     pub kind: String,
     /// What its users keep in it.
     pub payload: Payload,
@@ -71,6 +76,10 @@ impl Object for Resource {
             .add(Self::BY_NAME)
             .add(Self::BY_KIND)
             .add(Self::BY_CUSTOM);
+    }
+
+    fn check(change: Proposed<'_, Self>, tx: &Transaction<'_>) -> Result<(), Rejected> {
+        check_resource(change, tx)
     }
 }
 

@@ -3,7 +3,10 @@
 use super::annotations::{Annotations, Driver};
 use super::object::named_table;
 use super::payload::SecretBytes;
+use super::rules::check_name;
+use super::specified::keep_spec_version;
 use crate::Id;
+use crate::Version;
 
 /// A secret. Its bytes are shown by no `Debug`, and wiped when the last version that has them is
 /// freed.
@@ -14,6 +17,8 @@ pub struct Secret {
     pub id: Id,
     /// What it is. Its annotations name the secret.
     pub spec: SecretSpec,
+    /// The version of the spec, which the store keeps: see [`Specified`](super::Specified).
+    pub spec_version: Option<Version>,
     /// Whether it is the cluster's own, not a user's.
     pub internal: bool,
 }
@@ -32,7 +37,13 @@ pub struct SecretSpec {
     pub driver: Option<Driver>,
 }
 
-named_table!(Secret, "secret", spec.annotations);
+named_table!(
+    Secret,
+    "secret",
+    spec.annotations,
+    check_name,
+    keep_spec_version
+);
 
 impl Secret {
     /// A secret with this name and these bytes.
@@ -44,6 +55,7 @@ impl Secret {
                 data: data.into(),
                 ..SecretSpec::default()
             },
+            spec_version: None,
             internal: false,
         }
     }

@@ -10,11 +10,16 @@ use super::finder::Finder;
 use super::lookup::Lookup;
 use super::object::ClusterObject;
 use super::rollout::{ServiceMode, UpdateConfig, UpdateState};
+use super::rules::check_name;
+use super::specified::keep_spec_version;
 use super::task_spec::{NetworkAttachmentConfig, TaskSpec};
 use crate::Id;
 use crate::Index;
 use crate::Indexes;
 use crate::Object;
+use crate::Proposed;
+use crate::Rejected;
+use crate::Transaction;
 use crate::Version;
 use crate::fold_case;
 
@@ -26,11 +31,12 @@ pub struct Service {
     pub id: Id,
     /// What it is to be. Its annotations name the service.
     pub spec: ServiceSpec,
-    /// The version that the spec was changed in last.
+    /// The version of the spec, which the store keeps: see [`Specified`](super::Specified). Tasks
+    /// say from which one they were made.
     pub spec_version: Option<Version>,
     /// The spec before, to go back to.
     pub previous_spec: Option<Box<ServiceSpec>>,
-    /// The version that the spec before was changed in.
+    /// The version of the spec before.
     pub previous_spec_version: Option<Version>,
     /// How it is reached.
     pub endpoint: Option<Arc<Endpoint>>,
@@ -166,6 +172,14 @@ impl Object for Service {
             .add(Self::BY_SECRET)
             .add(Self::BY_CONFIG)
             .add(Self::BY_CUSTOM);
+    }
+
+    fn complete(&mut self, old: Option<&Self>, tx: &Transaction<'_>) {
+        keep_spec_version(self, old, tx);
+    }
+
+    fn check(change: Proposed<'_, Self>, tx: &Transaction<'_>) -> Result<(), Rejected> {
+        check_name(change, tx)
     }
 }
 

@@ -6,10 +6,16 @@ use super::annotations::{Annotations, CustomKey, Driver, Labels};
 use super::finder::Finder;
 use super::lookup::Lookup;
 use super::object::ClusterObject;
+use super::rules::check_name;
+use super::specified::keep_spec_version;
 use crate::Id;
 use crate::Index;
 use crate::Indexes;
 use crate::Object;
+use crate::Proposed;
+use crate::Rejected;
+use crate::Transaction;
+use crate::Version;
 use crate::fold_case;
 
 /// A volume.
@@ -20,6 +26,8 @@ pub struct Volume {
     pub id: Id,
     /// What it is to be. Its annotations name the volume.
     pub spec: VolumeSpec,
+    /// The version of the spec, which the store keeps: see [`Specified`](super::Specified).
+    pub spec_version: Option<Version>,
     /// The nodes that have it.
     pub publish_status: Vec<VolumePublishStatus>,
     /// What its driver says of it; none: it is not made yet.
@@ -204,6 +212,7 @@ impl Volume {
                 driver: Driver::named(driver),
                 ..VolumeSpec::default()
             },
+            spec_version: None,
             publish_status: Vec::new(),
             info: None,
             pending_delete: false,
@@ -225,6 +234,14 @@ impl Object for Volume {
             .add(Self::BY_GROUP)
             .add(Self::BY_DRIVER)
             .add(Self::BY_CUSTOM);
+    }
+
+    fn complete(&mut self, old: Option<&Self>, tx: &Transaction<'_>) {
+        keep_spec_version(self, old, tx);
+    }
+
+    fn check(change: Proposed<'_, Self>, tx: &Transaction<'_>) -> Result<(), Rejected> {
+        check_name(change, tx)
     }
 }
 

@@ -7,6 +7,7 @@
 //!   keeps.
 //! - [`query`]: what to find; [`condition`]: how it is walked, matched and noted as read;
 //!   [`found`]: the lazy results.
+//! - [`proposed`]: a change as the rules of a table see it, and their refusal.
 //! - [`handle`]: objects with their meta, borrowed and owned.
 
 #![forbid(unsafe_code)]
@@ -16,6 +17,7 @@ pub(crate) mod found;
 pub(crate) mod handle;
 pub(crate) mod hash;
 pub(crate) mod object;
+pub(crate) mod proposed;
 pub(crate) mod query;
 pub(crate) mod schema;
 pub(crate) mod span;

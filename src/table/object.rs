@@ -5,7 +5,9 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::kernel::secondary::{AnySecondary, Secondary, Values};
+use crate::table::proposed::{Proposed, Rejected};
 use crate::table::unique::{AnyUnique, Unique};
+use crate::txn::Transaction;
 
 /// What may be a key or an index value: any ordered, hashable, shareable type. Implemented for all
 /// of them; not to be implemented.
@@ -63,6 +65,84 @@ pub trait Object: Clone + Send + Sync + 'static {
 
     /// Names the indexes of the table, each once.
     fn indexes(indexes: &mut Indexes<Self>);
+
+    /// Completes an object about to be written: what the table itself keeps in its objects, such as
+    /// a count of their changes. `old` is the object that it replaces. Not asked while the checks
+    /// are [deferred](Transaction::defer_checks): what is copied is complete.
+    ///
+    /// It must not change the key. Costs nothing where it is not overridden.
+    fn complete(&mut self, old: Option<&Self>, tx: &Transaction<'_>) {
+        let _ = (old, tx);
+    }
+
+    /// The table's rules: whether a change may be made, beyond what keys and unique indexes say.
+    ///
+    /// Asked by each verb that writes: of a creation before the key and the unique indexes are
+    /// looked at; of an update and a deletion once the object is there, at the version expected. A
+    /// refusal is the error of that verb, [`Rejected`], and the transaction may go on.
+    ///
+    /// `tx` is the transaction before the change, or, where checks were
+    /// [deferred](Transaction::defer_checks), with all that it wrote. What is read through it is
+    /// tracked as any read, and so holds when the transaction commits: two transactions that each
+    /// keep to a rule keep to it together. A panic ends the verb as a panic in the closure does.
+    ///
+    /// Costs nothing where it is not overridden.
+    ///
+    /// # Errors
+    /// The reason why the change may not be made.
+    ///
+    /// ```
+    /// use skep::{Indexes, Object, Proposed, Rejected, Store, Transaction};
+    ///
+    /// #[derive(Clone)]
+    /// struct Account { number: u32, balance: i64 }
+    ///
+    /// #[derive(Debug, PartialEq)]
+    /// struct Overdrawn { by: i64 }
+    ///
+    /// impl std::fmt::Display for Overdrawn {
+    ///     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    ///         write!(f, "overdrawn by {}", self.by)
+    ///     }
+    /// }
+    ///
+    /// impl std::error::Error for Overdrawn {}
+    ///
+    /// impl Object for Account {
+    ///     type Key = u32;
+    ///     const TABLE: &'static str = "account";
+    ///
+    ///     fn key(&self) -> u32 {
+    ///         self.number
+    ///     }
+    ///
+    ///     fn indexes(_: &mut Indexes<Self>) {}
+    ///
+    ///     fn check(change: Proposed<'_, Self>, _: &Transaction<'_>) -> Result<(), Rejected> {
+    ///         match change.after() {
+    ///             Some(account) if account.balance < 0 => {
+    ///                 Err(Rejected::new(Overdrawn { by: -account.balance }))
+    ///             }
+    ///             _ => Ok(()),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let store = Store::builder().table::<Account>().build();
+    /// store.update(|tx| tx.create(Account { number: 1, balance: 5 }))?;
+    /// let mut tx = store.begin();
+    /// match tx.modify::<Account>(&1, |account| account.balance -= 8) {
+    ///     Err(skep::ReplaceError::Rejected(rejected)) => {
+    ///         assert_eq!(rejected.downcast_ref(), Some(&Overdrawn { by: 3 }));
+    ///     }
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn check(change: Proposed<'_, Self>, tx: &Transaction<'_>) -> Result<(), Rejected> {
+        let _ = (change, tx);
+        Ok(())
+    }
 }
 
 /// An index of objects `T` by values `V`: a typed constant that queries name. Any number of values
@@ -120,6 +200,10 @@ impl<T, V: Key> Index<T, V> {
             normalize: Some(normalize),
             ..self
         }
+    }
+
+    pub(crate) fn is_unique(&self) -> bool {
+        self.unique
     }
 
     pub(crate) fn is_normalized(&self) -> bool {

@@ -97,11 +97,14 @@ impl<K: Key, T: Object<Key = K>> Table<K, T> {
     /// # Panics
     /// If [`Object::indexes`] does not name it.
     pub(crate) fn index<V: Key>(&self, name: &'static str) -> &Secondary<K, T, V> {
-        let position = self
-            .secondary()
-            .iter()
-            .position(|index| index.name() == name);
-        position.map_or_else(|| no_index::<T, V>(name), |at| self.index_at(at))
+        self.position_of(name)
+            .map_or_else(|| no_index::<T, V>(name), |at| self.index_at(at))
+    }
+
+    /// The position of the index with a name, if [`Object::indexes`] names one.
+    pub(crate) fn position_of(&self, name: &'static str) -> Option<usize> {
+        let mut indexes = self.secondary().iter();
+        indexes.position(|index| index.name() == name)
     }
 
     /// The index at a position, whose value type the caller knows.

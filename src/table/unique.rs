@@ -42,6 +42,9 @@ pub(crate) trait AnyTaken<T: Object>: Send {
 
 /// A unique index of objects `T`, its value type unknown.
 pub(crate) trait AnyUnique<T: Object>: Send + Sync {
+    /// The index's position among the table's.
+    fn position(&self) -> u16;
+
     /// The values that one transaction takes, by holder: empty.
     fn new_claims(&self) -> Box<dyn Any>;
 
@@ -115,9 +118,16 @@ fn duplicate<T: Object, V: Key>(index: &'static str, value: &V, holder: &T::Key)
     }
 }
 
+/// Who took which value.
+pub(crate) type Claims<V, K> = HashMap<V, K>;
+
 impl<T: Object, V: Key> AnyUnique<T> for Unique<T, V> {
+    fn position(&self) -> u16 {
+        self.position
+    }
+
     fn new_claims(&self) -> Box<dyn Any> {
-        Box::new(HashMap::<V, T::Key>::new())
+        Box::new(Claims::<V, T::Key>::new())
     }
 
     fn check(
@@ -128,7 +138,7 @@ impl<T: Object, V: Key> AnyUnique<T> for Unique<T, V> {
         taken: &mut Vec<Box<dyn AnyTaken<T>>>,
     ) -> Result<(), Duplicate> {
         let claims = claims
-            .downcast_mut::<HashMap<V, T::Key>>()
+            .downcast_mut::<Claims<V, T::Key>>()
             .expect("made by new_claims");
         let key = object.key();
         let values = self.index.values_of(object);

@@ -20,6 +20,7 @@ impl<'s> Transaction<'s> {
     }
 
     pub(super) fn commit_changes(&mut self) -> Result<Version, CommitError> {
+        self.settle_at_commit()?;
         let changes_max = self.shared.config.transaction_changes_max;
         if self.changes() > changes_max {
             return Err(CommitError::TooLarge {

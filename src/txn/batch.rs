@@ -190,6 +190,11 @@ pub(crate) fn batch<'b, E>(
     let flushed = batch.flush();
     let report = batch.report;
     match ran.and(flushed) {
+        // Steps that had been taken are lost, whatever the closure made of the error.
+        Ok(()) if batch.stopped => Err(BatchError {
+            report,
+            error: UpdateError::Stopped,
+        }),
         Ok(()) => Ok(report),
         Err(error) => Err(BatchError { report, error }),
     }

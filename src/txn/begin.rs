@@ -1,7 +1,9 @@
 //! Begin: a snapshot, announced as a writer's.
 
-use super::Transaction;
 use super::workspace::Lent;
+use std::cell::Cell;
+
+use super::{Checks, Transaction};
 use crate::kernel::Kind;
 use crate::kernel::reading::LocalHold;
 use crate::shared::Shared;
@@ -14,6 +16,7 @@ impl<'s> Transaction<'s> {
             hold: LocalHold::begin(shared.kernel(), Kind::Writer),
             work: Lent::new(shared),
             bytes: 0,
+            checks: Cell::new(Checks::AtOnce),
         }
     }
 }

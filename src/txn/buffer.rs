@@ -5,18 +5,20 @@ use std::cell::RefCell;
 
 use smallvec::SmallVec;
 
+use super::Transaction;
 use super::reads::{Clash, TableReads};
 use crate::error::Duplicate;
 use crate::kernel::Kernel;
 use crate::kernel::commit::Write;
 use crate::kernel::draft::Draft;
-use crate::kernel::reading::Reading;
+use crate::kernel::reading::{Reading, Stored};
 use crate::kernel::reclaim::Guard;
 use crate::kernel::stage::{Place, Put, Staged};
 use crate::table::hash::HashedMap;
-use crate::table::object::Object;
+use crate::table::object::{Index, Key, Object};
+use crate::table::proposed::{Proposed, Rejected};
 use crate::table::schema::TableOf;
-use crate::table::unique::{Checking, OwnWrite};
+use crate::table::unique::{Checking, Claims, OwnWrite};
 use crate::version::{Moment, Version};
 
 /// Own writes up to which a look through them beats a map.
@@ -52,7 +54,7 @@ pub(crate) struct Buffer<T: Object> {
     pub(crate) reads: RefCell<TableReads<T>>,
     pub(crate) writes: SmallVec<[Own<T>; 2]>,
     by_hash: HashedMap<SmallVec<[u32; 2]>>,
-    claims: Vec<Box<dyn Any>>,
+    claims: RefCell<Vec<Box<dyn Any>>>,
 }
 
 /// A buffer whose type the caller does not know.
@@ -61,6 +63,10 @@ pub(crate) trait AnyBuffer {
     fn clash(&self, guard: &Guard<'_>, table: &dyn Any, write: &Write) -> Option<Clash>;
     /// The signature of all that was read, if only keys were.
     fn points_signature(&self) -> Option<u64>;
+    /// Takes the values of one write in the unique indexes.
+    fn claim(&self, at: usize, tx: &Transaction<'_>) -> Result<(), Duplicate>;
+    /// Asks the rules about one write, as all writes of `tx` left it.
+    fn check(&self, at: usize, tx: &Transaction<'_>) -> Result<(), Rejected>;
     /// Puts one write in place; `Ok(None)`: nothing is to be written for it.
     fn stage(
         &mut self,
@@ -87,7 +93,7 @@ impl<T: Object> Buffer<T> {
             reads: RefCell::new(TableReads::new()),
             writes: SmallVec::new(),
             by_hash: HashedMap::default(),
-            claims: Vec::new(),
+            claims: RefCell::default(),
         }
     }
 
@@ -120,9 +126,28 @@ impl<T: Object> Buffer<T> {
         self.by_hash.entry(hash).or_default().push(at);
     }
 
+    /// The object, among those written, that took a value of a unique index, and has it.
+    pub(crate) fn claimant<V: Key>(
+        &self,
+        table: &TableOf<T>,
+        index: Index<T, V>,
+        value: &V,
+    ) -> Option<&T> {
+        let mut uniques = table.uniques().iter();
+        let position = table.position_of(index.name)?;
+        let at = uniques.position(|unique| usize::from(unique.position()) == position)?;
+        let claims = self.claims.borrow();
+        let claims = claims.get(at)?.downcast_ref::<Claims<V, T::Key>>()?;
+        let key = claims.get(value)?;
+        match &self.own(table.hash(key), key)?.state {
+            State::Object(object, _) if index.values_of(object).contains(value) => Some(object),
+            State::Object(..) | State::Nothing | State::Staged => None,
+        }
+    }
+
     /// Checks an object about to be written against the unique indexes, and takes its values.
     pub(crate) fn take_unique(
-        &mut self,
+        &self,
         table: &TableOf<T>,
         reading: Reading<'_>,
         object: &T,
@@ -130,9 +155,9 @@ impl<T: Object> Buffer<T> {
         if table.uniques().is_empty() {
             return Ok(());
         }
-        if self.claims.is_empty() {
-            let claims = table.uniques().iter().map(|unique| unique.new_claims());
-            self.claims = claims.collect();
+        let mut claims = self.claims.borrow_mut();
+        if claims.is_empty() {
+            claims.extend(table.uniques().iter().map(|unique| unique.new_claims()));
         }
         let own = |key: &T::Key| {
             let at = position_in(&self.writes, &self.by_hash, table.hash(key), key);
@@ -148,7 +173,7 @@ impl<T: Object> Buffer<T> {
             own: &own,
         };
         let mut reads = self.reads.borrow_mut();
-        let mut uniques = table.uniques().iter().zip(&mut self.claims);
+        let mut uniques = table.uniques().iter().zip(&mut *claims);
         let checked = uniques.try_for_each(|(unique, claims)| {
             unique.check(&checking, &mut **claims, object, &mut reads.taken)
         });
@@ -192,6 +217,29 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         reads.is_points_only().then(|| reads.signature())
     }
 
+    fn claim(&self, at: usize, tx: &Transaction<'_>) -> Result<(), Duplicate> {
+        match &self.writes[at].state {
+            State::Object(object, _) => {
+                self.take_unique(tx.table::<T>(), tx.hold.reading(), object)
+            }
+            State::Nothing | State::Staged => Ok(()),
+        }
+    }
+
+    fn check(&self, at: usize, tx: &Transaction<'_>) -> Result<(), Rejected> {
+        let own = &self.writes[at];
+        let (table, reading) = (tx.table::<T>(), tx.hold.reading());
+        let old = own.base.and_then(|_| table.find(reading, &own.key));
+        let old = old.map(Stored::object);
+        let change = match (old, &own.state) {
+            (None, State::Object(new, _)) => Proposed::Create(&**new),
+            (Some(old), State::Object(new, _)) => Proposed::Update { old, new },
+            (Some(old), State::Nothing) => Proposed::Delete(old),
+            (None, State::Nothing) | (_, State::Staged) => return Ok(()),
+        };
+        T::check(change, tx)
+    }
+
     fn stage(
         &mut self,
         at: usize,
@@ -214,7 +262,7 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         self.reads.get_mut().clear();
         self.writes.clear();
         self.by_hash.clear();
-        self.claims.clear();
+        self.claims.get_mut().clear();
     }
 
     fn as_any(&self) -> &dyn Any {

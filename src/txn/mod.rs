@@ -1,11 +1,12 @@
 //! A transaction's life, a file a step, in reading order.
 //!
 //! ```text
-//! begin -> read, write -> stage -> validate -> append -> publish
+//! begin -> read, write (-> settle) -> stage -> validate -> append -> publish
 //! ```
 //! - begin: a snapshot, announced as a writer's
 //! - read: from the snapshot, under the transaction's own writes; noted in the read set
 //! - write: into the transaction's own buffer
+//! - settle: rules and unique indexes that were put off while it wrote are asked
 //! - stage: records, versions and index entries are put in place, seen by nobody
 //! - validate: the reads hold against every commit since the snapshot
 //! - append: the commit takes the log's first empty slot: it is committed
@@ -32,12 +33,14 @@ pub(crate) mod overlay;
 pub(crate) mod publish;
 pub(crate) mod read;
 pub(crate) mod reads;
+pub(crate) mod settle;
 pub(crate) mod stage;
 pub(crate) mod update;
 pub(crate) mod validate;
 mod workspace;
 pub(crate) mod write;
 
+use std::cell::Cell;
 use std::fmt;
 
 use self::buffer::Buffer;
@@ -59,6 +62,18 @@ pub struct Transaction<'s> {
     work: Lent,
     /// Bytes of the objects written, their own sizes without what they point to.
     bytes: usize,
+    checks: Cell<Checks>,
+}
+
+/// When unique indexes and rules are asked about what a transaction writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Checks {
+    /// At each write.
+    AtOnce,
+    /// Later, about all of it.
+    Deferred,
+    /// Now: the unique indexes have been, the rules are being asked.
+    Settling,
 }
 
 impl fmt::Debug for Transaction<'_> {

@@ -1,12 +1,16 @@
 //! Read: from the snapshot, under the transaction's own writes; noted in the read set, or not
 //! (`peek`).
 
-use super::Transaction;
 use super::buffer::{Own, State};
 use super::overlay::Overlaid;
+use super::reads::TableReads;
+use super::{Checks, Transaction};
+use crate::kernel::reading::Stored;
+use crate::table::found::Found;
 use crate::table::handle::{Entry, Obj};
-use crate::table::object::Object;
+use crate::table::object::{Index, Key, Object};
 use crate::table::query::{Condition, Query};
+use crate::table::schema::TableOf;
 use crate::version::{Meta, Moment, Version};
 
 impl<'s> Transaction<'s> {
@@ -43,15 +47,36 @@ impl<'s> Transaction<'s> {
     /// tracked, however far the iteration goes: a commit that changes an object in one, or
     /// brings one into it, is a conflict.
     pub fn find<T: Object, C: Condition<T>>(&self, query: Query<T, C>) -> Overlaid<'_, T, C> {
-        let mut reads = self.buffer::<T>().reads.borrow_mut();
-        query.condition.note(self.table::<T>(), &mut reads);
-        drop(reads);
+        let (table, buffer) = (self.table::<T>(), self.buffer::<T>());
+        note(&query, table, &mut buffer.reads.borrow_mut());
         self.peek_find(query)
     }
 
     /// What a query finds, untracked.
     pub fn peek_find<T: Object, C: Condition<T>>(&self, query: Query<T, C>) -> Overlaid<'_, T, C> {
         Overlaid::new(self.reader(), query, self.table::<T>(), self.buffer::<T>())
+    }
+
+    /// The object with a value of a unique index: what `first(index.eq(value))` finds, tracked as
+    /// that is, but at the cost of one look-up also where the transaction itself has written much.
+    pub fn get_by<T: Object, V: Key>(&self, index: Index<T, V>, value: impl Into<V>) -> Option<&T> {
+        let (table, buffer) = (self.table::<T>(), self.buffer::<T>());
+        let value: V = value.into();
+        let query = index.eq(value.clone());
+        if !index.is_unique() || self.checks.get() == Checks::Deferred {
+            return self.first(query);
+        }
+        note(&query, table, &mut buffer.reads.borrow_mut());
+        if let Some(own) = buffer.claimant(table, index, &index.normalize(value)) {
+            return Some(own);
+        }
+        let mut found = Found::new(self.reader(), query);
+        let untouched = |stored: &Stored<'_, T>| {
+            let key = stored.object().key();
+            buffer.own(table.hash(&key), &key).is_none()
+        };
+        let mut stored = std::iter::from_fn(|| found.next_stored());
+        stored.find(untouched).map(Stored::object)
     }
 
     /// How many objects a query finds; tracked as by [`Transaction::find`].
@@ -75,6 +100,15 @@ impl<'s> Transaction<'s> {
             None => self.reader().entry(key),
         }
     }
+}
+
+/// Notes what a query asks.
+fn note<T: Object, C: Condition<T>>(
+    query: &Query<T, C>,
+    table: &TableOf<T>,
+    reads: &mut TableReads<T>,
+) {
+    query.condition.note(table, reads);
 }
 
 pub(super) fn own_entry<T: Object>(own: &Own<T>) -> Option<Entry<'_, T>> {

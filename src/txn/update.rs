@@ -29,6 +29,7 @@ impl<E> UpdateError<E> {
         match error {
             // The closure, run again, sees who has the value, and decides.
             CommitError::Conflict { .. } | CommitError::Duplicate(_) => None,
+            CommitError::Rejected(rejected) => Some(Self::Rejected(rejected)),
             CommitError::TooOld { snapshot, oldest } => Some(Self::TooOld { snapshot, oldest }),
             CommitError::TooLarge {
                 changes,

@@ -5,6 +5,7 @@ use super::{Transaction, buffer_in};
 use crate::error::{CreateError, DeleteError, Duplicate, KeyError, ReplaceError, UpsertError};
 use crate::kernel::draft::Draft;
 use crate::table::object::Object;
+use crate::table::proposed::{Proposed, Rejected};
 use crate::table::value::Value;
 use crate::version::{Moment, Version};
 
@@ -31,11 +32,13 @@ impl Transaction<'_> {
     /// Puts a new object.
     ///
     /// # Errors
+    /// In this order: [`CreateError::Rejected`] if the table's rules refuse it,
     /// [`CreateError::Exists`] if there is one with its key, [`CreateError::Duplicate`] if a unique
     /// index refuses it. The transaction may go on.
-    pub fn create<T: Object>(&mut self, object: T) -> Result<(), CreateError> {
+    pub fn create<T: Object>(&mut self, mut object: T) -> Result<(), CreateError> {
         let key = object.key();
         let (seen, _) = self.see::<T>(&key);
+        self.ask(None, &mut object)?;
         if seen.present {
             return Err(CreateError::Exists(key_error::<T>(key)));
         }
@@ -45,8 +48,9 @@ impl Transaction<'_> {
     /// Replaces an object by one with the same key.
     ///
     /// # Errors
-    /// [`ReplaceError::NotFound`] if there is none, [`ReplaceError::Duplicate`] if a unique index
-    /// refuses the new one. The transaction may go on.
+    /// In this order: [`ReplaceError::NotFound`] if there is none, [`ReplaceError::Rejected`] if
+    /// the table's rules refuse the new one, [`ReplaceError::Duplicate`] if a unique index does.
+    /// The transaction may go on.
     pub fn update<T: Object>(&mut self, object: T) -> Result<(), ReplaceError> {
         self.replace(object, None)
     }
@@ -54,9 +58,9 @@ impl Transaction<'_> {
     /// Replaces an object, if it is still at the version that the new one was made from.
     ///
     /// # Errors
-    /// As [`Transaction::update`], and [`ReplaceError::OutOfSequence`] if the object has moved on;
-    /// also if this transaction itself wrote it since, which is not a version yet (`found` is
-    /// then the version that its write replaces).
+    /// As [`Transaction::update`], and, before the rules are asked, [`ReplaceError::OutOfSequence`]
+    /// if the object has moved on; also if this transaction itself wrote it since, which is not a
+    /// version yet (`found` is then the version that its write replaces).
     pub fn update_at<T: Object>(
         &mut self,
         version: Version,
@@ -67,17 +71,18 @@ impl Transaction<'_> {
 
     fn replace<T: Object>(
         &mut self,
-        object: T,
+        mut object: T,
         expected: Option<Version>,
     ) -> Result<(), ReplaceError> {
         let key = object.key();
-        let (seen, _) = self.see::<T>(&key);
+        let (seen, old) = self.see::<T>(&key);
         if !seen.present {
             return Err(ReplaceError::NotFound(key_error::<T>(key)));
         }
         if let Some((expected, found)) = out_of_sequence(&seen, expected) {
             return Err(ReplaceError::OutOfSequence { expected, found });
         }
+        self.ask(old, &mut object)?;
         let created = seen.created;
         Ok(self.put(key, seen, Draft::new(|| object), created)?)
     }
@@ -85,10 +90,12 @@ impl Transaction<'_> {
     /// Puts an object, whether there is one with its key or not.
     ///
     /// # Errors
-    /// [`UpsertError::Duplicate`] if a unique index refuses it. The transaction may go on.
-    pub fn upsert<T: Object>(&mut self, object: T) -> Result<(), UpsertError> {
+    /// [`UpsertError::Rejected`] if the table's rules refuse it, [`UpsertError::Duplicate`] if a
+    /// unique index does. The transaction may go on.
+    pub fn upsert<T: Object>(&mut self, mut object: T) -> Result<(), UpsertError> {
         let key = object.key();
-        let (seen, _) = self.see::<T>(&key);
+        let (seen, old) = self.see::<T>(&key);
+        self.ask(old, &mut object)?;
         let created = seen.created.filter(|_| seen.present);
         Ok(self.put(key, seen, Draft::new(|| object), created)?)
     }
@@ -116,6 +123,7 @@ impl Transaction<'_> {
             "modify must not change the key of a {}",
             T::TABLE
         );
+        self.ask(Some(object), &mut draft)?;
         let created = seen.created;
         Ok(self.put(key.clone(), seen, draft, created)?)
     }
@@ -123,7 +131,8 @@ impl Transaction<'_> {
     /// Deletes the object with a key.
     ///
     /// # Errors
-    /// [`DeleteError::NotFound`] if there is none. The transaction may go on.
+    /// [`DeleteError::NotFound`] if there is none, [`DeleteError::Rejected`] if the table's rules
+    /// refuse the deletion. The transaction may go on.
     pub fn delete<T: Object>(&mut self, key: &T::Key) -> Result<(), DeleteError> {
         self.remove::<T>(key, None)
     }
@@ -146,12 +155,15 @@ impl Transaction<'_> {
         key: &T::Key,
         expected: Option<Version>,
     ) -> Result<(), DeleteError> {
-        let (seen, _) = self.see::<T>(key);
-        if !seen.present {
+        let (seen, old) = self.see::<T>(key);
+        let Some(old) = old else {
             return Err(DeleteError::NotFound(key_error::<T>(key.clone())));
-        }
+        };
         if let Some((expected, found)) = out_of_sequence(&seen, expected) {
             return Err(DeleteError::OutOfSequence { expected, found });
+        }
+        if !self.checks_deferred() {
+            T::check(Proposed::Delete(old), self)?;
         }
         self.record::<T>(key.clone(), seen, State::Nothing);
         Ok(())
@@ -182,6 +194,20 @@ impl Transaction<'_> {
         (seen, found.map(|(stored, _)| stored.object()))
     }
 
+    /// Lets the table complete an object and asks its rules, unless that is put off.
+    #[inline(always)]
+    fn ask<T: Object>(&self, old: Option<&T>, new: &mut T) -> Result<(), Rejected> {
+        if self.checks_deferred() {
+            return Ok(());
+        }
+        new.complete(old, self);
+        let change = match old {
+            None => Proposed::Create(new),
+            Some(old) => Proposed::Update { old, new },
+        };
+        T::check(change, self)
+    }
+
     fn put<T: Object>(
         &mut self,
         key: T::Key,
@@ -190,9 +216,10 @@ impl Transaction<'_> {
         created: Option<Moment>,
     ) -> Result<(), Duplicate> {
         let table = self.table::<T>();
-        if !table.uniques().is_empty() {
+        if !self.checks_deferred() && !table.uniques().is_empty() {
             let reading = self.hold.reading();
-            buffer_in::<T>(&mut self.work.buffers, table).take_unique(table, reading, &draft)?;
+            self.buffer_of::<T>(table)
+                .take_unique(table, reading, &draft)?;
         }
         self.record(key, seen, State::Object(draft, created));
         Ok(())

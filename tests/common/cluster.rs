@@ -2,11 +2,14 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+use std::error::Error as StdError;
+use std::fmt::Debug;
+
 use skep::cluster::{
     self, Annotations, Cluster, ClusterObject, Config, ConfigReference, ContainerSpec, Extension,
     Finder, InvalidFind, Membership, Network, NetworkAttachmentConfig, Node, NodeRole, Reads,
-    Resource, ResourceReference, ResourceType, Runtime, Secret, SecretReference, Service,
-    ServiceMode, Task, TaskSpec, TaskState, Volume, VolumeAttachment, find,
+    Resource, ResourceReference, ResourceType, RuleError, Runtime, Secret, SecretReference,
+    Service, ServiceMode, Task, TaskSpec, TaskState, Volume, VolumeAttachment, find,
 };
 use skep::{Id, Store};
 
@@ -157,4 +160,27 @@ pub fn create<T: ClusterObject>(store: &Store, objects: Vec<T>) {
         objects.try_for_each(|object| tx.create(object.clone()))
     });
     assert!(created.is_ok(), "table {}: {created:?}", T::TABLE);
+}
+
+/// The rule that a change was refused by.
+#[track_caller]
+pub fn rule<R: Debug>(refused: Result<R, impl StdError + 'static>) -> RuleError {
+    let error = refused.expect_err("a rule is against it");
+    let rule = RuleError::of(&error);
+    rule.unwrap_or_else(|| panic!("not by a rule: {error}"))
+        .clone()
+}
+
+/// That a name of a table is taken.
+pub fn conflict<T: ClusterObject>(name: &str, holder: &str) -> RuleError {
+    RuleError::NameConflict {
+        table: T::TABLE,
+        name: name.into(),
+        holder: id(holder),
+    }
+}
+
+/// That no extension is of a kind.
+pub fn no_kind(kind: &str) -> RuleError {
+    RuleError::NoKind { kind: kind.into() }
 }

@@ -1,0 +1,223 @@
+//! Rules of names, kinds and extensions, and their refusals.
+//!
+//! - Names of clusters, configs, extensions, networks, resources, secrets, services and volumes are
+//!   unique in their table, whatever the case.
+//! - An extension's name is that of no table. An extension never changes, and goes only when no
+//!   resource is of its kind.
+//! - A resource's kind is the name of an extension, whatever the case.
+//!
+//! They are asked inside the transaction, of each step ([`Object::check`]), and what they read is
+//! validated when it commits: whoever creates a resource while another deletes its kind sees a
+//! conflict, and, run again, [`RuleError::NoKind`].
+//!
+//! # Order
+//! A creation: the name, the kind, then the ID. So an object with the name and the ID of another
+//! is told [`RuleError::NameConflict`]. An update: that there is one, its version, the name, the
+//! kind.
+//!
+//! # Copies
+//! Who copies a state that others reached puts the checks off
+//! ([`Transaction::defer_checks`]): names may then be swapped, and an extension be replaced by
+//! another of its name. What is left must keep to the rules, but for the one on steps, that an
+//! extension does not change: it may have been deleted and created again. Names are then judged by
+//! their indexes: a conflict is a [`Duplicate`](crate::Duplicate).
+
+use std::error::Error;
+use std::fmt;
+
+use super::extension::Extension;
+use super::object::ClusterObject;
+use super::resource::Resource;
+use super::{Cluster, Config, Network, Node, Secret, Service, Task, Volume};
+use crate::Id;
+use crate::Object;
+use crate::Proposed;
+use crate::Rejected;
+use crate::Transaction;
+use crate::fold_case;
+
+/// Names that an extension must not have: those of the tables.
+const RESERVED: [&str; 10] = [
+    Cluster::TABLE,
+    Config::TABLE,
+    Extension::TABLE,
+    Network::TABLE,
+    Node::TABLE,
+    Resource::TABLE,
+    Secret::TABLE,
+    Service::TABLE,
+    Task::TABLE,
+    Volume::TABLE,
+];
+
+/// Why the rules of a cluster refuse a change: the reason in [`Rejected`].
+///
+/// ```
+/// use skep::Id;
+/// use skep::cluster::{self, RuleError, Service};
+///
+/// let store = cluster::builder().build();
+/// let holder = Id::random();
+/// store.update(|tx| tx.create(Service::named(holder, "web")))?;
+/// let error = store.update(|tx| tx.create(Service::named(Id::random(), "Web"))).unwrap_err();
+/// let conflict = RuleError::NameConflict { table: "service", name: "Web".into(), holder };
+/// assert_eq!(RuleError::of(&error), Some(&conflict));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RuleError {
+    /// Another object of the table has the name; or, of a creation, the object that has the ID.
+    NameConflict {
+        /// The table.
+        table: &'static str,
+        /// The name, as it was asked for.
+        name: String,
+        /// The object that has it, in whatever case.
+        holder: Id,
+    },
+    /// No extension has the name that is the kind of a resource.
+    NoKind {
+        /// The kind.
+        kind: String,
+    },
+    /// The name of an extension is that of a table.
+    ReservedName {
+        /// The name.
+        name: String,
+    },
+    /// Extensions are not updated.
+    ExtensionImmutable {
+        /// The extension.
+        extension: Id,
+    },
+    /// Resources are of the kind that an extension is.
+    ExtensionInUse {
+        /// The extension.
+        extension: Id,
+        /// One of the resources.
+        resource: Id,
+    },
+}
+
+impl RuleError {
+    /// The refusal in an error, or in what it comes from.
+    #[must_use]
+    pub fn of<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
+        let mut errors = std::iter::successors(Some(error), |&error| error.source());
+        errors.find_map(|error| error.downcast_ref())
+    }
+}
+
+impl fmt::Display for RuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameConflict {
+                table,
+                name,
+                holder,
+            } => write!(f, "{table}: the name {name:?} is taken by {holder}"),
+            Self::NoKind { kind } => write!(f, "no extension is of the kind {kind:?}"),
+            Self::ReservedName { name } => {
+                write!(f, "an extension cannot have the name of a table: {name:?}")
+            }
+            Self::ExtensionImmutable { extension } => {
+                write!(f, "extension {extension}: extensions are not updated")
+            }
+            Self::ExtensionInUse {
+                extension,
+                resource,
+            } => write!(
+                f,
+                "extension {extension}: resource {resource} is of its kind"
+            ),
+        }
+    }
+}
+
+impl Error for RuleError {}
+
+/// The rule that no two objects of a table have the same name, whatever the case. For a table with
+/// a unique index by name ([`ClusterObject::BY_NAME`]), to be told of the holder before the ID is
+/// looked at.
+///
+/// # Errors
+/// [`RuleError::NameConflict`].
+pub fn check_name<T: ClusterObject>(
+    change: Proposed<'_, T>,
+    tx: &Transaction<'_>,
+) -> Result<(), Rejected> {
+    let Some((new, name)) = change.after().and_then(|new| Some((new, new.name()?))) else {
+        return Ok(());
+    };
+    if tx.checks_deferred() || change.before().and_then(T::name).as_ref() == Some(&name) {
+        // The unique index was asked before; or it has the name already.
+        return Ok(());
+    }
+    let creates = matches!(change, Proposed::Create(_));
+    match tx.get_by(T::BY_NAME, &*name) {
+        Some(holder) if creates || holder.key() != new.key() => {
+            Err(Rejected::new(RuleError::NameConflict {
+                table: T::TABLE,
+                name: name.into_owned(),
+                holder: holder.key(),
+            }))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The rules of extensions.
+pub(super) fn check_extension(
+    change: Proposed<'_, Extension>,
+    tx: &Transaction<'_>,
+) -> Result<(), Rejected> {
+    if let Proposed::Update { old, .. } = change
+        && !tx.checks_deferred()
+    {
+        let extension = old.id;
+        return Err(Rejected::new(RuleError::ExtensionImmutable { extension }));
+    }
+    check_name(change, tx)?;
+    if let Some(new) = change.after() {
+        let name = &new.annotations.name;
+        if RESERVED.contains(&&*fold_case(name.clone())) {
+            let name = name.clone();
+            return Err(Rejected::new(RuleError::ReservedName { name }));
+        }
+    }
+    match change.before() {
+        Some(old) => check_unused(old, tx),
+        None => Ok(()),
+    }
+}
+
+/// No resource is of the kind that goes with an extension; it stays if another has its name.
+fn check_unused(extension: &Extension, tx: &Transaction<'_>) -> Result<(), Rejected> {
+    let kind = &*extension.annotations.name;
+    if tx.checks_deferred() && tx.get_by(Extension::BY_NAME, kind).is_some() {
+        return Ok(());
+    }
+    match tx.first(Resource::BY_KIND.eq(kind)) {
+        None => Ok(()),
+        Some(resource) => Err(Rejected::new(RuleError::ExtensionInUse {
+            extension: extension.id,
+            resource: resource.id,
+        })),
+    }
+}
+
+/// The rules of resources.
+pub(super) fn check_resource(
+    change: Proposed<'_, Resource>,
+    tx: &Transaction<'_>,
+) -> Result<(), Rejected> {
+    check_name(change, tx)?;
+    match change.after() {
+        Some(new) if tx.get_by(Extension::BY_NAME, &*new.kind).is_none() => {
+            let kind = new.kind.clone();
+            Err(Rejected::new(RuleError::NoKind { kind }))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,147 @@
+//! Spec versions: what a user asks for is guarded apart from what is observed.
+//!
+//! An object's version ([`Meta`](crate::Meta)) moves with every write: one that a user has read may
+//! be out of sequence a moment later because a status was written. The version of its spec moves
+//! with the spec alone. The store keeps it, whoever writes and whichever verb: a write whose spec
+//! differs from the one before counts it up, and what a caller put in the field does not matter.
+//! But for copies ([`Transaction::defer_checks`]): those are stored as they are.
+//!
+//! # Costs
+//! A word in each object, and a comparison of two specs in each of its updates. Parts that both
+//! share (`Arc`) are equal at a glance; bytes of secrets are compared to the last.
+
+use super::cluster::{Cluster, ClusterSpec};
+use super::config::{Config, ConfigSpec};
+use super::network::{Network, NetworkSpec};
+use super::node::{Node, NodeSpec};
+use super::object::ClusterObject;
+use super::secret::{Secret, SecretSpec};
+use super::service::{Service, ServiceSpec};
+use super::volume::{Volume, VolumeSpec};
+use crate::Id;
+use crate::ReplaceError;
+use crate::Transaction;
+use crate::Version;
+
+/// An object that a user specifies: a spec, with a version of its own, and more that is observed.
+///
+/// ```
+/// use skep::cluster::{self, Service, Specified};
+/// use skep::{Id, ReplaceError, UpdateError};
+///
+/// let store = cluster::builder().build();
+/// let id = Id::random();
+/// store.update(|tx| tx.create(Service::named(id, "web")))?;
+/// // A user reads a service, to change its spec.
+/// let read = store.read().get::<Service>(&id).cloned().expect("it was created");
+/// // Meanwhile a status is written: no matter.
+/// store.update(|tx| tx.modify::<Service>(&id, |service| service.pending_delete = true))?;
+/// let mut spec = read.spec.clone();
+/// spec.annotations.name = "shop".into();
+/// store.update(|tx| Service::update_spec_at(tx, &id, read.spec_version(), spec.clone()))?;
+/// // Who read the spec before that comes too late.
+/// let late = store.update(|tx| {
+///     Service::modify_spec_at(tx, &id, read.spec_version(), |spec| spec.task = Default::default())
+/// });
+/// assert!(matches!(late, Err(UpdateError::Closure(ReplaceError::OutOfSequence { .. }))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Specified: ClusterObject {
+    /// What a user says of it.
+    type Spec: PartialEq;
+
+    /// What its user said.
+    fn spec(&self) -> &Self::Spec;
+
+    /// The same, to be changed.
+    fn spec_mut(&mut self) -> &mut Self::Spec;
+
+    /// The version of the spec. It grows when the spec changes, and only then.
+    fn spec_version(&self) -> Version;
+
+    /// For [`keep_spec_version`].
+    fn set_spec_version(&mut self, version: Version);
+
+    /// Replaces the spec, if it is still the one that the new one was made from: the one with this
+    /// [version](Specified::spec_version).
+    ///
+    /// # Errors
+    /// As [`Transaction::update_at`], with versions of the spec: [`ReplaceError::OutOfSequence`] if
+    /// the spec has moved on.
+    fn update_spec_at(
+        tx: &mut Transaction<'_>,
+        id: &Id,
+        version: Version,
+        spec: Self::Spec,
+    ) -> Result<(), ReplaceError> {
+        Self::modify_spec_at(tx, id, version, |old| *old = spec)
+    }
+
+    /// The same by what `change` makes of it.
+    ///
+    /// # Errors
+    /// As [`Specified::update_spec_at`].
+    fn modify_spec_at(
+        tx: &mut Transaction<'_>,
+        id: &Id,
+        version: Version,
+        change: impl FnOnce(&mut Self::Spec),
+    ) -> Result<(), ReplaceError> {
+        let found = tx.get::<Self>(id).map(Self::spec_version);
+        match found {
+            Some(found) if found != version => Err(ReplaceError::OutOfSequence {
+                expected: version,
+                found,
+            }),
+            _ => tx.modify::<Self>(id, |object| change(object.spec_mut())),
+        }
+    }
+}
+
+/// Keeps the version of a spec: for [`Object::complete`](crate::Object::complete) of a
+/// [`Specified`] table.
+pub fn keep_spec_version<T: Specified>(object: &mut T, old: Option<&T>, tx: &Transaction<'_>) {
+    // The snapshot's version is past each that an earlier change was made from: so versions of
+    // specs grow, also from one object with an ID to the next. A store that was restored may have
+    // smaller numbers.
+    let version = match old {
+        None => tx.version(),
+        Some(old) if old.spec() == object.spec() => old.spec_version(),
+        Some(old) => tx.version().max(old.spec_version().next()),
+    };
+    object.set_spec_version(version);
+}
+
+macro_rules! specified {
+    ($($object:ident: $spec:ident),* $(,)?) => {$(
+        impl Specified for $object {
+            type Spec = $spec;
+
+            fn spec(&self) -> &$spec {
+                &self.spec
+            }
+
+            fn spec_mut(&mut self) -> &mut $spec {
+                &mut self.spec
+            }
+
+            fn spec_version(&self) -> Version {
+                self.spec_version.unwrap_or(Version::ZERO)
+            }
+
+            fn set_spec_version(&mut self, version: Version) {
+                self.spec_version = Some(version);
+            }
+        }
+    )*};
+}
+
+specified! {
+    Cluster: ClusterSpec,
+    Config: ConfigSpec,
+    Network: NetworkSpec,
+    Node: NodeSpec,
+    Secret: SecretSpec,
+    Service: ServiceSpec,
+    Volume: VolumeSpec,
+}

@@ -1,0 +1,117 @@
+//! Settle: rules and unique indexes that were put off while the transaction wrote are asked once,
+//! about what it leaves.
+//!
+//! What a sequence of verbs does, one by one, cannot always be told from what it leaves: two
+//! objects that swapped their names, an extension replaced by another while resources are of its
+//! kind. Who copies the outcome of transactions (a replica, a restore) writes the difference, in
+//! whatever order, and has it checked as a whole: by the same rules, against the same indexes.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+
+use super::{Checks, Transaction};
+use crate::error::{CommitError, DeferredError};
+
+/// While the rules are asked; over also when one panics.
+struct Settling<'t>(&'t Cell<Checks>);
+
+impl<'t> Settling<'t> {
+    fn begin(checks: &'t Cell<Checks>) -> Self {
+        checks.set(Checks::Settling);
+        Self(checks)
+    }
+}
+
+impl Drop for Settling<'_> {
+    fn drop(&mut self) {
+        self.0.set(Checks::Deferred);
+    }
+}
+
+impl Transaction<'_> {
+    /// Runs `write` with the checks put off: what it creates, updates and deletes is not held
+    /// against unique indexes and [rules](crate::Object::check), nor
+    /// [completed](crate::Object::complete). At its end all that the transaction has written is
+    /// checked, as it is then: each object once, as created, updated or deleted since the
+    /// snapshot.
+    ///
+    /// For copies of states that others have reached: a swap of two names is one step here. The
+    /// checks on keys are not put off.
+    ///
+    /// # Errors
+    /// [`DeferredError::Duplicate`], then [`DeferredError::Rejected`], at the first object that
+    /// does not pass; [`DeferredError::Closure`] with what `write` returned. The transaction then
+    /// still has its writes: let it go, or put right what is wrong. Its checks stay put off, and
+    /// its commit makes them.
+    pub fn defer_checks<R, E>(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<R, E>,
+    ) -> Result<R, DeferredError<E>> {
+        let within = self.checks_deferred();
+        self.checks.set(Checks::Deferred);
+        let answer = write(self).map_err(DeferredError::Closure)?;
+        if !within {
+            self.settle().map_err(DeferredError::widened)?;
+            self.checks.set(Checks::AtOnce);
+        }
+        Ok(answer)
+    }
+
+    /// Whether the checks are put off. A rule that asks learns whether it is asked about one step
+    /// (false), with the transaction as it is before that; or about all that the transaction
+    /// changed (true), with the transaction as it is after it, and its unique indexes in order.
+    #[inline]
+    #[must_use]
+    pub fn checks_deferred(&self) -> bool {
+        self.checks.get() != Checks::AtOnce
+    }
+
+    /// Checks everything written: unique indexes first, so that rules may rely on them.
+    pub(crate) fn settle(&self) -> Result<(), DeferredError<Infallible>> {
+        self.settle_each(|position, at| {
+            let buffer = self.work.buffers[usize::from(position)].get();
+            buffer
+                .map_or(Ok(()), |buffer| buffer.claim(at, self))
+                .map_err(DeferredError::Duplicate)
+        })?;
+        let _settling = Settling::begin(&self.checks);
+        self.settle_each(|position, at| {
+            let buffer = self.work.buffers[usize::from(position)].get();
+            buffer
+                .map_or(Ok(()), |buffer| buffer.check(at, self))
+                .map_err(DeferredError::Rejected)
+        })
+    }
+
+    /// Asks about each write, in the order of the first writes of keys.
+    fn settle_each(
+        &self,
+        ask: impl Fn(u16, usize) -> Result<(), DeferredError<Infallible>>,
+    ) -> Result<(), DeferredError<Infallible>> {
+        let mut order = self.work.order.iter();
+        order.try_for_each(|&(table, at)| ask(table, at))
+    }
+
+    /// Makes the checks that an error has left put off.
+    pub(super) fn settle_at_commit(&self) -> Result<(), CommitError> {
+        if !self.checks_deferred() {
+            return Ok(());
+        }
+        self.settle().map_err(|error| match error {
+            DeferredError::Rejected(rejected) => CommitError::Rejected(rejected),
+            DeferredError::Duplicate(duplicate) => CommitError::Duplicate(duplicate),
+            DeferredError::Closure(never) => match never {},
+        })
+    }
+}
+
+impl DeferredError<Infallible> {
+    /// The same among the errors of a closure.
+    fn widened<E>(self) -> DeferredError<E> {
+        match self {
+            Self::Closure(never) => match never {},
+            Self::Rejected(rejected) => DeferredError::Rejected(rejected),
+            Self::Duplicate(duplicate) => DeferredError::Duplicate(duplicate),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Rules of a cluster: names, whatever the case; in each verb, before the ID, and when others
+//! commit meanwhile. Copies. Threads that race for names and kinds.
+
+#[path = "common/cluster.rs"]
+mod fixture;
+
+use fixture::{conflict, filled, id, no_kind, rule, short};
+use skep::cluster::{
+    self, Cluster, ClusterObject, Config, Extension, Network, Node, Resource, RuleError, Secret,
+    Service, Task, Volume,
+};
+use skep::{CommitError, CreateError, DeferredError, Error, Id, Object, ReplaceError, Store, keys};
+
+/// Names of a table, in the order of IDs.
+fn names<T: ClusterObject>(store: &Store) -> Vec<(String, String)> {
+    let read = store.read();
+    let all = read.find(keys::<T>().all());
+    all.map(|it| (short(it.key()), it.name().unwrap_or_default().into_owned()))
+        .collect()
+}
+
+/// What holds of each table of unique names, in each verb that puts an object.
+fn names_have_no_case<T: ClusterObject>(make: impl Fn(Id, &str) -> T) {
+    let store = filled();
+    let before = names::<T>(&store);
+    for name in ["name1", "NAME1", "NaMe1"] {
+        let mut tx = store.begin();
+        let refused = tx.create(make(id("c"), name));
+        assert!(matches!(refused, Err(CreateError::Rejected(_))));
+        assert_eq!(rule(refused), conflict::<T>(name, "a1"));
+        assert_eq!(
+            rule(tx.upsert(make(id("c"), name))),
+            conflict::<T>(name, "a1")
+        );
+        // With the ID of the holder or of another: the name comes first.
+        for key in ["a1", "a2"] {
+            let refused = tx.create(make(id(key), name));
+            assert_eq!(rule(refused), conflict::<T>(name, "a1"));
+        }
+        let refused = tx.create(make(id("a1"), "fresh"));
+        assert!(matches!(refused, Err(CreateError::Exists(_))));
+        if T::TABLE != Extension::TABLE {
+            let refused = tx.update(make(id("a2"), name));
+            assert!(matches!(refused, Err(ReplaceError::Rejected(_))));
+            assert_eq!(rule(refused), conflict::<T>(name, "a1"));
+            assert_eq!(
+                rule(tx.upsert(make(id("a2"), name))),
+                conflict::<T>(name, "a1")
+            );
+            let renamed = tx.modify::<T>(&id("a2"), |object| *object = make(id("a2"), name));
+            assert_eq!(rule(renamed), conflict::<T>(name, "a1"));
+            // Its own name in another case is no conflict.
+            assert_eq!(tx.update(make(id("a1"), name)), Ok(()));
+        }
+        // Of this transaction's own objects, too.
+        tx.create(make(id("d"), "Straße")).expect("it is free");
+        assert_eq!(
+            rule(tx.create(make(id("e"), "STRAßE"))),
+            conflict::<T>("STRAßE", "d")
+        );
+    }
+    assert_eq!(names::<T>(&store), before);
+}
+
+/// Of two that never saw each other, the second to commit is refused, and told of the first when
+/// it is run again.
+fn names_hold_at_the_commit<T: ClusterObject>(make: impl Fn(Id, &str) -> T) {
+    let store = filled();
+    let (mut first, mut second) = (store.begin(), store.begin());
+    first.create(make(id("c"), "Fresh")).expect("it is free");
+    second.create(make(id("d"), "fresh")).expect("it is free");
+    assert!(first.commit().is_ok());
+    let refused = second.commit();
+    assert!(
+        matches!(refused, Err(CommitError::Duplicate(_))),
+        "{refused:?}"
+    );
+    let mut runs = 0;
+    let refused = store.update(|tx| {
+        runs += 1;
+        let created = tx.create(make(id("e"), "late"));
+        if runs == 1 {
+            let other = store.update(|tx| tx.create(make(id("f"), "LATE")));
+            assert_eq!(other, Ok(()));
+        }
+        created
+    });
+    assert_eq!((rule(refused), runs), (conflict::<T>("late", "f"), 2));
+    if T::TABLE == Extension::TABLE {
+        return;
+    }
+    // A rename against a creation, a rename against a rename.
+    for rival in ["e2", "a3"] {
+        let (mut renamed, mut other) = (store.begin(), store.begin());
+        renamed.update(make(id("a2"), rival)).expect("it is free");
+        other
+            .upsert(make(id(rival), &rival.to_uppercase()))
+            .expect("it is free");
+        assert!(other.commit().is_ok());
+        let refused = renamed.commit();
+        assert!(
+            matches!(refused, Err(CommitError::Duplicate(_))),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
+fn names_are_unique_whatever_the_case() {
+    macro_rules! holds_of {
+        ($($make:expr),* $(,)?) => {$(
+            names_have_no_case($make);
+            names_hold_at_the_commit($make);
+        )*};
+    }
+    holds_of!(
+        |id, name| Cluster::named(id, name),
+        |id, name| Config::named(id, name, "data"),
+        |id, name| Extension::named(id, name),
+        |id, name| Network::named(id, name),
+        |id, name| Resource::named(id, "name1", name),
+        |id, name| Secret::named(id, name, "data"),
+        |id, name| Service::named(id, name),
+        |id, name| Volume::named(id, name, "test"),
+    );
+}
+
+#[test]
+fn tasks_and_nodes_may_share_a_name() {
+    let store = filled();
+    let created = store.update(|tx| {
+        let named = |key| Task {
+            annotations: cluster::Annotations::named("same"),
+            ..Task::new(id(key))
+        };
+        tx.create(named("c"))?;
+        tx.create(named("d"))?;
+        tx.create(Node::named(id("c"), "same"))?;
+        tx.create(Node::named(id("d"), "SAME"))
+    });
+    assert_eq!(created, Ok(()));
+}
+
+/// What must hold of every state: names are apart, whatever the case, and kinds are there.
+fn keeps_to_the_rules(store: &Store) {
+    let read = store.read();
+    let folded = |name: &str| skep::fold_case(name.to_owned());
+    let names: Vec<String> = read
+        .find(Resource::BY_NAME.all())
+        .map(|it| folded(&it.annotations.name))
+        .collect();
+    assert!(names.is_sorted_by(|left, right| left < right), "{names:?}");
+    for resource in read.find(keys::<Resource>().all()) {
+        let kinds = read.count(Extension::BY_NAME.eq(&*resource.kind));
+        assert_eq!(kinds, 1, "{resource:?}");
+    }
+}
+
+#[test]
+fn racing_threads_keep_to_the_rules() {
+    let store = &cluster::tables(Store::builder())
+        .attempts_max(u32::MAX)
+        .build();
+    let rounds = if cfg!(debug_assertions) { 200 } else { 2000 };
+    let created = std::thread::scope(|scope| {
+        let threads = [0_usize, 1, 2].map(|thread| {
+            scope.spawn(move || {
+                let mut created = 0;
+                for round in 0..rounds {
+                    let word = ["alpha", "Beta", "GAMMA"][(round + thread) % 3];
+                    let name = match thread {
+                        0 => word.to_lowercase(),
+                        1 => word.to_uppercase(),
+                        _ => word.to_owned(),
+                    };
+                    let (kind, own) = (Id::random(), Id::random());
+                    let _ = store.update(|tx| tx.create(Extension::named(kind, &*name)));
+                    let put = store.update(|tx| tx.create(Resource::named(own, &*name, &*name)));
+                    keeps_to_the_rules(store);
+                    match put {
+                        Ok(()) => {
+                            created += 1;
+                            assert_eq!(store.update(|tx| tx.delete::<Resource>(&own)), Ok(()));
+                        }
+                        Err(refused) => assert!(RuleError::of(&refused).is_some(), "{refused}"),
+                    }
+                    let _ = store.update(|tx| tx.delete::<Extension>(&kind));
+                    keeps_to_the_rules(store);
+                }
+                created
+            })
+        });
+        threads.map(|thread| thread.join().expect("no thread panics"))
+    });
+    assert!(created.iter().sum::<usize>() > 0, "all were refused");
+    assert_eq!(store.read().count(keys::<Resource>().all()), 0);
+}
+
+#[test]
+fn a_copied_state_must_keep_to_the_rules() {
+    let store = filled();
+    // An extension gives way to another of its name, and two services swap theirs.
+    let copied = store.update(|tx| {
+        tx.defer_checks(|tx| {
+            tx.delete::<Extension>(&id("a1"))?;
+            tx.create(Extension::named(id("c"), "Name1"))?;
+            // Deleted and created again, which leaves an update.
+            tx.update(Extension {
+                description: "new".into(),
+                ..Extension::named(id("a2"), "name2")
+            })?;
+            tx.update(Service::named(id("a1"), "name2"))?;
+            tx.update(Service::named(id("a2"), "name1"))?;
+            Ok::<_, Error>(())
+        })
+    });
+    assert_eq!(copied, Ok(()));
+    keeps_to_the_rules(&store);
+    let mut tx = store.begin();
+    let refused = tx.defer_checks(|tx| tx.delete::<Extension>(&id("c")));
+    assert!(matches!(refused, Err(DeferredError::Rejected(_))));
+    let (extension, resource) = (id("c"), id("a1"));
+    assert_eq!(
+        rule(refused),
+        RuleError::ExtensionInUse {
+            extension,
+            resource
+        }
+    );
+    let mut tx = store.begin();
+    // A kind that loses its name has not got its extension any more.
+    let refused = tx.defer_checks(|tx| tx.update(Extension::named(id("a2"), "else")));
+    let (extension, resource) = (id("a2"), id("a2"));
+    assert_eq!(
+        rule(refused),
+        RuleError::ExtensionInUse {
+            extension,
+            resource
+        }
+    );
+    let mut tx = store.begin();
+    let refused = tx.defer_checks(|tx| tx.create(Service::named(id("c"), "NAME3")));
+    let Err(DeferredError::Duplicate(duplicate)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(duplicate.holder.downcast_ref(), Some(&id("a3")));
+    let mut tx = store.begin();
+    let refused = tx.defer_checks(|tx| tx.create(Resource::named(id("c"), "none", "fresh")));
+    assert_eq!(rule(refused), no_kind("none"));
+    let mut tx = store.begin();
+    let refused = tx.defer_checks(|tx| tx.create(Extension::named(id("d"), "Task")));
+    assert_eq!(
+        rule(refused),
+        RuleError::ReservedName {
+            name: "Task".into()
+        }
+    );
+}
+
+#[test]
+fn refusals_say_what_they_are_about() {
+    let resource = id("a2");
+    let extension = id("a1");
+    let texts = [
+        (
+            conflict::<Service>("Web", "a1"),
+            "service: the name \"Web\" is taken by a1",
+        ),
+        (no_kind("Kind"), "no extension is of the kind \"Kind\""),
+        (
+            RuleError::ReservedName {
+                name: "Task".into(),
+            },
+            "an extension cannot have the name of a table: \"Task\"",
+        ),
+        (RuleError::ExtensionImmutable { extension }, "extension a1"),
+        (
+            RuleError::ExtensionInUse {
+                extension,
+                resource,
+            },
+            "extension a1",
+        ),
+    ];
+    for (rule, text) in texts {
+        assert!(rule.to_string().starts_with(text), "{rule}");
+    }
+    let not_by_a_rule = filled().update(|tx| tx.delete::<Service>(&id("d")));
+    let error = not_by_a_rule.expect_err("there is none");
+    assert_eq!(RuleError::of(&error), None);
+}
