@@ -118,7 +118,9 @@ impl Kernel {
             }
         }
         busy |= self.sweep_residual(&guard, &active, &mut garbage.0);
-        let unread = self.unread(active.writers.max(bound), visible, effort);
+        busy |= self.log.history.count(&guard, &self.log, visible);
+        let kept = self.log.history.begin(&guard, &self.log, visible);
+        let unread = self.unread(active.writers.min(kept).max(bound), visible, effort);
         let range = self.log.claim_trim(unread.max(bound), SLICE_COMMITS);
         if !range.is_empty() {
             busy = true;

@@ -122,6 +122,19 @@ impl Cursor {
         cursor
     }
 
+    /// A cursor at an older position, from which on the log is kept; `Err`: it is not, but from
+    /// there on. Lock-free.
+    pub(crate) fn at(kernel: &Arc<Kernel>, position: u64) -> Result<Self, u64> {
+        let mut cursor = Self::taken(kernel);
+        cursor.position = position;
+        cursor.announce(position);
+        let oldest = kernel.oldest_position();
+        if position < oldest {
+            return Err(oldest);
+        }
+        Ok(cursor)
+    }
+
     fn taken(kernel: &Arc<Kernel>) -> Self {
         Self {
             kernel: Arc::clone(kernel),
@@ -159,6 +172,22 @@ impl Cursor {
     }
 }
 
+impl Kernel {
+    /// The oldest position that a cursor may be placed at now.
+    pub(crate) fn oldest_position(&self) -> u64 {
+        // Relaxed: ordered by the fence of who announced a cursor; else a figure.
+        let floor = self.cursors.floor.load(Ordering::Relaxed);
+        floor.max(self.log.trimmed())
+    }
+
+    /// Where a watcher goes on that the log has left behind: what is older is gone, or about to go.
+    pub(crate) fn resume_position(&self, visible: u64) -> u64 {
+        let lag_bound = visible.saturating_sub(self.limits.watch_commits);
+        let trimmed = self.log.trimmed();
+        self.oldest_position().min(lag_bound).max(trimmed)
+    }
+}
+
 impl Drop for Cursor {
     fn drop(&mut self) {
         // Release: [cursor].
@@ -170,13 +199,14 @@ impl Drop for Cursor {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::kernel::Limits;
+    use crate::kernel::{HistoryLimits, Limits};
 
     fn kernel() -> Arc<Kernel> {
         let limits = Limits {
             retention: 0,
             log_commits: 1 << 20,
             watch_commits: 1 << 30,
+            history: HistoryLimits::NONE,
         };
         Kernel::new(limits, Vec::new())
     }

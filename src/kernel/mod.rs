@@ -29,6 +29,7 @@
 //! | [`record`] | a key's record, claims and death | K |
 //! | [`chain`], [`node`], [`draft`] | a record's versions | V |
 //! | [`log`], [`commit`] | the commit log | G |
+//! | [`history`] | what the log keeps for watchers to come | Y |
 //! | [`clock`] | the watermark | C |
 //! | [`entry`], [`secondary`] | index entries and key sets | E |
 //! | [`table`], [`stage`] | typed records; what a write puts in place | T |
@@ -54,6 +55,7 @@ pub(crate) mod cursor;
 pub(crate) mod draft;
 pub(crate) mod entry;
 pub(crate) mod hint;
+pub(crate) mod history;
 pub(crate) mod horizon;
 pub(crate) mod log;
 pub(crate) mod memory;
@@ -82,6 +84,7 @@ use std::sync::Arc;
 
 use self::catalog::Catalog;
 use self::cursor::Cursors;
+use self::history::HistoryLimits;
 pub(crate) use self::horizon::{Active, Kind};
 use self::horizon::{Hold, Horizon};
 use self::log::Log;
@@ -100,6 +103,8 @@ pub(crate) struct Limits {
     pub(crate) log_commits: u64,
     /// How far a watcher may lag.
     pub(crate) watch_commits: u64,
+    /// What the log keeps for watchers to come.
+    pub(crate) history: HistoryLimits,
 }
 
 /// The shared state of one store.
@@ -126,7 +131,7 @@ impl Kernel {
         Arc::new(Self {
             domain: Domain::new(),
             horizon: Horizon::new(limits.retention),
-            log: Log::new(limits.log_commits),
+            log: Log::new(limits.log_commits).keeping(limits.history),
             limits,
             cursors: Cursors::new(),
             residual: ResidualLists::new(),
@@ -199,6 +204,11 @@ impl Kernel {
     /// How many snapshots are held, about.
     pub(crate) fn snapshots(&self) -> usize {
         self.domain.registry().words_taken()
+    }
+
+    /// Bytes that the retained commits keep, about; 0 if they are not bounded by bytes.
+    pub(crate) fn history_bytes(&self) -> u64 {
+        self.log.history.bytes()
     }
 
     /// How many watchers there are, about.

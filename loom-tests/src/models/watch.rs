@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::check::{outcomes, spawn};
 use crate::kernel::Limits;
 use crate::kernel::cursor::Cursor;
+use crate::kernel::history::HistoryLimits;
 use crate::kernel::log::Slot;
 use crate::kernel::testing::{Txn, cell, kernel};
 
@@ -44,6 +45,7 @@ fn limits(watch_commits: u64) -> Limits {
         retention: 0,
         log_commits: 8,
         watch_commits,
+        history: HistoryLimits::NONE,
     }
 }
 
