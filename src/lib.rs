@@ -38,8 +38,9 @@ pub use txn::Transaction;
 pub use txn::batch::{Batch, BatchError, BatchReport};
 pub use txn::overlay::Overlaid;
 pub use version::{Meta, Version};
+pub use watch::clause::{Images, TableFilter};
 pub use watch::event::{AnyChange, Change, Event, Kind};
-pub use watch::filter::{Filter, TableFilter};
+pub use watch::filter::Filter;
 pub use watch::watcher::Watcher;
 
 #[cfg(feature = "derive")]

@@ -70,6 +70,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "Condition",
             "Filter",
             "Id",
+            "Images",
             "Index",
             "Indexes",
             "Key",

@@ -5,8 +5,9 @@
 //! - [`schema`]: the tables of a store, found by type.
 //! - [`span`]: a range of keys or index values, as data: what a query asks and what a read set
 //!   keeps.
-//! - [`query`]: what to find; [`condition`]: how it is walked, matched and noted as read;
+//! - [`query`]: what to find; [`condition`], [`walk`]: how it is walked, matched and noted as read;
 //!   [`found`]: the lazy results.
+//! - [`image`]: what can be told of an object in the log without user code.
 //! - [`handle`]: objects with their meta, borrowed and owned.
 
 #![forbid(unsafe_code)]
@@ -15,9 +16,11 @@ pub(crate) mod condition;
 pub(crate) mod found;
 pub(crate) mod handle;
 pub(crate) mod hash;
+pub(crate) mod image;
 pub(crate) mod object;
 pub(crate) mod query;
 pub(crate) mod schema;
 pub(crate) mod span;
 pub(crate) mod unique;
 pub(crate) mod value;
+pub(crate) mod walk;
