@@ -182,6 +182,24 @@ pub enum SnapshotError {
     },
 }
 
+/// Why there is no watcher from a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WatchFromError {
+    /// What was committed after the version is not all retained any more. Take a new
+    /// [`snapshot_and_watch`](crate::Store::snapshot_and_watch), or go on from `oldest` if what was
+    /// missed does not matter.
+    Compacted {
+        /// The oldest version that a watcher may begin at.
+        oldest: Version,
+    },
+    /// The version has not been committed yet.
+    Future {
+        /// The newest version that there is.
+        newest: Version,
+    },
+}
+
 /// Why a watcher has nothing more to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -192,7 +210,8 @@ pub enum WatchError {
     Lagged {
         /// How many commits it missed, matching or not.
         missed: u64,
-        /// The last version missed.
+        /// The last version missed. [`watch_from`](crate::Store::watch_from) goes on from it, too,
+        /// as long as the store's history reaches back to it.
         resume_from: Version,
     },
     /// The last handle of the store is gone, and all that it committed has been given.
@@ -217,6 +236,8 @@ pub enum Error {
     Snapshot(SnapshotError),
     /// See [`WatchError`].
     Watch(WatchError),
+    /// See [`WatchFromError`].
+    WatchFrom(WatchFromError),
 }
 
 macro_rules! from {
@@ -259,6 +280,7 @@ from! {
     CommitError => Error::Commit,
     SnapshotError => Error::Snapshot,
     WatchError => Error::Watch,
+    WatchFromError => Error::WatchFrom,
     Duplicate => CreateError::Duplicate,
     Duplicate => ReplaceError::Duplicate,
     Duplicate => UpsertError::Duplicate,
@@ -434,6 +456,21 @@ impl fmt::Display for SnapshotError {
 
 impl StdError for SnapshotError {}
 
+impl fmt::Display for WatchFromError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Compacted { oldest } => {
+                write!(f, "compacted: the history begins at version {oldest}")
+            }
+            Self::Future { newest } => {
+                write!(f, "not committed yet: the newest version is {newest}")
+            }
+        }
+    }
+}
+
+impl StdError for WatchFromError {}
+
 impl fmt::Display for WatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -461,6 +498,7 @@ impl fmt::Display for Error {
             Self::Commit(error) => error.fmt(f),
             Self::Snapshot(error) => error.fmt(f),
             Self::Watch(error) => error.fmt(f),
+            Self::WatchFrom(error) => error.fmt(f),
         }
     }
 }

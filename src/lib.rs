@@ -9,6 +9,7 @@ mod kernel;
 mod serial;
 mod shared;
 mod snapshot;
+mod stats;
 mod store;
 mod sync;
 mod table;
@@ -20,11 +21,12 @@ pub mod docs;
 
 pub use error::{
     CommitError, CreateError, DeferredError, DeleteError, Duplicate, Error, KeyError, ReplaceError,
-    SnapshotError, UpdateError, UpsertError, WatchError,
+    SnapshotError, UpdateError, UpsertError, WatchError, WatchFromError,
 };
 pub use id::{Id, ParseIdError};
 pub use snapshot::{Snapshot, View};
-pub use store::{Builder, Stats, Store};
+pub use stats::Stats;
+pub use store::{Builder, Store};
 pub use table::condition::{And, AnyKeyOf, AnyOf, ByIndex, ByKey, Or};
 pub use table::found::{Entries, Found};
 pub use table::handle::{Entry, Obj};
@@ -37,8 +39,9 @@ pub use txn::Transaction;
 pub use txn::batch::{Batch, BatchError, BatchReport};
 pub use txn::overlay::Overlaid;
 pub use version::{Meta, Version};
+pub use watch::clause::{Images, TableFilter};
 pub use watch::event::{AnyChange, Change, Event, Kind};
-pub use watch::filter::{Filter, TableFilter};
+pub use watch::filter::Filter;
 pub use watch::watcher::Watcher;
 
 #[cfg(feature = "derive")]

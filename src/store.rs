@@ -7,13 +7,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::error::{SnapshotError, UpdateError};
+use crate::error::{SnapshotError, UpdateError, WatchFromError};
+use crate::kernel::history::HistoryLimits;
 use crate::kernel::reading::SharedHold;
 use crate::kernel::table::AnyTable;
 use crate::kernel::wake::{LOOK_AGAIN, Waiting};
 use crate::kernel::{Kernel, Kind, Limits};
 use crate::shared::{Config, Shared};
 use crate::snapshot::{Snapshot, View};
+use crate::stats::Stats;
 use crate::sync::{thread, unique};
 use crate::table::hash::hash_of;
 use crate::table::object::Object;
@@ -72,6 +74,7 @@ impl Builder {
                 retention: 0,
                 log_commits: LOG_COMMITS_MAX,
                 watch_commits: WATCH_COMMITS_MAX,
+                history: HistoryLimits::NONE,
             },
             config: Config {
                 attempts_max: ATTEMPTS_MAX,
@@ -136,6 +139,31 @@ impl Builder {
         self
     }
 
+    /// How many commits the log keeps for [`Store::watch_from`], whether anybody watches or not; at
+    /// most what the log may hold. Default: none. With [`Builder::history_bytes`] the history ends
+    /// where the first of both bounds is reached.
+    ///
+    /// A retained commit keeps the objects that it replaced or deleted, and what they were found by
+    /// in the indexes.
+    #[must_use]
+    pub fn history_commits(mut self, commits: u64) -> Self {
+        self.limits.history.commits = Some(commits);
+        self
+    }
+
+    /// How many bytes the log keeps for [`Store::watch_from`], whether anybody watches or not.
+    /// Default: none. With [`Builder::history_commits`] the history ends where the first of both
+    /// bounds is reached.
+    ///
+    /// Counted are the commits, and the objects that they replaced or deleted, without what these
+    /// point to. It is done by collection, in slices: some hundreds of commits may be there beyond
+    /// the bound, or be gone within it.
+    #[must_use]
+    pub fn history_bytes(mut self, bytes: u64) -> Self {
+        self.limits.history.bytes = Some(bytes);
+        self
+    }
+
     /// How many objects one transaction may change. Default: 1,048,576.
     #[must_use]
     pub fn transaction_changes_max(mut self, changes: usize) -> Self {
@@ -173,6 +201,8 @@ impl Builder {
         } = self;
         // A watcher cannot be kept commits that the log does not hold.
         limits.watch_commits = limits.watch_commits.min(limits.log_commits);
+        let history = &mut limits.history.commits;
+        *history = history.map(|commits| commits.min(limits.log_commits));
         let make = (0..).zip(make);
         let tables = make.map(|(position, make)| make(position, seed(position)));
         let kernel = Kernel::new(limits, tables.collect());
@@ -203,28 +233,6 @@ impl Drop for Handle {
 /// See the crate's documentation for an example, and [`crate::docs`] for guarantees and limits.
 #[derive(Clone, Debug)]
 pub struct Store(Arc<Handle>);
-
-/// Figures of a store; counted apart by threads, so only about right while others work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// The newest version.
-    pub version: Version,
-    /// The oldest version at which a snapshot may be taken now.
-    pub oldest: Version,
-    /// Versions of objects in the store: current ones and those that snapshots or retention keep.
-    pub versions: u64,
-    /// Bytes of these versions, without what the objects point to.
-    pub version_bytes: u64,
-    /// Bytes of the indexes and the commit log.
-    pub structure_bytes: u64,
-    /// Commits in the log.
-    pub log_commits: u64,
-    /// Snapshots, views and transactions open.
-    pub snapshots: usize,
-    /// Watchers alive.
-    pub watchers: usize,
-}
 
 impl Store {
     /// A builder without tables.
@@ -344,8 +352,64 @@ impl Store {
         Watcher::new(self.shared(), filter.into())
     }
 
+    /// Follows the changes that commits made after an older version, and goes on with those to
+    /// come: in order, each once, with the objects before and after. Locks nothing and stops no
+    /// writer.
+    ///
+    /// It reaches back as far as the store keeps its log: for that much history as
+    /// [`Builder::history_commits`] and [`Builder::history_bytes`] say. Once begun it is a watcher
+    /// like any other, that is kept what comes after its position, within its lag or the history.
+    ///
+    /// ```
+    /// use skep::{Event, Filter, Id, Object, Store, WatchFromError};
+    ///
+    /// #[derive(Clone, Debug, Object)]
+    /// struct Task {
+    ///     #[object(key)]
+    ///     id: Id,
+    /// }
+    ///
+    /// let store = Store::builder().table::<Task>().history_commits(1000).build();
+    /// let before = store.version();
+    /// let task = Task { id: Id::random() };
+    /// store.update(|tx| tx.create(task.clone()))?;
+    ///
+    /// // An agent comes back, and says what it has seen last.
+    /// let mut watcher = store.watch_from(before, Filter::of::<Task>())?;
+    /// let Event::Change(change) = watcher.recv()? else { panic!("a change comes first") };
+    /// assert_eq!(change.new_object::<Task>().map(|new| new.id), Some(task.id));
+    /// assert_eq!(watcher.recv()?.version(), store.version());
+    /// assert!(matches!(
+    ///     store.watch_from(store.version().next(), Filter::all()),
+    ///     Err(WatchFromError::Future { .. })
+    /// ));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`WatchFromError::Compacted`] if what came after the version is not all kept,
+    /// [`WatchFromError::Future`] if the version has not been committed.
+    pub fn watch_from(
+        &self,
+        version: Version,
+        filter: impl Into<Filter>,
+    ) -> Result<Watcher, WatchFromError> {
+        let newest = self.version();
+        if version > newest {
+            return Err(WatchFromError::Future { newest });
+        }
+        let watcher = Watcher::from(self.shared(), filter.into(), version.get());
+        watcher.map_err(|oldest| WatchFromError::Compacted {
+            oldest: Version::new(oldest),
+        })
+    }
+
     /// A snapshot, and a watcher of exactly the changes after it. Locks nothing and stops no
     /// writer.
+    ///
+    /// Other stores call it `view_and_watch`. A view is pinned here, and short; what is to be
+    /// rebuilt from a copy and the changes after it takes its time, so a snapshot comes with it.
+    #[doc(alias = "view_and_watch")]
     #[must_use]
     pub fn snapshot_and_watch(&self, filter: impl Into<Filter>) -> (Snapshot, Watcher) {
         // The cursor first: the log is kept from a position at or below the snapshot's.
@@ -378,19 +442,7 @@ impl Store {
     /// Figures of the store. O(threads), and a walk over table structures' counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let kernel = self.kernel();
-        let (versions, version_bytes) = kernel.counts();
-        let version = kernel.horizon.visible();
-        Stats {
-            version: Version::new(version),
-            oldest: Version::new(kernel.horizon.oldest()),
-            versions,
-            version_bytes,
-            structure_bytes: kernel.structure_bytes() as u64,
-            log_commits: version.saturating_sub(kernel.log.trimmed()),
-            snapshots: kernel.snapshots(),
-            watchers: kernel.watchers(),
-        }
+        Stats::of(self.kernel())
     }
 
     /// Collects garbage until nothing more can go: else committers do it, in slices, and what the

@@ -74,6 +74,10 @@ fn reads_allocate_nothing() {
         assert_eq!(read.find(both).count(), 333);
     });
     assert_eq!(scans, 0, "queries");
+    let names = (0..5_000).step_by(5).map(|id| format!("task-{id}"));
+    let query = Task::BY_NAME.any_of(names);
+    let any_of = allocations(|| assert_eq!(read.find(query).count(), 1_000));
+    assert_eq!(any_of, 0, "many texts at once");
 }
 
 #[test]

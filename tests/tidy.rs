@@ -62,9 +62,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "store",
         &[
-            "error", "kernel", "shared", "snapshot", "sync", "table", "txn", "version", "watch",
+            "error", "kernel", "shared", "snapshot", "stats", "sync", "table", "txn", "version",
+            "watch",
         ],
     ),
+    ("stats", &["kernel", "version"]),
     ("serial", &["id"]),
     // The public face alone, as a stranger's schema would be written.
     (
@@ -76,6 +78,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "Condition",
             "Filter",
             "Id",
+            "Images",
             "Index",
             "Indexes",
             "Key",

@@ -54,21 +54,13 @@ impl<T: Object> Lookup<T> {
     where
         C: Condition<T> + Send + Sync + 'static,
     {
-        Self(Arc::new(Queried {
-            query,
-            check,
-            route: None::<fn(TableFilter<T>) -> TableFilter<T>>,
-        }))
+        Self(Arc::new(Queried { query, check }))
     }
 
     /// Of the object with a key.
     pub fn keyed(key: T::Key) -> Self {
-        let (wanted, routed) = (key.clone(), key.clone());
-        Self(Arc::new(Queried {
-            query: keys::<T>().eq(key),
-            check: move |object: &T| object.key() == wanted,
-            route: Some(move |filter: TableFilter<T>| filter.key(&routed)),
-        }))
+        let wanted = key.clone();
+        Self::of(keys::<T>().eq(key), move |object| object.key() == wanted)
     }
 
     pub(super) fn routed<V: Key>(
@@ -77,11 +69,7 @@ impl<T: Object> Lookup<T> {
         check: impl Fn(&T, &V) -> bool + Send + Sync + 'static,
     ) -> Self {
         let wanted = value.clone();
-        Self(Arc::new(Queried {
-            query: index.eq(value.clone()),
-            check: move |object: &T| check(object, &wanted),
-            route: Some(move |filter: TableFilter<T>| filter.value(index, value.clone())),
-        }))
+        Self::of(index.eq(value), move |object| check(object, &wanted))
     }
 
     /// Whether it finds an object.
@@ -94,14 +82,9 @@ impl<T: Object> Lookup<T> {
         reads.look_up(&*self.0)
     }
 
-    /// Whether the store can tell by itself which changes may match.
-    pub(super) fn routes(&self) -> bool {
-        self.0.routes()
-    }
-
-    /// The filter, narrowed to changes that may match as far as the store can tell by itself.
-    pub(super) fn route(&self, filter: TableFilter<T>) -> TableFilter<T> {
-        self.0.route(filter)
+    /// The filter, narrowed to changes of what it finds.
+    pub(super) fn narrow(&self, filter: TableFilter<T>) -> TableFilter<T> {
+        self.0.narrow(filter)
     }
 }
 
@@ -111,25 +94,21 @@ pub trait AnyLookup<T>: Send + Sync {
     fn in_snapshot<'r>(&self, snapshot: &'r Snapshot) -> Results<'r, T>;
     fn in_transaction<'r>(&self, transaction: &'r Transaction<'_>) -> Results<'r, T>;
     fn matches(&self, object: &T) -> bool;
-    fn routes(&self) -> bool;
-    fn route(&self, filter: TableFilter<T>) -> TableFilter<T>
+    fn narrow(&self, filter: TableFilter<T>) -> TableFilter<T>
     where
         T: Object;
 }
 
-struct Queried<T, C, M, R> {
+struct Queried<T, C, M> {
     query: Query<T, C>,
     check: M,
-    /// Narrows a filter to what may match, without a closure.
-    route: Option<R>,
 }
 
-impl<T, C, M, R> AnyLookup<T> for Queried<T, C, M, R>
+impl<T, C, M> AnyLookup<T> for Queried<T, C, M>
 where
     T: Object,
     C: Condition<T> + Send + Sync + 'static,
     M: Fn(&T) -> bool + Send + Sync,
-    R: Fn(TableFilter<T>) -> TableFilter<T> + Send + Sync,
 {
     fn in_view<'r>(&self, view: &'r View<'_>) -> Results<'r, T> {
         Results::new(view.find(self.query.clone()))
@@ -147,14 +126,7 @@ where
         (self.check)(object)
     }
 
-    fn routes(&self) -> bool {
-        self.route.is_some()
-    }
-
-    fn route(&self, filter: TableFilter<T>) -> TableFilter<T> {
-        match &self.route {
-            Some(route) => route(filter),
-            None => filter,
-        }
+    fn narrow(&self, filter: TableFilter<T>) -> TableFilter<T> {
+        filter.meets(self.query.clone())
     }
 }

@@ -8,6 +8,7 @@ use super::lookup::Lookup;
 use super::object::ClusterObject;
 use super::reads::{Reads, Results};
 use crate::Id;
+use crate::TableFilter;
 
 /// What to look for in the table of `T`. Cloning shares it.
 ///
@@ -109,12 +110,15 @@ impl<T: ClusterObject> Search<T> {
         }
     }
 
-    /// A lookup that finds everything it finds, and that a store can check by itself.
-    pub(super) fn route(&self) -> Option<&Lookup<T>> {
-        match &self.0 {
-            Step::One(lookup) => lookup.routes().then_some(lookup),
-            Step::AnyOf(_) => None,
-            Step::AllOf(searches) => searches.iter().find_map(Self::route),
+    /// The filter, narrowed to changes of what it finds: without a closure but for
+    /// [`Finder::AnyOf`].
+    pub(super) fn narrow(self, filter: TableFilter<T>) -> TableFilter<T> {
+        match self.0 {
+            Step::One(lookup) => lookup.narrow(filter),
+            Step::AnyOf(_) => filter.when_object(move |object| self.matches(object)),
+            Step::AllOf(searches) => searches
+                .into_iter()
+                .fold(filter, |filter, search| search.narrow(filter)),
         }
     }
 }

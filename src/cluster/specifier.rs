@@ -3,7 +3,8 @@
 //! A specifier is a [`Filter`] in the making. Its conditions must all hold, of one image of the
 //! object: as it was before the commit, or as it is after it. So an object that comes to meet them
 //! is seen, and one that ceases to. With [`Specifier::as_it_is`] only the object as it is counts,
-//! or as it was last if it is deleted. Specifiers are joined by or.
+//! or as it was last if it is deleted; with [`Specifier::as_it_was`] only the object as it was.
+//! Specifiers are joined by or.
 //!
 //! ```
 //! use skep::Id;
@@ -28,6 +29,7 @@
 //! ```
 
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::finder::{Finder, InvalidFind};
@@ -43,6 +45,7 @@ use super::volume::Volume;
 use crate::Change;
 use crate::Filter;
 use crate::Id;
+use crate::Images;
 use crate::Kind;
 
 /// Which changes of objects `T` a watcher gives: all of them, until narrowed.
@@ -57,13 +60,6 @@ pub struct Specifier<T: ClusterObject> {
 
 type Check<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
 type Matcher<T> = Arc<dyn Fn(&Change<'_, T>) -> bool + Send + Sync>;
-
-/// Which images of an object are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Images {
-    BeforeOrAfter,
-    Last,
-}
 
 impl<T: ClusterObject> fmt::Debug for Specifier<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,7 +85,7 @@ impl<T: ClusterObject> Specifier<T> {
             searches: Vec::new(),
             checks: Vec::new(),
             matchers: Vec::new(),
-            images: Images::BeforeOrAfter,
+            images: Images::Either,
         }
     }
 
@@ -118,6 +114,14 @@ impl<T: ClusterObject> Specifier<T> {
     pub fn as_it_is(self) -> Self {
         Self {
             images: Images::Last,
+            ..self
+        }
+    }
+
+    /// Asks only the object as it was before the commit: what comes is not seen.
+    pub fn as_it_was(self) -> Self {
+        Self {
+            images: Images::Before,
             ..self
         }
     }
@@ -216,30 +220,21 @@ impl<T: ClusterObject> From<Specifier<T>> for Filter {
             matchers,
             images,
         } = specifier;
-        let mut filter = kinds
+        let filter = kinds
             .into_iter()
-            .fold(Self::of::<T>(), |filter, kind| filter.kind(kind));
-        // One index value is for the store to check; values of several would be joined by or.
-        if let Some(lookup) = searches.iter().find_map(Search::route) {
-            filter = lookup.route(filter);
-        }
-        for matcher in matchers {
-            filter = filter.when(move |change| matcher(change));
-        }
-        if searches.is_empty() && checks.is_empty() {
-            return filter.into();
-        }
-        let meets = move |object: &T| {
-            searches.iter().all(|search| search.matches(object))
-                && checks.iter().all(|check| check(object))
-        };
-        let matcher = move |change: &Change<'_, T>| match images {
-            Images::BeforeOrAfter => {
-                change.new().is_some_and(&meets) || change.old().is_some_and(&meets)
-            }
-            Images::Last => change.new().or(change.old()).is_some_and(&meets),
-        };
-        filter.when(matcher).into()
+            .fold(Self::of::<T>().images(images), |filter, kind| {
+                filter.kind(kind)
+            });
+        let filter = searches
+            .into_iter()
+            .fold(filter, |filter, search| search.narrow(filter));
+        let filter = checks.into_iter().fold(filter, |filter, check| {
+            filter.when_object(move |object| check(object))
+        });
+        let filter = matchers.into_iter().fold(filter, |filter, matcher| {
+            filter.when(move |change| matcher(change))
+        });
+        filter.into()
     }
 }
 
@@ -271,7 +266,11 @@ impl Specifier<Task> {
 
     /// Tasks that have come farther than a state.
     pub fn state_above(self, state: TaskState) -> Self {
-        self.when(move |task| task.status.state > state)
+        let above = (Bound::Excluded(state), Bound::Unbounded);
+        let query = Task::BY_STATE.range(above);
+        self.search(Search::of(Lookup::of(query, move |task| {
+            task.status.state > state
+        })))
     }
 
     /// Tasks by what runs.

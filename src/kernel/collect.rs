@@ -23,6 +23,7 @@
 //! end here.
 
 use super::commit::{Commit, Write};
+use super::cursor::Effort;
 use super::horizon::Active;
 use super::node::{Older, VersionHeader};
 use super::reclaim::{Action, Garbage, Guard, Retired, allocate, at};
@@ -71,14 +72,18 @@ impl Kernel {
         // Relaxed: as above.
         line.commits.store(commits % EVERY, Ordering::Relaxed);
         if commits >= EVERY {
-            self.collect();
+            self.collect_with(Effort::Fair);
         }
     }
 
     /// One slice of collection; tells whether it found anything to do.
     pub(crate) fn collect(&self) -> bool {
+        self.collect_with(Effort::Full)
+    }
+
+    fn collect_with(&self, effort: Effort) -> bool {
         // Also for a user's Drop that commits amid a collection: the log must not fill up.
-        let cut = self.cut_and_trim();
+        let cut = self.cut_and_trim(effort);
         let line = self.domain.registry().line();
         // Relaxed: only the owning thread touches the flag (L2).
         if line.collecting.swap(true, Ordering::Relaxed) {
@@ -90,7 +95,7 @@ impl Kernel {
         cut || freed
     }
 
-    fn cut_and_trim(&self) -> bool {
+    fn cut_and_trim(&self, effort: Effort) -> bool {
         let mut garbage = GarbageBin::new(self);
         // Pinned before anything is claimed: what the range leads to stays until we are through.
         let guard = self.domain.pin();
@@ -113,7 +118,9 @@ impl Kernel {
             }
         }
         busy |= self.sweep_residual(&guard, &active, &mut garbage.0);
-        let unread = active.writers.min(self.oldest_cursor(visible));
+        busy |= self.log.history.count(&guard, &self.log, visible);
+        let kept = self.log.history.begin(&guard, &self.log, visible);
+        let unread = self.unread(active.writers.min(kept).max(bound), visible, effort);
         let range = self.log.claim_trim(unread.max(bound), SLICE_COMMITS);
         if !range.is_empty() {
             busy = true;
@@ -121,6 +128,12 @@ impl Kernel {
         }
         self.log.trim(&guard, range, &mut garbage.0);
         busy
+    }
+
+    /// Up to where neither writers nor watchers within their lag need the log.
+    fn unread(&self, wanted: u64, visible: u64, effort: Effort) -> u64 {
+        let lag_bound = visible.saturating_sub(self.limits.watch_commits);
+        self.cursors.unread(wanted, lag_bound, visible, effort)
     }
 
     fn cut_commit(

@@ -35,6 +35,8 @@ pub(crate) struct Commit {
     tables: u64,
     /// A bit a key written: quick proof that a commit and a read set are strangers.
     signature: u64,
+    /// What it counts for in the retained history: see [`super::history`].
+    pub(super) kept: AtomicU64,
     writes: SmallVec<[Write; 2]>,
 }
 
@@ -65,6 +67,13 @@ impl Write {
     pub(super) fn new_size(&self, _: &Guard<'_>) -> usize {
         // SAFETY: V5: as above.
         unsafe { at(self.new) }.size()
+    }
+
+    /// Bytes of the version that it replaces, if it does.
+    fn old_size(&self, _: &Guard<'_>) -> usize {
+        // SAFETY: V5: as above; a creation has no old image.
+        let old: Option<&VersionHeader> = unsafe { self.old.as_ref() };
+        old.map_or(0, VersionHeader::size)
     }
 
     /// Whether it deletes.
@@ -104,6 +113,7 @@ impl Commit {
             number: AtomicU64::new(0),
             tables: 0,
             signature: 0,
+            kept: AtomicU64::new(0),
             writes: SmallVec::new(),
         }
     }
@@ -119,6 +129,14 @@ impl Commit {
     pub(crate) fn number(&self) -> u64 {
         // Relaxed: written before the slot's Release, read after its Acquire: [slot].
         self.number.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that are alive because the log has it: its own, and those of the versions that it
+    /// replaced.
+    pub(super) fn kept_bytes(&self, guard: &Guard<'_>) -> u64 {
+        let replaced = self.writes.iter().map(|write| write.old_size(guard));
+        let own = size_of::<Self>() + size_of_val(self.writes());
+        (own + replaced.sum::<usize>()) as u64
     }
 
     pub(crate) fn writes(&self) -> &[Write] {

@@ -35,6 +35,7 @@ use smallvec::SmallVec;
 
 use super::collect::Work;
 use super::commit::{Commit, Unpublished};
+use super::history::{History, HistoryLimits};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, Padded};
 
@@ -80,6 +81,7 @@ pub(crate) struct Log {
     cut: Padded<AtomicU64>,
     /// Up to here commits have been taken out, or claimed for it.
     trimmed: Padded<AtomicU64>,
+    pub(super) history: History,
 }
 
 impl Log {
@@ -94,6 +96,15 @@ impl Log {
                 .collect(),
             cut: Padded(AtomicU64::new(0)),
             trimmed: Padded(AtomicU64::new(0)),
+            history: History::new(HistoryLimits::NONE),
+        }
+    }
+
+    /// The same, with a history.
+    pub(super) fn keeping(self, limits: HistoryLimits) -> Self {
+        Self {
+            history: History::new(limits),
+            ..self
         }
     }
 
@@ -320,6 +331,8 @@ impl Log {
             // AcqRel: [slot]: the commit whole; who finds TRIMMED also sees the position moved.
             let commit = slot.swap(TRIMMED, Ordering::AcqRel);
             if !commit.is_null() && commit != TRIMMED {
+                // SAFETY: G3: under the guard, and not even retired yet.
+                self.history.forget(unsafe { at(commit.cast_const()) });
                 garbage.defer(commit, Work::Commit);
             }
             if number % SLOTS as u64 == SLOTS as u64 - 1 {

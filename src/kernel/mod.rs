@@ -23,11 +23,13 @@
 //! | file | subject | invariants |
 //! |---|---|---|
 //! | [`session`] | a thread's line of shared words | L |
+//! | [`slots`], [`cursor`] | where watchers stand in the log | N, W |
 //! | [`reclaim`] | epochs: who may still see what | R |
 //! | [`horizon`] | snapshot words: who reads at which version | H |
 //! | [`record`] | a key's record, claims and death | K |
 //! | [`chain`], [`node`], [`draft`] | a record's versions | V |
 //! | [`log`], [`commit`] | the commit log | G |
+//! | [`history`] | what the log keeps for watchers to come | Y |
 //! | [`clock`] | the watermark | C |
 //! | [`entry`], [`secondary`] | index entries and key sets | E |
 //! | [`table`], [`stage`] | typed records; what a write puts in place | T |
@@ -49,9 +51,11 @@ pub(crate) mod choice;
 pub(crate) mod clock;
 pub(crate) mod collect;
 pub(crate) mod commit;
+pub(crate) mod cursor;
 pub(crate) mod draft;
 pub(crate) mod entry;
 pub(crate) mod hint;
+pub(crate) mod history;
 pub(crate) mod horizon;
 pub(crate) mod log;
 pub(crate) mod memory;
@@ -67,6 +71,7 @@ pub(crate) mod release;
 pub(crate) mod residual;
 pub(crate) mod secondary;
 pub(crate) mod session;
+mod slots;
 pub(crate) mod stage;
 pub(crate) mod step;
 pub(crate) mod table;
@@ -77,14 +82,15 @@ pub(crate) mod wake;
 
 use std::sync::Arc;
 
-use self::barrier::fence;
 use self::catalog::Catalog;
+use self::cursor::Cursors;
+use self::history::HistoryLimits;
 pub(crate) use self::horizon::{Active, Kind};
 use self::horizon::{Hold, Horizon};
 use self::log::Log;
 use self::reclaim::{Action, Domain};
 use self::residual::{Residual, ResidualLists};
-use self::session::{Line, Registry};
+use self::session::Line;
 use self::table::AnyTable;
 use crate::sync::Ordering;
 
@@ -97,6 +103,8 @@ pub(crate) struct Limits {
     pub(crate) log_commits: u64,
     /// How far a watcher may lag.
     pub(crate) watch_commits: u64,
+    /// What the log keeps for watchers to come.
+    pub(crate) history: HistoryLimits,
 }
 
 /// The shared state of one store.
@@ -105,7 +113,7 @@ pub(crate) struct Kernel {
     pub(crate) horizon: Horizon,
     pub(crate) log: Log,
     pub(crate) limits: Limits,
-    cursors: Registry,
+    cursors: Cursors,
     residual: ResidualLists,
     pub(crate) tables: Catalog,
 }
@@ -123,9 +131,9 @@ impl Kernel {
         Arc::new(Self {
             domain: Domain::new(),
             horizon: Horizon::new(limits.retention),
-            log: Log::new(limits.log_commits),
+            log: Log::new(limits.log_commits).keeping(limits.history),
             limits,
-            cursors: Registry::new(),
+            cursors: Cursors::new(),
             residual: ResidualLists::new(),
             tables: Catalog::new(tables),
         })
@@ -198,86 +206,14 @@ impl Kernel {
         self.domain.registry().words_taken()
     }
 
+    /// Bytes that the retained commits keep, about; 0 if they are not bounded by bytes.
+    pub(crate) fn history_bytes(&self) -> u64 {
+        self.log.history.bytes()
+    }
+
     /// How many watchers there are, about.
     pub(crate) fn watchers(&self) -> usize {
-        self.cursors.words_taken()
-    }
-}
-
-/// A position in the log from which somebody reads on: what comes after it is not trimmed, up to
-/// the lag that watchers may have.
-///
-/// The protocol is that of snapshot words ([`horizon`]): announce a bound, fence, read the
-/// watermark. A cursor that is ignored because it lags too far finds its slot trimmed, and knows.
-#[derive(Debug)]
-pub(crate) struct Cursor {
-    kernel: Arc<Kernel>,
-    line: Arc<Line>,
-    /// The last version read.
-    position: u64,
-}
-
-impl Cursor {
-    /// A cursor at the watermark. Lock-free.
-    pub(crate) fn new(kernel: &Arc<Kernel>) -> Self {
-        let line = kernel.cursors.take();
-        // Relaxed: any lower bound will do.
-        let bound = kernel.horizon.visible.load(Ordering::Relaxed);
-        // Relaxed: ordered by the fence below.
-        line.words[0].store(Self::pack(bound), Ordering::Relaxed);
-        // SeqCst: [announce/scan]: as for snapshots, with the trimmer in the place of the cutter.
-        fence(Ordering::SeqCst);
-        let mut cursor = Self {
-            kernel: Arc::clone(kernel),
-            line,
-            position: 0,
-        };
-        cursor.move_to(kernel.horizon.visible());
-        cursor
-    }
-
-    fn pack(position: u64) -> u64 {
-        position + 1
-    }
-
-    pub(crate) fn position(&self) -> u64 {
-        self.position
-    }
-
-    pub(crate) fn kernel(&self) -> &Arc<Kernel> {
-        &self.kernel
-    }
-
-    pub(crate) fn move_to(&mut self, position: u64) {
-        debug_assert!(position >= self.position, "a cursor goes forward");
-        self.position = position;
-        // Release: [cursor]: what was read before it happened before the trimming.
-        self.line.words[0].store(Self::pack(position), Ordering::Release);
-    }
-}
-
-impl Drop for Cursor {
-    fn drop(&mut self) {
-        // Release: [cursor].
-        self.line.words[0].store(0, Ordering::Release);
-        self.line.leave();
-    }
-}
-
-impl Kernel {
-    /// The oldest position that a watcher within its lag may still read on from.
-    fn oldest_cursor(&self, visible: u64) -> u64 {
-        let bound = visible.saturating_sub(self.limits.watch_commits);
-        // SeqCst: [announce/scan].
-        fence(Ordering::SeqCst);
-        let words = self.cursors.lines().map(|line| {
-            // Relaxed: ordered by the fences around the scan.
-            line.words[0].load(Ordering::Relaxed)
-        });
-        let oldest = words.filter(|&word| word != 0).map(|word| word - 1).min();
-        // Acquire: [cursor].
-        fence(Ordering::Acquire);
-        oldest.map_or(visible, |oldest| oldest.max(bound).min(visible))
+        usize::try_from(self.cursors.count()).unwrap_or(usize::MAX)
     }
 }
 

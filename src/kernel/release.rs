@@ -166,6 +166,13 @@ pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut 
             let segment = pointer.cast::<Segment>();
             // SAFETY: ours alone by now.
             for commit in Log::leftovers(unsafe { at(segment.cast_const()) }) {
+                if let Some(kernel) = kernel {
+                    // SAFETY: not freed before the next line does it.
+                    kernel
+                        .log
+                        .history
+                        .forget(unsafe { at(commit.cast_const()) });
+                }
                 // SAFETY: a grace period has passed for the segment and so for what only it led to.
                 unsafe { release(kernel, Work::Commit, commit.cast()) };
             }

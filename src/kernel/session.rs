@@ -28,6 +28,11 @@ use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, lo
 /// Snapshot words in a line: with the epoch they fill one cache line.
 pub(crate) const WORDS: usize = if cfg!(loom) { 1 } else { 7 };
 
+/// One of so many lines must be unowned for a search to be worth its while.
+const UNOWNED_SHARE: u64 = 8;
+/// Spare lines of its own that a thread asks before it takes another.
+const SPARES_ASKED: usize = 4;
+
 /// A thread's line; see the module's documentation.
 #[repr(align(128))]
 #[derive(Debug)]
@@ -47,10 +52,18 @@ pub(crate) struct Line {
     pub(super) bytes: AtomicU64,
     owned: AtomicBool,
     next: AtomicPtr<Line>,
+    counts: Arc<Counts>,
+}
+
+/// How many lines there are, about: whether a search for one to take is worth its while.
+#[derive(Debug)]
+struct Counts {
+    lines: AtomicU64,
+    unowned: AtomicU64,
 }
 
 impl Line {
-    fn new() -> Self {
+    fn new(counts: &Arc<Counts>) -> Self {
         Self {
             epoch: AtomicU64::new(0),
             words: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -61,11 +74,10 @@ impl Line {
             bytes: AtomicU64::new(0),
             owned: AtomicBool::new(true),
             next: AtomicPtr::new(std::ptr::null_mut()),
+            counts: Arc::clone(counts),
         }
     }
-}
 
-impl Line {
     /// Whether no word is in use.
     fn is_free(&self) -> bool {
         // Acquire: [end]: another thread may have ended them.
@@ -76,6 +88,8 @@ impl Line {
 
     /// Gives a line of [`Registry::take`] back.
     pub(crate) fn leave(&self) {
+        // Relaxed: a count; before the leaving, so that it never falls below 0.
+        self.counts.unowned.fetch_add(1, Ordering::Relaxed);
         // Release: [own]: the next owner sees our words and epoch.
         self.owned.store(false, Ordering::Release);
     }
@@ -88,6 +102,7 @@ pub(crate) struct Registry {
     /// mix up two stores.
     id: u64,
     head: AtomicPtr<Line>,
+    counts: Arc<Counts>,
 }
 
 impl Registry {
@@ -95,6 +110,10 @@ impl Registry {
         Self {
             id: unique(),
             head: AtomicPtr::new(std::ptr::null_mut()),
+            counts: Arc::new(Counts {
+                lines: AtomicU64::new(0),
+                unowned: AtomicU64::new(0),
+            }),
         }
     }
 
@@ -146,14 +165,25 @@ impl Registry {
             .count()
     }
 
-    /// An unowned line, or a new one.
+    /// An unowned line, or a new one. Lines are looked through only if one of [`UNOWNED_SHARE`] is
+    /// to be had: so it is O(1), but where all of those stand behind the others.
     pub(crate) fn take(&self) -> Arc<Line> {
+        // Relaxed: counts.
+        let unowned = self.counts.unowned.load(Ordering::Relaxed);
+        // Relaxed: as above.
+        if unowned * UNOWNED_SHARE < self.counts.lines.load(Ordering::Relaxed) || unowned == 0 {
+            return self.register();
+        }
         for line in self.lines() {
             // Acquire: [own], with the Release of the owner that left: we see its words and epoch
             // as it left them.
             let taken =
                 line.owned
                     .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+            if taken.is_ok() {
+                // Relaxed: a count.
+                self.counts.unowned.fetch_sub(1, Ordering::Relaxed);
+            }
             if taken.is_ok() && !line.is_free() {
                 // A view in a thread's local outlived the thread's session: the line stays its.
                 line.leave();
@@ -170,7 +200,9 @@ impl Registry {
     }
 
     fn register(&self) -> Arc<Line> {
-        let line = Arc::new(Line::new());
+        let line = Arc::new(Line::new(&self.counts));
+        // Relaxed: a count.
+        self.counts.lines.fetch_add(1, Ordering::Relaxed);
         let listed = Arc::into_raw(Arc::clone(&line)).cast_mut();
         // Relaxed: only the CAS below publishes.
         let mut head = self.head.load(Ordering::Relaxed);
@@ -225,7 +257,19 @@ struct Sessions {
     last: Cell<(u64, *const Line)>,
     all: RefCell<Vec<(u64, Arc<Line>)>>,
     /// Further lines, for threads that hold more snapshots than a line has words.
-    spares: RefCell<Vec<(u64, Arc<Line>)>>,
+    spares: RefCell<Spares>,
+}
+
+/// A thread's spare lines.
+#[derive(Debug)]
+struct Spares {
+    lines: Vec<(u64, Arc<Line>)>,
+    /// The one that had a free word last.
+    recent: usize,
+    /// Where the search for another goes on, round and round.
+    search: usize,
+    /// After so many more takings, lines of stores that are gone are let go.
+    sweep_in: usize,
 }
 
 impl Sessions {
@@ -233,7 +277,12 @@ impl Sessions {
         Self {
             last: Cell::new((0, std::ptr::null())),
             all: RefCell::new(Vec::new()),
-            spares: RefCell::new(Vec::new()),
+            spares: RefCell::new(Spares {
+                lines: Vec::new(),
+                recent: 0,
+                search: 0,
+                sweep_in: 0,
+            }),
         }
     }
 
@@ -243,18 +292,13 @@ impl Sessions {
         each: &mut dyn FnMut(&Line) -> Option<R>,
     ) -> (*const Line, R) {
         let mut spares = self.spares.borrow_mut();
-        let own = spares.iter().filter(|(id, _)| *id == registry.id);
-        for (_, line) in own {
-            if let Some(answer) = each(line) {
-                return (Arc::as_ptr(line), answer);
-            }
+        if let Some(found) = spares.ask(registry, each) {
+            return found;
         }
-        // Lines of stores that are gone are ours alone.
-        spares.retain(|(_, line)| Arc::strong_count(line) > 1);
         let line = registry.take();
         let answer = each(&line).expect("L2: a line just taken has free words");
         let taken = Arc::as_ptr(&line);
-        spares.push((registry.id, line));
+        spares.add(registry, line);
         (taken, answer)
     }
 
@@ -274,13 +318,114 @@ impl Sessions {
     }
 }
 
+impl Spares {
+    /// Asks the line that answered last, and a few others.
+    fn ask<R>(
+        &mut self,
+        registry: &Registry,
+        each: &mut dyn FnMut(&Line) -> Option<R>,
+    ) -> Option<(*const Line, R)> {
+        let count = self.lines.len();
+        for asked in 0..=SPARES_ASKED.min(count) {
+            if asked > 0 {
+                self.search = (self.search + 1) % count;
+                self.recent = self.search;
+            }
+            if let Some((id, line)) = self.lines.get(self.recent)
+                && *id == registry.id
+                && let Some(answer) = each(line)
+            {
+                return Some((Arc::as_ptr(line), answer));
+            }
+        }
+        None
+    }
+
+    fn add(&mut self, registry: &Registry, line: Arc<Line>) {
+        if self.sweep_in == 0 {
+            // Lines of stores that are gone are ours alone.
+            self.lines.retain(|(_, line)| Arc::strong_count(line) > 1);
+            self.sweep_in = self.lines.len();
+        } else {
+            self.sweep_in -= 1;
+        }
+        self.recent = self.lines.len();
+        self.lines.push((registry.id, line));
+    }
+}
+
 impl Drop for Sessions {
     fn drop(&mut self) {
         let (all, spares) = (self.all.borrow(), self.spares.borrow());
-        for (_, line) in all.iter().chain(spares.iter()) {
+        for (_, line) in all.iter().chain(&spares.lines) {
             line.leave();
         }
     }
 }
 
 local!(SESSIONS: Sessions = Sessions::new());
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Takes `count` words of spare lines; how many lines were asked for them.
+    fn take_words(registry: &Registry, words: &mut Vec<*const AtomicU64>, count: usize) -> usize {
+        let mut asked = 0;
+        for _ in 0..count {
+            let (_, word) = registry.with_spare(|line| {
+                asked += 1;
+                // Relaxed: nobody else is there.
+                let mut free = line
+                    .words
+                    .iter()
+                    .filter(|word| word.load(Ordering::Relaxed) == 0);
+                free.next().map(std::ptr::from_ref)
+            });
+            // SAFETY: L1.
+            unsafe { &*word }.store(1, Ordering::Relaxed);
+            words.push(word);
+        }
+        asked
+    }
+
+    #[test]
+    fn a_thread_that_holds_many_words_asks_few_lines_for_another() {
+        let registry = Registry::new();
+        let mut words = Vec::new();
+        let asked = take_words(&registry, &mut words, 10_000);
+        assert!(asked <= 2 * 10_000, "{asked}");
+        let lines = registry.lines().count();
+        assert_eq!(lines, 10_000_usize.div_ceil(WORDS));
+        // Most of them come and go: they find the lines that have room.
+        for _ in 0..10 {
+            for word in words.drain(100..) {
+                // SAFETY: L1.
+                unsafe { &*word }.store(0, Ordering::Relaxed);
+            }
+            let asked = take_words(&registry, &mut words, 9_900);
+            assert!(asked <= 2 * 9_900, "{asked}");
+        }
+        let now = registry.lines().count();
+        assert!(now <= lines + lines / 8, "{now} of {lines}");
+    }
+
+    #[test]
+    fn lines_that_were_left_are_taken_again() {
+        let registry = Registry::new();
+        let most = 1000 * 8 / 7 + 2;
+        for _ in 0..4 {
+            let lines: Vec<_> = (0..1000).map(|_| registry.take()).collect();
+            assert!((1000..=most).contains(&registry.lines().count()));
+            lines.iter().for_each(|line| line.leave());
+        }
+        let mut lines: Vec<_> = (0..1000).map(|_| registry.take()).collect();
+        for round in 0..10_000 {
+            for at in [round % 900, round * 7 % 900] {
+                lines.swap_remove(at).leave();
+            }
+            lines.extend([registry.take(), registry.take()]);
+        }
+        assert!(registry.lines().count() <= most);
+    }
+}

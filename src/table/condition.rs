@@ -4,13 +4,12 @@ use std::cmp::Ordering;
 use std::ops::{Bound, ControlFlow};
 
 use super::found::Page;
+use super::image::Image;
 use super::object::{Index, Key, Object};
 use super::schema::{Reader, TableOf};
 use super::span::Span;
-use crate::kernel::entry::EntryProbe;
-use crate::kernel::reading::Stored;
+use super::walk::{Seen, unless, walk_index};
 use crate::kernel::record::KeyProbe;
-use crate::kernel::secondary::Secondary;
 use crate::txn::reads::TableReads;
 
 /// What conditions do for iterations. A page is filled under a pin and without user code but
@@ -31,6 +30,13 @@ pub trait Sealed<T: Object> {
 
     /// Whether an object meets the condition.
     fn matches(&self, object: &T) -> bool;
+
+    /// False: an object with this image in the log does not meet the condition. Under a pin, and
+    /// without user code but comparisons and hashes.
+    fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool;
+
+    /// Tells the names of its indexes.
+    fn each_index(&self, each: &mut dyn FnMut(&'static str));
 
     /// How two objects that meet it follow one another.
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering;
@@ -70,79 +76,6 @@ pub struct And<A, B>(pub(super) A, pub(super) B);
 #[derive(Clone, Debug)]
 pub struct Or<A, B>(pub(super) A, pub(super) B);
 
-/// The last entry seen: nothing up to it is to be shown again.
-type Seen<'s, V, K> = Option<(&'s V, &'s K)>;
-
-/// Goes on unless the page is full: not one further to see whether there is more, which may not be
-/// wanted.
-fn unless(full: bool) -> ControlFlow<()> {
-    if full {
-        ControlFlow::Break(())
-    } else {
-        ControlFlow::Continue(())
-    }
-}
-
-/// Where a walk of an index begins.
-fn entry_probe<'a, V: Ord + Clone, K>(
-    span: &'a Span<V>,
-    seen: Seen<'a, V, K>,
-    reversed: bool,
-) -> Option<EntryProbe<'a, K, V>> {
-    match (seen, reversed) {
-        (Some((value, key)), false) => Some(EntryProbe::after(value, Some(key))),
-        (Some((value, key)), true) => Some(EntryProbe::before(value, Some(key))),
-        (None, false) => match &span.lower {
-            Bound::Included(value) => Some(EntryProbe::before(value, None)),
-            Bound::Excluded(value) => Some(EntryProbe::after(value, None)),
-            Bound::Unbounded => None,
-        },
-        (None, true) => match &span.upper {
-            Bound::Included(value) => Some(EntryProbe::after(value, None)),
-            Bound::Excluded(value) => Some(EntryProbe::before(value, None)),
-            Bound::Unbounded => None,
-        },
-    }
-}
-
-/// Walks the entries of an index in a span, from where `seen` left off, into a page; `shown` leaves
-/// out what another entry of the same object shows.
-fn walk_index<'s, T: Object, V: Key>(
-    reader: Reader<'s>,
-    secondary: &Secondary<T::Key, T, V>,
-    span: &Span<V>,
-    (seen, reversed): (&mut Seen<'s, V, T::Key>, bool),
-    page: &mut Page<'s, T>,
-    shown: impl Fn(&V, Stored<'s, T>) -> bool,
-) {
-    let mut full = false;
-    let probe = entry_probe(span, *seen, reversed);
-    let table = reader.table::<T>();
-    secondary.scan(
-        table,
-        reader.reading,
-        probe,
-        page.course(reversed),
-        |value, key, stored| {
-            let inside = if reversed {
-                span.reaches_down_to(value)
-            } else {
-                span.reaches_up_to(value)
-            };
-            if !inside {
-                return ControlFlow::Break(());
-            }
-            *seen = Some((value, key));
-            if shown(value, stored) {
-                page.push(stored);
-            }
-            full = page.is_full();
-            unless(full)
-        },
-    );
-    page.done = !full;
-}
-
 impl<T: Object, V: Key> ByIndex<T, V> {
     /// The value by which an object is shown: the first of its values in the span, in the walk's
     /// direction.
@@ -158,13 +91,6 @@ impl<T: Object, V: Key> ByIndex<T, V> {
             inside.next()
         }
     }
-
-    fn is_exact(&self) -> bool {
-        match (&self.span.lower, &self.span.upper) {
-            (Bound::Included(lower), Bound::Included(upper)) => lower == upper,
-            _ => false,
-        }
-    }
 }
 
 impl<T: Object, V: Key> Sealed<T> for ByIndex<T, V> {
@@ -178,11 +104,11 @@ impl<T: Object, V: Key> Sealed<T> for ByIndex<T, V> {
         page: &mut Page<'s, T>,
     ) {
         let secondary = reader.table::<T>().index::<V>(self.index.name);
-        let exact = self.is_exact();
+        let exact = self.span.only().is_some();
         walk_index(
             reader,
             secondary,
-            &self.span,
+            self.span.borrowed(),
             (place, reversed),
             page,
             |value, stored| {
@@ -203,6 +129,14 @@ impl<T: Object, V: Key> Sealed<T> for ByIndex<T, V> {
     fn matches(&self, object: &T) -> bool {
         let values = self.index.values_of(object);
         values.iter().any(|value| self.span.contains(value))
+    }
+
+    fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
+        image.any_value::<T, V>(table, self.index.name, |value| self.span.contains(value))
+    }
+
+    fn each_index(&self, each: &mut dyn FnMut(&'static str)) {
+        each(self.index.name);
     }
 
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
@@ -248,11 +182,11 @@ impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
     ) {
         let secondary = reader.table::<T>().index::<V>(self.index.name);
         while let Some(asked) = self.value_at(*step, reversed) {
-            let span = Span::exactly(asked.clone());
+            let span = Span::exactly(asked);
             walk_index(
                 reader,
                 secondary,
-                &span,
+                span,
                 (seen, reversed),
                 page,
                 |value, stored| {
@@ -274,6 +208,14 @@ impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
     fn matches(&self, object: &T) -> bool {
         let values = self.index.values_of(object);
         values.iter().any(|value| self.asked(value))
+    }
+
+    fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
+        image.any_value::<T, V>(table, self.index.name, |value| self.asked(value))
+    }
+
+    fn each_index(&self, each: &mut dyn FnMut(&'static str)) {
+        each(self.index.name);
     }
 
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
@@ -346,6 +288,12 @@ impl<T: Object> Sealed<T> for ByKey<T> {
         self.0.contains(&object.key())
     }
 
+    fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
+        image.may_have_key_in::<T>(table, &self.0)
+    }
+
+    fn each_index(&self, _: &mut dyn FnMut(&'static str)) {}
+
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
         directed(left.key().cmp(&right.key()), reversed)
     }
@@ -386,6 +334,13 @@ impl<T: Object> Sealed<T> for AnyKeyOf<T> {
         self.0.binary_search(&object.key()).is_ok()
     }
 
+    fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
+        let mut keys = self.0.iter();
+        keys.any(|key| image.may_have_key::<T>(table, key))
+    }
+
+    fn each_index(&self, _: &mut dyn FnMut(&'static str)) {}
+
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
         directed(left.key().cmp(&right.key()), reversed)
     }
@@ -415,6 +370,15 @@ impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for And<A, B> {
 
     fn matches(&self, object: &T) -> bool {
         self.0.matches(object) && self.1.matches(object)
+    }
+
+    fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
+        self.0.may_match(table, image) && self.1.may_match(table, image)
+    }
+
+    fn each_index(&self, each: &mut dyn FnMut(&'static str)) {
+        self.0.each_index(each);
+        self.1.each_index(each);
     }
 
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
@@ -455,6 +419,15 @@ impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for Or<A, B> {
 
     fn matches(&self, object: &T) -> bool {
         self.0.matches(object) || self.1.matches(object)
+    }
+
+    fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
+        self.0.may_match(table, image) || self.1.may_match(table, image)
+    }
+
+    fn each_index(&self, each: &mut dyn FnMut(&'static str)) {
+        self.0.each_index(each);
+        self.1.each_index(each);
     }
 
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {

@@ -29,6 +29,22 @@ impl<V: Ord + Clone> Span<V> {
         }
     }
 
+    /// The only value of a span that has no room for another.
+    pub(crate) fn only(&self) -> Option<&V> {
+        match (&self.lower, &self.upper) {
+            (Bound::Included(lower), Bound::Included(upper)) if lower == upper => Some(lower),
+            _ => None,
+        }
+    }
+
+    /// The same, borrowed.
+    pub(crate) fn borrowed(&self) -> Span<&V> {
+        Span {
+            lower: self.lower.as_ref(),
+            upper: self.upper.as_ref(),
+        }
+    }
+
     pub(crate) fn of(range: impl RangeBounds<V>) -> Self {
         Self {
             lower: range.start_bound().cloned(),

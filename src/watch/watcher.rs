@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use super::event::{AnyChange, Event};
 use super::filter::Filter;
 use crate::error::WatchError;
-use crate::kernel::Cursor;
 use crate::kernel::commit::Commit;
+use crate::kernel::cursor::Cursor;
 use crate::kernel::log::Slot;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiting};
@@ -44,8 +44,18 @@ pub struct Watcher {
 
 impl Watcher {
     pub(crate) fn new(shared: &Arc<Shared>, filter: Filter) -> Self {
+        Self::reading(shared, filter, Cursor::new(shared.schema.kernel()))
+    }
+
+    /// One of what comes after an older version; `Err`: the log is kept from there on only.
+    pub(crate) fn from(shared: &Arc<Shared>, filter: Filter, version: u64) -> Result<Self, u64> {
+        let cursor = Cursor::at(shared.schema.kernel(), version)?;
+        Ok(Self::reading(shared, filter, cursor))
+    }
+
+    fn reading(shared: &Arc<Shared>, filter: Filter, cursor: Cursor) -> Self {
         Self {
-            cursor: Cursor::new(shared.schema.kernel()),
+            cursor,
             tables: filter.tables(&shared.schema),
             shared: Arc::clone(shared),
             filter,
@@ -118,7 +128,7 @@ impl Watcher {
                 // Not of a visible version.
                 Slot::Empty => break,
                 Slot::Trimmed => {
-                    let resume_from = kernel.log.trimmed();
+                    let resume_from = kernel.resume_position(visible);
                     let missed = resume_from - position;
                     self.cursor.move_to(resume_from);
                     return Err(WatchError::Lagged {

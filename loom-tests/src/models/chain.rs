@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
 use super::tables;
+use crate::kernel::history::HistoryLimits;
 use crate::kernel::reading::SharedHold;
 use crate::kernel::reclaim::Domain;
 use crate::kernel::testing::{Txn, cell, kernel, use_link, version};
@@ -15,6 +16,7 @@ const LIMITS: Limits = Limits {
     retention: 0,
     log_commits: 8,
     watch_commits: 0,
+    history: HistoryLimits::NONE,
 };
 
 /// S1 and X1 on a chain: a snapshot begins while what is below the watermark is cut and freed.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
 use super::tables;
+use crate::kernel::history::HistoryLimits;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::testing::{Cell, Txn, append_only, cell, kernel};
 use crate::kernel::{Kernel, Kind, Limits};
@@ -13,6 +14,7 @@ const LIMITS: Limits = Limits {
     retention: 0,
     log_commits: 4,
     watch_commits: 4,
+    history: HistoryLimits::NONE,
 };
 
 /// Two cells, each with 10 in it, by one commit.

@@ -7,6 +7,7 @@ use super::check::{outcomes, spawn};
 use super::tables;
 use crate::kernel::Limits;
 use crate::kernel::entry::Entry;
+use crate::kernel::history::HistoryLimits;
 use crate::kernel::testing::{Cell, release_entry, release_keys, shared_keys};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -14,6 +15,7 @@ const LIMITS: Limits = Limits {
     retention: 0,
     log_commits: 8,
     watch_commits: 0,
+    history: HistoryLimits::NONE,
 };
 
 struct World {

@@ -13,3 +13,4 @@ mod residual;
 mod tables;
 mod wake;
 mod watch;
+mod watch_from;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
 use super::tables;
+use crate::kernel::history::HistoryLimits;
 use crate::kernel::reading::LocalHold;
 use crate::kernel::reclaim::{Domain, Garbage, Guard, allocate, at};
 use crate::kernel::record::Unclaimed;
@@ -16,6 +17,7 @@ const LIMITS: Limits = Limits {
     retention: 0,
     log_commits: 4,
     watch_commits: 4,
+    history: HistoryLimits::NONE,
 };
 
 /// R1: the reaper looks at an empty head while a creator claims, installs and lets go.

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::check::{outcomes, spawn};
+use crate::kernel::Limits;
+use crate::kernel::cursor::Cursor;
+use crate::kernel::history::HistoryLimits;
 use crate::kernel::log::Slot;
 use crate::kernel::testing::{Txn, cell, kernel};
-use crate::kernel::{Cursor, Limits};
 
 /// As a watcher: the number of the next commit; `Err`: lagged, and gone on behind the gap.
 fn fetch(cursor: &mut Cursor) -> Option<Result<u64, u64>> {
@@ -43,6 +45,7 @@ fn limits(watch_commits: u64) -> Limits {
         retention: 0,
         log_commits: 8,
         watch_commits,
+        history: HistoryLimits::NONE,
     }
 }
 
@@ -134,4 +137,29 @@ fn a_cursor_that_ends() {
     });
     let expected = [(Some(Ok(1)), 0), (Some(Ok(1)), 1)];
     assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// Two take a slot at once, with one left between: each has its own, and each is seen.
+#[test]
+fn two_cursors_at_once() {
+    let seen = outcomes(2, || {
+        let kernel = kernel(limits(8));
+        let cell = cell(&kernel, 1);
+        drop(Cursor::new(&kernel));
+        let other = spawn(&kernel, Cursor::new);
+        let mine = Cursor::new(&kernel);
+        let theirs = other.join().expect("no panic");
+        let third = Cursor::new(&kernel);
+        drop(third);
+        let done = Txn::begin(&kernel).commit(&[(cell, Some(1))]);
+        assert_eq!(done, Ok(1));
+        kernel.collect();
+        assert_eq!(kernel.watchers(), 2);
+        // Of two in one slot the one that moves would let go what the other needs.
+        let mut cursors = [mine, theirs];
+        assert_eq!(fetch(&mut cursors[0]), Some(Ok(1)));
+        kernel.collect();
+        fetch(&mut cursors[1])
+    });
+    assert_eq!(seen, BTreeSet::from([Some(Ok(1))]));
 }

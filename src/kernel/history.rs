@@ -1,0 +1,144 @@
+//! History: what the log keeps for watchers that are still to come, by count and by bytes.
+//!
+//! Committers count nothing: collection does, in slices, and only if there is a bound in bytes. A
+//! commit's bytes are what it keeps alive in the log: its own, and those of the versions that it
+//! replaced. The versions that it made are current, or replaced by another commit.
+//!
+//! # States
+//! ```text
+//! commit.kept:  0 --counted (CAS)--> bytes + 1 --taken out (swap)--> GONE
+//!               0 ----------------taken out (swap)----------------> GONE
+//! ```
+//!
+//! # Invariants
+//! - Y1: the sum has the bytes of each commit that is counted and not taken out, once: who moves a
+//!   commit's word to a count, or away from one, moves the sum. So no number of threads that count
+//!   and trim at once, or stop amid it, count anything twice.
+//! - Y2: every commit up to `counted` is counted, or was taken out before.
+
+use super::commit::Commit;
+use super::log::{Log, Slot};
+use super::reclaim::Guard;
+use crate::sync::{AtomicU64, Ordering};
+
+/// Commits counted, and commits let go for their bytes, in a slice.
+const SLICE: u64 = if cfg!(loom) { 2 } else { 96 };
+
+/// What is kept, as long as it is within each bound that there is; nothing, if there is none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HistoryLimits {
+    pub(crate) commits: Option<u64>,
+    pub(crate) bytes: Option<u64>,
+}
+
+impl HistoryLimits {
+    pub(crate) const NONE: Self = Self {
+        commits: None,
+        bytes: None,
+    };
+}
+
+/// The retained part of a log.
+#[derive(Debug)]
+pub(super) struct History {
+    limits: HistoryLimits,
+    /// Up to here commits have been counted.
+    counted: AtomicU64,
+    /// Their bytes, a wrapping sum: what is counted and taken out at once may be missing before it
+    /// is there.
+    bytes: AtomicU64,
+}
+
+impl History {
+    pub(super) fn new(limits: HistoryLimits) -> Self {
+        Self {
+            limits,
+            counted: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts what is new; whether there was something.
+    pub(super) fn count(&self, guard: &Guard<'_>, log: &Log, visible: u64) -> bool {
+        if self.limits.bytes.is_none() {
+            return false;
+        }
+        // Relaxed: a hint: what is counted already stays as it is (Y1).
+        let from = self.counted.load(Ordering::Relaxed).max(log.trimmed());
+        let to = visible.min(from + SLICE);
+        for number in from + 1..=to {
+            if let Slot::Commit(commit) = log.at(guard, number) {
+                self.count_commit(guard, commit);
+            }
+        }
+        // Relaxed: as above.
+        self.counted.fetch_max(to, Ordering::Relaxed);
+        to > from
+    }
+
+    fn count_commit(&self, guard: &Guard<'_>, commit: &Commit) {
+        let bytes = commit.kept_bytes(guard);
+        // Relaxed: a figure, and the CAS decides whose it is to add (Y1).
+        let counted =
+            commit
+                .kept
+                .compare_exchange(0, bytes + 1, Ordering::Relaxed, Ordering::Relaxed);
+        if counted.is_ok() {
+            // Relaxed: a figure.
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// A commit is taken out of the log.
+    pub(super) fn forget(&self, commit: &Commit) {
+        /// Of a commit that is counted no more.
+        const GONE: u64 = u64::MAX;
+        if self.limits.bytes.is_none() {
+            return;
+        }
+        // Relaxed: as for counting.
+        let kept = commit.kept.swap(GONE, Ordering::Relaxed);
+        if kept != 0 && kept != GONE {
+            // Relaxed: a figure.
+            self.bytes.fetch_sub(kept - 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes that the retained commits keep, about.
+    pub(super) fn bytes(&self) -> u64 {
+        // Relaxed: a figure.
+        let sum = self.bytes.load(Ordering::Relaxed).cast_signed();
+        u64::try_from(sum).unwrap_or(0)
+    }
+
+    /// From where on commits are retained; what is at or below it may be trimmed.
+    pub(super) fn begin(&self, guard: &Guard<'_>, log: &Log, visible: u64) -> u64 {
+        let by_commits = self
+            .limits
+            .commits
+            .map(|commits| visible.saturating_sub(commits));
+        let by_bytes = self
+            .limits
+            .bytes
+            .map(|bytes_max| self.begin_by_bytes(guard, log, bytes_max));
+        by_commits.max(by_bytes).unwrap_or(visible).min(visible)
+    }
+
+    /// What must go for the rest to be within the bound, the oldest first, up to a slice.
+    fn begin_by_bytes(&self, guard: &Guard<'_>, log: &Log, bytes_max: u64) -> u64 {
+        let mut begin = log.trimmed();
+        let mut bytes = self.bytes();
+        // Relaxed: Y2, and a hint.
+        let until = self
+            .counted
+            .load(Ordering::Relaxed)
+            .min(begin.saturating_add(SLICE));
+        while bytes > bytes_max && begin < until {
+            begin += 1;
+            if let Slot::Commit(commit) = log.at(guard, begin) {
+                bytes = bytes.saturating_sub(commit.kept_bytes(guard));
+            }
+        }
+        begin
+    }
+}

@@ -1,0 +1,303 @@
+//! A clause of a filter: conditions on the changes of one table's objects.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::event::{AnyChange, Change, Kind};
+use super::filter::{AnyClause, Filter};
+use crate::kernel::commit::Write;
+use crate::kernel::reclaim::Guard;
+use crate::table::image::Image;
+use crate::table::object::{Index, Indexes, Key, Object};
+use crate::table::query::{Condition, Query};
+use crate::table::schema::{Schema, TableOf};
+
+/// Which changes of objects `T` a watcher gives: those that meet all of its conditions.
+///
+/// A kind and a key given several times are met by any of them. So are the values of
+/// [`TableFilter::value`], also those of different indexes; what must hold together is said by
+/// [`TableFilter::meets`].
+///
+/// Values, `meets` and [`TableFilter::when_object`] are asked of one image of the object, and must
+/// all hold of it: of which is said by [`TableFilter::images`].
+///
+/// ```
+/// use std::ops::Bound;
+/// use skep::{Filter, Id, Images, Object, Store};
+///
+/// #[derive(Clone, Debug, Object)]
+/// struct Task {
+///     #[object(key)]
+///     id: Id,
+///     #[object(index)]
+///     node: u64,
+///     #[object(index)]
+///     state: u64,
+/// }
+///
+/// let store = Store::builder().table::<Task>().build();
+/// // Tasks of a node that came farther than state 4: both, and of the object as it is.
+/// let mut watcher = store.watch(
+///     Filter::of::<Task>()
+///         .meets(Task::BY_NODE.eq(7u64))
+///         .meets(Task::BY_STATE.range((Bound::Excluded(4), Bound::Unbounded)))
+///         .images(Images::Last),
+/// );
+/// let task = Task { id: Id::random(), node: 7, state: 4 };
+/// store.update(|tx| tx.create(task.clone()))?;
+/// assert!(watcher.try_recv()?.is_none());
+/// store.update(|tx| tx.modify::<Task>(&task.id, |task| task.state = 5))?;
+/// assert!(watcher.try_recv()?.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a filter does nothing until a watcher is made of it"]
+pub struct TableFilter<T: Object> {
+    kinds: Vec<Kind>,
+    keys: Vec<T::Key>,
+    values: Vec<Arc<dyn ImageCondition<T>>>,
+    conditions: Vec<Arc<dyn ImageCondition<T>>>,
+    checks: Vec<Check<T>>,
+    matchers: Vec<Matcher<T>>,
+    images: Images,
+}
+
+type Check<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
+type Matcher<T> = Arc<dyn Fn(&Change<'_, T>) -> bool + Send + Sync>;
+
+/// Which image of an object the conditions of a filter are asked of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Images {
+    /// As it was before the commit, or as it is after it: an object that comes to meet the
+    /// conditions is seen, and one that ceases to.
+    #[default]
+    Either,
+    /// As it is, or as it was last if it is deleted: an object that ceases to meet the conditions
+    /// is not seen.
+    Last,
+    /// As it was before the commit: an object that comes to meet the conditions is not seen, nor is
+    /// one that is created.
+    Before,
+}
+
+impl Images {
+    /// Whether one of the images that count meets the conditions.
+    fn met<I>(self, old: Option<I>, new: Option<I>, meets: impl Fn(I) -> bool) -> bool {
+        match self {
+            Self::Either => new.is_some_and(&meets) || old.is_some_and(&meets),
+            Self::Last => new.or(old).is_some_and(meets),
+            Self::Before => old.is_some_and(meets),
+        }
+    }
+}
+
+/// A condition on an image, whatever index it is about.
+trait ImageCondition<T: Object>: Send + Sync {
+    /// False: it does not match. Under a pin.
+    fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool;
+    fn matches(&self, object: &T) -> bool;
+}
+
+impl<T: Object, C: Condition<T> + Send + Sync> ImageCondition<T> for C {
+    fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
+        C::may_match(self, table, image)
+    }
+
+    fn matches(&self, object: &T) -> bool {
+        C::matches(self, object)
+    }
+}
+
+impl<T: Object> fmt::Debug for TableFilter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableFilter")
+            .field("table", &T::TABLE)
+            .field("kinds", &self.kinds)
+            .field("images", &self.images)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Object> TableFilter<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            kinds: Vec::new(),
+            keys: Vec::new(),
+            values: Vec::new(),
+            conditions: Vec::new(),
+            checks: Vec::new(),
+            matchers: Vec::new(),
+            images: Images::default(),
+        }
+    }
+
+    /// Creations (and other kinds, if named).
+    pub fn created(self) -> Self {
+        self.kind(Kind::Created)
+    }
+
+    /// Updates (and other kinds, if named).
+    pub fn updated(self) -> Self {
+        self.kind(Kind::Updated)
+    }
+
+    /// Deletions (and other kinds, if named).
+    pub fn deleted(self) -> Self {
+        self.kind(Kind::Deleted)
+    }
+
+    /// Changes of a kind (and other kinds, if named).
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kinds.push(kind);
+        self
+    }
+
+    /// Changes of the object with a key (or other keys, if named). Costs a hash for a change that
+    /// does not match.
+    pub fn key(mut self, key: &T::Key) -> Self {
+        self.keys.push(key.clone());
+        self
+    }
+
+    /// Changes of objects with an index value (or other values, if named, of whatever index).
+    /// Costs no user code but comparisons for a change that does not match.
+    ///
+    /// # Panics
+    /// If [`Object::indexes`] does not name the index.
+    pub fn value<V: Key>(mut self, index: Index<T, V>, value: impl Into<V>) -> Self {
+        let query = index.eq(value);
+        assert_indexes(&query);
+        self.values.push(Arc::new(query.condition));
+        self
+    }
+
+    /// Changes of objects that a query finds (and meet what else is asked): values, ranges,
+    /// prefixes, of indexes or keys, joined as queries are. The query's order and limit do not
+    /// matter. Costs no user code but comparisons and hashes for a change that does not match.
+    ///
+    /// # Panics
+    /// If [`Object::indexes`] does not name an index of the query.
+    pub fn meets<C>(mut self, query: Query<T, C>) -> Self
+    where
+        C: Condition<T> + Send + Sync + 'static,
+    {
+        assert_indexes(&query);
+        self.conditions.push(Arc::new(query.condition));
+        self
+    }
+
+    /// Changes of objects that `check` accepts. As for [`TableFilter::when`].
+    pub fn when_object(mut self, check: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
+        self.checks.push(Arc::new(check));
+        self
+    }
+
+    /// Which image of an object `value`, `meets` and `when_object` are asked of. Default:
+    /// [`Images::Either`].
+    pub fn images(self, images: Images) -> Self {
+        Self { images, ..self }
+    }
+
+    /// Changes that `matcher` accepts. It runs on the watcher's thread, without any pin; its panic
+    /// reaches whoever receives, and the change is skipped.
+    pub fn when(
+        mut self,
+        matcher: impl Fn(&Change<'_, T>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.matchers.push(Arc::new(matcher));
+        self
+    }
+
+    /// What this or `other` gives; each change once.
+    pub fn or(self, other: impl Into<Filter>) -> Filter {
+        Filter::from(self).or(other)
+    }
+
+    /// As [`Filter::every_commit`].
+    pub fn every_commit(self) -> Filter {
+        Filter::from(self).every_commit()
+    }
+
+    fn asks_images(&self) -> bool {
+        !(self.values.is_empty() && self.conditions.is_empty() && self.checks.is_empty())
+    }
+
+    fn image_may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
+        none_or(&self.values, |value| value.may_match(table, image))
+            && self
+                .conditions
+                .iter()
+                .all(|condition| condition.may_match(table, image))
+    }
+
+    fn object_matches(&self, object: &T) -> bool {
+        none_or(&self.values, |value| value.matches(object))
+            && self
+                .conditions
+                .iter()
+                .all(|condition| condition.matches(object))
+            && self.checks.iter().all(|check| check(object))
+    }
+}
+
+/// # Panics
+/// If the table does not have an index of the query.
+fn assert_indexes<T: Object, C: Condition<T>>(query: &Query<T, C>) {
+    let indexes = Indexes::<T>::of();
+    query.condition.each_index(&mut |name| {
+        indexes.position(name);
+    });
+}
+
+fn kind_of(guard: &Guard<'_>, write: &Write) -> Kind {
+    if !write.replaces() {
+        Kind::Created
+    } else if write.deletes(guard) {
+        Kind::Deleted
+    } else {
+        Kind::Updated
+    }
+}
+
+fn none_or<A>(asked: &[A], met: impl FnMut(&A) -> bool) -> bool {
+    asked.is_empty() || asked.iter().any(met)
+}
+
+impl<T: Object> AnyClause for TableFilter<T> {
+    fn table_name(&self) -> &'static str {
+        T::TABLE
+    }
+
+    fn position(&self, schema: &Schema) -> Option<u16> {
+        let table = schema.kernel().tables.find::<T::Key, T>();
+        table.map(TableOf::<T>::position)
+    }
+
+    fn may_match(&self, guard: &Guard<'_>, schema: &Schema, write: &Write) -> bool {
+        let table = schema.table::<T>();
+        if write.table != table.position() {
+            return false;
+        }
+        let (old, new) = (Image::old(guard, write), Image::new(guard, write));
+        none_or(&self.kinds, |kind| *kind == kind_of(guard, write))
+            && none_or(&self.keys, |key| write.hash == table.hash(key))
+            && (!self.asks_images()
+                || self
+                    .images
+                    .met(old, new, |image| self.image_may_match(table, image)))
+    }
+
+    fn matches(&self, change: &AnyChange) -> bool {
+        let Some(typed) = change.of::<T>() else {
+            return false;
+        };
+        let (old, new) = (typed.old(), typed.new());
+        let image = new.or(old);
+        none_or(&self.kinds, |kind| *kind == typed.kind())
+            && none_or(&self.keys, |key| image.is_some_and(|it| it.key() == *key))
+            && (!self.asks_images()
+                || self
+                    .images
+                    .met(old, new, |object| self.object_matches(object)))
+            && self.matchers.iter().all(|matcher| matcher(&typed))
+    }
+}
