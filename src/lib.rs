@@ -1,8 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod action;
 #[cfg(feature = "cluster")]
 pub mod cluster;
+mod copy;
 mod error;
+mod fork;
 mod id;
 mod kernel;
 #[cfg(feature = "serde")]
@@ -18,10 +21,12 @@ mod watch;
 
 pub mod docs;
 
+pub use action::{Action, AnyKey, AnyObject, Divergence, DivergenceCause};
 pub use error::{
     CommitError, CreateError, DeleteError, Duplicate, Error, KeyError, ReplaceError, SnapshotError,
     UpdateError, UpsertError, WatchError,
 };
+pub use fork::{Fork, ForkError};
 pub use id::{Id, ParseIdError};
 pub use snapshot::{Snapshot, View};
 pub use store::{Builder, Stats, Store};

@@ -52,11 +52,28 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("snapshot", &["kernel", "shared", "table", "version"]),
     (
-        "store",
+        "action",
+        &["error", "shared", "table", "txn", "version", "watch::event"],
+    ),
+    (
+        "copy",
         &[
-            "error", "kernel", "shared", "snapshot", "sync", "table", "txn", "version", "watch",
+            "action",
+            "snapshot",
+            "table",
+            "txn",
+            "version",
+            "watch::event",
         ],
     ),
+    (
+        "store",
+        &[
+            "action", "copy", "error", "kernel", "shared", "snapshot", "sync", "table", "txn",
+            "version", "watch",
+        ],
+    ),
+    ("fork", &["action", "error", "store", "version", "watch"]),
     ("serial", &["id"]),
     // The public face alone, as a stranger's schema would be written.
     (

@@ -29,6 +29,8 @@ pub(crate) struct Own<T: Object> {
     pub(crate) state: State<T>,
     /// What stood in the snapshot, if anything did.
     pub(crate) base: Option<Base>,
+    /// When it was written, if not now: what is restored or replicated keeps its time.
+    pub(crate) updated: Option<Moment>,
 }
 
 /// An object of the snapshot that a write replaces.
@@ -68,6 +70,9 @@ pub(crate) trait AnyBuffer {
         to: &Staging<'_>,
         table: &dyn Any,
     ) -> Option<Result<Staged, u64>>;
+    /// Checks all that was written against the unique indexes, as it is at the end; gives the write
+    /// that is refused, and why.
+    fn judge(&mut self, reading: Reading<'_>, table: &dyn Any) -> Result<(), (usize, Duplicate)>;
     /// Forgets everything.
     fn clear(&mut self);
     fn as_any(&self) -> &dyn Any;
@@ -207,7 +212,26 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         };
         let place = (&own.key, own.hash);
         let base = own.base.map(|base| base.place);
-        Some(typed::<T>(table).stage(to.kernel, to.reading, place, base, put, to.now))
+        let now = own.updated.unwrap_or(to.now);
+        Some(typed::<T>(table).stage(to.kernel, to.reading, place, base, put, now))
+    }
+
+    fn judge(&mut self, reading: Reading<'_>, table: &dyn Any) -> Result<(), (usize, Duplicate)> {
+        let table = typed::<T>(table);
+        if table.uniques().is_empty() {
+            return Ok(());
+        }
+        for at in 0..self.writes.len() {
+            // Out of its place while it is judged: nobody is in his own way.
+            let state = std::mem::replace(&mut self.writes[at].state, State::Staged);
+            let judged = match &state {
+                State::Object(object, _) => self.take_unique(table, reading, object),
+                State::Nothing | State::Staged => Ok(()),
+            };
+            self.writes[at].state = state;
+            judged.map_err(|duplicate| (at, duplicate))?;
+        }
+        Ok(())
     }
 
     fn clear(&mut self) {

@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod append;
+pub(crate) mod apply;
 pub(crate) mod batch;
 pub(crate) mod begin;
 pub(crate) mod buffer;
@@ -32,6 +33,7 @@ pub(crate) mod overlay;
 pub(crate) mod publish;
 pub(crate) mod read;
 pub(crate) mod reads;
+pub(crate) mod restore;
 pub(crate) mod stage;
 pub(crate) mod update;
 pub(crate) mod validate;
