@@ -8,6 +8,8 @@ mod error;
 mod fork;
 mod id;
 mod kernel;
+#[cfg(feature = "save")]
+pub mod save;
 #[cfg(feature = "serde")]
 mod serial;
 mod shared;

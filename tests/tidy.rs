@@ -74,6 +74,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("fork", &["action", "error", "store", "version", "watch"]),
+    (
+        "save",
+        &[
+            "action", "error", "snapshot", "store", "table", "txn", "version",
+        ],
+    ),
     ("serial", &["id"]),
     // The public face alone, as a stranger's schema would be written.
     (
@@ -100,6 +106,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "View",
             "fold_case",
             "keys",
+            "save::Catalogue",
         ],
     ),
 ];
