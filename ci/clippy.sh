@@ -8,3 +8,5 @@ cargo clippy -p skep --no-default-features -- -D warnings
 cargo clippy -p skep --no-default-features --features cluster -- -D warnings
 cargo clippy -p skep --no-default-features --features serde -- -D warnings
 cargo clippy -p skep --no-default-features --features cluster,serde -- -D warnings
+cargo clippy -p skep --no-default-features --features save -- -D warnings
+cargo clippy -p skep --all-targets --features save -- -D warnings

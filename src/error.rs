@@ -511,7 +511,7 @@ impl StdError for Error {
             Self::Upsert(error) => error.source(),
             Self::Delete(error) => error.source(),
             Self::Commit(error) => error.source(),
-            Self::Snapshot(_) | Self::Watch(_) => None,
+            Self::Snapshot(_) | Self::Watch(_) | Self::WatchFrom(_) => None,
         }
     }
 }

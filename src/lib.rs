@@ -1,10 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+mod action;
 #[cfg(feature = "cluster")]
 pub mod cluster;
+mod copy;
 mod error;
+mod fork;
 mod id;
 mod kernel;
+#[cfg(feature = "save")]
+pub mod save;
 #[cfg(feature = "serde")]
 mod serial;
 mod shared;
@@ -19,10 +24,12 @@ mod watch;
 
 pub mod docs;
 
+pub use action::{Action, AnyKey, AnyObject, Divergence, DivergenceCause};
 pub use error::{
     CommitError, CreateError, DeferredError, DeleteError, Duplicate, Error, KeyError, ReplaceError,
     SnapshotError, UpdateError, UpsertError, WatchError, WatchFromError,
 };
+pub use fork::{Fork, ForkError};
 pub use id::{Id, ParseIdError};
 pub use snapshot::{Snapshot, View};
 pub use stats::Stats;

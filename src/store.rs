@@ -7,6 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::action::{Action, Divergence, DivergenceCause, apply};
+use crate::copy::TableCopy;
 use crate::error::{SnapshotError, UpdateError, WatchFromError};
 use crate::kernel::history::HistoryLimits;
 use crate::kernel::reading::SharedHold;
@@ -22,6 +24,7 @@ use crate::table::object::Object;
 use crate::table::schema::{Schema, make_table};
 use crate::txn::Transaction;
 use crate::txn::batch::{Batch, BatchError, BatchReport, batch};
+use crate::txn::restore::update_whole;
 use crate::txn::update::update;
 use crate::version::Version;
 use crate::watch::filter::Filter;
@@ -46,10 +49,12 @@ const BATCH_BYTES_MAX: usize = 1 << 20;
 type MakeTable = fn(u16, u64) -> Box<dyn AnyTable>;
 
 /// Builds a [`Store`]: its tables and its limits.
+#[derive(Clone)]
 pub struct Builder {
     types: Vec<TypeId>,
     names: Vec<&'static str>,
     make: Vec<MakeTable>,
+    copies: Vec<TableCopy>,
     limits: Limits,
     config: Config,
 }
@@ -70,6 +75,7 @@ impl Builder {
             types: Vec::new(),
             names: Vec::new(),
             make: Vec::new(),
+            copies: Vec::new(),
             limits: Limits {
                 retention: 0,
                 log_commits: LOG_COMMITS_MAX,
@@ -103,6 +109,7 @@ impl Builder {
         self.types.push(TypeId::of::<T>());
         self.names.push(T::TABLE);
         self.make.push(make_table::<T>);
+        self.copies.push(TableCopy::of::<T>());
         self
     }
 
@@ -194,20 +201,20 @@ impl Builder {
     #[must_use]
     pub fn build(self) -> Store {
         let Self {
-            make,
-            mut limits,
-            config,
-            ..
+            mut limits, config, ..
         } = self;
         // A watcher cannot be kept commits that the log does not hold.
         limits.watch_commits = limits.watch_commits.min(limits.log_commits);
         let history = &mut limits.history.commits;
         *history = history.map(|commits| commits.min(limits.log_commits));
-        let make = (0..).zip(make);
+        let make = (0..).zip(&self.make);
         let tables = make.map(|(position, make)| make(position, seed(position)));
         let kernel = Kernel::new(limits, tables.collect());
         let schema = Schema::new(kernel);
-        Store(Arc::new(Handle(Arc::new(Shared::new(schema, config)))))
+        Store(Arc::new(Handle {
+            shared: Arc::new(Shared::new(schema, config)),
+            builder: self,
+        }))
     }
 }
 
@@ -219,11 +226,15 @@ fn seed(position: u16) -> u64 {
 
 /// The last one dropped closes the store.
 #[derive(Debug)]
-struct Handle(Arc<Shared>);
+struct Handle {
+    shared: Arc<Shared>,
+    /// What the store was built from.
+    builder: Builder,
+}
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.0.close();
+        self.shared.close();
     }
 }
 
@@ -241,8 +252,34 @@ impl Store {
         Builder::new()
     }
 
-    fn shared(&self) -> &Arc<Shared> {
-        &self.0.0
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    /// A builder of a store like this one.
+    pub(crate) fn like(&self) -> Builder {
+        self.0.builder.clone()
+    }
+
+    /// What can be done with each table, whatever its type.
+    pub(crate) fn copies(&self) -> impl Iterator<Item = &TableCopy> {
+        self.0.builder.copies.iter()
+    }
+
+    /// Makes this store equal to the snapshot, where it was equal at the version given: all tables
+    /// in one transaction.
+    pub(crate) fn follow(
+        &self,
+        source: &Snapshot,
+        equal_at: Version,
+    ) -> Result<Version, UpdateError<DivergenceCause>> {
+        update_whole(self.shared(), &mut |tx| {
+            for table in self.copies() {
+                (table.follow)(tx, source, equal_at);
+            }
+            tx.settle_placed()
+                .map_err(|unsettled| unsettled.error.into())
+        })
     }
 
     fn kernel(&self) -> &Arc<Kernel> {
@@ -344,6 +381,18 @@ impl Store {
         run: impl FnOnce(&mut Batch<'b, E>) -> Result<(), UpdateError<E>>,
     ) -> Result<BatchReport, BatchError<E>> {
         batch(self.shared(), run)
+    }
+
+    /// Does what a commit of another store did: all of the actions, in order, in one transaction of
+    /// any size; gives its version. The path of a replica: the same actions on the same state make
+    /// the same state. Whether an object is there is checked action by action, unique indexes
+    /// judge the end.
+    ///
+    /// # Errors
+    /// [`UpdateError::Closure`] with the action that does not fit, and why: the stores have
+    /// diverged. Others if this store is written to by somebody else. Nothing is applied then.
+    pub fn apply(&self, actions: &[Action]) -> Result<Version, UpdateError<Divergence>> {
+        apply(self.shared(), actions)
     }
 
     /// Follows the changes that commits make from now on.

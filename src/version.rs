@@ -78,10 +78,26 @@ impl Moment {
     /// Of nothing that was ever written.
     pub(crate) const UNKNOWN: Self = Self(0);
 
+    #[cfg(feature = "save")]
+    pub(crate) fn new(nanoseconds: u64) -> Self {
+        Self(nanoseconds)
+    }
+
+    #[cfg(feature = "save")]
+    pub(crate) fn nanoseconds(self) -> u64 {
+        self.0
+    }
+
     pub(crate) fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let nanoseconds = since.unwrap_or(Duration::ZERO).as_nanos();
-        Self(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+        SystemTime::now().into()
+    }
+}
+
+impl From<SystemTime> for Moment {
+    /// The nearest time that there is: none before 1970.
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Self(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
     }
 }
 

@@ -60,10 +60,32 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("snapshot", &["kernel", "shared", "table", "version"]),
     (
+        "action",
+        &["error", "shared", "table", "txn", "version", "watch::event"],
+    ),
+    (
+        "copy",
+        &[
+            "action",
+            "snapshot",
+            "table",
+            "txn",
+            "version",
+            "watch::event",
+        ],
+    ),
+    (
         "store",
         &[
-            "error", "kernel", "shared", "snapshot", "stats", "sync", "table", "txn", "version",
-            "watch",
+            "action", "copy", "error", "kernel", "shared", "snapshot", "stats", "sync", "table",
+            "txn", "version", "watch",
+        ],
+    ),
+    ("fork", &["action", "error", "store", "version", "watch"]),
+    (
+        "save",
+        &[
+            "action", "error", "snapshot", "store", "table", "txn", "version",
         ],
     ),
     ("stats", &["kernel", "version"]),
@@ -97,6 +119,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "View",
             "fold_case",
             "keys",
+            "save::Catalogue",
         ],
     ),
 ];

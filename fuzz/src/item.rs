@@ -1,6 +1,7 @@
 //! The objects that the targets store: small numbers, so that they meet, an index of each kind.
 
 use arbitrary::{Arbitrary, Unstructured};
+use serde::{Deserialize, Serialize};
 use skep::{Index, Indexes, Object, fold_case};
 
 /// Keys are below this.
@@ -15,7 +16,7 @@ pub const TAGS: u8 = 4;
 pub const LABEL_CHARACTERS: usize = 3;
 
 /// An object.
-#[derive(Arbitrary, Clone, Debug, PartialEq, Eq)]
+#[derive(Arbitrary, Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Item {
     /// Its key.
     #[arbitrary(with = key)]

@@ -5,7 +5,8 @@
 //! |---|---|
 //! | [`operations`] | operations on a store, against a map a version ([`history`]) |
 //! | [`queries`] | queries, against a look at every object ([`question`]) |
-//! | [`item`] | the objects of both |
+//! | [`restore`] | files, sound and otherwise, restored into a store |
+//! | [`item`] | the objects of all |
 
 #![forbid(unsafe_code)]
 
@@ -14,3 +15,4 @@ pub mod item;
 pub mod operations;
 pub mod queries;
 pub mod question;
+pub mod restore;

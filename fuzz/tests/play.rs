@@ -1,9 +1,10 @@
 //! The targets on any toolchain: what was found interesting, then inputs made up.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use arbitrary::{Arbitrary, Unstructured};
-use skep_fuzz::{operations, queries};
+use skep_fuzz::{operations, queries, restore};
 
 /// Inputs made up for each target.
 const INPUTS: u64 = 3_000;
@@ -33,7 +34,7 @@ fn corpus(target: &str) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-fn play<R: for<'a> Arbitrary<'a>>(target: &str, run: fn(&R)) {
+fn play<R: for<'a> Arbitrary<'a>>(target: &str, run: impl Fn(&R)) {
     let mut random = Random(1);
     let made_up = (0..INPUTS).map(|_| {
         let length = random.next() % BYTES_MAX;
@@ -60,4 +61,18 @@ fn operations_are_those_of_a_map_a_version() {
 #[test]
 fn queries_find_what_a_look_at_every_object_finds() {
     play("queries", queries::Run::play);
+}
+
+#[test]
+fn a_file_is_restored_whole_or_not_at_all() {
+    let outcomes = [Cell::new(0_u64), Cell::new(0)];
+    play("restore", |run: &restore::Run| {
+        let count = &outcomes[usize::from(run.play())];
+        count.set(count.get() + 1);
+    });
+    // Inputs must get past the checks, or they test nothing but these.
+    assert!(
+        outcomes.iter().all(|count| count.get() > INPUTS / 20),
+        "{outcomes:?}"
+    );
 }

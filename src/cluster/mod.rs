@@ -147,11 +147,30 @@ pub use volume::{
 
 use crate::Builder;
 use crate::Store;
+#[cfg(feature = "save")]
+use crate::save::Catalogue;
 
 /// A builder of a store with the tables of a cluster.
 #[must_use]
 pub fn builder() -> Builder {
     tables(Store::builder())
+}
+
+/// The tables of a cluster, to be saved and restored.
+#[cfg(feature = "save")]
+#[must_use]
+pub fn catalogue() -> Catalogue {
+    Catalogue::new()
+        .table::<Cluster>()
+        .table::<Config>()
+        .table::<Extension>()
+        .table::<Network>()
+        .table::<Node>()
+        .table::<Resource>()
+        .table::<Secret>()
+        .table::<Service>()
+        .table::<Task>()
+        .table::<Volume>()
 }
 
 /// Adds the tables of a cluster: extensions before resources, which are of their kinds.

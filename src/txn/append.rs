@@ -28,6 +28,11 @@ impl<'s> Transaction<'s> {
                 changes_max,
             });
         }
+        self.commit_all()
+    }
+
+    /// Commits whatever there is.
+    pub(super) fn commit_all(&mut self) -> Result<Version, CommitError> {
         let committed = match self.stage() {
             Ok(None) => return Ok(self.version()),
             Ok(Some(prepared)) => self.append(prepared),

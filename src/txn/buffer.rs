@@ -31,6 +31,8 @@ pub(crate) struct Own<T: Object> {
     pub(crate) state: State<T>,
     /// What stood in the snapshot, if anything did.
     pub(crate) base: Option<Base>,
+    /// When it was written, if not now: what is restored or replicated keeps its time.
+    pub(crate) updated: Option<Moment>,
 }
 
 /// An object of the snapshot that a write replaces.
@@ -255,7 +257,8 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         };
         let place = (&own.key, own.hash);
         let base = own.base.map(|base| base.place);
-        Some(typed::<T>(table).stage(to.kernel, to.reading, place, base, put, to.now))
+        let now = own.updated.unwrap_or(to.now);
+        Some(typed::<T>(table).stage(to.kernel, to.reading, place, base, put, now))
     }
 
     fn clear(&mut self) {

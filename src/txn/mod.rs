@@ -26,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod append;
+pub(crate) mod apply;
 pub(crate) mod batch;
 pub(crate) mod begin;
 pub(crate) mod buffer;
@@ -33,6 +34,7 @@ pub(crate) mod overlay;
 pub(crate) mod publish;
 pub(crate) mod read;
 pub(crate) mod reads;
+pub(crate) mod restore;
 pub(crate) mod settle;
 pub(crate) mod stage;
 pub(crate) mod update;

@@ -9,22 +9,40 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 
+use super::buffer::AnyBuffer;
 use super::{Checks, Transaction};
 use crate::error::{CommitError, DeferredError};
 
+/// Which write of a transaction: its table's position, and its place among the table's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WritePlace {
+    pub(super) table: u16,
+    pub(super) at: usize,
+}
+
+/// A write that does not pass.
+#[derive(Debug)]
+pub(crate) struct Unsettled {
+    pub(crate) place: WritePlace,
+    pub(crate) error: DeferredError<Infallible>,
+}
+
 /// While the rules are asked; over also when one panics.
-struct Settling<'t>(&'t Cell<Checks>);
+struct Settling<'t> {
+    checks: &'t Cell<Checks>,
+    before: Checks,
+}
 
 impl<'t> Settling<'t> {
     fn begin(checks: &'t Cell<Checks>) -> Self {
-        checks.set(Checks::Settling);
-        Self(checks)
+        let before = checks.replace(Checks::Settling);
+        Self { checks, before }
     }
 }
 
 impl Drop for Settling<'_> {
     fn drop(&mut self) {
-        self.0.set(Checks::Deferred);
+        self.checks.set(self.before);
     }
 }
 
@@ -68,28 +86,31 @@ impl Transaction<'_> {
 
     /// Checks everything written: unique indexes first, so that rules may rely on them.
     pub(crate) fn settle(&self) -> Result<(), DeferredError<Infallible>> {
-        self.settle_each(|position, at| {
-            let buffer = self.work.buffers[usize::from(position)].get();
-            buffer
-                .map_or(Ok(()), |buffer| buffer.claim(at, self))
-                .map_err(DeferredError::Duplicate)
-        })?;
+        self.settle_placed().map_err(|unsettled| unsettled.error)
+    }
+
+    /// The same for writes that came without checks of their own, telling which one is refused.
+    pub(crate) fn settle_placed(&self) -> Result<(), Unsettled> {
+        self.settle_each(|buffer, at| buffer.claim(at, self).map_err(DeferredError::Duplicate))?;
         let _settling = Settling::begin(&self.checks);
-        self.settle_each(|position, at| {
-            let buffer = self.work.buffers[usize::from(position)].get();
-            buffer
-                .map_or(Ok(()), |buffer| buffer.check(at, self))
-                .map_err(DeferredError::Rejected)
-        })
+        self.settle_each(|buffer, at| buffer.check(at, self).map_err(DeferredError::Rejected))
     }
 
     /// Asks about each write, in the order of the first writes of keys.
     fn settle_each(
         &self,
-        ask: impl Fn(u16, usize) -> Result<(), DeferredError<Infallible>>,
-    ) -> Result<(), DeferredError<Infallible>> {
-        let mut order = self.work.order.iter();
-        order.try_for_each(|&(table, at)| ask(table, at))
+        ask: impl Fn(&dyn AnyBuffer, usize) -> Result<(), DeferredError<Infallible>>,
+    ) -> Result<(), Unsettled> {
+        for &(table, at) in &self.work.order {
+            let Some(buffer) = self.work.buffers[usize::from(table)].get() else {
+                continue;
+            };
+            ask(&**buffer, at).map_err(|error| Unsettled {
+                place: WritePlace { table, at },
+                error,
+            })?;
+        }
+        Ok(())
     }
 
     /// Makes the checks that an error has left put off.

@@ -10,18 +10,18 @@ use crate::table::value::Value;
 use crate::version::{Moment, Version};
 
 /// What a transaction sees of a key about to be written.
-struct Seen {
+pub(super) struct Seen {
     hash: u64,
     /// The version in the snapshot; what the object was created at, so far; whether there is an
     /// object now.
     base: Option<Base>,
-    created: Option<Moment>,
-    present: bool,
+    pub(super) created: Option<Moment>,
+    pub(super) present: bool,
     /// Where its own write of the key is.
     own: Option<usize>,
 }
 
-fn key_error<T: Object>(key: T::Key) -> KeyError {
+pub(super) fn key_error<T: Object>(key: T::Key) -> KeyError {
     KeyError {
         table: T::TABLE,
         key: Value::new(key),
@@ -165,13 +165,13 @@ impl Transaction<'_> {
         if !self.checks_deferred() {
             T::check(Proposed::Delete(old), self)?;
         }
-        self.record::<T>(key.clone(), seen, State::Nothing);
+        self.record::<T>(key.clone(), seen, (State::Nothing, None));
         Ok(())
     }
 
     /// What there is of a key about to be written. Every write is a read: what others do to the key
     /// is a conflict.
-    fn see<T: Object>(&self, key: &T::Key) -> (Seen, Option<&T>) {
+    pub(super) fn see<T: Object>(&self, key: &T::Key) -> (Seen, Option<&T>) {
         let table = self.table::<T>();
         let hash = table.hash(key);
         let buffer = self.buffer_of::<T>(table);
@@ -221,24 +221,35 @@ impl Transaction<'_> {
             self.buffer_of::<T>(table)
                 .take_unique(table, reading, &draft)?;
         }
-        self.record(key, seen, State::Object(draft, created));
+        self.record(key, seen, (State::Object(draft, created), None));
         Ok(())
     }
 
-    fn record<T: Object>(&mut self, key: T::Key, seen: Seen, state: State<T>) {
+    /// Notes a key's new state; gives the place of the write among the table's.
+    pub(super) fn record<T: Object>(
+        &mut self,
+        key: T::Key,
+        seen: Seen,
+        (state, updated): (State<T>, Option<Moment>),
+    ) -> usize {
         self.bytes += size_of::<T>();
         let table = self.table::<T>();
         let buffer = buffer_in::<T>(&mut self.work.buffers, table);
         match seen.own {
-            Some(at) => buffer.writes[at].state = state,
+            Some(at) => {
+                (buffer.writes[at].state, buffer.writes[at].updated) = (state, updated);
+                at
+            }
             None => {
                 let at = buffer.push(Own {
                     key,
                     hash: seen.hash,
                     state,
                     base: seen.base,
+                    updated,
                 });
                 self.work.order.push((table.position(), at));
+                at
             }
         }
     }

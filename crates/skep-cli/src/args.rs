@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::replay::Pace;
+use crate::save::args;
 
 /// Skep: a lock-free, in-memory MVCC store of cluster state.
 #[derive(Debug, Parser)]
@@ -23,6 +24,15 @@ pub enum Command {
     /// Run a cluster's scheduler on the store and check that its books balance
     #[command(long_about = LONG_ABOUT, after_help = AFTER_HELP, allow_negative_numbers = true)]
     Replay(Replay),
+    /// Write a cluster's objects to a file
+    #[command(long_about = args::SAVE_ABOUT, after_help = args::SAVE_HELP)]
+    Save(args::Save),
+    /// Read a saved file into a fresh store, check it and tell what it has
+    #[command(long_about = args::RESTORE_ABOUT, after_help = args::RESTORE_HELP)]
+    Restore(args::Restore),
+    /// Tell what a saved file has, table by table, or show its objects
+    #[command(long_about = args::INSPECT_ABOUT, after_help = args::INSPECT_HELP)]
+    Inspect(args::Inspect),
 }
 
 const LONG_ABOUT: &str = "\

@@ -1,4 +1,5 @@
-//! The `skep` program: runs a cluster's scheduler on the store and checks its books.
+//! The `skep` program: runs a cluster's scheduler on the store and checks its books; saves, restores
+//! and inspects versions of a cluster.
 //!
 //! | module | what |
 //! |---|---|
@@ -8,6 +9,8 @@
 //! | `replay` | who plays: the threads |
 //! | `books` | whether it was right |
 //! | `report`, `progress` | what is told |
+//! | `save` | saved versions: written, restored, looked into |
+//! | `meter`, `target` | a progress bar; a file that is there when it is complete |
 
 #![forbid(unsafe_code)]
 
@@ -18,10 +21,13 @@ mod cluster;
 mod fixture;
 mod input;
 mod interrupt;
+mod meter;
 mod objects;
 mod progress;
 mod replay;
 mod report;
+mod save;
+mod target;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -38,8 +44,8 @@ use input::error::InputError;
 use interrupt::Interrupt;
 use progress::Progress;
 use replay::Run;
-use report::placements::Target;
-use report::{Summary, Watermark};
+use report::{Summary, Watermark, placements};
+use target::Target;
 
 /// The books do not balance, or what was found could not be written.
 const BROKEN: u8 = 1;
@@ -47,8 +53,13 @@ const BROKEN: u8 = 1;
 const BAD_INPUT: u8 = 2;
 
 fn main() -> ExitCode {
-    let Command::Replay(args) = Cli::parse().command;
-    match replay(&args) {
+    let done = match Cli::parse().command {
+        Command::Replay(args) => replay(&args),
+        Command::Save(args) => save::save(&args),
+        Command::Restore(args) => save::restore(&args),
+        Command::Inspect(args) => save::inspect(&args),
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
@@ -71,7 +82,7 @@ fn replay(args: &args::Replay) -> Result<ExitCode, InputError> {
     let target = args
         .csv_out
         .as_deref()
-        .map(|path| Target::open(path, &inputs))
+        .map(|path| Target::open(path, "--csv-out", &inputs))
         .transpose()?;
     let run = Run::new(cluster, args.seed);
     let faults = Faults::default();
@@ -108,7 +119,7 @@ fn replay(args: &args::Replay) -> Result<ExitCode, InputError> {
         code = BROKEN;
     }
     if let (Some(target), Some(audited)) = (target, &outcome.audited)
-        && let Err(error) = target.write(&run, &audited.history)
+        && let Err(error) = placements::write(&run, &audited.history, target)
     {
         eprintln!("error: {error}");
         code = BROKEN;

@@ -1,29 +1,15 @@
 //! Shows how far the replay is: a bar on a terminal, a line now and then elsewhere. A terminal of
 //! 80 columns has room for all of the bar's line; on a narrower one its end is cut.
 
-use std::io::IsTerminal;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use crate::meter::Meter;
 use crate::replay::Run;
 use crate::replay::measure::Counters;
 
-/// How often a line is printed where there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(5);
-
-/// Where progress is shown.
-enum Target {
-    Nowhere,
-    Bar(ProgressBar),
-    Lines { next: Instant },
-}
-
 /// Shows progress.
 pub struct Progress {
-    target: Target,
-    began: Instant,
-    entries: u64,
+    meter: Meter,
     /// When the rates were last computed, from which counts, and what they were.
     rates_at: Instant,
     counts: (u64, u64),
@@ -33,30 +19,9 @@ pub struct Progress {
 impl Progress {
     /// Progress along a timeline with so many entries.
     pub fn new(entries: u64, quiet: bool) -> Self {
-        let now = Instant::now();
-        let lines = Target::Lines {
-            next: now + LINE_EVERY,
-        };
-        let target = if quiet {
-            Target::Nowhere
-        } else if std::io::stderr().is_terminal() {
-            let bar = ProgressBar::with_draw_target(Some(entries), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{bar:14} {percent:>3}%  {wide_msg}");
-            bar.set_style(style.expect("the template is sound"));
-            // A terminal that cannot draw hides the bar.
-            if bar.is_hidden() {
-                lines
-            } else {
-                Target::Bar(bar)
-            }
-        } else {
-            lines
-        };
         Self {
-            target,
-            began: now,
-            entries,
-            rates_at: now,
+            meter: Meter::new(entries, quiet),
+            rates_at: Instant::now(),
             counts: (0, 0),
             rates: (0.0, 0.0),
         }
@@ -66,28 +31,12 @@ impl Progress {
     pub fn show(&mut self, run: &Run) {
         let (_, passed) = run.progress();
         let message = self.message(run);
-        match &mut self.target {
-            Target::Nowhere => {}
-            Target::Bar(bar) => {
-                bar.set_position(passed);
-                bar.set_message(message);
-            }
-            Target::Lines { next } => {
-                if Instant::now() >= *next {
-                    *next = Instant::now() + LINE_EVERY;
-                    let percent = 100 * passed / self.entries.max(1);
-                    let seconds = self.began.elapsed().as_secs();
-                    eprintln!("{seconds:>4} s  {percent:>3}%  {message}");
-                }
-            }
-        }
+        self.meter.show(passed, &message);
     }
 
     /// Takes the bar away, so that the table stands alone.
     pub fn finish(self) {
-        if let Target::Bar(bar) = self.target {
-            bar.finish_and_clear();
-        }
+        self.meter.finish();
     }
 
     fn message(&mut self, run: &Run) -> String {

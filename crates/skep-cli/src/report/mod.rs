@@ -2,7 +2,7 @@
 
 pub mod placements;
 mod summary;
-mod table;
+pub mod table;
 
 use skep::Stats;
 

@@ -20,7 +20,7 @@ pub fn table(summary: &Summary) -> String {
 }
 
 /// A table with a title and columns, all but the first of which hold numbers.
-fn titled<const N: usize>(title: [&str; N]) -> Table {
+pub fn titled<const N: usize>(title: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(title);
     for column in 1..N {
@@ -210,13 +210,13 @@ fn verdict(summary: &Summary) -> String {
 }
 
 /// A number of things.
-fn counted(number: u64, thing: &str) -> String {
+pub fn counted(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {thing}{plural}", grouped(number))
 }
 
 /// A number with its digits in groups of three.
-fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {

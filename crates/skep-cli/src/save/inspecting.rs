@@ -1,0 +1,121 @@
+//! `skep inspect`: what a file has, without a store.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use skep::save::{ReadError, SavedObject, SavedTable};
+
+use super::overview::Overview;
+use super::{args, at, dump, print, read, tables};
+use crate::input::error::InputError;
+use crate::meter::Meter;
+use crate::report::table::grouped;
+
+/// Why an inspection ends early.
+enum End {
+    Read(ReadError),
+    Told(String),
+    /// Whoever reads what is printed wants no more.
+    Enough,
+}
+
+impl From<ReadError> for End {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+/// Tells what the command line asks for.
+pub fn inspect(args: &args::Inspect) -> Result<ExitCode, InputError> {
+    let (reader, length) = read(&args.file)?;
+    let mut meter = Meter::new(length, args.quiet);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut found = false;
+    let overview = Overview::read(reader, |table, object, offset| {
+        meter.show(offset, "read");
+        found |= show(args, table, object, &mut out)?;
+        Ok(())
+    });
+    meter.finish();
+    let overview = match overview {
+        Ok(overview) => overview,
+        Err(End::Read(error)) => return Err(at(&args.file, &error)),
+        Err(End::Told(what)) => return Err(InputError::file(&args.file, what)),
+        Err(End::Enough) => return Ok(ExitCode::SUCCESS),
+    };
+    match out.flush() {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+        Err(error) => return Err(at(Path::new("standard output"), &error)),
+        Ok(()) => drop(out),
+    }
+    if let Some(name) = &args.table
+        && !overview.tables.iter().any(|table| table.table == *name)
+    {
+        let names: Vec<_> = overview.tables.iter().map(|table| &*table.table).collect();
+        let shown = crate::input::error::one_line(name, 60);
+        let what = format!("no table \"{shown}\"; there are {}", names.join(", "));
+        return Err(InputError::file(&args.file, what));
+    }
+    if let Some(id) = args.object
+        && !found
+    {
+        return Err(InputError::file(&args.file, format!("no object {id}")));
+    }
+    if args.table.is_none() && args.object.is_none() {
+        let text = if args.json {
+            serde_json::to_string(&overview).expect("it has only names and numbers")
+        } else {
+            overview.table()
+        };
+        print(&text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows an object, if it is asked for; whether it was.
+fn show(
+    args: &args::Inspect,
+    table: &SavedTable,
+    object: &SavedObject<'_>,
+    out: &mut dyn Write,
+) -> Result<bool, End> {
+    let of_table = args.table.as_ref().is_none_or(|asked| *asked == table.name);
+    if !of_table || (args.table.is_none() && args.object.is_none()) {
+        return Ok(false);
+    }
+    let Some(known) = tables::find(&table.name) else {
+        if args.table.is_none() {
+            return Ok(false);
+        }
+        let shown = crate::input::error::one_line(&table.name, 60);
+        return Err(End::Told(format!(
+            "this program does not know the form of table {shown}"
+        )));
+    };
+    let told = |error: &dyn std::fmt::Display| End::Told(format!("table {}: {error}", known.name));
+    let id = (known.id)(object.bytes).map_err(|fault| told(&fault))?;
+    if args.object.is_some_and(|asked| asked != id) {
+        return Ok(false);
+    }
+    let written = if args.json {
+        let mut line = Vec::new();
+        dump::write(known, object, &mut line).map_err(|error| told(&error))?;
+        out.write_all(&line)
+    } else if args.object.is_some() {
+        let json = (known.json)(object.bytes).map_err(|fault| told(&fault))?;
+        writeln!(out, "{json:#}")
+    } else {
+        let version = grouped(object.version.get());
+        writeln!(
+            out,
+            "{id}  version {version:>9}  {:>9} bytes",
+            grouped(object.bytes.len() as u64)
+        )
+    };
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(End::Enough),
+        Err(error) => Err(told(&error)),
+    }
+}

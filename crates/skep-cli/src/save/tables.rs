@@ -1,0 +1,59 @@
+//! The ten tables of a cluster, by the names that files and lines of JSON have.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use skep::cluster::{
+    Cluster, ClusterObject, Config, Extension, Network, Node, Resource, Secret, Service, Task,
+    Volume,
+};
+use skep::save::{Fault, decode};
+use skep::{Action, Id};
+
+/// What can be done with a table's objects.
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// An object's ID, from its bytes.
+    pub id: fn(&[u8]) -> Result<Id, Fault>,
+    /// An object as JSON, from its bytes.
+    pub json: fn(&[u8]) -> Result<Value, Fault>,
+    /// The creation of an object, from its JSON.
+    pub create: fn(Value) -> Result<Action, serde_json::Error>,
+}
+
+const TABLES: [Table; 10] = [
+    table::<Cluster>(),
+    table::<Config>(),
+    table::<Extension>(),
+    table::<Network>(),
+    table::<Node>(),
+    table::<Resource>(),
+    table::<Secret>(),
+    table::<Service>(),
+    table::<Task>(),
+    table::<Volume>(),
+];
+
+const fn table<T: ClusterObject + Serialize + DeserializeOwned>() -> Table {
+    Table {
+        name: T::TABLE,
+        id: |bytes| decode::<T>(bytes).map(|object| object.key()),
+        json: |bytes| {
+            let object = serde_json::to_value(decode::<T>(bytes)?);
+            object.map_err(|error| Fault::Undecodable(error.to_string()))
+        },
+        create: |value| serde_json::from_value::<T>(value).map(Action::create),
+    }
+}
+
+/// The table with a name.
+pub fn find(name: &str) -> Option<&'static Table> {
+    const KNOWN: &[Table] = &TABLES;
+    KNOWN.iter().find(|table| table.name == name)
+}
+
+/// All names, for a message.
+pub fn names() -> String {
+    TABLES.map(|table| table.name).join(", ")
+}

@@ -1,0 +1,76 @@
+//! `skep save`: a dump, or a made-up cluster, to a file.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::Path;
+use std::process::ExitCode;
+
+use skep::Store;
+use skep::cluster::{self, catalogue};
+use skep::save::Saved;
+
+use super::{args, dump, open, print, sample};
+use crate::input::error::InputError;
+use crate::meter::Meter;
+use crate::report::table::{counted, grouped};
+use crate::target::Target;
+
+/// Writes what the command line says.
+pub fn save(args: &args::Save) -> Result<ExitCode, InputError> {
+    let inputs: Vec<&Path> = args.from.iter().map(AsRef::as_ref).collect();
+    let target = Target::open(&args.file, "FILE", &inputs)?;
+    let store = cluster::builder().build();
+    fill(args, &store)?;
+    let saved = write(args, &store, target)?;
+    let objects = counted(saved.objects, "object");
+    let (bytes, object_bytes) = (grouped(saved.bytes), grouped(saved.object_bytes));
+    let file = args.file.display();
+    if !args.quiet {
+        print(&format!(
+            "{file}: {objects} of {object_bytes} bytes in {bytes} bytes"
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fill(args: &args::Save, store: &Store) -> Result<(), InputError> {
+    if args.synthetic {
+        let size = sample::Size {
+            tasks: args.tasks,
+            nodes: args.nodes,
+        };
+        let mut meter = Meter::new(u64::from(args.tasks), args.quiet);
+        sample::fill(store, args.seed, size, |made| meter.show(made, "made up"));
+        meter.finish();
+        return Ok(());
+    }
+    let Some(path) = &args.from else {
+        let path = Path::new("standard input");
+        let mut meter = Meter::new(0, args.quiet);
+        let source = io::stdin().lock();
+        let told = |read| meter.show(0, &format!("{} bytes read", grouped(read)));
+        let loaded = dump::load(path, source, store, told);
+        meter.finish();
+        return loaded;
+    };
+    let (file, length): (BufReader<File>, u64) = open(path)?;
+    let mut meter = Meter::new(length, args.quiet);
+    let loaded = dump::load(path, file, store, |read| meter.show(read, "read"));
+    meter.finish();
+    loaded
+}
+
+fn write(args: &args::Save, store: &Store, target: Target) -> Result<Saved, InputError> {
+    let snapshot = store.snapshot();
+    let total = store.stats().versions;
+    let mut meter = Meter::new(total, args.quiet);
+    let saved = target.write(|out| {
+        let saved = snapshot.save(&catalogue(), out, |progress| {
+            let objects = counted(progress.objects, "object");
+            meter.show(progress.objects, &format!("{objects} saved"));
+        });
+        saved.map_err(|error| error.to_string())
+    });
+    meter.finish();
+    saved
+}

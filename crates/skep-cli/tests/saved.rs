@@ -1,0 +1,291 @@
+//! Saved files: written, restored, looked into; and what is told when one is bad.
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use support::{Run, skep};
+use tempfile::TempDir;
+
+/// A folder to work in, with a small cluster's file.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(TempDir::new().expect("a folder for the test"));
+        folder.good(&[
+            "save",
+            "--synthetic",
+            "--tasks",
+            "30",
+            "--nodes",
+            "4",
+            "a.skep",
+        ]);
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        Run::of(skep().current_dir(self.0.path()).args(args))
+    }
+
+    #[track_caller]
+    fn good(&self, args: &[&str]) -> String {
+        let run = self.run(args);
+        assert_eq!((run.code, &*run.stderr), (Some(0), ""), "{args:?}");
+        run.stdout
+    }
+
+    /// Asserts that it is refused in one line.
+    #[track_caller]
+    fn refused(&self, args: &[&str]) -> String {
+        let run = self.run(args);
+        assert_eq!((run.code, &*run.stdout), (Some(2), ""), "{args:?}");
+        assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+        run.stderr
+    }
+
+    /// Saves lines given on standard input.
+    fn save_lines(&self, lines: &str, file: &str) -> Run {
+        use std::io::Write;
+        let mut command = skep();
+        command.current_dir(self.0.path()).args(["save", file]);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let mut input = child.stdin.take().expect("a pipe");
+        // Whoever refuses an early line reads no more.
+        let _ = input.write_all(lines.as_bytes());
+        drop(input);
+        child.wait_with_output().expect("it ends").into()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let files = fs::read_dir(self.0.path()).expect("the folder is there");
+        let name = |file: std::io::Result<fs::DirEntry>| {
+            let name = file.expect("readable").file_name();
+            name.to_string_lossy().into_owned()
+        };
+        let mut names: Vec<_> = files.map(name).collect();
+        names.sort();
+        names
+    }
+}
+
+#[test]
+fn inspect_tells_of_ten_tables() {
+    let folder = Folder::new();
+    let table = folder.good(&["inspect", "a.skep"]);
+    for text in ["table", "schema", "task", "volume", "in the file", "at 10"] {
+        assert!(table.contains(text), "{text}: {table}");
+    }
+    let json = folder.run(&["inspect", "a.skep", "--json"]).json();
+    let tables = json["tables"].as_array().expect("a list");
+    assert_eq!(tables.len(), 10);
+    assert_eq!((&json["version"], &json["format"]), (&10.into(), &1.into()));
+    assert_eq!(
+        (&tables[8]["table"], &tables[8]["objects"]),
+        (&"task".into(), &30.into())
+    );
+    let length = fs::metadata(folder.path("a.skep")).expect("the file").len();
+    assert_eq!(json["file_bytes"], length);
+    let parts = tables
+        .iter()
+        .map(|table| table["file_bytes"].as_u64().expect("a number"));
+    assert_eq!(
+        parts.sum::<u64>() + 28 + 21,
+        length,
+        "head, tables, end mark"
+    );
+}
+
+#[test]
+fn inspect_shows_objects() {
+    let folder = Folder::new();
+    let list = folder.good(&["inspect", "a.skep", "--table", "node"]);
+    assert_eq!(list.lines().count(), 4, "{list}");
+    let id = &list[..25];
+    let object = folder.good(&["inspect", "a.skep", "--object", id]);
+    let object: serde_json::Value = serde_json::from_str(&object).expect("JSON");
+    assert_eq!(object["id"], id);
+    let line = folder
+        .run(&["inspect", "a.skep", "--object", id, "--json"])
+        .json();
+    assert_eq!((&line["table"], &line["object"]), (&"node".into(), &object));
+    let lines = folder.good(&["inspect", "a.skep", "--table", "node", "--json"]);
+    assert_eq!(lines.lines().count(), 4);
+    assert!(
+        folder
+            .refused(&["inspect", "a.skep", "--table", "x"])
+            .contains("no table \"x\"")
+    );
+    let other = folder.refused(&["inspect", "a.skep", "--table", "task", "--object", id]);
+    assert_eq!(other, format!("error: a.skep: no object {id}\n"));
+}
+
+#[test]
+fn there_and_back_through_lines() {
+    let folder = Folder::new();
+    let told = folder.good(&["restore", "a.skep", "--to", "lines.jsonl"]);
+    assert!(
+        told.contains("restored in") && told.contains("every name unique"),
+        "{told}"
+    );
+    folder.good(&["save", "--from", "lines.jsonl", "b.skep"]);
+    folder.good(&["restore", "b.skep", "--to", "again.jsonl", "--quiet"]);
+    let lines = |name: &str| -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(folder.path(name)).expect("the lines");
+        let lines = text.lines().map(|line| {
+            let mut line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            // A store counts its own versions.
+            assert!(line["meta"]["version"].take().is_u64());
+            line
+        });
+        lines.collect()
+    };
+    assert_eq!(lines("lines.jsonl").len(), 63);
+    assert_eq!(lines("lines.jsonl"), lines("again.jsonl"));
+    // The same from standard input; without times they are those of the program.
+    let first = lines("lines.jsonl").remove(0);
+    let bare = serde_json::json!({"table": first["table"], "object": first["object"]});
+    let run = folder.save_lines(&format!("\n{bare}\n\n"), "c.skep");
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let json = folder.run(&["restore", "c.skep", "--json", "-q"]).json();
+    assert_eq!(json["restored"], true);
+    assert_eq!(json["tables"][0]["objects"], 1);
+}
+
+#[test]
+fn the_same_arguments_write_the_same_file_over_the_older_one() {
+    let folder = Folder::new();
+    let before = fs::read(folder.path("a.skep")).expect("the file");
+    folder.good(&[
+        "save",
+        "--synthetic",
+        "--tasks",
+        "30",
+        "--nodes",
+        "4",
+        "a.skep",
+        "-q",
+    ]);
+    assert_eq!(fs::read(folder.path("a.skep")).expect("the file"), before);
+    folder.good(&[
+        "save",
+        "--synthetic",
+        "--tasks",
+        "31",
+        "--nodes",
+        "4",
+        "a.skep",
+        "-q",
+    ]);
+    assert_ne!(fs::read(folder.path("a.skep")).expect("the file"), before);
+    assert_eq!(folder.names(), ["a.skep"]);
+}
+
+#[test]
+fn a_bad_file_is_refused_with_its_place_and_nothing_is_left() {
+    let folder = Folder::new();
+    let file = fs::read(folder.path("a.skep")).expect("the file");
+    fs::write(folder.path("cut.skep"), &file[..300]).expect("a writable folder");
+    let mut damaged = file.clone();
+    damaged[400] ^= 1;
+    fs::write(folder.path("damaged.skep"), damaged).expect("a writable folder");
+    for command in ["restore", "inspect"] {
+        let cut = folder.refused(&[command, "cut.skep"]);
+        assert!(cut.starts_with("error: cut.skep: at byte "), "{cut}");
+        assert!(
+            cut.contains(", table ") && cut.contains("ends before"),
+            "{cut}"
+        );
+        assert!(
+            folder
+                .refused(&[command, "damaged.skep"])
+                .contains("checksum")
+        );
+        assert!(
+            folder
+                .refused(&[command, "no.skep"])
+                .contains("there is no such file")
+        );
+        assert!(folder.refused(&[command, "."]).contains("it is a folder"));
+    }
+    folder.refused(&["restore", "damaged.skep", "--to", "lines.jsonl"]);
+    assert!(
+        folder
+            .refused(&["restore", "a.skep", "--to", "a.skep"])
+            .contains("it is the input")
+    );
+    assert!(
+        folder
+            .refused(&["save", "--synthetic", "no/a.skep"])
+            .contains("no such folder")
+    );
+    assert_eq!(folder.names(), ["a.skep", "cut.skep", "damaged.skep"]);
+}
+
+#[test]
+fn bad_lines_are_refused_by_number() {
+    let folder = Folder::new();
+    folder.good(&["restore", "a.skep", "--to", "lines.jsonl", "-q"]);
+    let lines = fs::read_to_string(folder.path("lines.jsonl")).expect("the lines");
+    let first = lines.lines().next().expect("a line").to_owned();
+    let cases = [
+        (format!("{first}\n\n{first}\n"), ":3: cluster "),
+        (format!("{first}\n{{\"table\":\n"), ":2: EOF while parsing"),
+        (
+            "{\"table\":\"x\",\"object\":1}".to_owned(),
+            ":1: no table \"x\"; there are cluster,",
+        ),
+        (
+            "{\"table\":\"node\",\"object\":{}}".to_owned(),
+            ":1: missing field",
+        ),
+        (
+            "{\"table\":\"node\",\"objekt\":{}}".to_owned(),
+            ":1: unknown field",
+        ),
+        ("\u{89}SKEP".to_owned(), ":1: expected value"),
+    ];
+    for (lines, told) in cases {
+        let run = folder.save_lines(&lines, "b.skep");
+        assert_eq!((run.code, &*run.stdout), (Some(2), ""), "{lines}");
+        assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+        let told = format!("error: standard input{told}");
+        assert!(run.stderr.starts_with(&told), "{told}: {}", run.stderr);
+    }
+    // Two nodes of one key are refused, two configs of one name, too.
+    let config = lines.lines().nth(1).expect("a config");
+    let other = config.replacen("\"id\":\"", "\"id\":\"0", 1);
+    let start = other.find("\"id\":\"").expect("an ID") + 6;
+    let other = [&other[..start + 25], &other[start + 26..]].concat();
+    let run = folder.save_lines(&format!("{config}\n{other}\n"), "b.skep");
+    assert!(
+        run.stderr.contains("by_name config-") && run.code == Some(2),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(folder.names(), ["a.skep", "lines.jsonl"]);
+}
+
+#[test]
+fn help_teaches() {
+    let folder = Folder::new();
+    for command in ["save", "restore", "inspect"] {
+        let help = folder.good(&[command, "--help"]);
+        assert!(
+            help.contains("Examples:") && help.contains("Exit codes:"),
+            "{help}"
+        );
+    }
+    assert!(folder.good(&["--help"]).contains("inspect"));
+}

@@ -1,0 +1,201 @@
+//! Forks: a second store, kept equal to a first by snapshot and watch.
+
+#![forbid(unsafe_code)]
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::action::{Action, Divergence, DivergenceCause};
+use crate::error::{UpdateError, WatchError};
+use crate::store::Store;
+use crate::version::Version;
+use crate::watch::event::Event;
+use crate::watch::filter::Filter;
+use crate::watch::watcher::Watcher;
+
+/// A second store with the tables of a first, kept equal to it commit by commit: a commit of the
+/// source is one commit of the fork, with the same objects and times. Versions are counted apart.
+///
+/// It follows when it is told to, and as far as it is told. If it has fallen behind by more than
+/// the source keeps, it goes on by difference, in one commit. It keeps its source open.
+///
+/// ```
+/// use skep::cluster::{self, Node};
+/// use skep::{Fork, Id};
+///
+/// let store = cluster::builder().build();
+/// let mut fork = Fork::new(&store)?;
+/// let node = Node::named(Id::random(), "host");
+/// store.update(|tx| tx.create(node.clone()))?;
+/// assert_eq!(fork.poll()?, store.version());
+/// assert_eq!(fork.store().read().get::<Node>(&node.id), Some(&node));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Fork {
+    source: Store,
+    store: Store,
+    watcher: Watcher,
+    /// The source's version that the fork is equal to.
+    followed: Version,
+    /// What the commit at hand did, as far as it has been seen.
+    actions: Vec<Action>,
+    /// Whether the watcher has missed something.
+    broken: bool,
+}
+
+/// Why a fork does not follow.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ForkError {
+    /// A commit of the source does not fit: somebody else wrote to the fork. The next attempt goes
+    /// by difference.
+    Diverged(Divergence),
+    /// The source's state does not fit, for the same reason.
+    Refused(DivergenceCause),
+    /// Others who write to the fork got in the way at every attempt.
+    Busy,
+    /// The source is closed.
+    Closed,
+}
+
+impl Fork {
+    /// A store equal to `source` as it is now.
+    ///
+    /// # Errors
+    /// None of a source whose index functions depend on the object alone.
+    pub fn new(source: &Store) -> Result<Self, ForkError> {
+        let mut fork = Self {
+            source: source.clone(),
+            store: source.like().build(),
+            watcher: source.watch(Filter::all()),
+            followed: Version::ZERO,
+            actions: Vec::new(),
+            broken: true,
+        };
+        fork.catch_up()?;
+        Ok(fork)
+    }
+
+    /// The fork's own store. Whoever writes to it makes it differ.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The source's version that it is equal to.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.followed
+    }
+
+    /// Follows what the source has committed until now; gives the version that it is equal to.
+    ///
+    /// # Errors
+    /// See [`ForkError`].
+    pub fn poll(&mut self) -> Result<Version, ForkError> {
+        self.catch_up()?;
+        loop {
+            match self.watcher.try_recv() {
+                Ok(Some(event)) => self.follow(event)?,
+                Ok(None) => return Ok(self.followed),
+                Err(error) => self.missed(error)?,
+            }
+        }
+    }
+
+    /// Follows until it is equal to the source at `version` or a later one; waits for that.
+    ///
+    /// # Errors
+    /// See [`ForkError`].
+    pub fn follow_until(&mut self, version: Version) -> Result<Version, ForkError> {
+        self.catch_up()?;
+        while self.followed < version {
+            match self.watcher.recv() {
+                Ok(event) => self.follow(event)?,
+                Err(error) => self.missed(error)?,
+            }
+        }
+        Ok(self.followed)
+    }
+
+    fn follow(&mut self, event: Event) -> Result<(), ForkError> {
+        match event {
+            Event::Change(change) => {
+                let mut tables = self.source.copies();
+                let action = tables.find_map(|table| (table.action)(&change));
+                self.actions
+                    .push(action.expect("a change is of one of the tables"));
+            }
+            Event::Commit(version) => {
+                let actions = std::mem::take(&mut self.actions);
+                self.broken = true;
+                self.store.apply(&actions)?;
+                (self.followed, self.broken) = (version, false);
+            }
+        }
+        Ok(())
+    }
+
+    fn missed(&mut self, error: WatchError) -> Result<(), ForkError> {
+        match error {
+            WatchError::Closed => Err(ForkError::Closed),
+            WatchError::Lagged { .. } => {
+                self.broken = true;
+                self.catch_up()
+            }
+        }
+    }
+
+    /// Goes on by difference, if it must.
+    fn catch_up(&mut self) -> Result<(), ForkError> {
+        if !self.broken {
+            return Ok(());
+        }
+        let (snapshot, watcher) = self.source.snapshot_and_watch(Filter::all());
+        self.actions.clear();
+        self.store.follow(&snapshot, self.followed)?;
+        self.watcher = watcher;
+        (self.followed, self.broken) = (snapshot.version(), false);
+        Ok(())
+    }
+}
+
+impl From<UpdateError<Divergence>> for ForkError {
+    fn from(error: UpdateError<Divergence>) -> Self {
+        match error {
+            UpdateError::Closure(divergence) => Self::Diverged(divergence),
+            _ => Self::Busy,
+        }
+    }
+}
+
+impl From<UpdateError<DivergenceCause>> for ForkError {
+    fn from(error: UpdateError<DivergenceCause>) -> Self {
+        match error {
+            UpdateError::Closure(cause) => Self::Refused(cause),
+            _ => Self::Busy,
+        }
+    }
+}
+
+impl fmt::Display for ForkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Diverged(divergence) => divergence.fmt(f),
+            Self::Refused(cause) => write!(f, "the source does not fit: {cause}"),
+            Self::Busy => f.write_str("others write to the fork"),
+            Self::Closed => f.write_str("the source is closed"),
+        }
+    }
+}
+
+impl StdError for ForkError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Diverged(divergence) => Some(divergence),
+            Self::Refused(cause) => Some(cause),
+            Self::Busy | Self::Closed => None,
+        }
+    }
+}

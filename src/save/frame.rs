@@ -1,0 +1,95 @@
+//! Objects within a block: length 4 · version 8 · created 8 · updated 8 · the object's bytes, which
+//! are those of the postcard format.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::Fault;
+use super::format::{FRAME_HEAD_BYTES, part};
+use crate::version::{Meta, Moment, Version};
+
+/// An object as it was saved.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SavedObject<'a> {
+    /// The commit that had written it.
+    pub version: Version,
+    /// When it was created.
+    pub created_at: SystemTime,
+    /// When it was written last.
+    pub updated_at: SystemTime,
+    /// The object, encoded; see [`decode`].
+    pub bytes: &'a [u8],
+}
+
+/// Decodes an object. What is left over is an error, too.
+///
+/// # Errors
+/// [`Fault::Undecodable`].
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    let undecodable = |reason: &str| Fault::Undecodable(reason.to_owned());
+    match postcard::take_from_bytes(bytes) {
+        Ok((object, [])) => Ok(object),
+        Ok(_) => Err(undecodable("bytes are left over")),
+        Err(error) => Err(undecodable(&error.to_string())),
+    }
+}
+
+/// Appends to bytes. A frame is built in place: in the block that it goes to.
+pub(super) struct Appending<'a>(pub(super) &'a mut Vec<u8>);
+
+impl Extend<u8> for Appending<'_> {
+    #[inline]
+    fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
+        self.0.extend(bytes);
+    }
+}
+
+/// Appends an encoded value.
+pub(super) fn encode<T: Serialize>(value: &T, target: &mut Vec<u8>) -> Result<(), String> {
+    match postcard::to_extend(value, Appending(target)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Appends an object's frame; gives the length of its bytes.
+pub(super) fn append<T: Serialize>(
+    object: &T,
+    meta: &Meta,
+    block: &mut Vec<u8>,
+) -> Result<usize, String> {
+    let begin = block.len();
+    block.extend_from_slice(&[0; 4]);
+    block.extend_from_slice(&meta.version.get().to_le_bytes());
+    for time in [meta.created_at, meta.updated_at] {
+        block.extend_from_slice(&Moment::from(time).nanoseconds().to_le_bytes());
+    }
+    encode(object, block)?;
+    let length = block.len() - begin - FRAME_HEAD_BYTES;
+    let told = u32::try_from(length).unwrap_or(u32::MAX);
+    block[begin..begin + 4].copy_from_slice(&told.to_le_bytes());
+    Ok(length)
+}
+
+/// The frame at the beginning of the bytes; with its own length.
+pub(super) fn parse(bytes: &[u8]) -> Result<(SavedObject<'_>, usize), Fault> {
+    let cut = Fault::Malformed("an object goes beyond its block");
+    if bytes.len() < FRAME_HEAD_BYTES {
+        return Err(cut);
+    }
+    let length = u32::from_le_bytes(part(bytes, 0)) as usize;
+    let time = |at| SystemTime::from(Moment::new(u64::from_le_bytes(part(bytes, at))));
+    let Some(object) = bytes[FRAME_HEAD_BYTES..].get(..length) else {
+        return Err(cut);
+    };
+    let saved = SavedObject {
+        version: Version::new(u64::from_le_bytes(part(bytes, 4))),
+        created_at: time(12),
+        updated_at: time(20),
+        bytes: object,
+    };
+    Ok((saved, FRAME_HEAD_BYTES + length))
+}

@@ -1,0 +1,146 @@
+//! Saving a version of a store to a file or a stream, and restoring it; with the feature `save`.
+//!
+//! A [`Catalogue`] names the tables that take part: the store itself knows nothing of
+//! serialization. What is written is described byte by byte in `docs/save-format.md`.
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use skep::save::Catalogue;
+//! use skep::{Id, Indexes, Object, Store};
+//!
+//! #[derive(Clone, Serialize, Deserialize)]
+//! struct Task { id: Id }
+//! # impl Object for Task {
+//! #     type Key = Id;
+//! #     const TABLE: &'static str = "task";
+//! #     fn key(&self) -> Id { self.id }
+//! #     fn indexes(_: &mut Indexes<Self>) {}
+//! # }
+//!
+//! let catalogue = Catalogue::new().table::<Task>();
+//! let store = Store::builder().table::<Task>().build();
+//! store.update(|tx| tx.create(Task { id: Id::from_u128(1) }))?;
+//! let mut file = Vec::new();
+//! store.save(&catalogue, &mut file)?;
+//!
+//! store.update(|tx| tx.delete::<Task>(&Id::from_u128(1)))?;
+//! let restored = store.restore(&catalogue, &file[..])?;
+//! assert_eq!(restored.tables[0].created, 1);
+//! assert!(store.read().get::<Task>(&Id::from_u128(1)).is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it is not
+//! Not encrypted: secrets are in the file as they are. Not incremental: each file is whole.
+//!
+//! # What it costs
+//! Saving reads an owned snapshot: it stops nobody, and needs the memory of a block of
+//! [`BLOCK_BYTES`] (or of the largest object) beyond what the snapshot keeps. Restoring holds what
+//! is to be changed, twice while it commits, and nothing of what stays.
+//!
+//! | file | what |
+//! |---|---|
+//! | `catalogue.rs` | which tables take part |
+//! | `format.rs`, `frame.rs` | the bytes: records, and objects within blocks |
+//! | `write.rs`, `read.rs` | streams of them |
+//! | `saving.rs` | a snapshot to a stream |
+//! | `plan.rs`, `restore.rs` | a stream against a store: what differs; and doing it |
+//! | `encoded.rs` | actions as bytes |
+//! | `limits.rs`, `error.rs` | what is refused |
+
+#![forbid(unsafe_code)]
+
+mod catalogue;
+mod encoded;
+mod error;
+mod format;
+mod frame;
+mod limits;
+mod plan;
+mod read;
+mod restore;
+mod saving;
+mod write;
+
+pub use catalogue::Catalogue;
+pub use error::{Fault, ReadError, RestoreError, SaveError};
+pub use format::{BLOCK_BYTES, FORMAT_VERSION};
+pub use frame::{SavedObject, decode};
+pub use limits::Limits;
+pub use read::{Reader, SavedTable};
+pub use restore::{Restored, RestoredTable};
+pub use saving::{Progress, Saved};
+
+use std::io::{Read, Write};
+
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+
+impl Store {
+    /// Saves the newest version, see [`Snapshot::save`].
+    ///
+    /// # Errors
+    /// See [`SaveError`].
+    pub fn save(&self, catalogue: &Catalogue, target: impl Write) -> Result<Saved, SaveError> {
+        self.snapshot().save(catalogue, target, |_| ())
+    }
+
+    /// Replaces the contents of the catalogue's tables by what was saved, see
+    /// [`Store::restore_with`].
+    ///
+    /// # Errors
+    /// See [`RestoreError`].
+    pub fn restore(
+        &self,
+        catalogue: &Catalogue,
+        source: impl Read,
+    ) -> Result<Restored, RestoreError> {
+        self.restore_with(catalogue, source, |_| ())
+    }
+
+    /// Replaces the contents of the catalogue's tables by what was saved: in one transaction, by
+    /// difference.
+    ///
+    /// An object that is there as it was saved is left alone: no event, and it keeps its version
+    /// and times. One that is put has the times that were saved, and the commit's version. A table
+    /// that the catalogue has and the file lacks is emptied. Unique indexes judge the end. Nothing
+    /// shows before the commit, and it is made only when the file has been read to its end.
+    ///
+    /// Commits of others while the file is read are undone by it; so many, one after the other,
+    /// that it never gets its turn, are an error.
+    ///
+    /// # Errors
+    /// See [`RestoreError`]. The store is as it was then.
+    ///
+    /// # Panics
+    /// If the store lacks a table of the catalogue.
+    pub fn restore_with(
+        &self,
+        catalogue: &Catalogue,
+        source: impl Read,
+        progress: impl FnMut(Progress),
+    ) -> Result<Restored, RestoreError> {
+        restore::restore(self, catalogue, source, progress)
+    }
+}
+
+impl Snapshot {
+    /// Writes the catalogue's tables, as they are at this version, to a stream.
+    ///
+    /// `progress` is told after each block; its panic ends the saving. Whoever writes a file should
+    /// write it beside its place and rename it when this has returned.
+    ///
+    /// # Errors
+    /// See [`SaveError`]. What was written so far is no sound file.
+    ///
+    /// # Panics
+    /// If the store lacks a table of the catalogue.
+    pub fn save(
+        &self,
+        catalogue: &Catalogue,
+        target: impl Write,
+        progress: impl FnMut(Progress),
+    ) -> Result<Saved, SaveError> {
+        saving::save(self, catalogue, target, progress)
+    }
+}

@@ -1,0 +1,190 @@
+//! What differs between a file's table and a store's: both in key order, side by side. What is
+//! equal is not even decoded.
+//!
+//! A plan holds what is to be changed; what is to stay is in the snapshot that it was made from.
+//! When others commit before the plan is done, it is still the whole state: their changes are
+//! undone from that snapshot.
+
+use std::cmp::Ordering;
+
+use zeroize::Zeroizing;
+
+use super::error::{Fault, ReadError};
+use super::frame::SavedObject;
+use super::read::Reader;
+use super::restore::RestoredTable;
+use super::saving::Progress;
+use crate::snapshot::Snapshot;
+use crate::table::handle::Entry;
+use crate::table::object::Object;
+use crate::table::query::keys;
+use crate::txn::Transaction;
+use crate::txn::restore::Times;
+
+/// The objects of a table of the file; none, if the file has no such table.
+pub(super) struct Section<'r, 's> {
+    pub(super) table: &'static str,
+    pub(super) reader: &'r mut Reader<&'s mut dyn std::io::Read>,
+    /// Whether the reader is at this table.
+    pub(super) present: bool,
+    pub(super) progress: &'r mut dyn FnMut(Progress),
+    /// Up to where progress was told.
+    pub(super) told: u64,
+}
+
+impl Section<'_, '_> {
+    fn next(&mut self) -> Result<Option<SavedObject<'_>>, ReadError> {
+        if !self.present {
+            return Ok(None);
+        }
+        // Once a block.
+        if self.told != self.reader.offset() {
+            self.told = self.reader.offset();
+            (self.progress)(Progress {
+                table: self.table,
+                objects: self.reader.objects(),
+                bytes: self.told,
+            });
+        }
+        self.reader.next_object()
+    }
+}
+
+/// What is to be under a key: an object with its times, or nothing.
+type Wanted<T> = Option<(T, Times)>;
+
+/// What is to be done to a table.
+struct Plan<T: Object> {
+    /// By key, ascending.
+    changes: Vec<(T::Key, Wanted<T>)>,
+    /// Objects of the file.
+    objects: u64,
+}
+
+/// A plan whose type the caller does not know.
+pub(super) trait AnyPlan {
+    /// Writes what is to be done. `base` is what the plan was made from.
+    fn write(&self, base: &Snapshot, tx: &mut Transaction<'_>) -> RestoredTable;
+}
+
+/// Makes a table's plan.
+pub(super) fn plan<T: Object>(
+    base: &Snapshot,
+    section: &mut Section<'_, '_>,
+    encode: &dyn Fn(&T, &mut Zeroizing<Vec<u8>>) -> bool,
+    decode: &dyn Fn(&[u8]) -> Result<T, Fault>,
+) -> Result<Box<dyn AnyPlan>, ReadError> {
+    let mut plan = Plan::<T> {
+        changes: Vec::new(),
+        objects: 0,
+    };
+    let mut here = base.find(keys::<T>().all());
+    let mut there = here.next();
+    let (mut bytes, mut encoded) = (Zeroizing::new(Vec::new()), false);
+    let mut last: Option<T::Key> = None;
+    while let Some(saved) = section.next()? {
+        plan.objects += 1;
+        if let Some(object) = there {
+            encoded = encoded || encode(object, &mut bytes);
+            if encoded && **bytes == *saved.bytes {
+                last = Some(object.key());
+                (there, encoded) = (here.next(), false);
+                continue;
+            }
+        }
+        let times = times(saved.created_at, saved.updated_at);
+        let decoded = decode(saved.bytes);
+        let equal = |object: &T, bytes: &mut _| encode(object, bytes) && **bytes == *saved.bytes;
+        let decoded = match decoded {
+            Ok(decoded) => decoded,
+            Err(fault) => return Err(section.reader.error(fault)),
+        };
+        let key = decoded.key();
+        if last.as_ref().is_some_and(|last| *last >= key) {
+            return Err(section.reader.error(Fault::OutOfOrder));
+        }
+        let mut unchanged = false;
+        while let Some(object) = there {
+            let own = object.key();
+            match own.cmp(&key) {
+                Ordering::Less => plan.changes.push((own, None)),
+                Ordering::Equal => unchanged = equal(object, &mut bytes),
+                Ordering::Greater => break,
+            }
+            (there, encoded) = (here.next(), false);
+        }
+        last = Some(key.clone());
+        if !unchanged {
+            plan.changes.push((key, Some((decoded, times))));
+        }
+    }
+    let rest = there.into_iter().chain(here);
+    plan.changes.extend(rest.map(|object| (object.key(), None)));
+    Ok(Box::new(plan))
+}
+
+fn times(created: std::time::SystemTime, updated: std::time::SystemTime) -> Times {
+    Times {
+        created: created.into(),
+        updated: updated.into(),
+    }
+}
+
+fn as_it_is<T: Object>(entry: Entry<'_, T>) -> (T, Times) {
+    let meta = entry.meta();
+    (entry.get().clone(), times(meta.created_at, meta.updated_at))
+}
+
+impl<T: Object> Plan<T> {
+    fn changes(&self, key: &T::Key) -> bool {
+        let found = self.changes.binary_search_by(|(own, _)| own.cmp(key));
+        found.is_ok()
+    }
+
+    /// What others have done since `base`, undone; but for what the plan changes anyway.
+    fn undo(&self, base: &Snapshot, tx: &Transaction<'_>) -> Vec<(T::Key, Wanted<T>)> {
+        let mut undone = Vec::new();
+        for entry in tx.stored::<T>() {
+            let key = entry.key();
+            if entry.meta().version > base.version() && !self.changes(&key) {
+                undone.push((key.clone(), base.entry::<T>(&key).map(as_it_is)));
+            }
+        }
+        for entry in base.find(keys::<T>().all()).entries() {
+            let key = entry.key();
+            if !tx.holds::<T>(&key) && !self.changes(&key) {
+                undone.push((key, Some(as_it_is(entry))));
+            }
+        }
+        undone
+    }
+}
+
+impl<T: Object> AnyPlan for Plan<T> {
+    fn write(&self, base: &Snapshot, tx: &mut Transaction<'_>) -> RestoredTable {
+        tx.read_whole::<T>();
+        let undone = if tx.version() == base.version() {
+            Vec::new()
+        } else {
+            self.undo(base, tx)
+        };
+        let mut table = RestoredTable::new(T::TABLE);
+        for (key, wanted) in undone.iter().chain(&self.changes) {
+            match (tx.holds::<T>(key), wanted) {
+                (true, Some(_)) => table.updated += 1,
+                (false, Some(_)) => table.created += 1,
+                (true, None) => table.deleted += 1,
+                // Somebody else has deleted it, too.
+                (false, None) => continue,
+            }
+            tx.put_unjudged(
+                key.clone(),
+                wanted
+                    .as_ref()
+                    .map(|(object, times)| (object.clone(), Some(*times))),
+            );
+        }
+        table.unchanged = self.objects - table.created - table.updated;
+        table
+    }
+}

@@ -1,0 +1,149 @@
+//! Writes a file's records, with the memory of one block.
+
+use std::io::Write;
+
+use crc32fast::Hasher;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::error::SaveError;
+use super::format::{BLOCK, BLOCK_BYTES, END, Head, TABLE};
+use super::frame;
+use super::limits::Limits;
+use crate::version::Meta;
+
+/// Writes a file's records. Its buffers are wiped when it goes: secrets pass through them.
+pub(super) struct Writer<'w> {
+    target: &'w mut dyn Write,
+    limits: Limits,
+    whole: Hasher,
+    /// Bytes written.
+    pub(super) written: u64,
+    /// Objects of all tables, and their bytes, in blocks written or begun.
+    pub(super) objects: u64,
+    pub(super) bytes: u64,
+    /// The block at hand.
+    block: Zeroizing<Vec<u8>>,
+    /// A record about to be written.
+    record: Zeroizing<Vec<u8>>,
+}
+
+impl<'w> Writer<'w> {
+    pub(super) fn new(target: &'w mut dyn Write, limits: Limits) -> Self {
+        // Room for a block that is closed late: a buffer that grows leaves copies behind.
+        let room = BLOCK_BYTES + (BLOCK_BYTES >> 1);
+        Self {
+            target,
+            limits,
+            whole: Hasher::new(),
+            written: 0,
+            objects: 0,
+            bytes: 0,
+            block: Zeroizing::new(Vec::with_capacity(room)),
+            record: Zeroizing::new(Vec::with_capacity(room)),
+        }
+    }
+
+    /// Writes the record, with its checksum.
+    fn put(&mut self) -> Result<(), SaveError> {
+        let crc = crc32fast::hash(&self.record);
+        self.record.extend_from_slice(&crc.to_le_bytes());
+        self.put_bare()
+    }
+
+    fn put_bare(&mut self) -> Result<(), SaveError> {
+        self.whole.update(&self.record);
+        self.target.write_all(&self.record)?;
+        self.written += self.record.len() as u64;
+        self.record.clear();
+        Ok(())
+    }
+
+    pub(super) fn head(&mut self, head: Head) -> Result<(), SaveError> {
+        self.record.extend_from_slice(&head.bytes());
+        self.put()
+    }
+
+    pub(super) fn table(&mut self, name: &str, schema: u32, objects: u64) -> Result<(), SaveError> {
+        let length = u16::try_from(name.len()).expect("the catalogue bounds names");
+        self.record.push(TABLE);
+        self.record.extend_from_slice(&length.to_le_bytes());
+        self.record.extend_from_slice(name.as_bytes());
+        self.record.extend_from_slice(&schema.to_le_bytes());
+        self.record.extend_from_slice(&objects.to_le_bytes());
+        self.put()
+    }
+
+    /// Adds an object of a table to the block at hand; true: the block is full.
+    pub(super) fn object<T: Serialize>(
+        &mut self,
+        table: &'static str,
+        object: &T,
+        meta: &Meta,
+    ) -> Result<bool, SaveError> {
+        let length = frame::append(object, meta, &mut self.block)
+            .map_err(|reason| SaveError::Unencodable { table, reason })?;
+        self.objects += 1;
+        self.bytes += length as u64;
+        let limits = [
+            (
+                "bytes of an object",
+                length as u64,
+                self.limits.object_bytes() as u64,
+            ),
+            ("objects", self.objects, self.limits.objects_max),
+            ("bytes of objects", self.bytes, self.limits.bytes_max),
+        ];
+        for (what, found, max) in limits {
+            if found > max {
+                return Err(SaveError::TooLarge {
+                    table,
+                    what,
+                    found,
+                    max,
+                });
+            }
+        }
+        Ok(self.block.len() >= BLOCK_BYTES)
+    }
+
+    /// Writes the block at hand, if it has anything: compressed, if that makes it shorter.
+    pub(super) fn close_block(&mut self) -> Result<(), SaveError> {
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        const HEAD: usize = 9;
+        let length = self.block.len();
+        let room = HEAD + lz4_flex::block::get_maximum_output_size(length);
+        self.record.resize(room, 0);
+        let packed = lz4_flex::block::compress_into(&self.block, &mut self.record[HEAD..]);
+        let stored = match packed {
+            Ok(packed) if packed < length => packed,
+            _ => {
+                self.record[HEAD..HEAD + length].copy_from_slice(&self.block);
+                length
+            }
+        };
+        self.record.truncate(HEAD + stored);
+        self.record[0] = BLOCK;
+        let told = |length: usize| u32::try_from(length).expect("limits bound blocks");
+        self.record[1..5].copy_from_slice(&told(length).to_le_bytes());
+        self.record[5..HEAD].copy_from_slice(&told(stored).to_le_bytes());
+        self.block.clear();
+        self.put()
+    }
+
+    /// Writes the end mark.
+    pub(super) fn end(&mut self) -> Result<(), SaveError> {
+        self.record.push(END);
+        let (objects, bytes) = (self.objects, self.bytes);
+        self.record.extend_from_slice(&objects.to_le_bytes());
+        self.record.extend_from_slice(&bytes.to_le_bytes());
+        self.put_bare()?;
+        let crc = self.whole.clone().finalize();
+        self.record.extend_from_slice(&crc.to_le_bytes());
+        self.put_bare()?;
+        self.target.flush()?;
+        Ok(())
+    }
+}

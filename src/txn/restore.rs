@@ -1,0 +1,86 @@
+//! Restore: writes that bring their own times, and are checked together when they are all there: a
+//! name may pass from one object to another, in whatever order they come. And commits of any size.
+
+use super::Transaction;
+use super::buffer::State;
+use super::settle::WritePlace;
+use super::update::back_off;
+use crate::error::UpdateError;
+use crate::kernel::draft::Draft;
+use crate::shared::Shared;
+use crate::table::condition::ByKey;
+use crate::table::found::Entries;
+use crate::table::found::Found;
+use crate::table::object::Object;
+use crate::table::query::keys;
+use crate::version::{Moment, Version};
+
+/// When an object was created and written last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) created: Moment,
+    pub(crate) updated: Moment,
+}
+
+impl Transaction<'_> {
+    /// Whether there is an object with a key, as this transaction left it. Tracked.
+    pub(crate) fn holds<T: Object>(&self, key: &T::Key) -> bool {
+        self.see::<T>(key).0.present
+    }
+
+    /// Puts an object, or nothing, under its key. [`Transaction::settle_placed`] says whether
+    /// all of it together may be.
+    pub(crate) fn put_unjudged<T: Object>(
+        &mut self,
+        key: T::Key,
+        object: Option<(T, Option<Times>)>,
+    ) -> WritePlace {
+        let (seen, _) = self.see::<T>(&key);
+        let state = match object {
+            None => (State::Nothing, None),
+            Some((object, times)) => {
+                let created = times.map(|times| times.created);
+                let created = created.or(seen.created.filter(|_| seen.present));
+                let updated = times.map(|times| times.updated);
+                (State::Object(Draft::new(|| object), created), updated)
+            }
+        };
+        WritePlace {
+            table: self.table::<T>().position(),
+            at: self.record::<T>(key, seen, state),
+        }
+    }
+
+    /// Notes the whole table as read: every change of it by others is a conflict.
+    pub(crate) fn read_whole<T: Object>(&self) {
+        drop(self.find(keys::<T>().all()));
+    }
+
+    /// The objects of the snapshot, in key order, without this transaction's writes; untracked.
+    pub(crate) fn stored<T: Object>(&self) -> Entries<'_, T, ByKey<T>> {
+        Found::new(self.reader(), keys::<T>().all()).entries()
+    }
+}
+
+/// As [`update`](super::update::update), without the bound of a transaction's changes.
+pub(crate) fn update_whole<E>(
+    shared: &Shared,
+    run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), E>,
+) -> Result<Version, UpdateError<E>> {
+    let attempts = shared.config.attempts_max;
+    for attempt in 0..attempts {
+        let mut transaction = Transaction::begin(shared);
+        run(&mut transaction).map_err(UpdateError::Closure)?;
+        match transaction.commit_all() {
+            Ok(version) => return Ok(version),
+            Err(error) => {
+                if let Some(error) = UpdateError::unless_retried(error) {
+                    return Err(error);
+                }
+            }
+        }
+        drop(transaction);
+        back_off(attempt);
+    }
+    Err(UpdateError::Conflict { attempts })
+}

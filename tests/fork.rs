@@ -1,0 +1,173 @@
+//! Forks: a second store kept equal, all ten types.
+
+#[path = "common/cluster.rs"]
+mod cluster_objects;
+mod common;
+
+use cluster_objects::{filled, id};
+use common::Random;
+use skep::cluster::{
+    Cluster, ClusterObject, Config, Extension, Network, Node, Resource, Secret, Service, Task,
+    Volume, builder,
+};
+use skep::{Error, Filter, Fork, ForkError, Store, Transaction, Version, keys};
+
+#[track_caller]
+fn assert_same<T: ClusterObject + PartialEq + std::fmt::Debug>(left: &Store, right: &Store) {
+    let objects = |store: &Store| -> Vec<_> {
+        let view = store.read();
+        let entries = view.find(keys::<T>().all()).entries();
+        entries
+            .map(|entry| {
+                let meta = entry.meta();
+                (entry.get().clone(), meta.created_at, meta.updated_at)
+            })
+            .collect()
+    };
+    assert_eq!(objects(left), objects(right), "{}", T::TABLE);
+}
+
+#[track_caller]
+fn assert_equal(left: &Store, right: &Store) {
+    assert_same::<Cluster>(left, right);
+    assert_same::<Config>(left, right);
+    assert_same::<Extension>(left, right);
+    assert_same::<Network>(left, right);
+    assert_same::<Node>(left, right);
+    assert_same::<Resource>(left, right);
+    assert_same::<Secret>(left, right);
+    assert_same::<Service>(left, right);
+    assert_same::<Task>(left, right);
+    assert_same::<Volume>(left, right);
+}
+
+/// Some writes, on every type; what a name refuses is left out.
+fn work(tx: &mut Transaction<'_>, random: &mut Random) -> Result<(), Error> {
+    for _ in 0..=random.below(4) {
+        let id = id(&format!("a{}", random.below(6)));
+        let name = format!("name{}", random.below(6));
+        let written = match random.below(11) {
+            0 => tx.upsert(Cluster::named(id, name)),
+            1 => tx.upsert(Config::named(id, name, "data")),
+            2 => tx.upsert(Extension::named(id, name)),
+            3 => tx.upsert(Network::named(id, name)),
+            4 => tx.upsert(Node::named(id, name)),
+            5 => tx.upsert(Resource::named(id, "kind", name)),
+            6 => tx.upsert(Secret::named(id, name, "secret")),
+            7 => tx.upsert(Service::named(id, name)),
+            8 => tx.upsert(Task::new(id)),
+            9 => tx.upsert(Volume::named(id, name, "driver")),
+            _ => {
+                let _ = tx.delete::<Service>(&id);
+                let _ = tx.delete::<Network>(&id);
+                let _ = tx.delete::<Task>(&id);
+                Ok(())
+            }
+        };
+        // A name that is taken: the transaction goes on without the write.
+        drop(written);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_fork_is_equal_after_random_work() {
+    let store = filled();
+    let mut fork = Fork::new(&store).expect("a sound source");
+    assert_eq!(fork.version(), store.version());
+    assert_equal(&store, fork.store());
+    let mut random = Random::new(3);
+    for turn in 0..common::scaled(500, 5_000) {
+        store
+            .update(|tx| work(tx, &mut random))
+            .expect("nobody else writes");
+        if turn % 7 == 0 {
+            assert_eq!(fork.poll().expect("it fits"), store.version());
+            assert_equal(&store, fork.store());
+        }
+    }
+    let version = fork.follow_until(store.version()).expect("it fits");
+    assert_eq!(version, store.version());
+    assert_equal(&store, fork.store());
+}
+
+/// Each commit of the source is one of the fork, with as many changes.
+#[test]
+fn a_fork_commits_as_its_source_does() {
+    let store = filled();
+    let mut fork = Fork::new(&store).expect("a sound source");
+    let mut watchers = [
+        store.watch(Filter::all()),
+        fork.store().watch(Filter::all()),
+    ];
+    let mut random = Random::new(5);
+    for _ in 0..100 {
+        store
+            .update(|tx| work(tx, &mut random))
+            .expect("nobody else writes");
+    }
+    fork.poll().expect("it fits");
+    let [left, right] = watchers.each_mut().map(|watcher| {
+        let events = common::events(watcher).into_iter();
+        let told = events.map(|event| event.change().map(|change| (change.table(), change.kind())));
+        told.collect::<Vec<_>>()
+    });
+    assert_eq!(left, right);
+    assert!(left.len() > 100);
+}
+
+#[test]
+fn a_fork_that_has_fallen_behind_goes_on_by_difference() {
+    let store = builder().watch_commits_max(4).build();
+    let mut fork = Fork::new(&store).expect("a sound source");
+    let mut random = Random::new(9);
+    for _ in 0..20 {
+        let before = fork.store().version();
+        for _ in 0..50 {
+            store
+                .update(|tx| work(tx, &mut random))
+                .expect("nobody else writes");
+        }
+        store.reclaim();
+        assert_eq!(fork.poll().expect("it fits"), store.version());
+        assert_equal(&store, fork.store());
+        let commits = fork.store().version().since(before);
+        assert!(commits <= 5, "{commits} commits for a difference");
+    }
+}
+
+#[test]
+fn a_fork_follows_a_writer_on_another_thread() {
+    let store = filled();
+    let mut fork = Fork::new(&store).expect("a sound source");
+    let end = Version::new(store.version().get() + 200);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut random = Random::new(1);
+            while store.version() < end {
+                store
+                    .update(|tx| work(tx, &mut random))
+                    .expect("nobody else writes");
+            }
+        });
+        assert!(fork.follow_until(end).expect("it fits") >= end);
+    });
+    assert_equal(&store, fork.store());
+}
+
+#[test]
+fn a_fork_that_somebody_else_wrote_to_says_so_and_mends() {
+    let store = filled();
+    let mut fork = Fork::new(&store).expect("a sound source");
+    let task = Task::new(id("c1"));
+    fork.store()
+        .update(|tx| tx.create(task.clone()))
+        .expect("a new key");
+    store
+        .update(|tx| tx.create(task.clone()))
+        .expect("a new key");
+    let error = fork.poll().expect_err("it is there already");
+    assert!(matches!(error, ForkError::Diverged(_)), "{error}");
+    fork.poll().expect("by difference it fits");
+    assert_equal(&store, fork.store());
+}

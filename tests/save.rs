@@ -1,0 +1,384 @@
+//! Saving and restoring a cluster: what comes back, which events that makes, and names.
+
+#[path = "common/cluster.rs"]
+mod cluster_objects;
+mod common;
+
+use cluster_objects::{create, filled};
+use common::{Random, events};
+use skep::cluster::{
+    self, Cluster, ClusterObject, Config, Extension, Network, Node, Resource, Secret, Service,
+    Task, Volume, catalogue,
+};
+use skep::save::{RestoreError, Restored};
+use skep::{Event, Filter, Id, Kind, Meta, Snapshot, Store, keys};
+
+fn saved(store: &Store) -> Vec<u8> {
+    let mut file = Vec::new();
+    store
+        .save(&catalogue(), &mut file)
+        .expect("memory takes it");
+    file
+}
+
+fn restore(store: &Store, file: &[u8]) -> Restored {
+    store.restore(&catalogue(), file).expect("a sound file")
+}
+
+/// All objects of a table, with their times.
+fn all<T: ClusterObject>(of: &Snapshot) -> Vec<(T, Meta)> {
+    let entries = of.find(keys::<T>().all()).entries();
+    entries
+        .map(|entry| (entry.get().clone(), entry.meta()))
+        .collect()
+}
+
+#[track_caller]
+fn assert_same<T: ClusterObject + PartialEq + std::fmt::Debug>(left: &Store, right: &Store) {
+    let objects = |store: &Store| -> Vec<_> {
+        let objects = all::<T>(&store.snapshot()).into_iter();
+        objects
+            .map(|(object, meta)| (object, meta.created_at, meta.updated_at))
+            .collect()
+    };
+    assert_eq!(objects(left), objects(right), "{}", T::TABLE);
+}
+
+/// Does something for each type.
+macro_rules! each_type {
+    ($run:ident($($argument:expr),*)) => {
+        $run::<Cluster>($($argument),*);
+        $run::<Config>($($argument),*);
+        $run::<Extension>($($argument),*);
+        $run::<Network>($($argument),*);
+        $run::<Node>($($argument),*);
+        $run::<Resource>($($argument),*);
+        $run::<Secret>($($argument),*);
+        $run::<Service>($($argument),*);
+        $run::<Task>($($argument),*);
+        $run::<Volume>($($argument),*);
+    };
+}
+
+#[test]
+fn all_ten_types_come_back_with_their_times() {
+    let store = filled();
+    let file = saved(&store);
+    let other = cluster::builder().build();
+    let restored = restore(&other, &file);
+    assert_eq!(restored.saved_version, store.version());
+    assert_eq!(restored.version, other.version());
+    assert_eq!(other.version().get(), 1, "one transaction");
+    assert!(restored.tables.iter().all(|table| table.created == 4));
+    each_type!(assert_same(&store, &other));
+    // And on from there.
+    let again = cluster::builder().build();
+    restore(&again, &saved(&other));
+    each_type!(assert_same(&store, &again));
+}
+
+#[test]
+fn restoring_over_the_same_makes_no_event_and_no_version() {
+    let store = filled();
+    let file = saved(&store);
+    let mut watcher = store.watch(Filter::all());
+    let before = store.version();
+    let restored = restore(&store, &file);
+    assert_eq!((restored.version, store.version()), (before, before));
+    assert_eq!(events(&mut watcher).len(), 0);
+    assert!(restored.tables.iter().all(|table| table.unchanged == 4));
+}
+
+/// The first of four objects is there in another form, two are not there, and one is there that is
+/// to go.
+fn three_of<T: ClusterObject>(objects: Vec<T>, change: impl Fn(&mut T)) {
+    let source = cluster::builder().build();
+    create(&source, objects[..3].to_vec());
+    let target = cluster::builder().build();
+    let mut changed = objects[0].clone();
+    change(&mut changed);
+    create(&target, vec![changed, objects[3].clone()]);
+    let mut watcher = target.watch(Filter::all());
+    let version = restore(&target, &saved(&source)).version;
+    let mut events = events(&mut watcher);
+    let marker = events.pop().expect("the commit's marker");
+    assert!(matches!(marker, Event::Commit(of) if of == version));
+    let kinds: Vec<Kind> = events
+        .iter()
+        .map(|event| event.change().expect("a change").kind())
+        .collect();
+    let count = |kind| kinds.iter().filter(|of| **of == kind).count();
+    let counts = [Kind::Updated, Kind::Created, Kind::Deleted].map(count);
+    assert_eq!(counts, [1, 2, 1], "{}: {kinds:?}", T::TABLE);
+}
+
+#[test]
+fn a_restore_makes_an_event_for_each_difference_and_no_other() {
+    use cluster_objects as objects;
+    let label = |labels: &mut cluster::Labels| {
+        labels.insert("a".into(), "b".into());
+    };
+    three_of(objects::clusters(), |it| {
+        label(&mut it.spec.annotations.labels)
+    });
+    three_of(objects::configs(), |it| {
+        label(&mut it.spec.annotations.labels)
+    });
+    three_of(objects::extensions(), |it| {
+        label(&mut it.annotations.labels)
+    });
+    three_of(objects::networks(), |it| {
+        label(&mut it.spec.annotations.labels)
+    });
+    three_of(objects::nodes(), |it| {
+        label(&mut it.spec.annotations.labels)
+    });
+    three_of(objects::resources(), |it| label(&mut it.annotations.labels));
+    three_of(objects::secrets(), |it| {
+        label(&mut it.spec.annotations.labels)
+    });
+    three_of(objects::services(), |it| {
+        label(&mut it.spec.annotations.labels)
+    });
+    three_of(objects::tasks(), |it| label(&mut it.annotations.labels));
+    three_of(objects::volumes(), |it| {
+        label(&mut it.spec.annotations.labels)
+    });
+}
+
+/// The defect of the store that this one is modelled on: the old object's deletion took the name
+/// from the new one.
+#[test]
+fn restore_keeps_names_across_delete_and_recreate() {
+    let (old, new) = (Id::from_u128(1), Id::from_u128(2));
+    // Whichever comes first in key order.
+    for (old, new) in [(old, new), (new, old)] {
+        let source = cluster::builder().build();
+        create(&source, vec![Service::named(new, "web")]);
+        let target = cluster::builder().build();
+        create(&target, vec![Service::named(old, "web")]);
+        restore(&target, &saved(&source));
+        let named = target
+            .read()
+            .first(Service::BY_NAME.eq("web"))
+            .map(|it| it.id);
+        assert_eq!(named, Some(new));
+        let third = Service::named(Id::from_u128(3), "WEB");
+        assert!(target.update(|tx| tx.create(third.clone())).is_err());
+    }
+}
+
+#[test]
+fn names_may_pass_around_in_a_circle() {
+    let name = |numbers: [u128; 3]| {
+        let names = ["a", "b", "c"].into_iter().zip(numbers);
+        let store = cluster::builder().build();
+        let services = names.map(|(name, id)| Service::named(Id::from_u128(id), name));
+        create(&store, services.collect());
+        store
+    };
+    let (source, target) = (name([2, 3, 1]), name([1, 2, 3]));
+    restore(&target, &saved(&source));
+    assert_same::<Service>(&source, &target);
+    let view = target.read();
+    let a = view
+        .first(Service::BY_NAME.eq("a"))
+        .expect("somebody has it");
+    assert_eq!(a.id, Id::from_u128(2));
+    assert_eq!(view.count(Service::BY_NAME.all()), 3);
+}
+
+#[test]
+fn a_save_beside_writers_is_one_version() {
+    let store = cluster::builder().build();
+    let ids: Vec<Id> = (0..64).map(Id::from_u128).collect();
+    create(&store, ids.iter().map(|&id| Node::named(id, "0")).collect());
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stopped = || stop.load(std::sync::atomic::Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        // Each commit gives all nodes the same new name.
+        scope.spawn(|| {
+            for turn in 1.. {
+                let renamed = store.update(|tx| {
+                    let mut ids = ids.iter();
+                    ids.try_for_each(|&id| tx.update(Node::named(id, turn.to_string())))
+                });
+                renamed.expect("nobody else writes");
+                if stopped() {
+                    break;
+                }
+            }
+        });
+        for _ in 0..common::scaled(20, 200) {
+            let other = cluster::builder().build();
+            restore(&other, &saved(&store));
+            let names = |node: &Node| node.name().map(std::borrow::Cow::into_owned);
+            let mut names: Vec<_> = other.read().find(keys::<Node>().all()).map(names).collect();
+            assert_eq!(names.len(), 64);
+            names.dedup();
+            assert_eq!(names.len(), 1, "{names:?}");
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+/// Whoever writes beside it is undone, and nothing in between is seen.
+#[test]
+fn a_restore_beside_a_writer_is_whole() {
+    let source = filled();
+    let file = saved(&source);
+    let mut random = Random::new(7);
+    for turn in 0..40 {
+        let target = filled();
+        let wrote = |store: &Store, random: &mut Random| {
+            let id = Id::from_u128(u128::from(random.below(4)));
+            let tasks = cluster_objects::tasks();
+            let task = &tasks[random.below(4) as usize];
+            let done = store.update(|tx| {
+                tx.upsert(Task::new(id))?;
+                tx.modify::<Task>(&task.id, |task| task.slot += 1)?;
+                match random.below(3) {
+                    0 => tx.delete::<Task>(&task.id)?,
+                    _ => tx.upsert(Node::named(id, "other"))?,
+                }
+                Ok::<_, skep::Error>(())
+            });
+            // A second deletion of one task is refused.
+            let _ = done;
+        };
+        wrote(&target, &mut random);
+        // A writer that comes while the file is read: after the difference has been begun.
+        let mut writes = 0;
+        let restored = target.restore_with(&catalogue(), &file[..], |_| {
+            if writes < turn % 4 {
+                writes += 1;
+                wrote(&target, &mut random);
+            }
+        });
+        let restored = restored.expect("a sound file");
+        assert_eq!(restored.version, target.version());
+        let objects = |store: &Store| {
+            let tasks = all::<Task>(&store.snapshot()).into_iter();
+            tasks.map(|(task, _)| task).collect::<Vec<_>>()
+        };
+        assert_eq!(objects(&source), objects(&target), "turn {turn}");
+        assert_eq!(target.read().count(keys::<Node>().all()), 4);
+        for table in &restored.tables {
+            assert_eq!(
+                table.created + table.updated + table.unchanged,
+                4,
+                "{table:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_table_that_the_file_lacks_is_emptied() {
+    let store = filled();
+    let file = saved_by(&store, &skep::save::Catalogue::new().table::<Node>());
+    let two = skep::save::Catalogue::new().table::<Node>().table::<Task>();
+    let restored = store.restore(&two, &file[..]).expect("a sound file");
+    assert_eq!(
+        (restored.tables[0].unchanged, restored.tables[1].deleted),
+        (4, 4)
+    );
+    let view = store.read();
+    assert_eq!(view.count(keys::<Task>().all()), 0);
+    assert_eq!(
+        view.count(keys::<Service>().all()),
+        4,
+        "not in the catalogue"
+    );
+}
+
+fn saved_by(store: &Store, catalogue: &skep::save::Catalogue) -> Vec<u8> {
+    let mut file = Vec::new();
+    store.save(catalogue, &mut file).expect("memory takes it");
+    file
+}
+
+#[test]
+fn a_restore_is_larger_than_a_transaction_may_be() {
+    let source = cluster::builder().build();
+    create(
+        &source,
+        (0..100)
+            .map(|id| Node::named(Id::from_u128(id), "node"))
+            .collect(),
+    );
+    let target = cluster::builder().transaction_changes_max(10).build();
+    assert_eq!(restore(&target, &saved(&source)).version.get(), 1);
+    assert_same::<Node>(&source, &target);
+}
+
+#[test]
+fn progress_is_told_and_ends_at_the_total() {
+    let store = filled();
+    let mut told = Vec::new();
+    let mut file = Vec::new();
+    let saved = store
+        .snapshot()
+        .save(&catalogue(), &mut file, |progress| told.push(progress))
+        .expect("memory takes it");
+    assert_eq!((saved.objects, saved.bytes), (40, file.len() as u64));
+    assert!(told.is_sorted_by_key(|progress| (progress.objects, progress.bytes)));
+    assert_eq!(
+        told.last().map(|last| (last.table, last.objects)),
+        Some(("volume", 40))
+    );
+    let mut told = Vec::new();
+    let restored = store.restore_with(&catalogue(), &file[..], |progress| told.push(progress));
+    restored.expect("a sound file");
+    assert!(told.is_sorted_by_key(|progress| (progress.objects, progress.bytes)));
+    assert!(told.len() >= 10, "{told:?}");
+}
+
+#[test]
+fn two_objects_of_a_name_are_refused() {
+    #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    struct Loose {
+        id: u32,
+        name: String,
+    }
+    impl skep::Object for Loose {
+        type Key = u32;
+        const TABLE: &'static str = "thing";
+        fn key(&self) -> u32 {
+            self.id
+        }
+        fn indexes(_: &mut skep::Indexes<Self>) {}
+    }
+    #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    struct Strict {
+        id: u32,
+        name: String,
+    }
+    impl Strict {
+        const BY_NAME: skep::Index<Self, String> =
+            skep::Index::new("by_name", |it: &Self, keys| keys.add(it.name.clone())).unique();
+    }
+    impl skep::Object for Strict {
+        type Key = u32;
+        const TABLE: &'static str = "thing";
+        fn key(&self) -> u32 {
+            self.id
+        }
+        fn indexes(indexes: &mut skep::Indexes<Self>) {
+            indexes.add(Self::BY_NAME);
+        }
+    }
+    let source = Store::builder().table::<Loose>().build();
+    let named = |id| Loose {
+        id,
+        name: "same".into(),
+    };
+    let put = source.update(|tx| tx.create(named(1)).and_then(|()| tx.create(named(2))));
+    put.expect("no unique index");
+    let file = saved_by(&source, &skep::save::Catalogue::new().table::<Loose>());
+    let target = Store::builder().table::<Strict>().build();
+    let strict = skep::save::Catalogue::new().table::<Strict>();
+    let refused = target.restore(&strict, &file[..]).expect_err("a duplicate");
+    assert!(matches!(&refused, RestoreError::Duplicate(duplicate) if duplicate.index == "by_name"));
+    assert_eq!(target.version().get(), 0);
+}

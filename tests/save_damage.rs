@@ -1,0 +1,250 @@
+//! Files that are damaged, of another making, or hostile: an error, and the store as it was.
+
+#[path = "common/cluster.rs"]
+mod cluster_objects;
+mod common;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use cluster_objects::filled;
+use common::events;
+use serde::{Deserialize, Deserializer, Serialize};
+use skep::cluster::{Node, Task, catalogue};
+use skep::save::{Catalogue, Fault, Limits, ReadError, Reader, RestoreError, SaveError};
+use skep::{Filter, Id, Indexes, Object, Store, keys};
+
+fn saved(store: &Store, catalogue: &Catalogue) -> Vec<u8> {
+    let mut file = Vec::new();
+    store.save(catalogue, &mut file).expect("memory takes it");
+    file
+}
+
+/// A file of few bytes, and a store that it would change.
+fn small() -> (Catalogue, Vec<u8>, Store) {
+    let catalogue = Catalogue::new().table::<Node>().table::<Task>();
+    let build = || Store::builder().table::<Node>().table::<Task>().build();
+    let source = build();
+    let put = source.update(|tx| {
+        tx.create(Node::named(Id::from_u128(1), "one"))?;
+        tx.create(Node::named(Id::from_u128(2), "two"))?;
+        tx.create(Task::new(Id::from_u128(3)))
+    });
+    put.expect("a new store");
+    let target = build();
+    let put = target.update(|tx| tx.create(Node::named(Id::from_u128(2), "other")));
+    put.expect("a new store");
+    let file = saved(&source, &catalogue);
+    (catalogue, file, target)
+}
+
+/// Asserts that a file is refused and the store stays as it was; gives what is wrong.
+#[track_caller]
+fn refused(store: &Store, catalogue: &Catalogue, file: &[u8]) -> ReadError {
+    let before = store.version();
+    let mut watcher = store.watch(Filter::all());
+    let error = store.restore(catalogue, file).expect_err("a bad file");
+    assert_eq!(store.version(), before);
+    assert!(events(&mut watcher).is_empty());
+    let RestoreError::Read(error) = error else {
+        panic!("{error}");
+    };
+    assert!(error.offset <= file.len() as u64, "{error}");
+    error
+}
+
+#[test]
+fn every_shorter_file_is_refused() {
+    let (catalogue, file, target) = small();
+    for length in 0..file.len() {
+        let error = refused(&target, &catalogue, &file[..length]);
+        assert!(matches!(error.fault, Fault::Truncated), "{length}: {error}");
+    }
+    target
+        .restore(&catalogue, &file[..])
+        .expect("the whole file");
+}
+
+#[test]
+fn every_changed_byte_is_noticed() {
+    let (catalogue, file, target) = small();
+    for at in 0..file.len() {
+        for change in [1, 0x80, 0xff] {
+            let mut damaged = file.clone();
+            damaged[at] ^= change;
+            refused(&target, &catalogue, &damaged);
+        }
+    }
+    target
+        .restore(&catalogue, &file[..])
+        .expect("the whole file");
+}
+
+#[test]
+fn what_follows_the_end_is_refused() {
+    let (catalogue, mut file, target) = small();
+    let length = file.len() as u64;
+    file.push(0);
+    let error = refused(&target, &catalogue, &file);
+    assert!(matches!(error.fault, Fault::Malformed(_)), "{error}");
+    assert_eq!(error.offset, length);
+}
+
+#[test]
+fn records_put_together_otherwise_are_refused() {
+    let (catalogue, file, target) = small();
+    // The table of tasks, which is the second one.
+    let begin = file
+        .windows(7)
+        .position(|bytes| bytes == b"T\x04\x00task")
+        .expect("the record");
+    let mut without = file[..begin].to_vec();
+    without.extend_from_slice(&file[file.len() - 21..]);
+    refused(&target, &catalogue, &without);
+    let mut twice = file[..file.len() - 21].to_vec();
+    twice.extend_from_slice(&file[begin..]);
+    refused(&target, &catalogue, &twice);
+}
+
+#[test]
+fn a_file_of_another_making_is_refused_by_name() {
+    let (catalogue, file, target) = small();
+    let error = refused(&target, &catalogue, b"{\"table\":\"node\"}\n");
+    assert!(matches!(error.fault, Fault::NotSaved), "{error}");
+    let mut future = file.clone();
+    future[8] = 2;
+    let error = refused(&target, &catalogue, &future);
+    let told = Fault::FutureFormat { found: 2, known: 1 }.to_string();
+    assert_eq!(error.to_string(), format!("at byte 0: {told}"));
+
+    let fewer = Catalogue::new().table::<Node>();
+    let error = refused(&target, &fewer, &file);
+    assert!(matches!(error.fault, Fault::UnknownTable), "{error}");
+    assert_eq!(error.table.as_deref(), Some("task"));
+
+    let newer = Catalogue::new().table_of_schema::<Node>(2).table::<Task>();
+    let error = refused(&target, &newer, &file);
+    assert!(
+        matches!(error.fault, Fault::Schema { found: 1, known: 2 }),
+        "{error}"
+    );
+    assert_eq!(error.table.as_deref(), Some("node"));
+}
+
+#[test]
+fn more_than_the_limits_is_refused_when_read_and_when_written() {
+    let (catalogue, file, target) = small();
+    let mut limits = Limits::default();
+    limits.object_bytes_max = 50;
+    let mut few = Limits::default();
+    few.objects_max = 2;
+    let mut small = Limits::default();
+    small.bytes_max = 150;
+    for limits in [limits, few, small] {
+        let limited = catalogue.clone().limits(limits);
+        let error = refused(&target, &limited, &file);
+        assert!(matches!(error.fault, Fault::TooLarge { .. }), "{error}");
+        target.restore(&catalogue, &file[..]).expect("a sound file");
+        let written = target.save(&limited, &mut Vec::new());
+        assert!(
+            matches!(written, Err(SaveError::TooLarge { .. })),
+            "{written:?}"
+        );
+        let put = target.update(|tx| tx.upsert(Node::named(Id::from_u128(2), "other")));
+        put.expect("nobody else writes");
+    }
+}
+
+#[test]
+fn a_target_that_takes_no_more_is_an_error() {
+    struct Full(usize);
+    impl std::io::Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 = self
+                .0
+                .checked_sub(bytes.len())
+                .ok_or(std::io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (catalogue, file, store) = small();
+    store.restore(&catalogue, &file[..]).expect("a sound file");
+    let file = saved(&store, &catalogue);
+    for room in 0..file.len() {
+        let saved = store.save(&catalogue, Full(room));
+        assert!(matches!(saved, Err(SaveError::Io(_))), "{room}: {saved:?}");
+    }
+    store
+        .save(&catalogue, Full(file.len()))
+        .expect("just enough room");
+}
+
+/// An object whose decoding panics, if it is told to.
+#[derive(Clone, Serialize)]
+struct Fragile(u32);
+
+impl<'de> Deserialize<'de> for Fragile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u32::deserialize(deserializer)?;
+        assert!(number != 13, "no such number");
+        Ok(Self(number))
+    }
+}
+
+impl Object for Fragile {
+    type Key = u32;
+    const TABLE: &'static str = "fragile";
+    fn key(&self) -> u32 {
+        self.0
+    }
+    fn indexes(_: &mut Indexes<Self>) {}
+}
+
+#[test]
+fn a_panic_in_decoding_leaves_the_store_whole() {
+    let catalogue = Catalogue::new().table::<Fragile>();
+    let build = || Store::builder().table::<Fragile>().build();
+    let source = build();
+    let put = source.update(|tx| (0..20).try_for_each(|number| tx.create(Fragile(number))));
+    put.expect("a new store");
+    let file = saved(&source, &catalogue);
+    let target = build();
+    target
+        .update(|tx| tx.create(Fragile(99)))
+        .expect("a new store");
+    let restored = catch_unwind(AssertUnwindSafe(|| target.restore(&catalogue, &file[..])));
+    assert!(restored.is_err());
+    assert_eq!(target.version().get(), 1);
+    assert_eq!(target.read().count(keys::<Fragile>().all()), 1);
+    target
+        .update(|tx| tx.create(Fragile(13)))
+        .expect("it still works");
+    // What is equal is not decoded.
+    source
+        .update(|tx| tx.delete::<Fragile>(&5))
+        .expect("it is there");
+    source
+        .restore(&catalogue, &file[..])
+        .expect("only 5 is decoded");
+    assert_eq!(source.read().count(keys::<Fragile>().all()), 20);
+}
+
+#[test]
+fn a_reader_tells_what_a_file_has_without_a_catalogue() {
+    let store = filled();
+    let file = saved(&store, &catalogue());
+    let mut reader = Reader::open(&file[..], Limits::default()).expect("a sound file");
+    assert_eq!((reader.version(), reader.tables()), (store.version(), 10));
+    let mut names = Vec::new();
+    while let Some(table) = reader.next_table().expect("a sound file") {
+        names.push(table.name);
+        assert_eq!(table.objects, 4);
+        // The rest is read over.
+        assert!(reader.next_object().expect("a sound file").is_some());
+    }
+    assert!(names.iter().map(String::as_str).eq(catalogue().names()));
+    assert_eq!(reader.objects(), 40);
+    assert_eq!(reader.offset(), file.len() as u64);
+}
