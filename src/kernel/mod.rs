@@ -29,6 +29,7 @@
 //! | [`chain`], [`node`], [`draft`] | a record's versions | V |
 //! | [`log`], [`commit`] | the commit log | G |
 //! | [`clock`] | the watermark | C |
+//! | [`pending`] | commits whose outcome is decided elsewhere | D |
 //! | [`entry`], [`secondary`] | index entries and key sets | E |
 //! | [`table`], [`stage`] | typed records; what a write puts in place | T |
 //! | [`point`], [`ordered`] | the hash and the B+-tree | their own |
@@ -57,6 +58,7 @@ pub(crate) mod log;
 pub(crate) mod memory;
 pub(crate) mod node;
 pub(crate) mod ordered;
+pub(crate) mod pending;
 pub(crate) mod point;
 mod pool;
 pub(crate) mod prepared;

@@ -4,6 +4,7 @@ use super::Kernel;
 use super::collect::Work;
 use super::commit::{Commit, Unpublished};
 use super::log::Append;
+use super::pending::{Payload, Pending};
 use super::reclaim::{Garbage, Guard, at};
 use super::stage::{Compacted, Staged};
 use super::step::{Step, step};
@@ -48,6 +49,14 @@ impl<'k> Prepared<'k> {
         commit.add(write);
     }
 
+    /// Leaves the outcome to others: once appended, the commit waits for [`Kernel::decide`], and
+    /// this is to be dropped.
+    pub(crate) fn leave_to_others(&mut self, payload: Payload) {
+        let compacted = std::mem::take(&mut self.compacted);
+        let commit = self.commit.as_mut().expect("not appended yet");
+        commit.set_pending(Pending::new(payload, compacted));
+    }
+
     /// Whether there is nothing to append.
     pub(crate) fn is_empty(&self) -> bool {
         let commit = self.commit.as_ref();
@@ -79,36 +88,54 @@ impl<'k> Prepared<'k> {
     pub(crate) fn publish(mut self, guard: &Guard<'_>, commit: &Commit) {
         let kernel = self.kernel;
         kernel.publish(guard, commit);
-        let mut garbage = GarbageBin::new(kernel);
+        kernel.settle(guard, commit, &self.compacted);
+        self.compacted.clear();
+    }
+}
+
+impl Kernel {
+    /// Settles, once, what staging left of a commit that is installed.
+    #[inline]
+    pub(super) fn settle(
+        &self,
+        guard: &Guard<'_>,
+        commit: &Commit,
+        compacted: &[(usize, Compacted)],
+    ) {
+        let mut garbage = GarbageBin::new(self);
         let mut bytes = 0;
         for write in commit.writes() {
             bytes += write.new_size(guard);
             if write.claimed {
-                // SAFETY: K3: our claim keeps it.
-                kernel.unclaim(unsafe { at(write.record) }, &mut garbage.0);
+                // SAFETY: K3: the commit's claim, ours to give back, keeps it.
+                self.unclaim(unsafe { at(write.record) }, &mut garbage.0);
             }
         }
-        kernel.count_made(commit.writes().len() as i64, bytes as i64);
-        for (_, compacted) in self.compacted.drain(..) {
+        self.count_made(commit.writes().len() as i64, bytes as i64);
+        for (_, compacted) in compacted {
             cut_below(compacted, &mut garbage.0);
         }
     }
 }
 
 /// The new version's list is in place; whoever walks the old links is pinned.
-fn cut_below(compacted: Compacted, garbage: &mut Garbage) {
-    for version in compacted.versions {
+fn cut_below(compacted: &Compacted, garbage: &mut Garbage) {
+    for version in &compacted.versions {
         garbage.defer(version.cast_mut(), Work::CutBelow);
     }
 }
 
 impl Drop for Prepared<'_> {
     fn drop(&mut self) {
-        let Some(commit) = self.commit.take() else {
+        let Some(mut commit) = self.commit.take() else {
             // Appended: it stays.
             return;
         };
-        let mut compacted = std::mem::take(&mut self.compacted).into_iter().peekable();
+        let compacted = match commit.take_pending() {
+            Some(pending) => pending.compacted,
+            None => std::mem::take(&mut self.compacted),
+        };
+        let mut compacted = compacted.into_iter().peekable();
         for (at, &write) in commit.writes().iter().enumerate() {
             let own = compacted.next_if(|(of, _)| *of == at);
             // SAFETY: never appended: all of it is ours to take back.
