@@ -5,6 +5,7 @@ pub mod cluster;
 mod error;
 mod id;
 mod kernel;
+mod propose;
 #[cfg(feature = "serde")]
 mod serial;
 mod shared;
@@ -23,6 +24,12 @@ pub use error::{
     SnapshotError, UpdateError, UpsertError, WatchError,
 };
 pub use id::{Id, ParseIdError};
+pub use propose::flight::Verdict;
+pub use propose::proposal::{AnswerError, Proposal, Ticket};
+pub use propose::sets::{
+    Image, IndexReadRange, ProposedWrite, ReadRange, ReadSet, TableReadSet, UniqueClaim, WriteSet,
+};
+pub use propose::{ChangesError, ProposedChange, Proposer};
 pub use snapshot::{Snapshot, View};
 pub use store::{Builder, Stats, Store};
 pub use table::condition::{And, AnyKeyOf, AnyOf, ByIndex, ByKey, Or};
@@ -36,6 +43,7 @@ pub use table::value::Value;
 pub use txn::Transaction;
 pub use txn::batch::{Batch, BatchError, BatchReport};
 pub use txn::overlay::Overlaid;
+pub use txn::submit::Submission;
 pub use version::{Meta, Version};
 pub use watch::event::{AnyChange, Change, Event, Kind};
 pub use watch::filter::{Filter, TableFilter};

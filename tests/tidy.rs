@@ -49,10 +49,19 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "version",
         ],
     ),
-    ("shared", &["kernel", "sync", "table::schema"]),
+    (
+        "propose",
+        &["kernel", "sync", "table::object", "table::value", "version"],
+    ),
+    (
+        "shared",
+        &["kernel", "propose", "sync", "table::schema", "version"],
+    ),
     (
         "txn",
-        &["error", "kernel", "shared", "sync", "table", "version"],
+        &[
+            "error", "kernel", "propose", "shared", "sync", "table", "version",
+        ],
     ),
     (
         "watch",
@@ -62,7 +71,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "store",
         &[
-            "error", "kernel", "shared", "snapshot", "sync", "table", "txn", "version", "watch",
+            "error", "kernel", "propose", "shared", "snapshot", "sync", "table", "txn", "version",
+            "watch",
         ],
     ),
     ("serial", &["id"]),
@@ -106,6 +116,12 @@ const ALLOWED: &[(&str, &str)] = &[
     ("src/kernel/memory.rs", "thread_local!"),
     // The hook of the progress tests, there with the feature `failpoints` only.
     ("src/kernel/step.rs", "OnceLock"),
+    // Back to the store from what a proposer may keep for ever; no lock.
+    ("src/propose/line.rs", "Weak"),
+    ("src/propose/proposal.rs", "Weak"),
+    ("src/shared.rs", "Weak"),
+    // A verdict's reason, set once by the one who decides: nobody waits.
+    ("src/propose/flight.rs", "OnceLock"),
     // Made for the models and their tests, no part of a store.
     ("src/kernel/testing.rs", "Mutex"),
 ];

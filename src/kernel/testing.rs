@@ -187,6 +187,10 @@ impl AnyTable for Cells {
         (None, None)
     }
 
+    fn key(&self, _: &Guard<'_>, _: &Write) -> (Arc<dyn Any + Send + Sync>, &'static str) {
+        (Arc::new(()), "()")
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

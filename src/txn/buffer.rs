@@ -14,6 +14,7 @@ use crate::kernel::draft::Draft;
 use crate::kernel::reading::{Reading, Stored};
 use crate::kernel::reclaim::Guard;
 use crate::kernel::stage::{Place, Put, Staged};
+use crate::propose::sets::TableReadSet;
 use crate::table::hash::HashedMap;
 use crate::table::object::{Index, Key, Object};
 use crate::table::proposed::{Proposed, Rejected};
@@ -74,6 +75,8 @@ pub(crate) trait AnyBuffer {
         to: &Staging<'_>,
         table: &dyn Any,
     ) -> Option<Result<Staged, u64>>;
+    /// What was read, as data; `None`: nothing.
+    fn export_reads(&self, table: &dyn Any) -> Option<TableReadSet>;
     /// Forgets everything.
     fn clear(&mut self);
     fn as_any(&self) -> &dyn Any;
@@ -256,6 +259,11 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         let place = (&own.key, own.hash);
         let base = own.base.map(|base| base.place);
         Some(typed::<T>(table).stage(to.kernel, to.reading, place, base, put, to.now))
+    }
+
+    fn export_reads(&self, table: &dyn Any) -> Option<TableReadSet> {
+        let reads = self.reads.borrow();
+        (!reads.is_empty()).then(|| reads.export(typed::<T>(table)))
     }
 
     fn clear(&mut self) {

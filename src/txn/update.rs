@@ -38,6 +38,8 @@ impl<E> UpdateError<E> {
                 changes,
                 changes_max,
             }),
+            CommitError::Refused { reason } => Some(Self::Refused { reason }),
+            CommitError::LostLeadership => Some(Self::LostLeadership),
         }
     }
 }
@@ -51,7 +53,14 @@ pub(crate) fn update<R, E>(
     for attempt in 0..attempts {
         let mut transaction = Transaction::begin(shared);
         let answer = run(&mut transaction).map_err(UpdateError::Closure)?;
-        match transaction.commit_changes() {
+        let committed = if shared.line.is_some() {
+            transaction.commit_proposed()
+        } else {
+            let committed = transaction.commit_changes();
+            drop(transaction);
+            committed
+        };
+        match committed {
             Ok(version) => return Ok((answer, version)),
             Err(error) => {
                 if let Some(error) = UpdateError::unless_retried(error) {
@@ -59,7 +68,6 @@ pub(crate) fn update<R, E>(
                 }
             }
         }
-        drop(transaction);
         back_off(attempt);
     }
     Err(UpdateError::Conflict { attempts })
