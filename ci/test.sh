@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# All tests, by the README's command; then those of the feature serde.
+# All tests, by the README's command; again with a proposer; then those of the feature serde.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo test
+# With a proposer under every test that asks the tests' common module for its store.
+cargo test -p skep --features testing
 cargo test -p skep-serde-tests

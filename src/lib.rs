@@ -13,6 +13,8 @@ mod snapshot;
 mod store;
 mod sync;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod txn;
 mod version;
 mod watch;

@@ -75,6 +75,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "watch",
         ],
     ),
+    ("testing", &["propose", "sync", "version"]),
     ("serial", &["id"]),
     // The public face alone, as a stranger's schema would be written.
     (
@@ -122,6 +123,10 @@ const ALLOWED: &[(&str, &str)] = &[
     ("src/shared.rs", "Weak"),
     // A verdict's reason, set once by the one who decides: nobody waits.
     ("src/propose/flight.rs", "OnceLock"),
+    // Made for tests, no part of a store.
+    ("src/testing/proposer.rs", "Mutex"),
+    ("src/testing/proposer.rs", "MutexGuard"),
+    ("src/testing/rough.rs", "Weak"),
     // Made for the models and their tests, no part of a store.
     ("src/kernel/testing.rs", "Mutex"),
 ];

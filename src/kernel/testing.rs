@@ -353,13 +353,11 @@ impl<'k> Txn<'k> {
                     Slot::Commit(other) => {
                         assert_eq!(other.number(), position + 1);
                         let mut theirs = other.writes().iter().map(|write| write.record);
-                        let in_the_way = other.outcome() != Outcome::Refused;
-                        if in_the_way
-                            && theirs.any(|theirs| {
-                                let mut mine = self.read.iter();
-                                mine.any(|mine| std::ptr::eq(mine.header(), theirs))
-                            })
-                        {
+                        let clash = theirs.any(|theirs| {
+                            let mut mine = self.read.iter();
+                            mine.any(|mine| std::ptr::eq(mine.header(), theirs))
+                        });
+                        if clash && other.outcome() != Outcome::Refused {
                             return Err(position + 1);
                         }
                     }

@@ -74,7 +74,11 @@ use crate::version::Version;
 ///     fn version(&self) -> Option<Version> {
 ///         None
 ///     }
-///     fn changes_between(&self, _: Version, to: Version) -> Result<Vec<ProposedChange>, ChangesError> {
+///     fn changes_between(
+///         &self,
+///         _: Version,
+///         to: Version,
+///     ) -> Result<Vec<ProposedChange>, ChangesError> {
 ///         Err(ChangesError::Compacted { oldest: to })
 ///     }
 /// }

@@ -26,7 +26,7 @@ impl<'s> Transaction<'s> {
     }
 
     /// What must hold before anything is put in place.
-    pub(super) fn check(&mut self) -> Result<(), CommitError> {
+    pub(super) fn check(&self) -> Result<(), CommitError> {
         self.settle_at_commit()?;
         let changes_max = self.shared.config.transaction_changes_max;
         if self.changes() > changes_max {
