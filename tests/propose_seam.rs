@@ -33,7 +33,10 @@ fn a_proposal_that_is_dropped_or_panics_is_refused() {
     struct Bad;
     impl Proposer for Bad {
         fn propose(&self, proposal: Proposal) {
-            assert!(proposal.number().get().is_multiple_of(2), "as the test wants it");
+            assert!(
+                proposal.number().get().is_multiple_of(2),
+                "as the test wants it"
+            );
         }
         fn version(&self) -> Option<Version> {
             None

@@ -31,6 +31,7 @@ pub(crate) enum Attempt<'g> {
 }
 
 impl<'k> Prepared<'k> {
+    #[inline(always)]
     pub(crate) fn new(kernel: &'k Kernel) -> Self {
         Self {
             kernel,
@@ -40,6 +41,7 @@ impl<'k> Prepared<'k> {
     }
 
     /// Adds a write in place.
+    #[inline(always)]
     pub(crate) fn add(&mut self, staged: Staged) {
         let commit = self.commit.as_mut().expect("not appended yet");
         let (write, compacted) = staged.into_parts();
@@ -64,6 +66,7 @@ impl<'k> Prepared<'k> {
     }
 
     /// Tries to append as `number`, whose predecessor was seen in the log under this guard.
+    #[inline(always)]
     pub(crate) fn append<'g>(&mut self, guard: &'g Guard<'_>, number: u64) -> Attempt<'g> {
         let mut garbage = GarbageBin::new(self.kernel);
         let commit = self.commit.take().expect("appended once");
@@ -95,7 +98,7 @@ impl<'k> Prepared<'k> {
 
 impl Kernel {
     /// Settles, once, what staging left of a commit that is installed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn settle(
         &self,
         guard: &Guard<'_>,

@@ -154,14 +154,12 @@ pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut 
             // SAFETY: ours alone by now.
             let seen = unsafe { at(commit.cast_const()) };
             if seen.outcome() == Outcome::Accepted {
-                for image in seen
-                    .writes()
-                    .iter()
-                    .flat_map(|write| [write.old, write.new])
-                {
-                    if !image.is_null() {
-                        // SAFETY: the commit's link.
-                        unsafe { release_link(kernel, image.cast_mut()) };
+                for write in seen.writes() {
+                    for image in [write.old, write.new] {
+                        if !image.is_null() {
+                            // SAFETY: the commit's link.
+                            unsafe { release_link(kernel, image.cast_mut()) };
+                        }
                     }
                 }
             } else {

@@ -299,7 +299,29 @@ fn settled(
     committed
 }
 
-/// As [`update`](super::update::update), by way of a proposer, or of a store that may have one.
+/// As [`update`](super::update::update), by way of a proposer.
+#[cold]
+pub(super) fn update_proposed<R, E>(
+    shared: &Shared,
+    run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<R, E>,
+) -> Result<(R, Version), UpdateError<E>> {
+    let attempts = shared.config.attempts_max;
+    for attempt in 0..attempts {
+        let (answer, submitted) = run_once(shared, run)?;
+        match settled(shared, submitted) {
+            Ok(version) => return Ok((answer, version)),
+            Err(error) => {
+                if let Some(error) = UpdateError::unless_retried(error) {
+                    return Err(error);
+                }
+            }
+        }
+        back_off(attempt);
+    }
+    Err(UpdateError::Conflict { attempts })
+}
+
+/// The same without blocking, by way of a proposer or of a store that may have one.
 pub(crate) async fn update_async<R, E>(
     shared: Arc<Shared>,
     mut run: impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
@@ -332,7 +354,7 @@ type Ran<R> = (R, Result<Submission, CommitError>);
 
 fn run_once<R, E>(
     shared: &Shared,
-    run: &mut impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
+    run: &mut (impl FnMut(&mut Transaction<'_>) -> Result<R, E> + ?Sized),
 ) -> Result<Ran<R>, UpdateError<E>> {
     let mut transaction = Transaction::begin(shared);
     let answer = run(&mut transaction).map_err(UpdateError::Closure)?;

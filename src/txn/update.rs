@@ -1,6 +1,7 @@
 //! Update: a closure on a transaction, committed, again if others got in the way.
 
 use super::Transaction;
+use super::submit::update_proposed;
 use crate::error::{CommitError, UpdateError};
 use crate::shared::Shared;
 use crate::sync::{pause, thread};
@@ -49,18 +50,14 @@ pub(crate) fn update<R, E>(
     shared: &Shared,
     run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<R, E>,
 ) -> Result<(R, Version), UpdateError<E>> {
+    if shared.line.is_some() {
+        return update_proposed(shared, run);
+    }
     let attempts = shared.config.attempts_max;
     for attempt in 0..attempts {
         let mut transaction = Transaction::begin(shared);
         let answer = run(&mut transaction).map_err(UpdateError::Closure)?;
-        let committed = if shared.line.is_some() {
-            transaction.commit_proposed()
-        } else {
-            let committed = transaction.commit_changes();
-            drop(transaction);
-            committed
-        };
-        match committed {
+        match transaction.commit_changes() {
             Ok(version) => return Ok((answer, version)),
             Err(error) => {
                 if let Some(error) = UpdateError::unless_retried(error) {
@@ -68,6 +65,7 @@ pub(crate) fn update<R, E>(
                 }
             }
         }
+        drop(transaction);
         back_off(attempt);
     }
     Err(UpdateError::Conflict { attempts })

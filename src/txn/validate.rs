@@ -13,6 +13,7 @@ use crate::version::Version;
 impl Transaction<'_> {
     /// Goes through the log after `position` to its end; gives the last position, up to which all
     /// reads hold.
+    #[inline(always)]
     pub(super) fn validate(
         &self,
         guard: &Guard<'_>,
