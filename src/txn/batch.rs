@@ -187,12 +187,7 @@ pub(crate) fn batch<'b, E>(
     };
     let ran = run(&mut batch);
     // What succeeded before an error is committed all the same: each step stands for itself.
-    let flushed = if batch.stopped {
-        // Also when the closure made nothing of it: steps are lost.
-        Err(UpdateError::Stopped)
-    } else {
-        batch.flush()
-    };
+    let flushed = batch.flush();
     let report = batch.report;
     match ran.and(flushed) {
         // Steps that had been taken are lost, whatever the closure made of the error.
