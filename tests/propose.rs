@@ -4,7 +4,7 @@ mod common;
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use std::time::Duration;
 use common::{Account, Task, counted, events, named, task};
 use skep::testing::TestProposer;
 use skep::{
-    AnswerError, BatchError, CommitError, CreateError, Event, Filter, Store, Submission,
-    Transaction, UpdateError, Verdict, Version, keys,
+    AnswerError, BatchError, ChangesError, CommitError, CreateError, Event, Filter, Proposal,
+    ProposedChange, Proposer, Store, Submission, Transaction, UpdateError, Verdict, Version, keys,
 };
 
 fn proposed() -> (Arc<TestProposer>, Store) {
@@ -368,6 +368,11 @@ fn a_failed_commit_of_a_batch_is_not_proposed_again() {
     );
 }
 
+/// What an executor of several threads asks for.
+fn sent<F: Future + Send>(future: F) -> F {
+    future
+}
+
 #[test]
 fn futures_need_no_runtime() {
     let (proposer, store) = proposed();
@@ -375,10 +380,10 @@ fn futures_need_no_runtime() {
     let (store, mut context) = (&store, Context::from_waker(Waker::noop()));
     let mut futures: Vec<_> = (0..3)
         .map(|_| {
-            Box::pin(store.update_async(|tx| {
+            Box::pin(sent(store.update_async(|tx| {
                 let count = tx.count(keys::<Task>().all()) as u64;
                 tx.create(task(count)).map(|()| count)
-            }))
+            })))
         })
         .collect();
     let mut done = Vec::new();
@@ -399,4 +404,72 @@ fn futures_need_no_runtime() {
     }
     assert_eq!(done, [0, 1, 2]);
     assert_eq!(count(store), 3);
+}
+
+/// A closure may do anything with the store, and the proposer's thread may stop in `propose`.
+#[test]
+fn closures_run_under_no_lock() {
+    let (proposer, store) = proposed();
+    store
+        .update(|tx| {
+            store.update(|tx| tx.upsert(task(2))).expect("a nested one");
+            assert_eq!(count(&store), 1);
+            tx.create(task(1))
+        })
+        .expect("nothing is in the way");
+    assert_eq!((count(&store), proposer.proposals()), (2, 2));
+}
+
+/// Stops in `propose` until it is let go.
+struct Stopping {
+    entered: mpsc::Sender<()>,
+    go: Mutex<mpsc::Receiver<()>>,
+    inner: Arc<TestProposer>,
+}
+
+impl Proposer for Stopping {
+    fn propose(&self, proposal: Proposal) {
+        self.entered.send(()).expect("the test listens");
+        let go = self.go.lock().expect("no panic");
+        go.recv().expect("the test lets it go");
+        self.inner.propose(proposal);
+    }
+
+    fn version(&self) -> Option<Version> {
+        self.inner.version()
+    }
+
+    fn changes_between(
+        &self,
+        from: Version,
+        to: Version,
+    ) -> Result<Vec<ProposedChange>, ChangesError> {
+        self.inner.changes_between(from, to)
+    }
+}
+
+/// Who cannot propose yet, since another one's call has not ended, is held up in nothing else.
+#[test]
+fn a_thread_that_stops_in_propose_stops_no_other() {
+    let ((entered, enters), (go, lets_go)) = (mpsc::channel(), mpsc::channel());
+    let proposer = Arc::new(Stopping {
+        entered,
+        go: Mutex::new(lets_go),
+        inner: TestProposer::new(),
+    });
+    let store = Store::builder().table::<Task>().proposer(proposer).build();
+    thread::scope(|scope| {
+        let stopped = scope.spawn(|| store.update(|tx| tx.create(task(1))));
+        enters.recv().expect("it proposes");
+        let behind = submit(&store, task(2));
+        assert_eq!((behind.outcome(), count(&store)), (None, 0));
+        let seen = store.update(|tx| Ok::<_, UpdateError<()>>(tx.count(keys::<Task>().all())));
+        assert_eq!(seen, Ok(0));
+        for _ in 0..2 {
+            go.send(()).expect("it waits");
+        }
+        assert_eq!(behind.wait(), Ok(Version::new(2)));
+        assert_eq!(stopped.join().expect("no panic"), Ok(()));
+    });
+    assert_eq!(count(&store), 2);
 }

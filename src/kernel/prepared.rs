@@ -123,7 +123,7 @@ impl Kernel {
 
 /// The new version's list is in place; whoever walks the old links is pinned.
 fn cut_below(compacted: &Compacted, garbage: &mut Garbage) {
-    for version in &compacted.versions {
+    for &version in &compacted.versions {
         garbage.defer(version.cast_mut(), Work::CutBelow);
     }
 }
