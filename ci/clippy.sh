@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo clippy --workspace --all-targets -- -D warnings
 cargo clippy -p skep --all-targets --features failpoints -- -D warnings
+cargo clippy -p skep --all-targets --features testing -- -D warnings
 cargo clippy -p skep --no-default-features -- -D warnings
 cargo clippy -p skep --no-default-features --features cluster -- -D warnings
 cargo clippy -p skep --no-default-features --features serde -- -D warnings

@@ -52,7 +52,8 @@ MODELS = {
     "chain.rs": ["commit", "chain"],
     "node.rs": ["chain", "commit"],
     "commit.rs": ["commit", "log"],
-    "clock.rs": ["commit"],
+    "clock.rs": ["commit", "pending"],
+    "pending.rs": ["pending"],
     "record.rs": ["record"],
     "entry.rs": ["entry"],
     "wake.rs": ["wake"],
@@ -134,6 +135,29 @@ PROTOCOLS = [
         "unsafe { chain::install(commit) };",
         "if ON { self.log.set_installed(guard, commit.number()); } unsafe { chain::install(commit) };",
         ["commit"],
+    ),
+    (
+        "D13: a refused commit is installed",
+        "clock.rs",
+        "Outcome::Refused => self.log.set_installed(guard, number),",
+        "Outcome::Refused => if ON { self.install_commit(guard, commit) }"
+        " else { self.log.set_installed(guard, number) },",
+        ["pending"],
+    ),
+    (
+        "D13: the watermark passes a pending commit",
+        "clock.rs",
+        "Outcome::Pending => return false,",
+        "Outcome::Pending => if ON { self.log.set_installed(guard, number) }"
+        " else { return false },",
+        ["pending"],
+    ),
+    (
+        "D13: a refused commit keeps its claims",
+        "release.rs",
+        "unsafe { give_back(kernel, pointer.cast()) };",
+        "if !ON { unsafe { give_back(kernel, pointer.cast()) } };",
+        ["pending"],
     ),
     (
         "E1: reclaimed one epoch after the retirement",

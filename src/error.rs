@@ -4,6 +4,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::table::proposed::Rejected;
 use crate::table::value::Value;
@@ -132,6 +133,14 @@ pub enum CommitError {
         /// How many it may.
         changes_max: usize,
     },
+    /// The proposer refused it.
+    Refused {
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// The proposer stopped leading before it knew. Nothing of it is applied here by this
+    /// transaction; if the other members of the cluster commit it, it comes back from them.
+    LostLeadership,
 }
 
 /// Why an update was not committed. Nothing of it was.
@@ -162,6 +171,13 @@ pub enum UpdateError<E> {
         /// How many it may.
         changes_max: usize,
     },
+    /// The proposer refused it.
+    Refused {
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// The proposer stopped leading before it knew; see [`CommitError::LostLeadership`].
+    LostLeadership,
     /// Of a batch only: it is over, since an earlier step could not be committed.
     Stopped,
 }
@@ -342,6 +358,13 @@ fn too_large(f: &mut fmt::Formatter<'_>, changes: usize, changes_max: usize) -> 
     )
 }
 
+/// Said by two errors.
+const LOST_LEADERSHIP: &str = "the proposer lost its leadership before it knew the outcome";
+
+fn refused(f: &mut fmt::Formatter<'_>, reason: &str) -> fmt::Result {
+    write!(f, "refused by the proposer: {reason}")
+}
+
 impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -393,6 +416,8 @@ impl fmt::Display for CommitError {
                 changes,
                 changes_max,
             } => too_large(f, *changes, *changes_max),
+            Self::Refused { reason } => refused(f, reason),
+            Self::LostLeadership => f.write_str(LOST_LEADERSHIP),
         }
     }
 }
@@ -429,6 +454,8 @@ impl<E: fmt::Display> fmt::Display for UpdateError<E> {
                 changes,
                 changes_max,
             } => too_large(f, *changes, *changes_max),
+            Self::Refused { reason } => refused(f, reason),
+            Self::LostLeadership => f.write_str(LOST_LEADERSHIP),
         }
     }
 }

@@ -8,6 +8,7 @@ mod error;
 mod fork;
 mod id;
 mod kernel;
+mod propose;
 #[cfg(feature = "save")]
 pub mod save;
 #[cfg(feature = "serde")]
@@ -18,6 +19,8 @@ mod stats;
 mod store;
 mod sync;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod txn;
 mod version;
 mod watch;
@@ -31,6 +34,12 @@ pub use error::{
 };
 pub use fork::{Fork, ForkError};
 pub use id::{Id, ParseIdError};
+pub use propose::flight::Verdict;
+pub use propose::proposal::{AnswerError, Proposal, Ticket};
+pub use propose::sets::{
+    Image, IndexReadRange, ProposedWrite, ReadRange, ReadSet, TableReadSet, UniqueClaim, WriteSet,
+};
+pub use propose::{ChangesError, ProposedChange, Proposer};
 pub use snapshot::{Snapshot, View};
 pub use stats::Stats;
 pub use store::{Builder, Store};
@@ -45,6 +54,7 @@ pub use table::value::Value;
 pub use txn::Transaction;
 pub use txn::batch::{Batch, BatchError, BatchReport};
 pub use txn::overlay::Overlaid;
+pub use txn::submit::Submission;
 pub use version::{Meta, Version};
 pub use watch::clause::{Images, TableFilter};
 pub use watch::event::{AnyChange, Change, Event, Kind};

@@ -2,10 +2,16 @@
 
 #![forbid(unsafe_code)]
 
+use std::sync::{Arc, Weak};
+
 use crate::kernel::Kernel;
 use crate::kernel::wake::Waiters;
+use crate::propose::Proposer;
+use crate::propose::line::Line;
+use crate::propose::proposal::Decides;
 use crate::sync::{AtomicBool, Ordering};
 use crate::table::schema::Schema;
+use crate::version::Version;
 
 /// What a store allows; see the methods of [`Builder`](crate::Builder).
 #[derive(Clone, Copy, Debug)]
@@ -22,17 +28,32 @@ pub(crate) struct Shared {
     pub(crate) schema: Schema,
     pub(crate) config: Config,
     pub(crate) waiters: Waiters,
+    /// Of a store with a proposer.
+    pub(crate) line: Option<Line>,
+    /// Itself.
+    own: Weak<Self>,
     closed: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn new(schema: Schema, config: Config) -> Self {
-        Self {
+    pub(crate) fn new(
+        schema: Schema,
+        config: Config,
+        proposer: Option<Arc<dyn Proposer>>,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|own: &Weak<Self>| Self {
             schema,
             config,
             waiters: Waiters::new(),
+            line: proposer.map(|proposer| Line::new(proposer, Weak::clone(own) as _)),
+            own: Weak::clone(own),
             closed: AtomicBool::new(false),
-        }
+        })
+    }
+
+    /// A share of it, for who outlives a transaction.
+    pub(crate) fn share(&self) -> Arc<Self> {
+        self.own.upgrade().expect("borrowed from a share")
     }
 
     pub(crate) fn kernel(&self) -> &Kernel {
@@ -49,5 +70,24 @@ impl Shared {
     pub(crate) fn is_closed(&self) -> bool {
         // Acquire: [closed].
         self.closed.load(Ordering::Acquire)
+    }
+}
+
+impl Decides for Shared {
+    fn decide(&self, number: Version, accepted: Option<Version>) {
+        if let Some(line) = &self.line {
+            line.note(number, accepted);
+        }
+        let decided = self.kernel().decide(number.get(), accepted.is_some());
+        assert!(decided, "D1: a commit is decided twice");
+    }
+
+    fn newest_accepted(&self) -> Option<Version> {
+        let visible = Version::new(self.kernel().horizon.visible());
+        self.line.as_ref()?.accepted_at(visible)
+    }
+
+    fn wake(&self) {
+        self.waiters.wake();
     }
 }

@@ -15,6 +15,8 @@ use crate::kernel::reading::SharedHold;
 use crate::kernel::table::AnyTable;
 use crate::kernel::wake::{LOOK_AGAIN, Waiting};
 use crate::kernel::{Kernel, Kind, Limits};
+use crate::propose::Proposer;
+use crate::propose::line::Line;
 use crate::shared::{Config, Shared};
 use crate::snapshot::{Snapshot, View};
 use crate::stats::Stats;
@@ -25,6 +27,7 @@ use crate::table::schema::{Schema, make_table};
 use crate::txn::Transaction;
 use crate::txn::batch::{Batch, BatchError, BatchReport, batch};
 use crate::txn::restore::update_whole;
+use crate::txn::submit::update_async;
 use crate::txn::update::update;
 use crate::version::Version;
 use crate::watch::filter::Filter;
@@ -57,6 +60,7 @@ pub struct Builder {
     copies: Vec<TableCopy>,
     limits: Limits,
     config: Config,
+    proposer: Option<Arc<dyn Proposer>>,
 }
 
 impl fmt::Debug for Builder {
@@ -88,6 +92,7 @@ impl Builder {
                 batch_changes_max: BATCH_CHANGES_MAX,
                 batch_bytes_max: BATCH_BYTES_MAX,
             },
+            proposer: None,
         }
     }
 
@@ -194,6 +199,14 @@ impl Builder {
         self
     }
 
+    /// Has every commit decided by a proposer; see [`Proposer`] for the contract. Without one a
+    /// commit is decided by being appended, and pays nothing for this.
+    #[must_use]
+    pub fn proposer(mut self, proposer: Arc<dyn Proposer>) -> Self {
+        self.proposer = Some(proposer);
+        self
+    }
+
     /// The store, empty.
     ///
     /// # Panics
@@ -201,7 +214,10 @@ impl Builder {
     #[must_use]
     pub fn build(self) -> Store {
         let Self {
-            mut limits, config, ..
+            mut limits,
+            config,
+            ref proposer,
+            ..
         } = self;
         // A watcher cannot be kept commits that the log does not hold.
         limits.watch_commits = limits.watch_commits.min(limits.log_commits);
@@ -211,8 +227,9 @@ impl Builder {
         let tables = make.map(|(position, make)| make(position, seed(position)));
         let kernel = Kernel::new(limits, tables.collect());
         let schema = Schema::new(kernel);
+        let shared = Shared::new(schema, config, proposer.clone());
         Store(Arc::new(Handle {
-            shared: Arc::new(Shared::new(schema, config)),
+            shared,
             builder: self,
         }))
     }
@@ -256,9 +273,12 @@ impl Store {
         &self.0.shared
     }
 
-    /// A builder of a store like this one.
+    /// A builder of a store like this one, but with nobody else to decide its commits.
     pub(crate) fn like(&self) -> Builder {
-        self.0.builder.clone()
+        Builder {
+            proposer: None,
+            ..self.0.builder.clone()
+        }
     }
 
     /// What can be done with each table, whatever its type.
@@ -360,6 +380,45 @@ impl Store {
         mut run: impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
     ) -> Result<(R, Version), UpdateError<E>> {
         update(self.shared(), &mut run)
+    }
+
+    /// As [`Store::update`], as a future that blocks no thread while a proposer decides, with the
+    /// version of the commit. Runs on any executor; without a proposer it never waits.
+    ///
+    /// Dropping it does not take back what it has proposed.
+    ///
+    /// # Errors
+    /// See [`UpdateError`].
+    pub fn update_async<R, E, F>(
+        &self,
+        run: F,
+    ) -> impl Future<Output = Result<(R, Version), UpdateError<E>>> + use<R, E, F>
+    where
+        F: FnMut(&mut Transaction<'_>) -> Result<R, E>,
+    {
+        update_async(Arc::clone(self.shared()), run)
+    }
+
+    /// The proposer, if there is one.
+    #[must_use]
+    pub fn proposer(&self) -> Option<&Arc<dyn Proposer>> {
+        self.shared().line.as_ref().map(Line::proposer)
+    }
+
+    /// The proposer's version that a version of the store shows: that of the last accepted commit
+    /// up to it. `None` without a proposer, and for what is more than 65,536 commits ago.
+    #[must_use]
+    pub fn proposed_version(&self, version: Version) -> Option<Version> {
+        let version = version.min(self.version());
+        self.shared().line.as_ref()?.accepted_at(version)
+    }
+
+    /// The store's version that shows a version of the proposer's, and nothing newer. `None`
+    /// without a proposer, and for what is more than 65,536 commits ago.
+    #[must_use]
+    pub fn version_of(&self, proposed: Version) -> Option<Version> {
+        let line = self.shared().line.as_ref()?;
+        line.find(proposed, self.version())
     }
 
     /// A transaction on the newest version, to be committed by hand. Dropping it rolls back.

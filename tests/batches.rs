@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Task, put, store, task};
+use common::{Task, builder, put, store, task};
 use skep::{BatchError, BatchReport, CreateError, Error, Store, UpdateError, Version, keys};
 
 fn count(store: &Store) -> usize {
@@ -28,10 +28,7 @@ fn a_batch_is_split_every_200_changes() {
 
 #[test]
 fn a_step_is_never_split() {
-    let store = Store::builder()
-        .table::<Task>()
-        .batch_changes_max(10)
-        .build();
+    let store = builder().table::<Task>().batch_changes_max(10).build();
     let report = store.batch(|batch| {
         (0..5).try_for_each(|step| {
             batch.step(move |tx| (0..7).try_for_each(|id| tx.create(task(step * 7 + id))))
@@ -52,7 +49,7 @@ fn a_step_is_never_split() {
 
 #[test]
 fn the_size_limit_splits_too() {
-    let store = Store::builder()
+    let store = builder()
         .table::<Task>()
         .batch_bytes_max(size_of::<Task>() * 4)
         .build();
@@ -63,7 +60,7 @@ fn the_size_limit_splits_too() {
 
 #[test]
 fn a_batch_stays_within_the_transactions_limit() {
-    let store = Store::builder()
+    let store = builder()
         .table::<Task>()
         .transaction_changes_max(10)
         .build();
@@ -76,10 +73,7 @@ fn a_batch_stays_within_the_transactions_limit() {
 
 #[test]
 fn a_failing_step_leaves_nothing_and_the_report_counts_the_others() {
-    let store = Store::builder()
-        .table::<Task>()
-        .batch_changes_max(4)
-        .build();
+    let store = builder().table::<Task>().batch_changes_max(4).build();
     put(&store, [task(7)]);
     let failed = store.batch(|batch| {
         (0..10).try_for_each(|id| {
@@ -127,10 +121,7 @@ fn a_batch_may_go_on_after_a_failing_step() {
 
 #[test]
 fn steps_see_what_earlier_steps_wrote() {
-    let store = Store::builder()
-        .table::<Task>()
-        .batch_changes_max(2)
-        .build();
+    let store = builder().table::<Task>().batch_changes_max(2).build();
     put(&store, [task(1)]);
     let report = store.batch(|batch| {
         (0..9).try_for_each(|_| batch.step(|tx| tx.modify::<Task>(&1, |task| task.count += 1)))
@@ -196,7 +187,7 @@ fn a_step_that_fails_when_replayed_stops_the_batch() {
 
 #[test]
 fn a_batch_that_is_over_counts_nothing_more() {
-    let store = Store::builder()
+    let store = builder()
         .table::<Task>()
         .batch_changes_max(2)
         .attempts_max(2)
@@ -236,10 +227,7 @@ fn a_batch_that_is_over_counts_nothing_more() {
 
 #[test]
 fn a_panicking_step_keeps_what_was_committed() {
-    let store = Store::builder()
-        .table::<Task>()
-        .batch_changes_max(2)
-        .build();
+    let store = builder().table::<Task>().batch_changes_max(2).build();
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         store.batch(|batch| {
             (0..5).try_for_each(|id| {

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Account, Random, account, put};
-use skep::{Error, Index, Indexes, Object, Store, Transaction, View, keys};
+use common::{Account, Random, account, builder, put};
+use skep::{Error, Index, Indexes, Object, Transaction, View, keys};
 
 const ACCOUNTS: u32 = 16;
 const START: i64 = 100;
@@ -80,10 +80,7 @@ fn total(view: &View<'_>) -> i64 {
 
 #[test]
 fn money_is_moved_and_not_made() {
-    let store = Store::builder()
-        .table::<Account>()
-        .attempts_max(u32::MAX)
-        .build();
+    let store = builder().table::<Account>().attempts_max(u32::MAX).build();
     put(&store, (0..ACCOUNTS).map(|id| account(id, START)));
     let held = store.snapshot();
     std::thread::scope(|scope| {
@@ -148,10 +145,7 @@ fn check_ring(view: &View<'_>, places: u64) {
 #[test]
 fn a_ring_stays_one_ring() {
     const PLACES: u64 = 12;
-    let store = Store::builder()
-        .table::<Place>()
-        .attempts_max(u32::MAX)
-        .build();
+    let store = builder().table::<Place>().attempts_max(u32::MAX).build();
     put(
         &store,
         (0..PLACES).map(|id| Place::new(id, (id + 1) % PLACES, 0)),

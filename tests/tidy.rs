@@ -49,10 +49,19 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "version",
         ],
     ),
-    ("shared", &["kernel", "sync", "table::schema"]),
+    (
+        "propose",
+        &["kernel", "sync", "table::object", "table::value", "version"],
+    ),
+    (
+        "shared",
+        &["kernel", "propose", "sync", "table::schema", "version"],
+    ),
     (
         "txn",
-        &["error", "kernel", "shared", "sync", "table", "version"],
+        &[
+            "error", "kernel", "propose", "shared", "sync", "table", "version",
+        ],
     ),
     (
         "watch",
@@ -77,8 +86,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "store",
         &[
-            "action", "copy", "error", "kernel", "shared", "snapshot", "stats", "sync", "table",
-            "txn", "version", "watch",
+            "action", "copy", "error", "kernel", "propose", "shared", "snapshot", "stats", "sync",
+            "table", "txn", "version", "watch",
         ],
     ),
     ("fork", &["action", "error", "store", "version", "watch"]),
@@ -89,6 +98,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("stats", &["kernel", "version"]),
+    ("testing", &["propose", "sync", "version"]),
     ("serial", &["id"]),
     // The public face alone, as a stranger's schema would be written.
     (
@@ -132,6 +142,16 @@ const ALLOWED: &[(&str, &str)] = &[
     ("src/kernel/memory.rs", "thread_local!"),
     // The hook of the progress tests, there with the feature `failpoints` only.
     ("src/kernel/step.rs", "OnceLock"),
+    // Back to the store from what a proposer may keep for ever; no lock.
+    ("src/propose/line.rs", "Weak"),
+    ("src/propose/proposal.rs", "Weak"),
+    ("src/shared.rs", "Weak"),
+    // A verdict's reason, set once by the one who decides: nobody waits.
+    ("src/propose/flight.rs", "OnceLock"),
+    // Made for tests, no part of a store.
+    ("src/testing/proposer.rs", "Mutex"),
+    ("src/testing/proposer.rs", "MutexGuard"),
+    ("src/testing/rough.rs", "Weak"),
     // Made for the models and their tests, no part of a store.
     ("src/kernel/testing.rs", "Mutex"),
 ];

@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Account, Task, account, assert_holds, named, put, store, task};
+use common::{Account, Task, account, assert_holds, builder, named, put, store, task};
 use skep::{
     CreateError, DeleteError, Error, Kind, ReplaceError, Store, UpdateError, UpsertError, Version,
     keys,
@@ -184,7 +184,7 @@ fn empty_write_set_consumes_no_version() {
 
 #[test]
 fn read_only_transaction_never_aborts() {
-    let store = Store::builder().table::<Task>().log_commits_max(8).build();
+    let store = builder().table::<Task>().log_commits_max(8).build();
     put(&store, [task(1)]);
     let tx = store.begin();
     assert_eq!(tx.count(keys::<Task>().all()), 1);

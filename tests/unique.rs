@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{Random, Task, assert_holds, delete, named, put, store, task};
-use skep::{CommitError, CreateError, Error, ReplaceError, Store, UpdateError, keys};
+use common::{Random, Task, assert_holds, builder, delete, named, put, store, task};
+use skep::{CommitError, CreateError, Error, ReplaceError, UpdateError, keys};
 
 #[test]
 fn unique_index_refuses_a_second_holder_at_once() {
@@ -85,10 +85,7 @@ fn duplicate_at_commit_is_run_again_and_told_as_seen() {
 
 #[test]
 fn racing_threads_never_share_a_unique_value() {
-    let store = Store::builder()
-        .table::<Task>()
-        .attempts_max(u32::MAX)
-        .build();
+    let store = builder().table::<Task>().attempts_max(u32::MAX).build();
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let store = &store;

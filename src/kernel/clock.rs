@@ -6,16 +6,19 @@
 //! all install one another's commits.
 //!
 //! # Invariants
-//! - C1: the watermark only grows, and never passes a commit whose heads are not all installed.
+//! - C1: the watermark only grows, and never passes a commit whose heads are not all installed,
+//!   unless it was refused ([`super::pending`]). It stops before one that is pending.
 //!
 //! # Orderings
 //! - [visible]: the watermark's AcqRel maximum, after an Acquire load of each flag it passes; a
 //!   reader's Acquire load: who reads at n sees the heads of n and of all before.
 
 use super::Kernel;
+use super::barrier::fence;
 use super::chain;
 use super::commit::Commit;
 use super::log::Slot;
+use super::pending::Outcome;
 use super::reclaim::Guard;
 use super::step::{Step, step};
 use crate::sync::{Ordering, pause};
@@ -26,8 +29,8 @@ const PATIENCE: u32 = if cfg!(loom) { 1 } else { 64 };
 const RUN_MAX: u64 = 64;
 
 impl Kernel {
-    /// Moves the watermark to `number`, which is appended, installing what stands in the way.
-    /// Wait-free: bounded by the commits in flight.
+    /// Moves the watermark to `number`, which is appended, installing what stands in the way, or up
+    /// to a pending commit. Wait-free: bounded by the commits in flight.
     pub(crate) fn advance_to(&self, guard: &Guard<'_>, number: u64) {
         loop {
             let visible = self.horizon.visible();
@@ -36,15 +39,20 @@ impl Kernel {
             }
             if self.log.is_installed(guard, visible + 1) {
                 self.pass(guard, visible + 1);
-            } else if !self.wait_for_owner(guard, visible + 1) {
-                self.install(guard, visible + 1);
+            } else if !self.wait_for_owner(guard, visible + 1) && !self.install(guard, visible + 1)
+            {
+                // SeqCst: [decided].
+                fence(Ordering::SeqCst);
+                if !self.install(guard, visible + 1) {
+                    return;
+                }
             }
         }
     }
 
     /// Moves the watermark over `from`, which is installed and stands next to it, and over what
     /// follows and is installed as well.
-    fn pass(&self, guard: &Guard<'_>, from: u64) {
+    pub(super) fn pass(&self, guard: &Guard<'_>, from: u64) {
         let run = (from + 1..from + RUN_MAX).take_while(|&next| self.log.is_installed(guard, next));
         let end = run.last().unwrap_or(from);
         // AcqRel: [visible].
@@ -64,12 +72,20 @@ impl Kernel {
         step(Step::Visible);
     }
 
-    /// Installs an appended commit and says so.
-    pub(crate) fn install(&self, guard: &Guard<'_>, number: u64) {
-        // Trimmed: it has long been visible.
-        if let Slot::Commit(commit) = self.log.at(guard, number) {
-            self.install_commit(guard, commit);
+    /// Installs a commit and says so; of a refused one only the latter. False: there is no commit
+    /// yet, or it is pending.
+    pub(crate) fn install(&self, guard: &Guard<'_>, number: u64) -> bool {
+        match self.log.at(guard, number) {
+            Slot::Commit(commit) => match commit.outcome() {
+                Outcome::Accepted => self.install_commit(guard, commit),
+                Outcome::Refused => self.log.set_installed(guard, number),
+                Outcome::Pending => return false,
+            },
+            Slot::Empty => return false,
+            // It has long been visible.
+            Slot::Trimmed => {}
         }
+        true
     }
 
     /// The same, of a commit that was found in the log under the guard.

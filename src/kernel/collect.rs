@@ -26,6 +26,7 @@ use super::commit::{Commit, Write};
 use super::cursor::Effort;
 use super::horizon::Active;
 use super::node::{Older, VersionHeader};
+use super::pending::Outcome;
 use super::reclaim::{Action, Garbage, Guard, Retired, allocate, at};
 use super::record::RecordHeader;
 use super::release::{contain, release};
@@ -143,6 +144,10 @@ impl Kernel {
         active: &Active,
         garbage: &mut Garbage,
     ) {
+        if commit.outcome() == Outcome::Refused {
+            // Never installed.
+            return;
+        }
         for write in commit.writes() {
             if commit.number() <= active.horizon {
                 self.cut_write(guard, write, garbage);

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::entry::EntryHeader;
 use super::node::VersionHeader;
+use super::pending::{Outcome, Pending};
 use super::reclaim::{Guard, allocate, at, free, own};
 use super::record::RecordHeader;
 use crate::sync::{AtomicU64, Ordering};
@@ -38,6 +39,8 @@ pub(crate) struct Commit {
     /// What it counts for in the retained history: see [`super::history`].
     pub(super) kept: AtomicU64,
     writes: SmallVec<[Write; 2]>,
+    /// Of a commit that others decide. Set before it is published.
+    pending: Option<Box<Pending>>,
 }
 
 impl Write {
@@ -115,6 +118,7 @@ impl Commit {
             signature: 0,
             kept: AtomicU64::new(0),
             writes: SmallVec::new(),
+            pending: None,
         }
     }
 
@@ -123,6 +127,27 @@ impl Commit {
         self.tables |= table_bit(write.table);
         self.signature |= signature_bit(write.hash);
         self.writes.push(write);
+    }
+
+    /// Leaves the outcome to others, before the commit is published.
+    pub(super) fn set_pending(&mut self, pending: Box<Pending>) {
+        self.pending = Some(pending);
+    }
+
+    /// Takes back what [`Commit::set_pending`] gave, from a commit that is the caller's alone.
+    pub(super) fn take_pending(&mut self) -> Option<Box<Pending>> {
+        self.pending.take()
+    }
+
+    pub(crate) fn pending(&self) -> Option<&Pending> {
+        self.pending.as_deref()
+    }
+
+    /// What became of it; one that nobody else decides is accepted.
+    #[inline]
+    pub(crate) fn outcome(&self) -> Outcome {
+        let pending = self.pending.as_ref();
+        pending.map_or(Outcome::Accepted, |pending| pending.outcome())
     }
 
     #[inline]

@@ -31,6 +31,7 @@
 //! | [`log`], [`commit`] | the commit log | G |
 //! | [`history`] | what the log keeps for watchers to come | Y |
 //! | [`clock`] | the watermark | C |
+//! | [`pending`] | commits whose outcome is decided elsewhere | D |
 //! | [`entry`], [`secondary`] | index entries and key sets | E |
 //! | [`table`], [`stage`] | typed records; what a write puts in place | T |
 //! | [`point`], [`ordered`] | the hash and the B+-tree | their own |
@@ -61,6 +62,7 @@ pub(crate) mod log;
 pub(crate) mod memory;
 pub(crate) mod node;
 pub(crate) mod ordered;
+pub(crate) mod pending;
 pub(crate) mod point;
 mod pool;
 pub(crate) mod prepared;

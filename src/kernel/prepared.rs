@@ -4,6 +4,7 @@ use super::Kernel;
 use super::collect::Work;
 use super::commit::{Commit, Unpublished};
 use super::log::Append;
+use super::pending::{Payload, Pending};
 use super::reclaim::{Garbage, Guard, at};
 use super::stage::{Compacted, Staged};
 use super::step::{Step, step};
@@ -30,6 +31,7 @@ pub(crate) enum Attempt<'g> {
 }
 
 impl<'k> Prepared<'k> {
+    #[inline(always)]
     pub(crate) fn new(kernel: &'k Kernel) -> Self {
         Self {
             kernel,
@@ -39,6 +41,7 @@ impl<'k> Prepared<'k> {
     }
 
     /// Adds a write in place.
+    #[inline(always)]
     pub(crate) fn add(&mut self, staged: Staged) {
         let commit = self.commit.as_mut().expect("not appended yet");
         let (write, compacted) = staged.into_parts();
@@ -48,6 +51,14 @@ impl<'k> Prepared<'k> {
         commit.add(write);
     }
 
+    /// Leaves the outcome to others: once appended, the commit waits for [`Kernel::decide`], and
+    /// this is to be dropped.
+    pub(crate) fn leave_to_others(&mut self, payload: Payload) {
+        let compacted = std::mem::take(&mut self.compacted);
+        let commit = self.commit.as_mut().expect("not appended yet");
+        commit.set_pending(Pending::new(payload, compacted));
+    }
+
     /// Whether there is nothing to append.
     pub(crate) fn is_empty(&self) -> bool {
         let commit = self.commit.as_ref();
@@ -55,6 +66,7 @@ impl<'k> Prepared<'k> {
     }
 
     /// Tries to append as `number`, whose predecessor was seen in the log under this guard.
+    #[inline(always)]
     pub(crate) fn append<'g>(&mut self, guard: &'g Guard<'_>, number: u64) -> Attempt<'g> {
         let mut garbage = GarbageBin::new(self.kernel);
         let commit = self.commit.take().expect("appended once");
@@ -79,36 +91,54 @@ impl<'k> Prepared<'k> {
     pub(crate) fn publish(mut self, guard: &Guard<'_>, commit: &Commit) {
         let kernel = self.kernel;
         kernel.publish(guard, commit);
-        let mut garbage = GarbageBin::new(kernel);
+        kernel.settle(guard, commit, &self.compacted);
+        self.compacted.clear();
+    }
+}
+
+impl Kernel {
+    /// Settles, once, what staging left of a commit that is installed.
+    #[inline(always)]
+    pub(super) fn settle(
+        &self,
+        guard: &Guard<'_>,
+        commit: &Commit,
+        compacted: &[(usize, Compacted)],
+    ) {
+        let mut garbage = GarbageBin::new(self);
         let mut bytes = 0;
         for write in commit.writes() {
             bytes += write.new_size(guard);
             if write.claimed {
-                // SAFETY: K3: our claim keeps it.
-                kernel.unclaim(unsafe { at(write.record) }, &mut garbage.0);
+                // SAFETY: K3: the commit's claim, ours to give back, keeps it.
+                self.unclaim(unsafe { at(write.record) }, &mut garbage.0);
             }
         }
-        kernel.count_made(commit.writes().len() as i64, bytes as i64);
-        for (_, compacted) in self.compacted.drain(..) {
+        self.count_made(commit.writes().len() as i64, bytes as i64);
+        for (_, compacted) in compacted {
             cut_below(compacted, &mut garbage.0);
         }
     }
 }
 
 /// The new version's list is in place; whoever walks the old links is pinned.
-fn cut_below(compacted: Compacted, garbage: &mut Garbage) {
-    for version in compacted.versions {
+fn cut_below(compacted: &Compacted, garbage: &mut Garbage) {
+    for &version in &compacted.versions {
         garbage.defer(version.cast_mut(), Work::CutBelow);
     }
 }
 
 impl Drop for Prepared<'_> {
     fn drop(&mut self) {
-        let Some(commit) = self.commit.take() else {
+        let Some(mut commit) = self.commit.take() else {
             // Appended: it stays.
             return;
         };
-        let mut compacted = std::mem::take(&mut self.compacted).into_iter().peekable();
+        let compacted = match commit.take_pending() {
+            Some(pending) => pending.compacted,
+            None => std::mem::take(&mut self.compacted),
+        };
+        let mut compacted = compacted.into_iter().peekable();
         for (at, &write) in commit.writes().iter().enumerate() {
             let own = compacted.next_if(|(of, _)| *of == at);
             // SAFETY: never appended: all of it is ours to take back.

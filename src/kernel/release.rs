@@ -15,6 +15,7 @@ use super::commit::{Commit, Write};
 use super::entry::{EntryHeader, KeySet};
 use super::log::{Log, Segment};
 use super::node::{Older, VersionHeader, release_hold};
+use super::pending::{Outcome, give_back};
 use super::reclaim::{Garbage, Guard, at, free};
 use super::record::{RecordHeader, Unclaimed};
 use super::stage::Compacted;
@@ -81,7 +82,7 @@ impl Kernel {
     /// Takes back what was put in place for a write that is not to be.
     ///
     /// # Safety
-    /// All of it is the caller's, and the write was never appended.
+    /// All of it is the caller's: the write was never installed, and nobody sees it.
     pub(super) unsafe fn unstage(&self, write: Write, compacted: Option<Compacted>) {
         let mut garbage = GarbageBin::new(self);
         if let Some(Compacted { versions, list }) = compacted {
@@ -151,13 +152,19 @@ pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut 
         Work::Commit => {
             let commit = pointer.cast::<Commit>();
             // SAFETY: ours alone by now.
-            for write in unsafe { at(commit.cast_const()) }.writes() {
-                for image in [write.old, write.new] {
-                    if !image.is_null() {
-                        // SAFETY: the commit's link.
-                        unsafe { release_link(kernel, image.cast_mut()) };
+            let seen = unsafe { at(commit.cast_const()) };
+            if seen.outcome() == Outcome::Accepted {
+                for write in seen.writes() {
+                    for image in [write.old, write.new] {
+                        if !image.is_null() {
+                            // SAFETY: the commit's link.
+                            unsafe { release_link(kernel, image.cast_mut()) };
+                        }
                     }
                 }
+            } else {
+                // SAFETY: ours alone, and `release`'s caller saw to the grace period.
+                unsafe { give_back(kernel, pointer.cast()) };
             }
             // SAFETY: boxed by its maker, ours alone, not used again.
             unsafe { free(commit) };
@@ -239,7 +246,7 @@ unsafe fn leave(kernel: Option<&Kernel>, version: *mut VersionHeader) {
 
 /// # Safety
 /// The share of the key set is the caller's.
-unsafe fn release_keys(kernel: Option<&Kernel>, keys: *mut KeySet) {
+pub(super) unsafe fn release_keys(kernel: Option<&Kernel>, keys: *mut KeySet) {
     // SAFETY: E4: our share keeps it.
     if keys.is_null() || !unsafe { at(keys.cast_const()) }.release() {
         return;

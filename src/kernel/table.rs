@@ -198,6 +198,8 @@ pub(crate) trait AnyTable: Any + Send + Sync {
     fn name(&self) -> &'static str;
     /// Owned shares of a write's old and new object.
     fn images(&self, guard: &Guard<'_>, write: &Write) -> (Option<AnyHandle>, Option<AnyHandle>);
+    /// The key of a write whose commit is pending, and its type's name.
+    fn key(&self, guard: &Guard<'_>, write: &Write) -> (Arc<dyn Any + Send + Sync>, &'static str);
     fn as_any(&self) -> &dyn Any;
 }
 
@@ -269,6 +271,12 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
         let old = write.replaces().then(|| image(write.old));
         let new = (!write.deletes(guard)).then(|| image(write.new));
         (old, new)
+    }
+
+    fn key(&self, guard: &Guard<'_>, write: &Write) -> (Arc<dyn Any + Send + Sync>, &'static str) {
+        // D2: a pending commit's records stand.
+        let key = self.key_of(guard, write).expect("a write of this table");
+        (Arc::new(key.clone()), std::any::type_name::<K>())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -10,6 +10,7 @@ use super::draft::Draft;
 use super::entry::{Entry, EntryHeader, KeySet};
 use super::log::{Append, Log, Slot};
 use super::node::{self, Older, VersionHeader};
+use super::pending::{Outcome, Pending};
 use super::reading::{AnyHandle, LocalHold};
 use super::reclaim::{Action, Domain, Garbage, Guard, allocate, at, free};
 use super::record::{Record, RecordHeader, Unclaimed, Unlinking};
@@ -186,6 +187,10 @@ impl AnyTable for Cells {
         (None, None)
     }
 
+    fn key(&self, _: &Guard<'_>, _: &Write) -> (Arc<dyn Any + Send + Sync>, &'static str) {
+        (Arc::new(()), "()")
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -251,7 +256,16 @@ impl<'k> Txn<'k> {
     }
 
     /// Writes and commits; `Err`: the commit in the way. The cells written are validated, too.
-    pub(crate) fn commit(mut self, changes: &[(Cell, Option<u64>)]) -> Result<u64, u64> {
+    pub(crate) fn commit(self, changes: &[(Cell, Option<u64>)]) -> Result<u64, u64> {
+        self.commit_as(changes, false)
+    }
+
+    /// The same, with the outcome left to others.
+    pub(crate) fn propose(self, changes: &[(Cell, Option<u64>)]) -> Result<u64, u64> {
+        self.commit_as(changes, true)
+    }
+
+    fn commit_as(mut self, changes: &[(Cell, Option<u64>)], pending: bool) -> Result<u64, u64> {
         let mut writes: Vec<Write> = Vec::new();
         let mut staged = Ok(());
         for &(cell, value) in changes {
@@ -271,8 +285,13 @@ impl<'k> Txn<'k> {
         }
         let mut commit = Unpublished::new();
         writes.iter().for_each(|&write| commit.add(write));
+        if pending {
+            commit.set_pending(Pending::new(Arc::new(()), Vec::new()));
+        }
         let appended = staged.and_then(|()| self.append(commit));
         match appended {
+            // Its claims are its own until it is decided.
+            Ok(number) if pending => Ok(number),
             Ok(number) => {
                 let mut garbage = GarbageBin::new(self.kernel);
                 for write in writes.iter().filter(|write| write.claimed) {
@@ -334,10 +353,11 @@ impl<'k> Txn<'k> {
                     Slot::Commit(other) => {
                         assert_eq!(other.number(), position + 1);
                         let mut theirs = other.writes().iter().map(|write| write.record);
-                        if theirs.any(|theirs| {
+                        let clash = theirs.any(|theirs| {
                             let mut mine = self.read.iter();
                             mine.any(|mine| std::ptr::eq(mine.header(), theirs))
-                        }) {
+                        });
+                        if clash && other.outcome() != Outcome::Refused {
                             return Err(position + 1);
                         }
                     }

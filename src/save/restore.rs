@@ -93,10 +93,11 @@ fn refused(error: UpdateError<DeferredError<Infallible>>) -> RestoreError {
         | UpdateError::Rejected(rejected) => RestoreError::Rejected(rejected),
         UpdateError::TooOld { oldest, .. } => RestoreError::TooOld { oldest },
         UpdateError::Conflict { attempts } => RestoreError::Conflict { attempts },
-        // Of batches, and of transactions with a bound: this is neither.
-        UpdateError::Stopped | UpdateError::TooLarge { .. } => {
-            RestoreError::Conflict { attempts: 0 }
-        }
+        // Of batches, of transactions with a bound, and of proposers: this is none, and asks none.
+        UpdateError::Stopped
+        | UpdateError::TooLarge { .. }
+        | UpdateError::Refused { .. }
+        | UpdateError::LostLeadership => RestoreError::Conflict { attempts: 0 },
     }
 }
 

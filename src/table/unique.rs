@@ -38,6 +38,9 @@ pub(crate) trait AnyTaken<T: Object>: Send {
         key: &T::Key,
         entries: &mut dyn Iterator<Item = &EntryHeader>,
     ) -> Option<Duplicate>;
+
+    /// The name of the index, the value, and the key of who takes it.
+    fn claim(&self) -> (&'static str, Value, Value);
 }
 
 /// A unique index of objects `T`, its value type unknown.
@@ -189,5 +192,10 @@ impl<T: Object, V: Key> AnyTaken<T> for Taken<T::Key, V> {
         let mut values = entries.filter_map(|entry| secondary.value_of(entry));
         let taken = values.any(|value| *value == self.value);
         taken.then(|| duplicate::<T, V>(self.name, &self.value, key))
+    }
+
+    fn claim(&self) -> (&'static str, Value, Value) {
+        let value = Value::new(self.value.clone());
+        (self.name, value, Value::new(self.key.clone()))
     }
 }

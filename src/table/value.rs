@@ -24,6 +24,13 @@ impl Value {
         }
     }
 
+    /// Of a value whose type only its table knows, with that type's name.
+    pub(crate) fn of_unknown(
+        (value, type_name): (Arc<dyn Any + Send + Sync>, &'static str),
+    ) -> Self {
+        Self { value, type_name }
+    }
+
     /// The value, if it is a `V`.
     #[must_use]
     pub fn downcast_ref<V: 'static>(&self) -> Option<&V> {

@@ -15,11 +15,18 @@ impl<'s> Transaction<'s> {
     /// [`CommitError::Conflict`] if another transaction changed what this one read; then beginning
     /// again shows that change. [`CommitError::Duplicate`] if another took a value of a unique
     /// index. [`CommitError::TooOld`] and [`CommitError::TooLarge`] at the store's bounds.
+    ///
+    /// With a [proposer](crate::Builder::proposer) it blocks until that has decided, and may fail
+    /// with [`CommitError::Refused`] or [`CommitError::LostLeadership`].
     pub fn commit(mut self) -> Result<Version, CommitError> {
+        if self.shared.line.is_some() {
+            return self.commit_proposed();
+        }
         self.commit_changes()
     }
 
-    pub(super) fn commit_changes(&mut self) -> Result<Version, CommitError> {
+    /// What must hold before anything is put in place.
+    pub(super) fn check(&self) -> Result<(), CommitError> {
         self.settle_at_commit()?;
         let changes_max = self.shared.config.transaction_changes_max;
         if self.changes() > changes_max {
@@ -28,6 +35,11 @@ impl<'s> Transaction<'s> {
                 changes_max,
             });
         }
+        Ok(())
+    }
+
+    pub(super) fn commit_changes(&mut self) -> Result<Version, CommitError> {
+        self.check()?;
         self.commit_all()
     }
 

@@ -14,6 +14,7 @@ use crate::kernel::draft::Draft;
 use crate::kernel::reading::{Reading, Stored};
 use crate::kernel::reclaim::Guard;
 use crate::kernel::stage::{Place, Put, Staged};
+use crate::propose::sets::TableReadSet;
 use crate::table::hash::HashedMap;
 use crate::table::object::{Index, Key, Object};
 use crate::table::proposed::{Proposed, Rejected};
@@ -76,6 +77,8 @@ pub(crate) trait AnyBuffer {
         to: &Staging<'_>,
         table: &dyn Any,
     ) -> Option<Result<Staged, u64>>;
+    /// What was read, as data; `None`: nothing.
+    fn export_reads(&self, table: &dyn Any) -> Option<TableReadSet>;
     /// Forgets everything.
     fn clear(&mut self);
     fn as_any(&self) -> &dyn Any;
@@ -259,6 +262,11 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         let base = own.base.map(|base| base.place);
         let now = own.updated.unwrap_or(to.now);
         Some(typed::<T>(table).stage(to.kernel, to.reading, place, base, put, now))
+    }
+
+    fn export_reads(&self, table: &dyn Any) -> Option<TableReadSet> {
+        let reads = self.reads.borrow();
+        (!reads.is_empty()).then(|| reads.export(typed::<T>(table)))
     }
 
     fn clear(&mut self) {

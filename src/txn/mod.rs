@@ -12,6 +12,8 @@
 //! - append: the commit takes the log's first empty slot: it is committed
 //! - publish: the heads are installed, the watermark moves, watchers are woken
 //!
+//! With a proposer the commit is appended as pending, and published when that accepts it: submit.
+//!
 //! # Guarantees
 //! Strictly serializable, phantoms included. When the append succeeds, nothing lies in the log
 //! between what was validated and the commit itself, so the transaction could have run whole at
@@ -37,6 +39,7 @@ pub(crate) mod reads;
 pub(crate) mod restore;
 pub(crate) mod settle;
 pub(crate) mod stage;
+pub(crate) mod submit;
 pub(crate) mod update;
 pub(crate) mod validate;
 mod workspace;

@@ -1,6 +1,8 @@
 //! What a transaction read of one table: keys and ranges, as data, so that another process could
 //! check them too.
 
+use std::ops::Bound;
+
 use smallvec::SmallVec;
 
 use crate::error::Duplicate;
@@ -8,11 +10,13 @@ use crate::kernel::commit::{Write, signature_bit};
 use crate::kernel::entry::EntryHeader;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::secondary::Secondary;
+use crate::propose::sets::{IndexReadRange, ReadRange, TableReadSet, UniqueClaim};
 use crate::table::hash::HashedSet;
 use crate::table::object::{Key, Object};
 use crate::table::schema::TableOf;
 use crate::table::span::Span;
 use crate::table::unique::AnyTaken;
+use crate::table::value::Value;
 
 /// Point reads up to which a look through them beats a hash set.
 const POINTS_SCANNED_MAX: usize = 16;
@@ -46,6 +50,8 @@ pub(crate) enum Clash {
 /// A range of index values that was read.
 trait AnyIndexSpan<T: Object>: Send {
     fn touched_by(&self, table: &TableOf<T>, entry: &EntryHeader) -> bool;
+    /// The range with the name of its index.
+    fn export(&self, table: &TableOf<T>) -> IndexReadRange;
 }
 
 struct IndexSpan<V> {
@@ -58,6 +64,22 @@ impl<T: Object, V: Key> AnyIndexSpan<T> for IndexSpan<V> {
         let index = table.index_at::<V>(usize::from(self.position));
         let value = index.value_of(entry);
         value.is_some_and(|value| self.span.contains(value))
+    }
+
+    fn export(&self, table: &TableOf<T>) -> IndexReadRange {
+        let index = table.index_at::<V>(usize::from(self.position));
+        IndexReadRange {
+            index: index.name,
+            range: range_of(&self.span),
+        }
+    }
+}
+
+fn range_of<V: Key>(span: &Span<V>) -> ReadRange {
+    let bound = |bound: &Bound<V>| bound.as_ref().map(|value| Value::new(value.clone()));
+    ReadRange {
+        lower: bound(&span.lower),
+        upper: bound(&span.upper),
     }
 }
 
@@ -126,9 +148,33 @@ impl<T: Object> TableReads<T> {
             .push(Box::new(IndexSpan { position, span }));
     }
 
+    /// All of it as data that others can read.
+    pub(crate) fn export(&self, table: &TableOf<T>) -> TableReadSet {
+        let keys = self.points.iter();
+        let claims = self.taken.iter().map(|taken| {
+            let (index, value, holder) = taken.claim();
+            UniqueClaim {
+                index,
+                value,
+                holder,
+            }
+        });
+        TableReadSet {
+            table: T::TABLE,
+            keys: keys.map(|(_, key)| Value::new(key.clone())).collect(),
+            key_ranges: self.key_spans.iter().map(range_of).collect(),
+            index_ranges: self.index_spans.iter().map(|it| it.export(table)).collect(),
+            claims: claims.collect(),
+        }
+    }
+
     /// Whether commits that write other keys than these are no matter.
     pub(crate) fn is_points_only(&self) -> bool {
         self.key_spans.is_empty() && self.index_spans.is_empty() && self.taken.is_empty()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.points.is_empty() && self.is_points_only()
     }
 
     pub(crate) fn signature(&self) -> u64 {

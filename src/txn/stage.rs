@@ -11,6 +11,7 @@ use crate::version::Version;
 impl<'s> Transaction<'s> {
     /// Puts the writes in place. Runs index functions and the order of keys and values; a panic in
     /// one undoes what was done.
+    #[inline(always)]
     pub(super) fn stage(&mut self) -> Result<Option<Prepared<'s>>, CommitError> {
         let kernel = self.shared.kernel();
         if self.work.order.is_empty() {

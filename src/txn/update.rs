@@ -1,6 +1,7 @@
 //! Update: a closure on a transaction, committed, again if others got in the way.
 
 use super::Transaction;
+use super::submit::update_proposed;
 use crate::error::{CommitError, UpdateError};
 use crate::shared::Shared;
 use crate::sync::{pause, thread};
@@ -38,6 +39,8 @@ impl<E> UpdateError<E> {
                 changes,
                 changes_max,
             }),
+            CommitError::Refused { reason } => Some(Self::Refused { reason }),
+            CommitError::LostLeadership => Some(Self::LostLeadership),
         }
     }
 }
@@ -47,6 +50,9 @@ pub(crate) fn update<R, E>(
     shared: &Shared,
     run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<R, E>,
 ) -> Result<(R, Version), UpdateError<E>> {
+    if shared.line.is_some() {
+        return update_proposed(shared, run);
+    }
     let attempts = shared.config.attempts_max;
     for attempt in 0..attempts {
         let mut transaction = Transaction::begin(shared);

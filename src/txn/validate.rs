@@ -5,6 +5,7 @@ use super::reads::Clash;
 use crate::error::CommitError;
 use crate::kernel::commit::{Commit, table_bit};
 use crate::kernel::log::Slot;
+use crate::kernel::pending::Outcome;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::step::{Step, step};
 use crate::version::Version;
@@ -12,6 +13,7 @@ use crate::version::Version;
 impl Transaction<'_> {
     /// Goes through the log after `position` to its end; gives the last position, up to which all
     /// reads hold.
+    #[inline(always)]
     pub(super) fn validate(
         &self,
         guard: &Guard<'_>,
@@ -51,21 +53,39 @@ impl Transaction<'_> {
             let mut writes = commit.writes().iter();
             let writes = writes.by_ref().filter(|write| write.table == position);
             for write in writes {
-                match buffer.clash(guard, table, write) {
-                    None => {}
-                    Some(Clash::Duplicate(duplicate)) => {
-                        // Whoever begins again sees the holder, even if its thread has stopped.
-                        kernel.advance_to(guard, commit.number());
-                        return Err(CommitError::Duplicate(duplicate));
-                    }
-                    Some(Clash::Read) => {
-                        return Err(CommitError::Conflict {
-                            with: Version::new(commit.number()),
-                        });
-                    }
+                if let Some(clash) = buffer.clash(guard, table, write) {
+                    return self.clash_with(guard, commit, clash);
                 }
             }
         }
         Ok(())
+    }
+
+    #[cold]
+    fn clash_with(
+        &self,
+        guard: &Guard<'_>,
+        commit: &Commit,
+        clash: Clash,
+    ) -> Result<(), CommitError> {
+        let outcome = commit.outcome();
+        if outcome == Outcome::Refused {
+            // In nobody's way.
+            return Ok(());
+        }
+        let kernel = self.shared.kernel();
+        if let Clash::Duplicate(duplicate) = clash
+            && outcome == Outcome::Accepted
+        {
+            // Whoever begins again sees the holder, even if its thread has stopped.
+            kernel.advance_to(guard, commit.number());
+            if kernel.horizon.visible() >= commit.number() {
+                return Err(CommitError::Duplicate(duplicate));
+            }
+        }
+        // Also with who takes a value and may be refused it yet, or is not visible yet.
+        Err(CommitError::Conflict {
+            with: Version::new(commit.number()),
+        })
     }
 }

@@ -13,6 +13,7 @@ use crate::error::WatchError;
 use crate::kernel::commit::Commit;
 use crate::kernel::cursor::Cursor;
 use crate::kernel::log::Slot;
+use crate::kernel::pending::Outcome;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiting};
 use crate::shared::Shared;
@@ -144,6 +145,9 @@ impl Watcher {
     }
 
     fn fetch_commit(&mut self, guard: &Guard<'_>, commit: &Commit) {
+        if commit.outcome() == Outcome::Refused {
+            return;
+        }
         let version = Version::new(commit.number());
         // Kept only when the commit is through: a comparison of the user's may panic, and the
         // commit is then read again.

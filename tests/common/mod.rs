@@ -5,9 +5,11 @@
 
 use std::fmt::Debug;
 
+#[cfg(feature = "testing")]
+use skep::testing::{Rough, TestProposer};
 use skep::{
-    CommitError, Duplicate, Event, Index, Indexes, Kind, Object, Store, Transaction, Version,
-    Watcher, fold_case,
+    Builder, CommitError, Duplicate, Event, Index, Indexes, Kind, Object, Store, Transaction,
+    Version, Watcher, fold_case,
 };
 
 /// A task with an index of each kind.
@@ -106,9 +108,18 @@ pub fn account(id: u32, balance: i64) -> Account {
     }
 }
 
+/// A builder of a store. With the feature `testing` its commits are decided by a proposer that
+/// answers late, out of order and twice: whatever holds without one is to hold with it.
+pub fn builder() -> Builder {
+    let builder = Store::builder();
+    #[cfg(feature = "testing")]
+    let builder = builder.proposer(TestProposer::rough(Rough::new(17)));
+    builder
+}
+
 /// A store of tasks and accounts.
 pub fn store() -> Store {
-    Store::builder().table::<Task>().table::<Account>().build()
+    builder().table::<Task>().table::<Account>().build()
 }
 
 /// A store of two accounts of 50 each.

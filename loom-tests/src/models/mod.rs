@@ -6,6 +6,7 @@ mod entry;
 mod horizon;
 mod log;
 mod ordered;
+mod pending;
 mod point;
 mod reclaim;
 mod record;

@@ -1,0 +1,181 @@
+//! Commits that others decide (D1 to D3): what is pending stops the watermark and its rivals, and
+//! nobody else; what is refused leaves nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::check::{outcomes, spawn};
+use crate::kernel::history::HistoryLimits;
+use crate::kernel::testing::{Cell, Txn, cell, kernel};
+use crate::kernel::{Kernel, Kind, Limits};
+
+const LIMITS: Limits = Limits {
+    retention: 0,
+    log_commits: 6,
+    watch_commits: 6,
+    history: HistoryLimits::NONE,
+};
+
+/// Two cells with 10 in each, by commit 1; and a pending commit 2 that puts 99 into the first.
+fn one_pending() -> (Arc<Kernel>, [Cell; 2]) {
+    let kernel = kernel(LIMITS);
+    let cells = [cell(&kernel, 1), cell(&kernel, 2)];
+    let made = Txn::begin(&kernel).commit(&cells.map(|cell| (cell, Some(10))));
+    assert_eq!(made, Ok(1));
+    let proposed = Txn::begin(&kernel).propose(&[(cells[0], Some(99))]);
+    assert_eq!(proposed, Ok(2));
+    assert_eq!(look(&kernel, cells), (1, [10, 10]), "a pending one is seen");
+    (kernel, cells)
+}
+
+/// The version of a new snapshot, and what it shows.
+fn look(kernel: &Kernel, cells: [Cell; 2]) -> (u64, [u64; 2]) {
+    let mut txn = Txn::begin_as(kernel, Kind::Reader);
+    let found = cells.map(|cell| txn.read(cell).expect("there").1);
+    (txn.version(), found)
+}
+
+/// Adds one, once.
+fn add(kernel: &Kernel, cell: Cell) -> Result<u64, u64> {
+    let mut txn = Txn::begin(kernel);
+    let (_, value) = txn.read(cell).expect("it is there");
+    txn.commit(&[(cell, Some(value + 1))])
+}
+
+/// A decision beside a stranger's commit and a reader.
+fn decided_beside_a_stranger(accepted: bool) -> BTreeSet<(u64, [u64; 2])> {
+    outcomes(1, move || {
+        let (kernel, cells) = one_pending();
+        let decider = spawn(&kernel, move |kernel| {
+            assert!(kernel.decide(2, accepted));
+        });
+        let stranger = spawn(&kernel, move |kernel| add(kernel, cells[1]));
+        let seen = look(&kernel, cells);
+        decider.join().expect("no panic");
+        let done = stranger.join().expect("no panic");
+        assert_eq!(done, Ok(3), "a stranger is in nobody's way");
+        let first = if accepted { 99 } else { 10 };
+        let last = look(&kernel, cells);
+        assert_eq!(last, (3, [first, 11]), "the watermark stopped for good");
+        seen
+    })
+}
+
+#[test]
+fn pending_then_accepted_beside_a_stranger() {
+    let seen = decided_beside_a_stranger(true);
+    let expected = [(1, [10, 10]), (2, [99, 10]), (3, [99, 11])];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+#[test]
+fn pending_then_aborted_beside_a_stranger() {
+    let seen = decided_beside_a_stranger(false);
+    let expected = [(1, [10, 10]), (2, [10, 10]), (3, [10, 11])];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// What a rival comes to: its own commit, what a reader saw, and what is there in the end.
+type Rivalry = (Result<u64, u64>, (u64, [u64; 2]), u64);
+
+fn decided_beside_a_rival(accepted: bool) -> BTreeSet<Rivalry> {
+    outcomes(1, move || {
+        let (kernel, cells) = one_pending();
+        let decider = spawn(&kernel, move |kernel| {
+            assert!(kernel.decide(2, accepted));
+        });
+        let rival = spawn(&kernel, move |kernel| add(kernel, cells[0]));
+        let seen = look(&kernel, cells);
+        decider.join().expect("no panic");
+        let done = rival.join().expect("no panic");
+        let (_, [last, _]) = look(&kernel, cells);
+        (done, seen, last)
+    })
+}
+
+#[test]
+fn pending_then_accepted_beside_a_rival() {
+    let seen = decided_beside_a_rival(true);
+    let (early, between, late) = ((1, [10, 10]), (2, [99, 10]), (3, [100, 10]));
+    let expected = [
+        (Err(2), early, 99),
+        (Err(2), between, 99),
+        (Ok(3), early, 100),
+        (Ok(3), between, 100),
+        (Ok(3), late, 100),
+    ];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+#[test]
+fn pending_then_aborted_beside_a_rival() {
+    let seen = decided_beside_a_rival(false);
+    let (early, between, late) = ((1, [10, 10]), (2, [10, 10]), (3, [11, 10]));
+    let expected = [
+        (Err(2), early, 10),
+        (Err(2), between, 10),
+        (Ok(3), early, 11),
+        (Ok(3), between, 11),
+        (Ok(3), late, 11),
+    ];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// Two in a row, decided by two: whoever is last takes the watermark over both.
+#[test]
+fn two_decided_in_any_order() {
+    let seen = outcomes(2, || {
+        let (kernel, cells) = one_pending();
+        let second = Txn::begin(&kernel).propose(&[(cells[1], Some(77))]);
+        assert_eq!(second, Ok(3));
+        let decider = spawn(&kernel, |kernel| assert!(kernel.decide(3, true)));
+        assert!(kernel.decide(2, false));
+        let seen = look(&kernel, cells);
+        decider.join().expect("no panic");
+        assert_eq!(look(&kernel, cells), (3, [10, 77]));
+        seen
+    });
+    let expected = [(2, [10, 10]), (3, [10, 77])];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// The first of two answers counts.
+#[test]
+fn accepted_and_refused_at_once() {
+    let seen = outcomes(2, || {
+        let (kernel, cells) = one_pending();
+        let refuser = spawn(&kernel, |kernel| kernel.decide(2, false));
+        let accepted = kernel.decide(2, true);
+        let refused = refuser.join().expect("no panic");
+        (accepted, refused, look(&kernel, cells))
+    });
+    let expected = [(true, false, (2, [99, 10])), (false, true, (2, [10, 10]))];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// A refused creation: its record goes with it, though others look for it meanwhile.
+#[test]
+fn a_refused_creation_beside_collection() {
+    let seen = outcomes(2, || {
+        let kernel = kernel(LIMITS);
+        let cells = [cell(&kernel, 1), cell(&kernel, 2)];
+        assert!(cells[0].header().claim(), "kept for the model");
+        let made = Txn::begin(&kernel).commit(&[(cells[1], Some(10))]);
+        assert_eq!(made, Ok(1));
+        let proposed = Txn::begin(&kernel).propose(&[(cells[0], Some(99))]);
+        assert_eq!(proposed, Ok(2));
+        let collector = spawn(&kernel, |kernel| {
+            for _ in 0..2 {
+                kernel.collect();
+            }
+        });
+        assert!(kernel.decide(2, false));
+        let shown = Txn::begin_as(&kernel, Kind::Reader).read(cells[0]);
+        collector.join().expect("no panic");
+        for _ in 0..6 {
+            kernel.collect();
+        }
+        (shown, cells[0].claims())
+    });
+    assert_eq!(seen, BTreeSet::from([(None, 1)]));
+}

@@ -1,0 +1,196 @@
+//! Commits whose outcome somebody else decides: in the log, and not yet committed.
+//!
+//! # States
+//! ```text
+//! pending --accept--> accepted: installed, the watermark passes it
+//!         --refuse--> refused:  never installed, the watermark passes it all the same
+//! ```
+//! A pending commit holds its place. What it writes is in the way of everybody who read or writes
+//! it, as if it were committed; who is a stranger to it is appended behind it. A refused one is in
+//! nobody's way; what was staged for it is given back when it is taken out of the log.
+//!
+//! # Invariants
+//! - D1: an outcome is decided once. The watermark stops before a pending commit; a refused one is
+//!   never installed (C1).
+//! - D2: while a commit is pending, the records that it writes keep their heads: whoever would
+//!   write one has it in the way. So a record that it does not claim shows an object and is not
+//!   reaped, and its old image is that head.
+//! - D3: the old image of a refused commit stands as long as the commit does: it is the head, or
+//!   the old image of a later commit, which leaves the log later. The commit has no link of it
+//!   (V6 gives that to the commit that does replace it).
+//!
+//! # Orderings
+//! - [decided]: decide, fence, look on both sides. Who decides fences and then walks the
+//!   watermark over what is decided; who is stopped by a pending commit fences and looks once
+//!   more. Of all who decide in a run of commits, and all who were stopped in it, the one whose
+//!   fence is last sees everything decided, and takes the watermark to the run's end. The outcome
+//!   itself is Relaxed: it leads to nothing that the log's slot did not publish.
+
+use std::any::Any;
+
+use super::Kernel;
+use super::barrier::fence;
+use super::collect::Work;
+use super::commit::Commit;
+use super::log::Slot;
+use super::node::release_hold;
+use super::reclaim::{Guard, at, free, own};
+use super::release::{contain, release, release_keys};
+use super::stage::Compacted;
+use crate::sync::{Arc, AtomicU8, Ordering};
+
+/// What the layer above keeps with a pending commit.
+pub(crate) type Payload = Arc<dyn Any + Send + Sync>;
+
+/// What became of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Pending = 0,
+    Accepted = 1,
+    Refused = 2,
+}
+
+/// What a commit has more whose outcome is decided elsewhere.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    outcome: AtomicU8,
+    payload: Payload,
+    /// Of the writes that shorten their chains, by their places.
+    pub(super) compacted: Vec<(usize, Compacted)>,
+}
+
+impl Pending {
+    pub(super) fn new(payload: Payload, compacted: Vec<(usize, Compacted)>) -> Box<Self> {
+        Box::new(Self {
+            outcome: AtomicU8::new(Outcome::Pending as u8),
+            payload,
+            compacted,
+        })
+    }
+
+    pub(crate) fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        // Relaxed: [decided].
+        match self.outcome.load(Ordering::Relaxed) {
+            0 => Outcome::Pending,
+            1 => Outcome::Accepted,
+            _ => Outcome::Refused,
+        }
+    }
+
+    /// True: this call decided it.
+    fn decide(&self, outcome: Outcome) -> bool {
+        let pending = Outcome::Pending as u8;
+        // Relaxed: [decided].
+        let decided = self.outcome.compare_exchange(
+            pending,
+            outcome as u8,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+        decided.is_ok()
+    }
+}
+
+impl Kernel {
+    /// Decides a pending commit: installs it, or sees to it that nobody will; false: it was decided
+    /// before. Any thread, in any order.
+    pub(crate) fn decide(&self, number: u64, accepted: bool) -> bool {
+        let guard = self.domain.pin();
+        // Trimmed: decided long ago.
+        let Slot::Commit(commit) = self.log.at(&guard, number) else {
+            return false;
+        };
+        let Some(pending) = commit.pending() else {
+            return false;
+        };
+        let outcome = if accepted {
+            Outcome::Accepted
+        } else {
+            Outcome::Refused
+        };
+        if !pending.decide(outcome) {
+            return false;
+        }
+        let _ = self.install(&guard, number);
+        self.advance_over_decided(&guard);
+        if accepted {
+            self.settle(&guard, commit, &pending.compacted);
+        }
+        true
+    }
+
+    /// Moves the watermark as far as outcomes are known. The caller has decided, or installed,
+    /// something.
+    fn advance_over_decided(&self, guard: &Guard<'_>) {
+        // SeqCst: [decided].
+        fence(Ordering::SeqCst);
+        // Each turn passes a commit.
+        loop {
+            let next = self.horizon.visible() + 1;
+            if self.log.is_installed(guard, next) {
+                self.pass(guard, next);
+            } else if !self.install(guard, next) {
+                return;
+            }
+        }
+    }
+}
+
+/// Gives back what was staged for a commit that was not accepted. Without a kernel, in a teardown.
+///
+/// # Safety
+/// The commit is the caller's alone, and a grace period has passed since it left the log.
+pub(super) unsafe fn give_back(kernel: Option<&Kernel>, commit: *mut Commit) {
+    // SAFETY: the caller's alone.
+    let commit = unsafe { own(commit) };
+    let compacted = commit.take_pending().map(|pending| pending.compacted);
+    let mut compacted = compacted.unwrap_or_default().into_iter().peekable();
+    for (place, &write) in commit.writes().iter().enumerate() {
+        let own = compacted.next_if(|(of, _)| *of == place);
+        let own = own.map(|(_, own)| own);
+        match kernel {
+            // SAFETY: never installed, and nobody sees it any more: all of it is ours.
+            Some(kernel) => unsafe { kernel.unstage(write, own) },
+            None => {
+                // SAFETY: as above, and nobody else is left.
+                unsafe { forget_version(write.new.cast_mut()) };
+                if let Some(own) = own {
+                    // SAFETY: as above.
+                    unsafe { forget_compacted(own) };
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The version was never installed, and nobody else is left.
+unsafe fn forget_version(new: *mut super::node::VersionHeader) {
+    // SAFETY: ours alone.
+    let keys = unsafe { own(new) }.forget_older();
+    // SAFETY: E4: the share is ours.
+    unsafe { release_keys(None, keys) };
+    // SAFETY: the store's hold is ours.
+    contain(|| unsafe { release_hold(new) });
+}
+
+/// # Safety
+/// It was never put in place, and nobody else is left.
+unsafe fn forget_compacted(compacted: Compacted) {
+    let Compacted { versions, list } = compacted;
+    // SAFETY: never published.
+    let listed = unsafe { at(list.cast_const()) }.versions()[1..].iter();
+    let links = listed
+        .copied()
+        .chain(versions.iter().map(|&version| version.cast_mut()));
+    for link in links.collect::<Vec<_>>() {
+        // SAFETY: each is ours, and nobody else is left.
+        unsafe { release(None, Work::Link, link.cast()) };
+    }
+    // SAFETY: never published, and not used again.
+    unsafe { free(list) };
+}

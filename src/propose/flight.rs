@@ -1,0 +1,113 @@
+//! A proposal on its way: what its ticket decides and its submitter waits for.
+//!
+//! # States
+//! ```text
+//! open --answer (CAS)--> claimed --the kernel has decided--> accepted | refused | lost
+//! ```
+//!
+//! # Orderings
+//! - [verdict]: the state's Release store after the reason is set and the kernel has decided, and
+//!   its Acquire load: who sees a verdict sees its reason and its effect.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use super::sets::ReadSet;
+use crate::sync::{AtomicU8, Ordering};
+use crate::version::Version;
+
+const OPEN: u8 = 0;
+const CLAIMED: u8 = 1;
+const ACCEPTED: u8 = 2;
+const REFUSED: u8 = 3;
+const LOST: u8 = 4;
+
+/// What a proposer has decided of a proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It is committed.
+    Accepted,
+    /// It is not, and will not be.
+    Refused {
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// The proposer stopped leading before it knew.
+    LostLeadership,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted => f.write_str("accepted"),
+            Self::Refused { reason } => write!(f, "refused: {reason}"),
+            Self::LostLeadership => f.write_str("leadership was lost"),
+        }
+    }
+}
+
+/// What a ticket and a submitter share.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    /// The snapshot that the transaction read.
+    pub(super) base: Version,
+    pub(super) reads: ReadSet,
+    state: AtomicU8,
+    reason: OnceLock<Arc<str>>,
+}
+
+impl Flight {
+    pub(crate) fn new(base: Version, reads: ReadSet) -> Self {
+        Self {
+            base,
+            reads,
+            state: AtomicU8::new(OPEN),
+            reason: OnceLock::new(),
+        }
+    }
+
+    /// Takes the right to decide; false: somebody else has it.
+    pub(super) fn claim(&self) -> bool {
+        // AcqRel: the claim goes to one.
+        let claimed =
+            self.state
+                .compare_exchange(OPEN, CLAIMED, Ordering::AcqRel, Ordering::Relaxed);
+        claimed.is_ok()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        // Relaxed: `claim` decides.
+        self.state.load(Ordering::Relaxed) == OPEN
+    }
+
+    /// Says what was decided: by who claimed it, when the kernel knows.
+    pub(super) fn settle(&self, verdict: Verdict) {
+        let state = match verdict {
+            Verdict::Accepted => ACCEPTED,
+            Verdict::LostLeadership => LOST,
+            Verdict::Refused { reason } => {
+                // Only who claimed it sets it: nobody waits here.
+                let _ = self.reason.set(reason);
+                REFUSED
+            }
+        };
+        // Release: [verdict].
+        self.state.store(state, Ordering::Release);
+    }
+
+    /// What was decided, if it was.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        // Acquire: [verdict].
+        match self.state.load(Ordering::Acquire) {
+            ACCEPTED => Some(Verdict::Accepted),
+            LOST => Some(Verdict::LostLeadership),
+            REFUSED => {
+                let reason = self.reason.get().cloned();
+                let reason = reason.unwrap_or_default();
+                Some(Verdict::Refused { reason })
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The line from the store's log to its proposer: proposals go out in the log's order, one call at
+//! a time, and nobody waits for their turn.
+//!
+//! Who has appended a pending commit counts it. Who counted the first one sends what is there, its
+//! own and others', until all that was counted is sent; the others go on at once, to wait for their
+//! verdicts. So `propose` runs on one thread at a time without a lock: a thread that stops in it
+//! holds back later proposals, which would wait for its answer's order anyway, and nothing else.
+//!
+//! # Orderings
+//! - [calls]: the count's AcqRel: who sends sees the log up to every commit that was counted, and
+//!   the position that the sender before it left.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
+
+use super::Proposer;
+use super::flight::Flight;
+use super::numbering::Numbering;
+use super::proposal::{Decides, Proposal, Ticket};
+use super::sets::{Image, ProposedWrite, WriteSet};
+use crate::kernel::Kernel;
+use crate::kernel::commit::Commit;
+use crate::kernel::log::Slot;
+use crate::kernel::pending::Outcome;
+use crate::sync::{AtomicU64, Ordering};
+use crate::table::value::Value;
+use crate::version::Version;
+
+/// A store's proposer and what it keeps for it.
+pub(crate) struct Line {
+    proposer: Arc<dyn Proposer>,
+    store: Weak<dyn Decides>,
+    numbering: Numbering,
+    /// Pending commits appended and not yet known to be sent.
+    calls: AtomicU64,
+    /// The last position of the log that was looked at: the sender's.
+    position: AtomicU64,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Line")
+    }
+}
+
+impl Line {
+    pub(crate) fn new(proposer: Arc<dyn Proposer>, store: Weak<dyn Decides>) -> Self {
+        Self {
+            numbering: Numbering::new(proposer.version()),
+            proposer,
+            store,
+            calls: AtomicU64::new(0),
+            position: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn proposer(&self) -> &Arc<dyn Proposer> {
+        &self.proposer
+    }
+
+    /// Notes what a commit is decided to be, before it is.
+    pub(crate) fn note(&self, number: Version, accepted: Option<Version>) {
+        self.numbering.note(number, accepted);
+    }
+
+    /// The proposer's version that the store's shows.
+    pub(crate) fn accepted_at(&self, number: Version) -> Option<Version> {
+        self.numbering.at(number)
+    }
+
+    /// The store's version that shows the proposer's, if it is up to `until`.
+    pub(crate) fn find(&self, version: Version, until: Version) -> Option<Version> {
+        self.numbering.find(version, until)
+    }
+
+    /// Sees to it that a commit just appended is proposed. The caller is not pinned.
+    pub(crate) fn send(&self, kernel: &Kernel) {
+        // AcqRel: [calls].
+        if self.calls.fetch_add(1, Ordering::AcqRel) != 0 {
+            return;
+        }
+        let mut counted = 1;
+        // Each turn follows other threads' appends.
+        loop {
+            while self.send_next(kernel) {}
+            // AcqRel: [calls].
+            let calls = self.calls.fetch_sub(counted, Ordering::AcqRel);
+            if calls == counted {
+                return;
+            }
+            counted = calls - counted;
+        }
+    }
+
+    /// Proposes the next pending commit of the log; false: there is none.
+    fn send_next(&self, kernel: &Kernel) -> bool {
+        let Some((number, flight)) = self.next_pending(kernel) else {
+            return false;
+        };
+        // A panic of the proposer's, or of a key's `Clone`, drops the ticket: it is refused.
+        let ticket = Ticket::new(number, flight, Weak::clone(&self.store));
+        let _ = catch_unwind(AssertUnwindSafe(move || {
+            let proposal = Proposal {
+                base_proposed: self.accepted_at(ticket.base()),
+                writes: writes_of(kernel, number),
+                ticket,
+            };
+            self.proposer.propose(proposal);
+        }));
+        true
+    }
+
+    fn next_pending(&self, kernel: &Kernel) -> Option<(Version, Arc<Flight>)> {
+        let guard = kernel.domain.pin();
+        // Relaxed: the sender's own, handed on by [calls].
+        let mut position = self.position.load(Ordering::Relaxed);
+        let found = loop {
+            match kernel.log.at(&guard, position + 1) {
+                Slot::Empty => break None,
+                // Commits that nobody proposes.
+                Slot::Trimmed => position = kernel.log.trimmed().max(position + 1),
+                Slot::Commit(commit) => {
+                    position += 1;
+                    if let Some(flight) = flight_of(commit) {
+                        break Some((Version::new(position), flight));
+                    }
+                }
+            }
+        };
+        // Relaxed: as above.
+        self.position.store(position, Ordering::Relaxed);
+        found
+    }
+}
+
+fn flight_of(commit: &Commit) -> Option<Arc<Flight>> {
+    let pending = commit.pending()?;
+    let payload = Arc::clone(pending.payload()) as Arc<dyn Any + Send + Sync>;
+    let open = commit.outcome() == Outcome::Pending;
+    payload.downcast::<Flight>().ok().filter(|_| open)
+}
+
+/// What a pending commit writes.
+fn writes_of(kernel: &Kernel, number: Version) -> WriteSet {
+    let guard = kernel.domain.pin();
+    let Slot::Commit(commit) = kernel.log.at(&guard, number.get()) else {
+        // Not while it is pending.
+        return WriteSet::default();
+    };
+    let writes = commit.writes().iter().map(|write| {
+        let table = kernel.table(usize::from(write.table));
+        let (old, new) = table.images(&guard, write);
+        ProposedWrite {
+            table: table.name(),
+            key: Value::of_unknown(table.key(&guard, write)),
+            old: old.map(Image::stored),
+            new: new.map(Image::stored),
+        }
+    });
+    writes.collect()
+}

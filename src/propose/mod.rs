@@ -1,0 +1,153 @@
+//! The seam where replication comes in: a proposer decides which commits there are.
+//!
+//! A store without a proposer commits by appending to its log. A store with one
+//! ([`Builder::proposer`](crate::Builder::proposer)) appends a commit as *pending* and hands it
+//! over as a [`Proposal`]; the proposer (a consensus engine, a journal, a test's) answers when it
+//! knows. Nothing is locked meanwhile: reads go on, transactions that have nothing to do with the
+//! pending ones are appended and proposed behind them, and those that conflict wait for the answer
+//! and run again.
+//!
+//! # The contract
+//! The store calls [`Proposer::propose`] in the order of its log, one call at a time, from the
+//! thread of some transaction that is being committed, which holds no lock and no pin. The call
+//! should only hand the proposal on: the next one waits for its end. It must not wait for a commit
+//! of the same store. If it panics, the proposal is refused.
+//!
+//! Each proposal is answered by its [`Ticket`]: from any thread, within the call or any time after
+//! it, in any order, and the first answer counts. There is exactly one answer that counts, and none
+//! is lost: an acceptance is applied and shown though whoever asked has gone away.
+//!
+//! - [`Ticket::accept`]: it is committed. The versions given rise with the proposals' order, by any
+//!   steps.
+//! - [`Ticket::refuse`]: it is not, and will not be.
+//! - [`Ticket::lose_leadership`]: this store will not learn the outcome as the proposer any more.
+//!   Nothing of it is applied here by this proposal; if the others commit it, it comes back as a
+//!   change to be applied like any other's. The proposer says so only when it will not accept any
+//!   more: while it may, it keeps the ticket.
+//! - Dropping all tickets of a proposal refuses it.
+//!
+//! # Versions
+//! There are two numbers. A [`Version`] counts the places of this store's own log, refused
+//! proposals included: it is what snapshots, [`Meta`](crate::Meta), `update_at` and events tell.
+//! The proposer's version is its own, and the same on all members of a cluster: the store keeps it
+//! beside its own for the last 65,536 commits, to be looked up by
+//! [`Store::proposed_version`](crate::Store::proposed_version) and
+//! [`Store::version_of`](crate::Store::version_of).
+
+#![forbid(unsafe_code)]
+
+pub(crate) mod flight;
+pub(crate) mod line;
+pub(crate) mod numbering;
+pub(crate) mod proposal;
+pub(crate) mod sets;
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use self::proposal::Proposal;
+use self::sets::WriteSet;
+use crate::version::Version;
+
+/// Decides which commits there are; see [`Builder::proposer`](crate::Builder::proposer).
+///
+/// ```
+/// use std::sync::Arc;
+/// use skep::{Proposal, Proposer, ProposedChange, ChangesError, Store, Version};
+/// # use skep::{Id, Indexes, Object};
+/// # #[derive(Clone)] struct Task { id: Id }
+/// # impl Object for Task {
+/// #     type Key = Id;
+/// #     const TABLE: &'static str = "task";
+/// #     fn key(&self) -> Id { self.id }
+/// #     fn indexes(_: &mut Indexes<Self>) {}
+/// # }
+///
+/// /// Accepts everything at once, under every tenth number.
+/// struct Agreeable;
+///
+/// impl Proposer for Agreeable {
+///     fn propose(&self, proposal: Proposal) {
+///         let version = Version::new(proposal.number().get() * 10);
+///         proposal.ticket().accept(version).expect("the first answer");
+///     }
+///     fn version(&self) -> Option<Version> {
+///         None
+///     }
+///     fn changes_between(
+///         &self,
+///         _: Version,
+///         to: Version,
+///     ) -> Result<Vec<ProposedChange>, ChangesError> {
+///         Err(ChangesError::Compacted { oldest: to })
+///     }
+/// }
+///
+/// let store = Store::builder().table::<Task>().proposer(Arc::new(Agreeable)).build();
+/// store.update(|tx| tx.create(Task { id: Id::from_u128(1) }))?;
+/// assert_eq!(store.proposed_version(store.version()), Some(Version::new(10)));
+/// # Ok::<(), skep::UpdateError<skep::CreateError>>(())
+/// ```
+pub trait Proposer: Send + Sync + 'static {
+    /// Takes a proposal, to be answered by its ticket. Must not wait for a commit of the store.
+    fn propose(&self, proposal: Proposal);
+
+    /// The newest version that it has accepted; `None` if it has none, as it is no member of a
+    /// cluster.
+    fn version(&self) -> Option<Version>;
+
+    /// The changes after `from` up to and with `to`, both versions of the proposer's, in order; one
+    /// item an accepted proposal.
+    ///
+    /// # Errors
+    /// See [`ChangesError`].
+    fn changes_between(
+        &self,
+        from: Version,
+        to: Version,
+    ) -> Result<Vec<ProposedChange>, ChangesError>;
+}
+
+/// What one accepted proposal wrote.
+#[derive(Clone, Debug)]
+pub struct ProposedChange {
+    /// The version that it was accepted at.
+    pub version: Version,
+    /// What it wrote.
+    pub writes: WriteSet,
+}
+
+/// Why a proposer has no changes to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChangesError {
+    /// It does not keep changes that old any more.
+    Compacted {
+        /// The oldest version that it can go on from.
+        oldest: Version,
+    },
+    /// It has accepted nothing that new yet.
+    Future {
+        /// The newest version that there is.
+        newest: Version,
+    },
+    /// The range ends before it begins.
+    OutOfOrder,
+    /// It is no member of a cluster.
+    NoMember,
+}
+
+impl fmt::Display for ChangesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Compacted { oldest } => write!(f, "compacted: the oldest version is {oldest}"),
+            Self::Future { newest } => {
+                write!(f, "not accepted yet: the newest version is {newest}")
+            }
+            Self::OutOfOrder => f.write_str("the range ends before it begins"),
+            Self::NoMember => f.write_str("no member of a cluster"),
+        }
+    }
+}
+
+impl StdError for ChangesError {}

@@ -1,0 +1,198 @@
+//! A proposal, and the ticket that answers it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use super::flight::{Flight, Verdict};
+use super::sets::{ReadSet, WriteSet};
+use crate::version::Version;
+
+/// A change that a transaction wants to make, handed to a [`Proposer`](crate::Proposer).
+#[derive(Debug)]
+pub struct Proposal {
+    pub(super) ticket: Ticket,
+    pub(super) base_proposed: Option<Version>,
+    pub(super) writes: WriteSet,
+}
+
+impl Proposal {
+    /// Its place in the store's own log: the version that it makes if it is accepted.
+    #[must_use]
+    pub fn number(&self) -> Version {
+        self.ticket.0.number
+    }
+
+    /// The version of the snapshot that the transaction read, by the store's own count.
+    #[must_use]
+    pub fn base(&self) -> Version {
+        self.ticket.0.flight.base
+    }
+
+    /// The same as a version of the proposer's, if the store still knows it.
+    #[must_use]
+    pub fn base_proposed(&self) -> Option<Version> {
+        self.base_proposed
+    }
+
+    /// What the transaction read.
+    #[must_use]
+    pub fn reads(&self) -> &ReadSet {
+        &self.ticket.0.flight.reads
+    }
+
+    /// What it writes.
+    #[must_use]
+    pub fn writes(&self) -> &WriteSet {
+        &self.writes
+    }
+
+    /// What answers it. When the proposal and all its tickets are dropped, it is refused.
+    #[must_use]
+    pub fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+}
+
+/// Carries out what was decided.
+pub(crate) trait Decides: Send + Sync {
+    /// Decides the pending commit `number`: accepted at a version of the proposer's, or not.
+    fn decide(&self, number: Version, accepted: Option<Version>);
+    /// The newest version of the proposer's that is visible.
+    fn newest_accepted(&self) -> Option<Version>;
+    /// Wakes who waits for a verdict.
+    fn wake(&self);
+}
+
+/// Answers a proposal, once. Clones answer the same one.
+#[derive(Clone)]
+pub struct Ticket(Arc<Held>);
+
+struct Held {
+    number: Version,
+    flight: Arc<Flight>,
+    store: Weak<dyn Decides>,
+}
+
+/// Why an answer does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// Another answer came first.
+    Answered {
+        /// That one, unless it is being carried out at this moment.
+        first: Option<Verdict>,
+    },
+    /// The version is not newer than what was accepted before. The proposal is still open.
+    NotNewer {
+        /// The newest version of the proposer's that the store shows.
+        newest: Version,
+    },
+    /// The store is gone, and all its snapshots and watchers.
+    Gone,
+}
+
+impl fmt::Display for AnswerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered { first: Some(first) } => write!(f, "answered before: {first}"),
+            Self::Answered { first: None } => f.write_str("answered before"),
+            Self::NotNewer { newest } => write!(f, "not newer than version {newest}"),
+            Self::Gone => f.write_str("the store is gone"),
+        }
+    }
+}
+
+impl StdError for AnswerError {}
+
+impl Ticket {
+    pub(super) fn new(number: Version, flight: Arc<Flight>, store: Weak<dyn Decides>) -> Self {
+        Self(Arc::new(Held {
+            number,
+            flight,
+            store,
+        }))
+    }
+
+    /// Its proposal's place in the store's log.
+    #[must_use]
+    pub fn number(&self) -> Version {
+        self.0.number
+    }
+
+    pub(super) fn base(&self) -> Version {
+        self.0.flight.base
+    }
+
+    /// What was answered, if it was.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.0.flight.verdict()
+    }
+
+    /// It is committed, at this version of the proposer's, which is newer than those of all
+    /// proposals before it. It is visible as soon as all before it are answered.
+    ///
+    /// # Errors
+    /// See [`AnswerError`].
+    pub fn accept(&self, version: Version) -> Result<(), AnswerError> {
+        let store = self.0.store.upgrade().ok_or(AnswerError::Gone)?;
+        if let Some(newest) = store.newest_accepted()
+            && version <= newest
+            && self.0.flight.is_open()
+        {
+            return Err(AnswerError::NotNewer { newest });
+        }
+        self.0.answer(Verdict::Accepted, Some(version))
+    }
+
+    /// It is not committed, and will not be.
+    ///
+    /// # Errors
+    /// See [`AnswerError`].
+    pub fn refuse(&self, reason: impl Into<Arc<str>>) -> Result<(), AnswerError> {
+        let reason = reason.into();
+        self.0.answer(Verdict::Refused { reason }, None)
+    }
+
+    /// The proposer stopped leading before it knew, and will not accept it any more.
+    ///
+    /// # Errors
+    /// See [`AnswerError`].
+    pub fn lose_leadership(&self) -> Result<(), AnswerError> {
+        self.0.answer(Verdict::LostLeadership, None)
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket")
+            .field("number", &self.0.number)
+            .field("verdict", &self.verdict())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Held {
+    fn answer(&self, verdict: Verdict, accepted: Option<Version>) -> Result<(), AnswerError> {
+        let store = self.store.upgrade().ok_or(AnswerError::Gone)?;
+        if !self.flight.claim() {
+            let first = self.flight.verdict();
+            return Err(AnswerError::Answered { first });
+        }
+        store.decide(self.number, accepted);
+        self.flight.settle(verdict);
+        store.wake();
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.flight.is_open() {
+            let reason = "the proposer dropped the proposal".into();
+            // Gone: nobody is left to be told.
+            let _ = self.answer(Verdict::Refused { reason }, None);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a proposal read and what it writes, as data: names, keys and ranges whose types a codec
+//! knows by the table's name.
+
+use std::any::Any;
+use std::fmt;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::kernel::reading::AnyHandle;
+use crate::table::object::Object;
+use crate::table::value::Value;
+
+/// All that a transaction read, table by table.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ReadSet {
+    /// The tables that were read.
+    pub tables: Vec<TableReadSet>,
+}
+
+/// What a transaction read of one table.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TableReadSet {
+    /// The table's name.
+    pub table: &'static str,
+    /// Keys that were read, whether there was an object or not. What is written was read.
+    pub keys: Vec<Value>,
+    /// Ranges of keys that were read whole.
+    pub key_ranges: Vec<ReadRange>,
+    /// Ranges of index values that were read whole.
+    pub index_ranges: Vec<IndexReadRange>,
+    /// Values that nobody else may have.
+    pub claims: Vec<UniqueClaim>,
+}
+
+/// A range of keys or index values. `downcast_ref` of a bound's [`Value`] gives it with its type.
+#[derive(Clone, Debug)]
+pub struct ReadRange {
+    /// Where it begins.
+    pub lower: Bound<Value>,
+    /// Where it ends.
+    pub upper: Bound<Value>,
+}
+
+/// A range of the values of an index.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct IndexReadRange {
+    /// The index's name.
+    pub index: &'static str,
+    /// The range.
+    pub range: ReadRange,
+}
+
+/// A value of a unique index that a transaction took.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct UniqueClaim {
+    /// The index's name.
+    pub index: &'static str,
+    /// The value.
+    pub value: Value,
+    /// The key of the object that has it now.
+    pub holder: Value,
+}
+
+/// All that a transaction writes, in the order of the first writes of the keys. Cloning shares it.
+#[derive(Clone, Debug, Default)]
+pub struct WriteSet(Arc<[ProposedWrite]>);
+
+impl WriteSet {
+    /// The writes.
+    #[must_use]
+    pub fn writes(&self) -> &[ProposedWrite] {
+        &self.0
+    }
+}
+
+impl FromIterator<ProposedWrite> for WriteSet {
+    fn from_iter<I: IntoIterator<Item = ProposedWrite>>(writes: I) -> Self {
+        Self(writes.into_iter().collect())
+    }
+}
+
+/// What becomes of one object.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ProposedWrite {
+    /// The table's name.
+    pub table: &'static str,
+    /// The object's key.
+    pub key: Value,
+    /// The object as it was, if it was.
+    pub old: Option<Image>,
+    /// The object as it is to be; none if it is deleted.
+    pub new: Option<Image>,
+}
+
+impl ProposedWrite {
+    /// A write of an object `T`, for who reads it from elsewhere.
+    ///
+    /// # Panics
+    /// If there is neither an old object nor a new one.
+    #[must_use]
+    pub fn new<T: Object>(old: Option<T>, new: Option<T>) -> Self {
+        let key = new.as_ref().or(old.as_ref()).map(T::key);
+        Self {
+            table: T::TABLE,
+            key: Value::new(key.expect("an old object or a new one")),
+            old: old.map(Image::new),
+            new: new.map(Image::new),
+        }
+    }
+}
+
+/// An object whose type the table's name tells. Cloning shares it.
+#[derive(Clone)]
+pub struct Image(Kept);
+
+#[derive(Clone)]
+enum Kept {
+    Stored(AnyHandle),
+    Owned(Arc<dyn Any + Send + Sync>),
+}
+
+impl Image {
+    /// An image of an object that is in no store.
+    #[must_use]
+    pub fn new<T: Object>(object: T) -> Self {
+        Self(Kept::Owned(Arc::new(object)))
+    }
+
+    pub(crate) fn stored(handle: AnyHandle) -> Self {
+        Self(Kept::Stored(handle))
+    }
+
+    /// The object, if it is a `T`.
+    #[must_use]
+    pub fn downcast_ref<T: 'static>(&self) -> Option<&T> {
+        match &self.0 {
+            Kept::Stored(handle) => handle.object(),
+            Kept::Owned(object) => object.downcast_ref(),
+        }
+    }
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Image")
+    }
+}

@@ -1,0 +1,201 @@
+//! Laws that hold under threads while the proposer refuses some, loses its leadership, answers
+//! late, out of order and twice.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::thread;
+
+use common::{Account, Random, Task, account, events, put, scaled, task};
+use skep::testing::{Rough, TestProposer};
+use skep::{CommitError, Error, Event, Filter, Store, Submission, Transaction, UpdateError, keys};
+
+const ACCOUNTS: u32 = 16;
+const START: i64 = 100;
+const TURNS: usize = scaled(400, 2_000);
+
+/// A store whose proposer refuses, but for what is put in first.
+fn store(seed: u64) -> Store {
+    let proposer = TestProposer::rough(Rough::refusing(seed));
+    let builder = Store::builder().table::<Account>().table::<Task>();
+    let store = builder.attempts_max(u32::MAX).proposer(proposer).build();
+    for id in 0..ACCOUNTS {
+        persist(&store, |tx| Ok(tx.create(account(id, START))?));
+    }
+    store
+}
+
+/// Runs an update again until it is accepted; gives how often it was not.
+fn persist(store: &Store, mut run: impl FnMut(&mut Transaction<'_>) -> Result<(), Error>) -> usize {
+    for refusals in 0.. {
+        match store.update(&mut run) {
+            Ok(()) => return refusals,
+            Err(UpdateError::Refused { .. } | UpdateError::LostLeadership) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    unreachable!()
+}
+
+fn move_money(tx: &mut Transaction<'_>, from: u32, to: u32) -> Result<bool, Error> {
+    let poor = tx.get::<Account>(&from).is_none_or(|it| it.balance == 0);
+    if from == to || poor {
+        return Ok(false);
+    }
+    tx.modify::<Account>(&from, |account| account.balance -= 1)?;
+    tx.modify::<Account>(&to, |account| account.balance += 1)?;
+    Ok(true)
+}
+
+fn balances(store: &Store) -> Vec<i64> {
+    let view = store.read();
+    let accounts = view.find(keys::<Account>().all());
+    accounts.map(|account| account.balance).collect()
+}
+
+/// Moves money, and tells what the accepted moves came to, and how many were not accepted.
+fn mover(store: &Store, seed: u64) -> (Vec<i64>, usize) {
+    let mut random = Random::new(seed);
+    let (mut moved, mut refused) = (vec![0; ACCOUNTS as usize], 0);
+    for _ in 0..TURNS {
+        let (from, to) = (random.below(16) as u32, random.below(16) as u32);
+        match store.update(|tx| move_money(tx, from, to)) {
+            Ok(true) => {
+                moved[from as usize] -= 1;
+                moved[to as usize] += 1;
+            }
+            Ok(false) => {}
+            Err(UpdateError::Refused { .. } | UpdateError::LostLeadership) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    (moved, refused)
+}
+
+#[test]
+fn what_is_moved_is_exactly_what_was_accepted() {
+    let store = store(5);
+    let mut watcher = store.watch(Filter::of::<Account>());
+    let mut expected = vec![START; ACCOUNTS as usize];
+    let mut refusals = 0;
+    thread::scope(|scope| {
+        let movers: Vec<_> = (0..3)
+            .map(|seed| {
+                let store = &store;
+                scope.spawn(move || mover(store, seed))
+            })
+            .collect();
+        let store = &store;
+        scope.spawn(move || {
+            for _ in 0..TURNS {
+                let total: i64 = balances(store).iter().sum();
+                assert_eq!(total, i64::from(ACCOUNTS) * START);
+                thread::yield_now();
+            }
+        });
+        for mover in movers {
+            let (moved, refused) = mover.join().expect("no panic");
+            refusals += refused;
+            for (balance, moved) in expected.iter_mut().zip(moved) {
+                *balance += moved;
+            }
+        }
+    });
+    assert!(refusals > 0, "nothing was refused");
+    assert_eq!(balances(&store), expected);
+    follow(&store, &mut watcher);
+}
+
+/// The events alone tell what is in the store: each old object is the one before, versions rise.
+fn follow(store: &Store, watcher: &mut skep::Watcher) {
+    let mut seen: BTreeMap<u32, i64> = (0..ACCOUNTS).map(|id| (id, START)).collect();
+    let mut last = skep::Version::ZERO;
+    for event in events(watcher) {
+        match event {
+            Event::Commit(version) => {
+                assert!(version > last);
+                assert!(store.proposed_version(version) > store.proposed_version(last));
+                last = version;
+            }
+            Event::Change(change) => {
+                let change = change.of::<Account>().expect("an account's");
+                let (old, new) = (change.old().expect("one"), change.new().expect("one"));
+                assert_eq!(seen.insert(new.id, new.balance), Some(old.balance));
+            }
+        }
+    }
+    let seen: Vec<i64> = seen.into_values().collect();
+    assert_eq!(seen, balances(store));
+}
+
+/// Many in flight at once, from several threads; each is there if and only if it was accepted.
+#[test]
+fn many_in_flight() {
+    const EACH: u64 = 60;
+    let store = store(6);
+    let accepted: Vec<u64> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..3)
+            .map(|thread| {
+                let store = &store;
+                scope.spawn(move || {
+                    let ids = thread * EACH..(thread + 1) * EACH;
+                    let submit = |id| {
+                        let mut tx = store.begin();
+                        tx.create(task(id)).expect("a new one");
+                        (id, tx.submit().expect("strangers"))
+                    };
+                    let flying: Vec<(u64, Submission)> = ids.map(submit).collect();
+                    let landed =
+                        flying
+                            .into_iter()
+                            .filter_map(|(id, flight)| match flight.wait() {
+                                Ok(version) => {
+                                    let view = store.read();
+                                    let entry = view.entry::<Task>(&id).expect("visible");
+                                    assert_eq!(entry.meta().version, version);
+                                    Some(id)
+                                }
+                                Err(CommitError::Refused { .. } | CommitError::LostLeadership) => {
+                                    None
+                                }
+                                Err(error) => panic!("{error}"),
+                            });
+                    landed.collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let joined = threads
+            .into_iter()
+            .flat_map(|it| it.join().expect("no panic"));
+        joined.collect()
+    });
+    let found: Vec<u64> = store
+        .read()
+        .find(keys::<Task>().all())
+        .map(|it| it.id)
+        .collect();
+    assert_eq!(found, accepted);
+    assert!(found.len() < 3 * EACH as usize, "nothing was refused");
+    store.reclaim();
+    let versions = store.stats().versions;
+    assert_eq!(versions, found.len() as u64 + u64::from(ACCOUNTS));
+}
+
+/// A bound of the log that the proposals in flight reach: they wait, and all get through.
+#[test]
+fn a_full_log_waits_for_the_proposer() {
+    let proposer = TestProposer::rough(Rough::new(9));
+    let builder = Store::builder().table::<Task>().attempts_max(u32::MAX);
+    let store = builder.log_commits_max(4).proposer(proposer).build();
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            let store = &store;
+            scope.spawn(move || {
+                for turn in 0..100 {
+                    put(store, [task(thread * 100 + turn)]);
+                }
+            });
+        }
+    });
+    assert_eq!(store.read().count(keys::<Task>().all()), 400);
+}

@@ -1,0 +1,221 @@
+//! What passes through the seam between a store and its proposer.
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+
+use common::{Account, Task, account, named, task};
+use skep::testing::TestProposer;
+use skep::{
+    AnswerError, ChangesError, Image, Proposal, ProposedChange, Proposer, Store, Submission,
+    UpdateError, Version, keys,
+};
+
+fn proposed() -> (Arc<TestProposer>, Store) {
+    let proposer = TestProposer::new();
+    let builder = Store::builder().table::<Task>().table::<Account>();
+    (Arc::clone(&proposer), builder.proposer(proposer).build())
+}
+
+/// Submits the creation of a task, by a proposer that holds.
+fn submit(store: &Store, object: Task) -> Submission {
+    let mut tx = store.begin();
+    tx.create(object).expect("it is new");
+    tx.submit().expect("nothing is in the way")
+}
+
+fn count(store: &Store) -> usize {
+    store.read().count(keys::<Task>().all())
+}
+
+#[test]
+fn a_proposal_that_is_dropped_or_panics_is_refused() {
+    struct Bad;
+    impl Proposer for Bad {
+        fn propose(&self, proposal: Proposal) {
+            assert!(
+                proposal.number().get().is_multiple_of(2),
+                "as the test wants it"
+            );
+        }
+        fn version(&self) -> Option<Version> {
+            None
+        }
+        fn changes_between(
+            &self,
+            _: Version,
+            _: Version,
+        ) -> Result<Vec<ProposedChange>, ChangesError> {
+            Err(ChangesError::NoMember)
+        }
+    }
+    let store = Store::builder()
+        .table::<Task>()
+        .proposer(Arc::new(Bad))
+        .build();
+    for id in 0..4 {
+        let error = store.update(|tx| tx.create(task(id)));
+        assert!(
+            matches!(error, Err(UpdateError::Refused { .. })),
+            "{error:?}"
+        );
+    }
+    assert_eq!((count(&store), store.version()), (0, Version::new(4)));
+    assert_eq!(store.proposed_version(store.version()), None);
+}
+
+#[test]
+fn changes_between_two_versions() {
+    let (proposer, store) = proposed();
+    for id in 1..=4 {
+        store.update(|tx| tx.create(task(id))).unwrap();
+    }
+    let version = Version::new;
+    let between = |from, to| {
+        let changes = store
+            .proposer()?
+            .changes_between(version(from), version(to));
+        Some(changes.map(|changes| {
+            let keys = changes.iter().flat_map(|change| change.writes.writes());
+            keys.map(|write| *write.key.downcast_ref::<u64>().unwrap())
+                .collect::<Vec<_>>()
+        }))
+    };
+    assert_eq!(between(0, 12), Some(Ok(vec![1, 2, 3, 4])));
+    assert_eq!(between(3, 9), Some(Ok(vec![2, 3])));
+    assert_eq!(between(6, 6), Some(Ok(vec![])));
+    assert_eq!(between(6, 3), Some(Err(ChangesError::OutOfOrder)));
+    let newest = version(12);
+    assert_eq!(between(6, 13), Some(Err(ChangesError::Future { newest })));
+    let oldest = version(6);
+    proposer.compact(oldest);
+    assert_eq!(between(3, 9), Some(Err(ChangesError::Compacted { oldest })));
+    assert_eq!(between(6, 9), Some(Ok(vec![3])));
+}
+
+#[test]
+fn a_store_that_is_gone_is_told() {
+    let (proposer, store) = proposed();
+    proposer.hold();
+    let dropped = submit(&store, task(1));
+    let kept = proposer.take(0).unwrap();
+    drop((store, dropped));
+    assert_eq!(kept.accept(Version::new(3)), Err(AnswerError::Gone));
+}
+#[test]
+fn a_version_that_does_not_rise_is_not_taken() {
+    let (proposer, store) = proposed();
+    store.update(|tx| tx.create(task(1))).unwrap();
+    proposer.hold();
+    let submission = submit(&store, task(2));
+    let ticket = proposer.take(0).unwrap();
+    let newest = Version::new(3);
+    assert_eq!(ticket.accept(newest), Err(AnswerError::NotNewer { newest }));
+    assert_eq!(submission.outcome(), None);
+    assert_eq!(ticket.accept(newest.next()), Ok(()));
+    assert_eq!(submission.wait(), Ok(Version::new(2)));
+}
+
+/// Keeps the last proposal.
+struct Look(Mutex<Option<Proposal>>);
+
+impl Proposer for Look {
+    fn propose(&self, proposal: Proposal) {
+        *self.0.lock().unwrap() = Some(proposal);
+    }
+    fn version(&self) -> Option<Version> {
+        Some(Version::new(40))
+    }
+    fn changes_between(&self, _: Version, _: Version) -> Result<Vec<ProposedChange>, ChangesError> {
+        Err(ChangesError::NoMember)
+    }
+}
+
+impl Look {
+    fn accept(&self, version: u64) -> Proposal {
+        let proposal = self.0.lock().unwrap().take().expect("a proposal");
+        proposal.ticket().accept(Version::new(version)).unwrap();
+        proposal
+    }
+}
+
+/// A store of a task named web, and its proposer.
+fn looked_at() -> (Arc<Look>, Store) {
+    let look = Arc::new(Look(Mutex::default()));
+    let builder = Store::builder().table::<Task>().table::<Account>();
+    let store = builder.proposer(Arc::clone(&look) as _).build();
+    let first = submit(&store, named(1, "web"));
+    let proposal = look.accept(41);
+    assert_eq!(first.wait(), Ok(Version::new(1)));
+    assert_eq!(proposal.base_proposed(), Some(Version::new(40)));
+    let claims = &proposal.reads().tables[0].claims;
+    assert_eq!((claims.len(), claims[0].index), (1, "by_name"));
+    assert_eq!(claims[0].value.downcast_ref::<String>().unwrap(), "web");
+    assert_eq!(claims[0].holder.downcast_ref::<u64>(), Some(&1));
+    (look, store)
+}
+
+#[test]
+fn a_proposal_says_what_was_read() {
+    let (look, store) = looked_at();
+    let mut tx = store.begin();
+    assert!(tx.get::<Account>(&9).is_none());
+    assert_eq!(tx.count(Task::BY_COUNT.range(3..8)), 0);
+    assert_eq!(tx.count(keys::<Task>().range(5..)), 0);
+    tx.create(account(1, 5)).unwrap();
+    drop(tx.submit().unwrap());
+    let proposal = look.accept(44);
+    let tables = &proposal.reads().tables;
+    assert_eq!((tables[0].table, tables[1].table), ("task", "account"));
+    assert!(tables[0].keys.is_empty());
+    let range = &tables[0].key_ranges[0];
+    let lower = range.lower.as_ref();
+    let lower = lower.map(|key| *key.downcast_ref::<u64>().unwrap());
+    assert_eq!(lower, std::ops::Bound::Included(5));
+    assert!(matches!(range.upper, std::ops::Bound::Unbounded));
+    let range = &tables[0].index_ranges[0];
+    assert_eq!(range.index, "by_count");
+    let upper = range.range.upper.as_ref();
+    let upper = upper.map(|value| *value.downcast_ref::<i64>().unwrap());
+    assert_eq!(upper, std::ops::Bound::Excluded(8));
+    let keys = tables[1].keys.iter();
+    let keys = keys.map(|key| *key.downcast_ref::<u32>().unwrap());
+    assert_eq!(keys.collect::<Vec<_>>(), [9, 1]);
+}
+
+#[test]
+fn a_proposal_says_what_is_written() {
+    let (look, store) = looked_at();
+    let mut tx = store.begin();
+    tx.modify::<Task>(&1, |task| task.count = 2).unwrap();
+    tx.create(account(1, 5)).unwrap();
+    let submission = tx.submit().unwrap();
+    let proposal = look.accept(44);
+    assert_eq!(submission.wait(), Ok(Version::new(2)));
+    let (number, base) = (proposal.number(), proposal.base());
+    assert_eq!((number, base), (Version::new(2), Version::new(1)));
+    assert_eq!(proposal.base_proposed(), Some(Version::new(41)));
+    let writes = proposal.writes().writes();
+    assert_eq!((writes[0].table, writes[1].table), ("task", "account"));
+    assert_eq!(writes[0].key.downcast_ref::<u64>(), Some(&1));
+    let count = |image: &Option<Image>| {
+        let task: &Task = image.as_ref()?.downcast_ref()?;
+        Some(task.count)
+    };
+    assert_eq!(
+        (count(&writes[0].old), count(&writes[0].new)),
+        (Some(0), Some(2))
+    );
+    assert!(writes[1].old.is_none());
+    let new = writes[1].new.as_ref().unwrap();
+    assert_eq!(new.downcast_ref::<Account>(), Some(&account(1, 5)));
+    assert!(new.downcast_ref::<Task>().is_none());
+    // A delete has the old object only.
+    let mut tx = store.begin();
+    tx.delete::<Account>(&1).unwrap();
+    drop(tx.submit().unwrap());
+    let proposal = look.accept(47);
+    let write = &proposal.writes().writes()[0];
+    assert!(write.old.is_some() && write.new.is_none());
+    assert_eq!(write.key.downcast_ref::<u32>(), Some(&1));
+}
