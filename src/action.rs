@@ -246,7 +246,14 @@ impl fmt::Display for DivergenceCause {
     }
 }
 
-impl StdError for DivergenceCause {}
+impl StdError for DivergenceCause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Rejected(rejected) => rejected.source(),
+            _ => None,
+        }
+    }
+}
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

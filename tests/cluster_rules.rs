@@ -9,7 +9,10 @@ use skep::cluster::{
     self, Cluster, ClusterObject, Config, Extension, Network, Node, Resource, RuleError, Secret,
     Service, Task, Volume,
 };
-use skep::{CommitError, CreateError, DeferredError, Error, Id, Object, ReplaceError, Store, keys};
+use skep::{
+    Action, CommitError, CreateError, DeferredError, Error, Id, Object, ReplaceError, Store,
+    UpdateError, keys,
+};
 
 /// Names of a table, in the order of IDs.
 fn names<T: ClusterObject>(store: &Store) -> Vec<(String, String)> {
@@ -288,4 +291,33 @@ fn refusals_say_what_they_are_about() {
     let not_by_a_rule = filled().update(|tx| tx.delete::<Service>(&id("d")));
     let error = not_by_a_rule.expect_err("there is none");
     assert_eq!(RuleError::of(&error), None);
+}
+
+/// A replica's path: what an entry leaves must keep to the rules, whatever its steps would be.
+#[test]
+fn an_applied_entry_keeps_to_the_rules() {
+    let store = filled();
+    let entry = [
+        Action::delete::<Extension>(&id("a1")),
+        Action::create(Extension::named(id("c"), "Name1")),
+        Action::update(Service::named(id("a1"), "name2")),
+        Action::update(Service::named(id("a2"), "name1")),
+    ];
+    assert!(store.apply(&entry).is_ok());
+    keeps_to_the_rules(&store);
+    let entry = [
+        Action::create(Service::named(id("c"), "fresh")),
+        Action::delete::<Extension>(&id("a2")),
+    ];
+    let Err(UpdateError::Closure(divergence)) = store.apply(&entry) else {
+        panic!("resource 2 is of the kind");
+    };
+    let (extension, resource) = (id("a2"), id("a2"));
+    let in_use = RuleError::ExtensionInUse {
+        extension,
+        resource,
+    };
+    assert_eq!(divergence.position, 1);
+    assert_eq!(RuleError::of(&divergence), Some(&in_use));
+    assert!(store.read().get::<Service>(&id("c")).is_none());
 }

@@ -93,8 +93,13 @@ fn restoring_over_the_same_makes_no_event_and_no_version() {
 /// to go.
 fn three_of<T: ClusterObject>(objects: Vec<T>, change: impl Fn(&mut T)) {
     let source = cluster::builder().build();
-    create(&source, objects[..3].to_vec());
     let target = cluster::builder().build();
+    if T::TABLE == "resource" {
+        // Their kinds, the same in both.
+        create(&source, cluster_objects::extensions());
+        create(&target, cluster_objects::extensions());
+    }
+    create(&source, objects[..3].to_vec());
     let mut changed = objects[0].clone();
     change(&mut changed);
     create(&target, vec![changed, objects[3].clone()]);
@@ -381,4 +386,32 @@ fn two_objects_of_a_name_are_refused() {
     let refused = target.restore(&strict, &file[..]).expect_err("a duplicate");
     assert!(matches!(&refused, RestoreError::Duplicate(duplicate) if duplicate.index == "by_name"));
     assert_eq!(target.version().get(), 0);
+}
+
+/// The rules of its tables are asked about what a file holds: a resource without its kind.
+#[test]
+fn a_restore_keeps_to_the_rules() {
+    let resources = skep::save::Catalogue::new().table::<Resource>();
+    let mut file = Vec::new();
+    filled()
+        .save(&resources, &mut file)
+        .expect("memory takes it");
+    let target = cluster::builder().build();
+    match target.restore(&resources, &file[..]) {
+        Err(RestoreError::Rejected(rejected)) => {
+            let kind = "name1".into();
+            assert_eq!(
+                rejected.downcast_ref(),
+                Some(&cluster::RuleError::NoKind { kind })
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(target.version().get(), 0);
+    create(&target, cluster_objects::extensions());
+    let restored = target.restore(&resources, &file[..]);
+    assert_eq!(
+        restored.expect("their kinds are there").tables[0].created,
+        4
+    );
 }
