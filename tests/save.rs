@@ -92,9 +92,14 @@ fn restoring_over_the_same_makes_no_event_and_no_version() {
 /// The first of four objects is there in another form, two are not there, and one is there that is
 /// to go.
 fn three_of<T: ClusterObject>(objects: Vec<T>, change: impl Fn(&mut T)) {
-    let source = cluster::builder().build();
+    let [source, target] = [(); 2].map(|()| {
+        let store = cluster::builder().build();
+        if T::TABLE == "resource" {
+            create(&store, cluster_objects::extensions());
+        }
+        store
+    });
     create(&source, objects[..3].to_vec());
-    let target = cluster::builder().build();
     let mut changed = objects[0].clone();
     change(&mut changed);
     create(&target, vec![changed, objects[3].clone()]);
@@ -381,4 +386,20 @@ fn two_objects_of_a_name_are_refused() {
     let refused = target.restore(&strict, &file[..]).expect_err("a duplicate");
     assert!(matches!(&refused, RestoreError::Duplicate(duplicate) if duplicate.index == "by_name"));
     assert_eq!(target.version().get(), 0);
+}
+
+/// A resource without its kind: the rules judge what a restore leaves.
+#[test]
+fn rules_judge_the_end_of_a_restore() {
+    let resources = skep::save::Catalogue::new().table::<Resource>();
+    let file = saved_by(&filled(), &resources);
+    let target = cluster::builder().build();
+    let refused = target.restore(&resources, &file[..]).expect_err("no kind");
+    assert!(matches!(&refused, RestoreError::Rejected(_)), "{refused}");
+    assert_eq!(target.version().get(), 0);
+    // With the kinds in the same file, whichever comes first.
+    let both = resources.table::<Extension>();
+    let file = saved_by(&filled(), &both);
+    target.restore(&both, &file[..]).expect("each has its kind");
+    assert_eq!(target.read().count(keys::<Resource>().all()), 4);
 }
