@@ -86,8 +86,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "store",
         &[
-            "copy", "error", "kernel", "propose", "shared", "snapshot", "stats", "sync", "table", "txn",
-            "version", "watch",
+            "copy", "error", "kernel", "propose", "shared", "snapshot", "stats", "sync", "table",
+            "txn", "version", "watch",
         ],
     ),
     (
