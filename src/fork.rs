@@ -1,13 +1,16 @@
-//! Forks: a second store, kept equal to a first by snapshot and watch.
+//! Following another store: by its actions, as a replica does; and by snapshot and watch, as a fork
+//! does.
 
 #![forbid(unsafe_code)]
 
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::action::{Action, Divergence, DivergenceCause};
+use crate::action::{Action, Divergence, DivergenceCause, apply};
 use crate::error::{UpdateError, WatchError};
+use crate::snapshot::Snapshot;
 use crate::store::Store;
+use crate::txn::restore::update_whole;
 use crate::version::Version;
 use crate::watch::event::Event;
 use crate::watch::filter::Filter;
@@ -42,6 +45,36 @@ pub struct Fork {
     actions: Vec<Action>,
     /// Whether the watcher has missed something.
     broken: bool,
+}
+
+impl Store {
+    /// Does what a commit of another store did: all of the actions, in order, in one transaction of
+    /// any size; gives its version. The path of a replica: the same actions on the same state make
+    /// the same state. Whether an object is there is checked action by action; unique
+    /// indexes and rules judge the end.
+    ///
+    /// # Errors
+    /// [`UpdateError::Closure`] with the action that does not fit, and why: the stores have
+    /// diverged. Others if this store is written to by somebody else. Nothing is applied then.
+    pub fn apply(&self, actions: &[Action]) -> Result<Version, UpdateError<Divergence>> {
+        apply(self.shared(), actions)
+    }
+
+    /// Makes this store equal to the snapshot, where it was equal at the version given: all tables
+    /// in one transaction.
+    pub(crate) fn follow(
+        &self,
+        source: &Snapshot,
+        equal_at: Version,
+    ) -> Result<Version, UpdateError<DivergenceCause>> {
+        update_whole(self.shared(), &mut |tx| {
+            for table in self.copies() {
+                (table.follow)(tx, source, equal_at);
+            }
+            tx.settle_placed()
+                .map_err(|unsettled| unsettled.error.into())
+        })
+    }
 }
 
 /// Why a fork does not follow.

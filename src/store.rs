@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::action::{Action, Divergence, DivergenceCause, apply};
 use crate::copy::TableCopy;
 use crate::error::{SnapshotError, UpdateError, WatchFromError};
 use crate::kernel::history::HistoryLimits;
@@ -26,7 +25,6 @@ use crate::table::object::Object;
 use crate::table::schema::{Schema, make_table};
 use crate::txn::Transaction;
 use crate::txn::batch::{Batch, BatchError, BatchReport, batch};
-use crate::txn::restore::update_whole;
 use crate::txn::submit::update_async;
 use crate::txn::update::update;
 use crate::version::Version;
@@ -286,22 +284,6 @@ impl Store {
         self.0.builder.copies.iter()
     }
 
-    /// Makes this store equal to the snapshot, where it was equal at the version given: all tables
-    /// in one transaction.
-    pub(crate) fn follow(
-        &self,
-        source: &Snapshot,
-        equal_at: Version,
-    ) -> Result<Version, UpdateError<DivergenceCause>> {
-        update_whole(self.shared(), &mut |tx| {
-            for table in self.copies() {
-                (table.follow)(tx, source, equal_at);
-            }
-            tx.settle_placed()
-                .map_err(|unsettled| unsettled.error.into())
-        })
-    }
-
     fn kernel(&self) -> &Arc<Kernel> {
         self.shared().schema.kernel()
     }
@@ -440,18 +422,6 @@ impl Store {
         run: impl FnOnce(&mut Batch<'b, E>) -> Result<(), UpdateError<E>>,
     ) -> Result<BatchReport, BatchError<E>> {
         batch(self.shared(), run)
-    }
-
-    /// Does what a commit of another store did: all of the actions, in order, in one transaction of
-    /// any size; gives its version. The path of a replica: the same actions on the same state make
-    /// the same state. Whether an object is there is checked action by action, unique indexes
-    /// judge the end.
-    ///
-    /// # Errors
-    /// [`UpdateError::Closure`] with the action that does not fit, and why: the stores have
-    /// diverged. Others if this store is written to by somebody else. Nothing is applied then.
-    pub fn apply(&self, actions: &[Action]) -> Result<Version, UpdateError<Divergence>> {
-        apply(self.shared(), actions)
     }
 
     /// Follows the changes that commits make from now on.

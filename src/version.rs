@@ -78,16 +78,6 @@ impl Moment {
     /// Of nothing that was ever written.
     pub(crate) const UNKNOWN: Self = Self(0);
 
-    #[cfg(feature = "save")]
-    pub(crate) fn new(nanoseconds: u64) -> Self {
-        Self(nanoseconds)
-    }
-
-    #[cfg(feature = "save")]
-    pub(crate) fn nanoseconds(self) -> u64 {
-        self.0
-    }
-
     pub(crate) fn now() -> Self {
         SystemTime::now().into()
     }

@@ -92,13 +92,13 @@ fn restoring_over_the_same_makes_no_event_and_no_version() {
 /// The first of four objects is there in another form, two are not there, and one is there that is
 /// to go.
 fn three_of<T: ClusterObject>(objects: Vec<T>, change: impl Fn(&mut T)) {
-    let source = cluster::builder().build();
-    let target = cluster::builder().build();
-    if T::TABLE == "resource" {
-        // Their kinds, the same in both.
-        create(&source, cluster_objects::extensions());
-        create(&target, cluster_objects::extensions());
-    }
+    let [source, target] = [(); 2].map(|()| {
+        let store = cluster::builder().build();
+        if T::TABLE == "resource" {
+            create(&store, cluster_objects::extensions());
+        }
+        store
+    });
     create(&source, objects[..3].to_vec());
     let mut changed = objects[0].clone();
     change(&mut changed);
@@ -414,4 +414,20 @@ fn a_restore_keeps_to_the_rules() {
         restored.expect("their kinds are there").tables[0].created,
         4
     );
+}
+
+/// A resource without its kind: the rules judge what a restore leaves.
+#[test]
+fn rules_judge_the_end_of_a_restore() {
+    let resources = skep::save::Catalogue::new().table::<Resource>();
+    let file = saved_by(&filled(), &resources);
+    let target = cluster::builder().build();
+    let refused = target.restore(&resources, &file[..]).expect_err("no kind");
+    assert!(matches!(&refused, RestoreError::Rejected(_)), "{refused}");
+    assert_eq!(target.version().get(), 0);
+    // With the kinds in the same file, whichever comes first.
+    let both = resources.table::<Extension>();
+    let file = saved_by(&filled(), &both);
+    target.restore(&both, &file[..]).expect("each has its kind");
+    assert_eq!(target.read().count(keys::<Resource>().all()), 4);
 }

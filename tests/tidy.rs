@@ -86,11 +86,16 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "store",
         &[
-            "action", "copy", "error", "kernel", "propose", "shared", "snapshot", "stats", "sync",
-            "table", "txn", "version", "watch",
+            "copy", "error", "kernel", "propose", "shared", "snapshot", "stats", "sync", "table",
+            "txn", "version", "watch",
         ],
     ),
-    ("fork", &["action", "error", "store", "version", "watch"]),
+    (
+        "fork",
+        &[
+            "action", "error", "snapshot", "store", "txn", "version", "watch",
+        ],
+    ),
     (
         "save",
         &[

@@ -1,6 +1,6 @@
-//! Files restored into a store: any bytes; records put together from any parts; and sound files with
-//! changed bytes, their checksums made to hold again or not. Whatever comes of it, the store is as
-//! the file says or as it was.
+//! Files restored into a store: any bytes; records put together from any parts; and sound files
+//! with changed bytes, their checksums made to hold again or not. Whatever comes of it, the store
+//! is as the file says or as it was.
 
 use arbitrary::{Arbitrary, Unstructured};
 use skep::save::{Catalogue, Limits, Reader, decode};

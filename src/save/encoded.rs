@@ -8,11 +8,10 @@ use serde::de::DeserializeOwned;
 
 use super::catalogue::{Catalogue, Typed};
 use super::error::{Fault, SaveError};
-use super::format::part;
+use super::format::{part, time_at, time_bytes};
 use super::frame;
 use crate::action::Action;
 use crate::table::object::Object;
-use crate::version::Moment;
 
 const CREATE: u8 = 1;
 const UPDATE: u8 = 2;
@@ -70,7 +69,7 @@ impl Catalogue {
         bytes.push(times.is_some().into());
         let (created, updated) = times.unwrap_or((SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH));
         for time in [created, updated] {
-            bytes.extend_from_slice(&Moment::from(time).nanoseconds().to_le_bytes());
+            bytes.extend_from_slice(&time_bytes(time));
         }
         let encoded = table.encode(action, &mut bytes);
         encoded.map_err(|reason| SaveError::Unencodable {
@@ -104,11 +103,10 @@ impl Catalogue {
                 known: table.schema(),
             });
         }
-        let time = |at| SystemTime::from(Moment::new(u64::from_le_bytes(part(head, at))));
         let action = table.decode(*kind, body)?;
         match head[4] {
             0 => Ok(action),
-            1 => Ok(action.at(time(5), time(13))),
+            1 => Ok(action.at(time_at(head, 5), time_at(head, 13))),
             _ => Err(Fault::Malformed("whether an action has times")),
         }
     }

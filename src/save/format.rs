@@ -8,6 +8,8 @@
 //! end    'E' · objects 8 · bytes 8 · crc 4 of the whole file before
 //! ```
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 /// How a file begins: no text, and damaged by whatever takes it for one.
 pub(super) const MAGIC: [u8; 8] = *b"\x89SKEP\r\n\x1a";
 /// The format that is written, and the latest that is read.
@@ -58,6 +60,19 @@ impl Head {
         };
         (head, bytes[10..12] == [0, 0])
     }
+}
+
+/// A time's bytes: nanoseconds since 1970, the nearest that there are.
+pub(super) fn time_bytes(time: SystemTime) -> [u8; 8] {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_nanos())
+        .unwrap_or(u64::MAX)
+        .to_le_bytes()
+}
+
+/// The time whose bytes are at a place.
+pub(super) fn time_at(bytes: &[u8], at: usize) -> SystemTime {
+    UNIX_EPOCH + Duration::from_nanos(u64::from_le_bytes(part(bytes, at)))
 }
 
 /// `N` bytes from a place on.

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::Fault;
-use super::format::{FRAME_HEAD_BYTES, part};
-use crate::version::{Meta, Moment, Version};
+use super::format::{FRAME_HEAD_BYTES, part, time_at, time_bytes};
+use crate::version::{Meta, Version};
 
 /// An object as it was saved.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +65,7 @@ pub(super) fn append<T: Serialize>(
     block.extend_from_slice(&[0; 4]);
     block.extend_from_slice(&meta.version.get().to_le_bytes());
     for time in [meta.created_at, meta.updated_at] {
-        block.extend_from_slice(&Moment::from(time).nanoseconds().to_le_bytes());
+        block.extend_from_slice(&time_bytes(time));
     }
     encode(object, block)?;
     let length = block.len() - begin - FRAME_HEAD_BYTES;
@@ -81,14 +81,13 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(SavedObject<'_>, usize), Fault> {
         return Err(cut);
     }
     let length = u32::from_le_bytes(part(bytes, 0)) as usize;
-    let time = |at| SystemTime::from(Moment::new(u64::from_le_bytes(part(bytes, at))));
     let Some(object) = bytes[FRAME_HEAD_BYTES..].get(..length) else {
         return Err(cut);
     };
     let saved = SavedObject {
         version: Version::new(u64::from_le_bytes(part(bytes, 4))),
-        created_at: time(12),
-        updated_at: time(20),
+        created_at: time_at(bytes, 12),
+        updated_at: time_at(bytes, 20),
         bytes: object,
     };
     Ok((saved, FRAME_HEAD_BYTES + length))

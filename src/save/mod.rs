@@ -103,8 +103,8 @@ impl Store {
     ///
     /// An object that is there as it was saved is left alone: no event, and it keeps its version
     /// and times. One that is put has the times that were saved, and the commit's version. A table
-    /// that the catalogue has and the file lacks is emptied. Unique indexes judge the end. Nothing
-    /// shows before the commit, and it is made only when the file has been read to its end.
+    /// that the catalogue has and the file lacks is emptied. Unique indexes and rules judge the
+    /// end. Nothing shows before the commit, and it is made only when the file has been read whole.
     ///
     /// Commits of others while the file is read are undone by it; so many, one after the other,
     /// that it never gets its turn, are an error.

@@ -1,5 +1,5 @@
-//! The `skep` program: runs a cluster's scheduler on the store and checks its books; saves, restores
-//! and inspects versions of a cluster.
+//! The `skep` program: runs a cluster's scheduler on the store and checks its books; saves,
+//! restores and inspects versions of a cluster.
 //!
 //! | module | what |
 //! |---|---|

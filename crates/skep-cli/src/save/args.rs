@@ -18,7 +18,8 @@ Secrets are in the file as they are: keep it as you keep them.";
 /// What follows the options.
 pub const SAVE_HELP: &str = "\
 A line of JSON has a table, an object and, if it is to keep its times, a meta:
-  {\"table\":\"config\",\"meta\":{\"version\":7,\"created_at\":{...},\"updated_at\":{...}},\"object\":{...}}
+  {\"table\":\"config\",\"meta\":{\"version\":7,\"created_at\":{...},\
+\"updated_at\":{...}},\"object\":{...}}
 `skep save --synthetic F && skep restore F --to lines.jsonl` shows all of them.
 
 Examples:
