@@ -197,7 +197,7 @@ impl Horizon {
             }
             if kind == ANNOUNCED {
                 active.boundary = active.boundary.min(version);
-            } else {
+            } else if active.held.last() != Some(&version) {
                 active.held.push(version);
             }
         }

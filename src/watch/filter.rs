@@ -46,7 +46,6 @@ impl Filter {
     }
 
     /// Changes of objects `T`: all of them, until narrowed.
-    #[must_use]
     pub fn of<T: Object>() -> TableFilter<T> {
         TableFilter::new()
     }
