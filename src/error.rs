@@ -358,13 +358,6 @@ fn too_large(f: &mut fmt::Formatter<'_>, changes: usize, changes_max: usize) -> 
     )
 }
 
-/// Said by two errors.
-const LOST_LEADERSHIP: &str = "the proposer lost its leadership before it knew the outcome";
-
-fn refused(f: &mut fmt::Formatter<'_>, reason: &str) -> fmt::Result {
-    write!(f, "refused by the proposer: {reason}")
-}
-
 impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -416,8 +409,8 @@ impl fmt::Display for CommitError {
                 changes,
                 changes_max,
             } => too_large(f, *changes, *changes_max),
-            Self::Refused { reason } => refused(f, reason),
-            Self::LostLeadership => f.write_str(LOST_LEADERSHIP),
+            Self::Refused { reason } => write!(f, "refused by the proposer: {reason}"),
+            Self::LostLeadership => f.write_str("leadership was lost before the outcome was known"),
         }
     }
 }
@@ -454,8 +447,8 @@ impl<E: fmt::Display> fmt::Display for UpdateError<E> {
                 changes,
                 changes_max,
             } => too_large(f, *changes, *changes_max),
-            Self::Refused { reason } => refused(f, reason),
-            Self::LostLeadership => f.write_str(LOST_LEADERSHIP),
+            Self::Refused { reason } => write!(f, "refused by the proposer: {reason}"),
+            Self::LostLeadership => f.write_str("leadership was lost before the outcome was known"),
         }
     }
 }

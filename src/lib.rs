@@ -9,6 +9,7 @@ mod fork;
 mod id;
 mod kernel;
 mod propose;
+mod proposed;
 #[cfg(feature = "save")]
 pub mod save;
 #[cfg(feature = "serde")]

@@ -16,7 +16,6 @@ use crate::kernel::table::AnyTable;
 use crate::kernel::wake::{LOOK_AGAIN, Waiting};
 use crate::kernel::{Kernel, Kind, Limits};
 use crate::propose::Proposer;
-use crate::propose::line::Line;
 use crate::shared::{Config, Shared};
 use crate::snapshot::{Snapshot, View};
 use crate::stats::Stats;
@@ -27,7 +26,6 @@ use crate::table::schema::{Schema, make_table};
 use crate::txn::Transaction;
 use crate::txn::batch::{Batch, BatchError, BatchReport, batch};
 use crate::txn::restore::update_whole;
-use crate::txn::submit::update_async;
 use crate::txn::update::update;
 use crate::version::Version;
 use crate::watch::filter::Filter;
@@ -380,45 +378,6 @@ impl Store {
         mut run: impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
     ) -> Result<(R, Version), UpdateError<E>> {
         update(self.shared(), &mut run)
-    }
-
-    /// As [`Store::update`], as a future that blocks no thread while a proposer decides, with the
-    /// version of the commit. Runs on any executor; without a proposer it never waits.
-    ///
-    /// Dropping it does not take back what it has proposed.
-    ///
-    /// # Errors
-    /// See [`UpdateError`].
-    pub fn update_async<R, E, F>(
-        &self,
-        run: F,
-    ) -> impl Future<Output = Result<(R, Version), UpdateError<E>>> + use<R, E, F>
-    where
-        F: FnMut(&mut Transaction<'_>) -> Result<R, E>,
-    {
-        update_async(Arc::clone(self.shared()), run)
-    }
-
-    /// The proposer, if there is one.
-    #[must_use]
-    pub fn proposer(&self) -> Option<&Arc<dyn Proposer>> {
-        self.shared().line.as_ref().map(Line::proposer)
-    }
-
-    /// The proposer's version that a version of the store shows: that of the last accepted commit
-    /// up to it. `None` without a proposer, and for what is more than 65,536 commits ago.
-    #[must_use]
-    pub fn proposed_version(&self, version: Version) -> Option<Version> {
-        let version = version.min(self.version());
-        self.shared().line.as_ref()?.accepted_at(version)
-    }
-
-    /// The store's version that shows a version of the proposer's, and nothing newer. `None`
-    /// without a proposer, and for what is more than 65,536 commits ago.
-    #[must_use]
-    pub fn version_of(&self, proposed: Version) -> Option<Version> {
-        let line = self.shared().line.as_ref()?;
-        line.find(proposed, self.version())
     }
 
     /// A transaction on the newest version, to be committed by hand. Dropping it rolls back.

@@ -98,6 +98,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("stats", &["kernel", "version"]),
+    ("proposed", &["error", "propose", "store", "txn", "version"]),
     ("testing", &["propose", "sync", "version"]),
     ("serial", &["id"]),
     // The public face alone, as a stranger's schema would be written.
