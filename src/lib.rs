@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod action;
+mod builder;
 #[cfg(feature = "cluster")]
 pub mod cluster;
 mod copy;
@@ -9,6 +10,7 @@ mod fork;
 mod id;
 mod kernel;
 mod propose;
+mod proposed;
 #[cfg(feature = "save")]
 pub mod save;
 #[cfg(feature = "serde")]
@@ -28,6 +30,7 @@ mod watch;
 pub mod docs;
 
 pub use action::{Action, AnyKey, AnyObject, Divergence, DivergenceCause};
+pub use builder::Builder;
 pub use error::{
     CommitError, CreateError, DeferredError, DeleteError, Duplicate, Error, KeyError, ReplaceError,
     SnapshotError, UpdateError, UpsertError, WatchError, WatchFromError,
@@ -42,7 +45,7 @@ pub use propose::sets::{
 pub use propose::{ChangesError, ProposedChange, Proposer};
 pub use snapshot::{Snapshot, View};
 pub use stats::Stats;
-pub use store::{Builder, Store};
+pub use store::Store;
 pub use table::condition::{And, AnyKeyOf, AnyOf, ByIndex, ByKey, Or};
 pub use table::found::{Entries, Found};
 pub use table::handle::{Entry, Obj};

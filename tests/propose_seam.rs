@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use common::{Account, Task, account, named, task};
 use skep::testing::TestProposer;
 use skep::{
-    AnswerError, ChangesError, Image, Proposal, ProposedChange, Proposer, Store, Submission,
-    UpdateError, Version, keys,
+    Action, AnswerError, ChangesError, Image, Proposal, ProposedChange, Proposer, Store,
+    Submission, UpdateError, Version, keys,
 };
 
 fn proposed() -> (Arc<TestProposer>, Store) {
@@ -218,4 +218,33 @@ fn a_proposal_says_what_is_written() {
     let write = &proposal.writes().writes()[0];
     assert!(write.old.is_some() && write.new.is_none());
     assert_eq!(write.key.downcast_ref::<u32>(), Some(&1));
+}
+
+/// What others reached is applied, not proposed; it waits for what is in its way.
+#[test]
+fn applied_changes_are_not_proposed() {
+    let (proposer, store) = proposed();
+    store.update(|tx| tx.create(task(1))).unwrap();
+    proposer.hold();
+    let pending = submit(&store, task(2));
+    std::thread::scope(|scope| {
+        let applied = scope.spawn(|| store.apply(&[Action::create(task(3))]));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert_eq!((proposer.waiting(), count(&store)), (1, 1));
+        assert!(proposer.accept_at(0));
+        let version = applied.join().unwrap().unwrap();
+        assert_eq!(version, Version::new(3));
+    });
+    assert_eq!(pending.wait(), Ok(Version::new(2)));
+    assert_eq!((proposer.proposals(), count(&store)), (2, 3));
+    assert_eq!(
+        store.proposed_version(store.version()),
+        Some(Version::new(6))
+    );
+    proposer.release();
+    store.update(|tx| tx.create(task(4))).unwrap();
+    assert_eq!(
+        store.proposed_version(store.version()),
+        Some(Version::new(9))
+    );
 }

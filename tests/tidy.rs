@@ -84,10 +84,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "builder",
+        &["copy", "kernel", "propose", "shared", "sync", "table"],
+    ),
+    (
         "store",
         &[
-            "copy", "error", "kernel", "propose", "shared", "snapshot", "stats", "sync", "table",
-            "txn", "version", "watch",
+            "builder", "copy", "error", "kernel", "propose", "shared", "snapshot", "stats", "sync",
+            "table", "txn", "version", "watch",
         ],
     ),
     (
@@ -103,6 +107,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("stats", &["kernel", "version"]),
+    ("proposed", &["error", "propose", "store", "txn", "version"]),
     ("testing", &["propose", "sync", "version"]),
     ("serial", &["id"]),
     // The public face alone, as a stranger's schema would be written.

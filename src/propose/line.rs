@@ -65,6 +65,13 @@ impl Line {
         self.numbering.note(number, accepted);
     }
 
+    /// Notes that a commit was made without the proposer, and has no version of its.
+    pub(crate) fn note_unproposed(&self, number: Version) {
+        if number > Version::ZERO && self.numbering.is_unknown(number) {
+            self.numbering.note(number, None);
+        }
+    }
+
     /// The proposer's version that the store's shows.
     pub(crate) fn accepted_at(&self, number: Version) -> Option<Version> {
         self.numbering.at(number)

@@ -91,6 +91,11 @@ impl Numbering {
         }
     }
 
+    /// Whether nothing was noted of a commit.
+    pub(super) fn is_unknown(&self, number: Version) -> bool {
+        matches!(self.known(number.get()), Known::Nothing)
+    }
+
     /// The newest version accepted at or before a commit.
     pub(super) fn at(&self, number: Version) -> Option<Version> {
         for number in (1..=number.get()).rev().take(KEPT as usize) {

@@ -43,7 +43,7 @@ impl<'s> Transaction<'s> {
         self.commit_all()
     }
 
-    /// Commits whatever there is.
+    /// Commits whatever there is, without a proposer.
     pub(super) fn commit_all(&mut self) -> Result<Version, CommitError> {
         let committed = match self.stage() {
             Ok(None) => return Ok(self.version()),

@@ -4,6 +4,7 @@
 use super::Transaction;
 use super::buffer::State;
 use super::settle::WritePlace;
+use super::submit::wait_past_pending;
 use super::update::back_off;
 use crate::error::UpdateError;
 use crate::kernel::draft::Draft;
@@ -62,7 +63,8 @@ impl Transaction<'_> {
     }
 }
 
-/// As [`update`](super::update::update), without the bound of a transaction's changes.
+/// As [`update`](super::update::update), without the bound of a transaction's changes, and never
+/// proposed: what others reached is not for this store's proposer to decide.
 pub(crate) fn update_whole<E>(
     shared: &Shared,
     run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), E>,
@@ -71,7 +73,12 @@ pub(crate) fn update_whole<E>(
     for attempt in 0..attempts {
         let mut transaction = Transaction::begin(shared);
         run(&mut transaction).map_err(UpdateError::Closure)?;
-        match transaction.commit_all() {
+        let committed = transaction.commit_all();
+        drop(transaction);
+        if let Some(line) = &shared.line {
+            wait_past_pending(shared, line, &committed);
+        }
+        match committed {
             Ok(version) => return Ok(version),
             Err(error) => {
                 if let Some(error) = UpdateError::unless_retried(error) {
@@ -79,7 +86,6 @@ pub(crate) fn update_whole<E>(
                 }
             }
         }
-        drop(transaction);
         back_off(attempt);
     }
     Err(UpdateError::Conflict { attempts })

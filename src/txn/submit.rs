@@ -299,6 +299,24 @@ fn settled(
     committed
 }
 
+/// After a commit that was not proposed, in a store with a proposer: waits until it, or what was in
+/// its way, is visible.
+pub(super) fn wait_past_pending(
+    shared: &Shared,
+    line: &Line,
+    committed: &Result<Version, CommitError>,
+) {
+    let number = match committed {
+        Ok(version) => {
+            line.note_unproposed(*version);
+            *version
+        }
+        Err(CommitError::Conflict { with }) => *with,
+        Err(_) => return,
+    };
+    block(shared, None, || passed(shared, number));
+}
+
 /// As [`update`](super::update::update), by way of a proposer.
 #[cold]
 pub(super) fn update_proposed<R, E>(

@@ -1,0 +1,219 @@
+//! The builder of a store: its tables and its limits.
+
+#![forbid(unsafe_code)]
+
+use std::any::TypeId;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::copy::TableCopy;
+use crate::kernel::history::HistoryLimits;
+use crate::kernel::table::AnyTable;
+use crate::kernel::{Kernel, Limits};
+use crate::propose::Proposer;
+use crate::shared::{Config, Shared};
+use crate::sync::unique;
+use crate::table::hash::hash_of;
+use crate::table::object::Object;
+use crate::table::schema::{Schema, make_table};
+
+/// Runs of an update's closure before it fails.
+const ATTEMPTS_MAX: u32 = 64;
+/// Commits that the log holds at most.
+const LOG_COMMITS_MAX: u64 = 4 << 20;
+/// What that may be set to: the log's ring of pointers then takes 8 MiB.
+const LOG_COMMITS_CEILING: u64 = 1 << 30;
+/// Commits that a watcher may lag.
+const WATCH_COMMITS_MAX: u64 = 1 << 16;
+/// Objects that one transaction may change.
+const TRANSACTION_CHANGES_MAX: usize = 1 << 20;
+/// Objects that one transaction of a batch changes, about.
+const BATCH_CHANGES_MAX: usize = 200;
+/// Bytes that one transaction of a batch changes, about.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// Makes a table of a position and a seed.
+type MakeTable = fn(u16, u64) -> Box<dyn AnyTable>;
+
+/// Builds a [`Store`](crate::Store): its tables and its limits.
+#[derive(Clone)]
+pub struct Builder {
+    types: Vec<TypeId>,
+    names: Vec<&'static str>,
+    make: Vec<MakeTable>,
+    pub(crate) copies: Vec<TableCopy>,
+    limits: Limits,
+    config: Config,
+    proposer: Option<Arc<dyn Proposer>>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("tables", &self.names)
+            .field("limits", &self.limits)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            types: Vec::new(),
+            names: Vec::new(),
+            make: Vec::new(),
+            copies: Vec::new(),
+            limits: Limits {
+                retention: 0,
+                log_commits: LOG_COMMITS_MAX,
+                watch_commits: WATCH_COMMITS_MAX,
+                history: HistoryLimits::NONE,
+            },
+            config: Config {
+                attempts_max: ATTEMPTS_MAX,
+                transaction_changes_max: TRANSACTION_CHANGES_MAX,
+                batch_changes_max: BATCH_CHANGES_MAX,
+                batch_bytes_max: BATCH_BYTES_MAX,
+            },
+            proposer: None,
+        }
+    }
+
+    /// Adds the table of objects `T`. Naming a type twice is naming it once.
+    ///
+    /// # Panics
+    /// If another type's table has the same name, or there are 65,535 already.
+    #[must_use]
+    pub fn table<T: Object>(mut self) -> Self {
+        if self.types.contains(&TypeId::of::<T>()) {
+            return self;
+        }
+        assert!(
+            !self.names.contains(&T::TABLE),
+            "two types have a table named {}",
+            T::TABLE
+        );
+        assert!(self.types.len() < usize::from(u16::MAX), "too many tables");
+        self.types.push(TypeId::of::<T>());
+        self.names.push(T::TABLE);
+        self.make.push(make_table::<T>);
+        self.copies.push(TableCopy::of::<T>());
+        self
+    }
+
+    /// How often an update's closure is run before it fails with [`UpdateError::Conflict`]; at
+    /// least 1. Default: 64.
+    #[must_use]
+    pub fn attempts_max(mut self, attempts: u32) -> Self {
+        self.config.attempts_max = attempts.max(1);
+        self
+    }
+
+    /// How many commits back [`snapshot_at`](crate::Store::snapshot_at) may go. Default: 0. What is retained costs its
+    /// memory: each version that one of these commits replaced.
+    #[must_use]
+    pub fn retention_commits(mut self, commits: u64) -> Self {
+        self.limits.retention = commits;
+        self
+    }
+
+    /// How many commits the log holds at most, and so how many may pass a transaction before it
+    /// fails with `TooOld`. Default: 4,194,304. The log is as long only while an open
+    /// transaction or a watcher needs it.
+    #[must_use]
+    pub fn log_commits_max(mut self, commits: u64) -> Self {
+        self.limits.log_commits = commits.clamp(1, LOG_COMMITS_CEILING);
+        self
+    }
+
+    /// How many commits a watcher may lag before it is told
+    /// [`WatchError::Lagged`](crate::WatchError::Lagged). Default: 65,536.
+    #[must_use]
+    pub fn watch_commits_max(mut self, commits: u64) -> Self {
+        self.limits.watch_commits = commits;
+        self
+    }
+
+    /// How many commits the log keeps for [`watch_from`](crate::Store::watch_from), whether anybody watches or not; at
+    /// most what the log may hold. Default: none. With [`Builder::history_bytes`] the history ends
+    /// where the first of both bounds is reached.
+    ///
+    /// A retained commit keeps the objects that it replaced or deleted, and what they were found by
+    /// in the indexes.
+    #[must_use]
+    pub fn history_commits(mut self, commits: u64) -> Self {
+        self.limits.history.commits = Some(commits);
+        self
+    }
+
+    /// How many bytes the log keeps for [`watch_from`](crate::Store::watch_from), whether anybody watches or not.
+    /// Default: none. With [`Builder::history_commits`] the history ends where the first of both
+    /// bounds is reached.
+    ///
+    /// Counted are the commits, and the objects that they replaced or deleted, without what these
+    /// point to. It is done by collection, in slices: some hundreds of commits may be there beyond
+    /// the bound, or be gone within it.
+    #[must_use]
+    pub fn history_bytes(mut self, bytes: u64) -> Self {
+        self.limits.history.bytes = Some(bytes);
+        self
+    }
+
+    /// How many objects one transaction may change. Default: 1,048,576.
+    #[must_use]
+    pub fn transaction_changes_max(mut self, changes: usize) -> Self {
+        self.config.transaction_changes_max = changes.max(1);
+        self
+    }
+
+    /// From how many changed objects on a batch commits what it has. Default: 200. A step is never
+    /// split.
+    #[must_use]
+    pub fn batch_changes_max(mut self, changes: usize) -> Self {
+        self.config.batch_changes_max = changes.max(1);
+        self
+    }
+
+    /// From how many written bytes on a batch commits what it has: the objects' own sizes, without
+    /// what they point to. Default: 1 MiB.
+    #[must_use]
+    pub fn batch_bytes_max(mut self, bytes: usize) -> Self {
+        self.config.batch_bytes_max = bytes.max(1);
+        self
+    }
+
+    /// Has every commit decided by a proposer; see [`Proposer`] for the contract. Without one a
+    /// commit is decided by being appended, and pays nothing for this.
+    #[must_use]
+    pub fn proposer(mut self, proposer: Arc<dyn Proposer>) -> Self {
+        self.proposer = Some(proposer);
+        self
+    }
+
+    pub(crate) fn without_proposer(&self) -> Self {
+        Self {
+            proposer: None,
+            ..self.clone()
+        }
+    }
+
+    /// What the handles of a new store share.
+    pub(crate) fn make(&self) -> Arc<Shared> {
+        let mut limits = self.limits;
+        // A watcher cannot be kept commits that the log does not hold.
+        limits.watch_commits = limits.watch_commits.min(limits.log_commits);
+        let history = &mut limits.history.commits;
+        *history = history.map(|commits| commits.min(limits.log_commits));
+        let make = (0..).zip(&self.make);
+        let tables = make.map(|(position, make)| make(position, seed(position)));
+        let kernel = Kernel::new(limits, tables.collect());
+        Shared::new(Schema::new(kernel), self.config, self.proposer.clone())
+    }
+}
+
+/// A seed that another process cannot guess, nor another table has.
+fn seed(position: u16) -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    hash_of(RandomState::new().hash_one(unique()), &position)
+}

@@ -1,0 +1,201 @@
+//! What errors say, and what is behind them.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use super::{
+    CommitError, CreateError, DeferredError, DeleteError, Duplicate, KeyError, ReplaceError,
+    SnapshotError, UpdateError, UpsertError, WatchError, WatchFromError,
+};
+use crate::version::Version;
+
+impl fmt::Display for Duplicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            table,
+            index,
+            key,
+            holder,
+        } = self;
+        write!(f, "{table}: {index} {key} is taken by {holder}")
+    }
+}
+
+impl StdError for Duplicate {}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.table, self.key)
+    }
+}
+
+fn out_of_sequence(f: &mut fmt::Formatter<'_>, expected: Version, found: Version) -> fmt::Result {
+    write!(
+        f,
+        "made from version {expected}, but the object is at version {found}"
+    )
+}
+
+fn too_old(f: &mut fmt::Formatter<'_>, snapshot: Version, oldest: Version) -> fmt::Result {
+    write!(
+        f,
+        "the snapshot at version {snapshot} is too old: the log reaches back to {oldest}"
+    )
+}
+
+fn too_large(f: &mut fmt::Formatter<'_>, changes: usize, changes_max: usize) -> fmt::Result {
+    write!(
+        f,
+        "{changes} changes in one transaction, at most {changes_max} are allowed"
+    )
+}
+
+impl fmt::Display for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exists(key) => write!(f, "{key} exists"),
+            Self::Duplicate(duplicate) => duplicate.fmt(f),
+            Self::Rejected(rejected) => rejected.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for ReplaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound(key) => write!(f, "{key} not found"),
+            Self::OutOfSequence { expected, found } => out_of_sequence(f, *expected, *found),
+            Self::Duplicate(duplicate) => duplicate.fmt(f),
+            Self::Rejected(rejected) => rejected.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for UpsertError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Duplicate(duplicate) => duplicate.fmt(f),
+            Self::Rejected(rejected) => rejected.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for DeleteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound(key) => write!(f, "{key} not found"),
+            Self::OutOfSequence { expected, found } => out_of_sequence(f, *expected, *found),
+            Self::Rejected(rejected) => rejected.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conflict { with } => write!(f, "in conflict with commit {with}"),
+            Self::Duplicate(duplicate) => duplicate.fmt(f),
+            Self::Rejected(rejected) => rejected.fmt(f),
+            Self::TooOld { snapshot, oldest } => too_old(f, *snapshot, *oldest),
+            Self::TooLarge {
+                changes,
+                changes_max,
+            } => too_large(f, *changes, *changes_max),
+            Self::Refused { reason } => write!(f, "refused by the proposer: {reason}"),
+            Self::LostLeadership => f.write_str("leadership was lost before the outcome was known"),
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for DeferredError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closure(error) => error.fmt(f),
+            Self::Rejected(rejected) => rejected.fmt(f),
+            Self::Duplicate(duplicate) => duplicate.fmt(f),
+        }
+    }
+}
+
+impl<E: StdError + 'static> StdError for DeferredError<E> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Closure(error) => Some(error),
+            Self::Rejected(rejected) => rejected.source(),
+            Self::Duplicate(_) => None,
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for UpdateError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closure(error) => error.fmt(f),
+            Self::Rejected(rejected) => rejected.fmt(f),
+            Self::Conflict { attempts } => write!(f, "in conflict at each of {attempts} attempts"),
+            Self::Stopped => f.write_str("the batch is over: an earlier step failed"),
+            Self::TooOld { snapshot, oldest } => too_old(f, *snapshot, *oldest),
+            Self::TooLarge {
+                changes,
+                changes_max,
+            } => too_large(f, *changes, *changes_max),
+            Self::Refused { reason } => write!(f, "refused by the proposer: {reason}"),
+            Self::LostLeadership => f.write_str("leadership was lost before the outcome was known"),
+        }
+    }
+}
+
+impl<E: StdError + 'static> StdError for UpdateError<E> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Closure(error) => Some(error),
+            Self::Rejected(rejected) => rejected.source(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Compacted { oldest } => write!(f, "compacted: the oldest version is {oldest}"),
+            Self::Future { newest } => {
+                write!(f, "not committed yet: the newest version is {newest}")
+            }
+        }
+    }
+}
+
+impl StdError for SnapshotError {}
+
+impl fmt::Display for WatchFromError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Compacted { oldest } => {
+                write!(f, "compacted: the history begins at version {oldest}")
+            }
+            Self::Future { newest } => {
+                write!(f, "not committed yet: the newest version is {newest}")
+            }
+        }
+    }
+}
+
+impl StdError for WatchFromError {}
+
+impl fmt::Display for WatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lagged {
+                missed,
+                resume_from,
+            } => write!(
+                f,
+                "lagged: missed {missed} commits, up to version {resume_from}"
+            ),
+            Self::Closed => f.write_str("the store is closed"),
+        }
+    }
+}
+
+impl StdError for WatchError {}
