@@ -110,7 +110,8 @@ impl Builder {
         self
     }
 
-    /// How many commits back [`snapshot_at`](crate::Store::snapshot_at) may go. Default: 0. What is retained costs its
+    /// How many commits back [`snapshot_at`](crate::Store::snapshot_at) may go. Default: 0. What is
+    /// retained costs its
     /// memory: each version that one of these commits replaced.
     #[must_use]
     pub fn retention_commits(mut self, commits: u64) -> Self {
@@ -135,7 +136,8 @@ impl Builder {
         self
     }
 
-    /// How many commits the log keeps for [`watch_from`](crate::Store::watch_from), whether anybody watches or not; at
+    /// How many commits the log keeps for [`watch_from`](crate::Store::watch_from), whether anybody
+    /// watches or not; at
     /// most what the log may hold. Default: none. With [`Builder::history_bytes`] the history ends
     /// where the first of both bounds is reached.
     ///
@@ -147,7 +149,8 @@ impl Builder {
         self
     }
 
-    /// How many bytes the log keeps for [`watch_from`](crate::Store::watch_from), whether anybody watches or not.
+    /// How many bytes the log keeps for [`watch_from`](crate::Store::watch_from), whether anybody
+    /// watches or not.
     /// Default: none. With [`Builder::history_commits`] the history ends where the first of both
     /// bounds is reached.
     ///
