@@ -102,7 +102,8 @@ impl Builder {
         self
     }
 
-    /// How often an update's closure is run before it fails with [`UpdateError::Conflict`]; at
+    /// How often an update's closure is run before it fails with
+    /// [`UpdateError::Conflict`](crate::UpdateError::Conflict); at
     /// least 1. Default: 64.
     #[must_use]
     pub fn attempts_max(mut self, attempts: u32) -> Self {
