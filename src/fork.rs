@@ -31,7 +31,8 @@ use crate::watch::watcher::Watcher;
 /// let node = Node::named(Id::random(), "host");
 /// store.update(|tx| tx.create(node.clone()))?;
 /// assert_eq!(fork.poll()?, store.version());
-/// assert_eq!(fork.store().read().get::<Node>(&node.id), Some(&node));
+/// let (here, there) = (store.read(), fork.store().read());
+/// assert_eq!(there.get::<Node>(&node.id), here.get::<Node>(&node.id));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]

@@ -90,8 +90,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "store",
         &[
-            "builder", "copy", "error", "kernel", "propose", "shared", "snapshot", "stats", "sync",
-            "table", "txn", "version", "watch",
+            "builder", "copy", "error", "kernel", "shared", "snapshot", "stats", "sync", "txn",
+            "version", "watch",
         ],
     ),
     (
