@@ -55,7 +55,8 @@ pub struct Meta {
     pub version: Version,
     /// When the object was created, by the clock of the creating process. Survives updates.
     pub created_at: SystemTime,
-    /// When the object was written last.
+    /// When the object was written last. Both times are exact to some microseconds: a thread that
+    /// commits without a pause does not ask the clock for each commit.
     pub updated_at: SystemTime,
 }
 
