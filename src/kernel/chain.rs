@@ -3,14 +3,16 @@
 //! ```text
 //! put@1 put@4 put@6     head -> 6 -> 4 -> 1            a snapshot at 5 reads 4
 //! horizon 6             head -> 6 -> END               4 and 1 are released after a grace period
-//! snapshot held at 1, put@7, put@8, put@9:
+//! snapshot held at 1    head -> 6 -> 1                 4 is passed by, and released the same way
+//! put@7, put@8, put@9 before that is done:
 //!                       head -> 9 -> LIST[8, 1]        what no snapshot needs (7, 6, 4)
 //!                                                      is cut off below 8 after a grace period
 //! ```
 //!
 //! # Invariants
 //! - V1: numbers fall strictly from the head down.
-//! - V2: `older` is written before the version is published; after that it changes once, to END.
+//! - V2: `older` is written before the version is published; after that it changes to a version
+//!   further below, past one that nobody needs, and once to END.
 //! - V3: a version is cut from its chain only when no live or announcing snapshot needs it, and
 //!   released a grace period later.
 //! - V4: whoever holds a snapshot's word at S finds, from the head, the newest version at or below

@@ -3,10 +3,11 @@
 //!
 //! Collection is driven by the log: a commit at or below the horizon tells which chains got
 //! longer, soon after it happened. When a long snapshot holds the horizon back, commits above it
-//! are gone through all the same: where the snapshot needs nothing below the new version, that is
-//! cut; where it does, the record is put on the *residual* list and looked at again when the
-//! horizon has moved. So the log never waits for a snapshot, and a chain keeps what live snapshots
-//! need and a few links ([`super::stage`] compacts it).
+//! are gone through all the same: what nobody needs right below the new version is passed by, and
+//! where nobody needs anything below it, that is cut; else the record is put on the *residual* list
+//! and looked at again when the horizon has moved. So the log never waits for a snapshot, and a
+//! chain keeps what live snapshots need and a few links ([`super::stage`] compacts it where many
+//! have piled up).
 //!
 //! ```text
 //! trimmed <= cut <= visible     cut: up to here the chains have been seen to;
@@ -190,6 +191,7 @@ impl Kernel {
         let record = unsafe { at(write.record) };
         // SAFETY: V5: as above.
         let new = unsafe { at(write.new) };
+        pass_by_unneeded(guard, new, number, active, garbage);
         if matches!(new.older(), Older::End) {
             return;
         }
@@ -333,6 +335,33 @@ fn defer_older(older: Older, garbage: &mut Garbage) {
         Older::End => {}
         Older::One(version) => garbage.defer(version, Work::Link),
         Older::List(list) => garbage.defer(list, Work::List),
+    }
+}
+
+/// Leads `new` past what no snapshot needs right below it, down to the last version of the chain,
+/// a list, or one that is needed. A walk over each version once: later ones begin where it ended.
+fn pass_by_unneeded(
+    _: &Guard<'_>,
+    new: &VersionHeader,
+    number: u64,
+    active: &Active,
+    garbage: &mut Garbage,
+) {
+    while let Older::One(below) = new.older() {
+        // SAFETY: V3: reached under the guard.
+        let version = unsafe { at(below.cast_const()) };
+        let Older::One(next) = version.older() else {
+            return;
+        };
+        if active.needs(version.number(), number) {
+            return;
+        }
+        // SAFETY: V3: as above, so a link of it stands, and another may be added (V5).
+        unsafe { at(next.cast_const()) }.add_link();
+        if !new.pass_by(version, next) {
+            return garbage.defer(next, Work::Link);
+        }
+        garbage.defer(below, Work::Link);
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Tail {
     holds: AtomicU32,
     created: Moment,
     updated: Moment,
-    depth: Depth,
+    depth: AtomicU64,
 }
 
 /// What is the same for all versions of one type of object.
@@ -81,6 +81,17 @@ impl Depth {
     pub(super) fn next(self) -> Self {
         let links = self.links.saturating_add(1);
         Self { links, ..self }
+    }
+
+    fn pack(self) -> u64 {
+        u64::from(self.look_at) << u32::BITS | u64::from(self.links)
+    }
+
+    fn unpack(word: u64) -> Self {
+        Self {
+            links: word as u32,
+            look_at: (word >> u32::BITS) as u32,
+        }
     }
 }
 
@@ -138,7 +149,7 @@ impl Tail {
             holds: AtomicU32::new(1),
             created: Moment::default(),
             updated: Moment::default(),
-            depth: Depth::default(),
+            depth: AtomicU64::new(Depth::default().pack()),
         }
     }
 }
@@ -247,7 +258,7 @@ impl VersionHeader {
     /// Sets what only its maker may, before it is published (V2).
     pub(super) fn link(&mut self, older: Older, depth: Depth) {
         self.older = AtomicPtr::new(older.pack());
-        self.tail_mut().depth = depth;
+        self.tail_mut().depth = AtomicU64::new(depth.pack());
     }
 
     /// When it and its object were made; set by its maker, before it is published.
@@ -281,7 +292,8 @@ impl VersionHeader {
     }
 
     pub(super) fn depth(&self) -> Depth {
-        self.tail().depth
+        // Relaxed: a hint of when to look at the chain.
+        Depth::unpack(self.tail().depth.load(Ordering::Relaxed))
     }
 
     /// Forgets what an unpublished version leads to, since none of that was given to it; tells its
@@ -299,6 +311,26 @@ impl VersionHeader {
         }
         // AcqRel: [head]: of several cutters one gets the rest, with the bodies in it.
         Older::unpack(self.older.swap(std::ptr::null_mut(), Ordering::AcqRel))
+    }
+
+    /// Leads past the version right below to the one that follows it, which the caller has given a
+    /// link for that; `false`: it leads there no more, for it was cut or led past.
+    #[must_use]
+    pub(super) fn pass_by(&self, below: &Self, next: *mut Self) -> bool {
+        let old = Older::One(std::ptr::from_ref(below).cast_mut()).pack();
+        let new = Older::One(next).pack();
+        // Relaxed: who comes here by [head] sees `next`, too: it stood below before we did. Who
+        // cuts gives the link back a grace period later, and so after it was added.
+        let passed = self
+            .older
+            .compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed);
+        if passed.is_ok() {
+            // Relaxed: a hint.
+            let depth = below.tail().depth.load(Ordering::Relaxed);
+            // Relaxed: as above.
+            self.tail().depth.store(depth, Ordering::Relaxed);
+        }
+        passed.is_ok()
     }
 
     pub(super) fn add_link(&self) {

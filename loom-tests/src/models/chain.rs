@@ -117,6 +117,63 @@ fn compaction_during_a_read() {
     assert_eq!(seen, BTreeSet::from([(old, old, Some((4, 40)))]));
 }
 
+/// S3, V2: what nobody needs is passed by, beside who reads below it and at the head.
+#[test]
+fn passing_by_during_a_read() {
+    let seen = outcomes(2, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        let write = |value| Txn::begin(&kernel).commit(&[(cell, value)]);
+        assert_eq!(write(Some(10)), Ok(1));
+        let oldest = SharedHold::begin(&kernel, Kind::Reader);
+        assert_eq!(write(Some(20)), Ok(2));
+        let mut old = Txn::begin_as(&kernel, Kind::Reader);
+        for number in 3..=4 {
+            assert_eq!(write(Some(number * 10)), Ok(number));
+        }
+        // Ripe by the third: what was passed by is released.
+        let collector = spawn(&kernel, |kernel| {
+            for _ in 0..3 {
+                kernel.collect();
+            }
+        });
+        let found = old.read(cell);
+        collector.join().expect("no panic");
+        drop(oldest);
+        let guard = kernel.domain.pin();
+        (found, old.read(cell), cell.chain(&guard))
+    });
+    let found = Some((2, 20));
+    assert_eq!(seen, BTreeSet::from([(found, found, vec![4, 2, 1])]));
+}
+
+/// V2, V5: two pass by what is below neighbours, and the snapshot that kept the rest ends.
+#[test]
+fn two_pass_by() {
+    let seen = outcomes(1, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        let write = |value| Txn::begin(&kernel).commit(&[(cell, value)]);
+        assert_eq!(write(Some(10)), Ok(1));
+        let old = SharedHold::begin(&kernel, Kind::Reader);
+        for number in 2..=6 {
+            assert_eq!(write(Some(number * 10)), Ok(number));
+        }
+        let collector = spawn(&kernel, |kernel| {
+            kernel.collect();
+        });
+        kernel.collect();
+        collector.join().expect("no panic");
+        drop(old);
+        for _ in 0..6 {
+            kernel.collect();
+        }
+        let guard = kernel.domain.pin();
+        (cell.chain(&guard), cell.is_residual(), cell.claims())
+    });
+    assert_eq!(seen, BTreeSet::from([(vec![6], false, 0)]));
+}
+
 /// X1: the list is cut off by the log's collection while its reader ends and another begins.
 #[test]
 fn cut_of_a_list_during_a_read() {
@@ -242,6 +299,40 @@ fn a_snapshot_ends_during_a_sweep() {
         (cell.chain(&guard), cell.is_residual(), cell.claims())
     });
     assert_eq!(seen, BTreeSet::from([(vec![4], false, 0)]));
+}
+
+/// V2, V5: what is below a version is cut off while it is passed by: no link is left behind.
+#[test]
+fn a_cut_during_a_passing_by() {
+    let seen = outcomes(1, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        let write = |value| Txn::begin(&kernel).commit(&[(cell, Some(value))]);
+        assert_eq!(write(10), Ok(1));
+        let old = SharedHold::begin(&kernel, Kind::Reader);
+        for number in 2..=4 {
+            assert_eq!(write(number * 10), Ok(number));
+        }
+        for _ in 0..2 {
+            kernel.collect();
+        }
+        assert!(cell.is_residual(), "nothing was put away");
+        assert_eq!(write(50), Ok(5));
+        // Cells count what leaves, not what they make.
+        kernel.count_made(5, 0);
+        let ending = spawn(&kernel, move |kernel| {
+            drop(old);
+            kernel.collect();
+        });
+        kernel.collect();
+        ending.join().expect("no panic");
+        for _ in 0..4 {
+            kernel.collect();
+        }
+        let guard = kernel.domain.pin();
+        (cell.chain(&guard), kernel.counts().0)
+    });
+    assert_eq!(seen, BTreeSet::from([(vec![5], 1)]));
 }
 
 /// [count]: of two who give back the last links of a version one frees it, after what the other
