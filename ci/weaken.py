@@ -123,6 +123,27 @@ PROTOCOLS = [
         ["chain"],
     ),
     (
+        "V4: a version is passed by that a snapshot needs",
+        "collect.rs",
+        "if active.needs(version.number(), number) {",
+        "if !ON && active.needs(version.number(), number) {",
+        ["chain"],
+    ),
+    (
+        "V5: what was taken over from a version is not given back",
+        "collect.rs",
+        "Passed::Cut(older) => {",
+        "Passed::Cut(_) if ON => break, Passed::Cut(older) => {",
+        ["chain"],
+    ),
+    (
+        "V2: a version is passed by while its own collection goes on",
+        "node.rs",
+        "if settled.addr() & (SETTLED | HANDED_ON) != SETTLED || !leads_there {",
+        "if (!ON && settled.addr() & (SETTLED | HANDED_ON) != SETTLED) || !leads_there {",
+        ["chain"],
+    ),
+    (
         "D12: the watermark passes a hole",
         "clock.rs",
         "if self.horizon.visible() + 1 == number {",

@@ -12,7 +12,7 @@
 //! # Invariants
 //! - V1: numbers fall strictly from the head down.
 //! - V2: `older` is written before the version is published; after that it changes to a version
-//!   further below, past one that nobody needs, and once to END.
+//!   further below, past one that nobody needs and whose link it takes over, and once to END.
 //! - V3: a version is cut from its chain only when no live or announcing snapshot needs it, and
 //!   released a grace period later.
 //! - V4: whoever holds a snapshot's word at S finds, from the head, the newest version at or below

@@ -26,7 +26,7 @@
 use super::commit::{Commit, Write};
 use super::cursor::Effort;
 use super::horizon::Active;
-use super::node::{Older, VersionHeader};
+use super::node::{Older, Passed, VersionHeader};
 use super::pending::Outcome;
 use super::reclaim::{Action, Garbage, Guard, Retired, allocate, at};
 use super::record::RecordHeader;
@@ -338,8 +338,8 @@ fn defer_older(older: Older, garbage: &mut Garbage) {
     }
 }
 
-/// Leads `new` past what no snapshot needs right below it, down to the last version of the chain,
-/// a list, or one that is needed. A walk over each version once: later ones begin where it ended.
+/// Leads `new` past what no snapshot needs right below it: nothing if the collection of that one's
+/// own commit is not through yet.
 fn pass_by_unneeded(
     _: &Guard<'_>,
     new: &VersionHeader,
@@ -350,19 +350,19 @@ fn pass_by_unneeded(
     while let Older::One(below) = new.older() {
         // SAFETY: V3: reached under the guard.
         let version = unsafe { at(below.cast_const()) };
-        let Older::One(next) = version.older() else {
-            return;
-        };
         if active.needs(version.number(), number) {
-            return;
+            break;
         }
-        // SAFETY: V3: as above, so a link of it stands, and another may be added (V5).
-        unsafe { at(next.cast_const()) }.add_link();
-        if !new.pass_by(version, next) {
-            return garbage.defer(next, Work::Link);
+        match new.pass_by(version) {
+            Passed::By => garbage.defer(below, Work::Link),
+            Passed::Not => break,
+            Passed::Cut(older) => {
+                defer_older(older, garbage);
+                break;
+            }
         }
-        garbage.defer(below, Work::Link);
     }
+    new.settle();
 }
 
 /// Whether some snapshot needs anything below `new`.

@@ -29,6 +29,12 @@ use crate::version::{Meta, Moment};
 
 /// The tag of an `older` pointer that leads to a list.
 const LIST: usize = 1;
+/// The tag of an `older` pointer that the collection of the version's own commit is done with: the
+/// version above may take it over.
+const SETTLED: usize = 2;
+/// The tag of one whose link the version above has taken over.
+const HANDED_ON: usize = 4;
+const TAGS: usize = LIST | SETTLED | HANDED_ON;
 
 /// What every version has in front of its object: what a read needs.
 #[derive(Debug)]
@@ -162,14 +168,26 @@ pub(crate) enum Older {
     List(*mut List),
 }
 
+/// What became of passing a version by.
+#[derive(Debug)]
+pub(super) enum Passed {
+    /// It is out of the chain; the link to it is the caller's.
+    By,
+    /// It may not be passed by, or was cut.
+    Not,
+    /// The version above was cut meanwhile: what was taken over is the caller's.
+    Cut(Older),
+}
+
 impl Older {
     fn unpack(word: *mut ()) -> Self {
-        if word.is_null() {
+        let leads_to = word.map_addr(|address| address & !TAGS);
+        if leads_to.is_null() {
             Self::End
         } else if word.addr() & LIST == 0 {
-            Self::One(word.cast())
+            Self::One(leads_to.cast())
         } else {
-            Self::List(word.map_addr(|address| address & !LIST).cast())
+            Self::List(leads_to.cast())
         }
     }
 
@@ -303,34 +321,67 @@ impl VersionHeader {
         self.keys()
     }
 
-    /// Cuts off everything older; the caller gets what was there, once (V2), and must release it
-    /// after a grace period.
+    /// Cuts off everything older; the caller gets what was there, once (V2) and if it was not handed
+    /// on, and must release it after a grace period.
     pub(super) fn cut(&self) -> Older {
         if matches!(self.older(), Older::End) {
             return Older::End;
         }
         // AcqRel: [head]: of several cutters one gets the rest, with the bodies in it.
-        Older::unpack(self.older.swap(std::ptr::null_mut(), Ordering::AcqRel))
+        let word = self.older.swap(std::ptr::null_mut(), Ordering::AcqRel);
+        if word.addr() & HANDED_ON == 0 {
+            Older::unpack(word)
+        } else {
+            Older::End
+        }
     }
 
-    /// Leads past the version right below to the one that follows it, which the caller has given a
-    /// link for that; `false`: it leads there no more, for it was cut or led past.
-    #[must_use]
-    pub(super) fn pass_by(&self, below: &Self, next: *mut Self) -> bool {
-        let old = Older::One(std::ptr::from_ref(below).cast_mut()).pack();
-        let new = Older::One(next).pack();
-        // Relaxed: who comes here by [head] sees `next`, too: it stood below before we did. Who
-        // cuts gives the link back a grace period later, and so after it was added.
-        let passed = self
-            .older
-            .compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed);
-        if passed.is_ok() {
-            // Relaxed: a hint.
-            let depth = below.tail().depth.load(Ordering::Relaxed);
-            // Relaxed: as above.
-            self.tail().depth.store(depth, Ordering::Relaxed);
+    /// Says that the collection of its own commit is done with where it leads, but for cutting.
+    pub(super) fn settle(&self) {
+        // Relaxed: only the claimer of its commit changes it, but for cutting.
+        let word = self.older.load(Ordering::Relaxed);
+        if word.addr() & SETTLED == 0 && !word.is_null() {
+            let settled = word.map_addr(|address| address | SETTLED);
+            // Relaxed: tells of nothing else. A failure: it was cut.
+            let _ =
+                self.older
+                    .compare_exchange(word, settled, Ordering::Relaxed, Ordering::Relaxed);
         }
-        passed.is_ok()
+    }
+
+    /// Leads past the version right below to where that one leads, and takes its link over. For the
+    /// claimer of its commit.
+    pub(super) fn pass_by(&self, below: &Self) -> Passed {
+        // Relaxed: the word is only handed on.
+        let settled = below.older.load(Ordering::Relaxed);
+        // Relaxed: as in `settle`.
+        let mine = self.older.load(Ordering::Relaxed);
+        let leads_there = matches!(Older::unpack(mine), Older::One(it) if std::ptr::eq(it, below));
+        if settled.addr() & (SETTLED | HANDED_ON) != SETTLED || !leads_there {
+            return Passed::Not;
+        }
+        let handed_on = settled.map_addr(|address| address | HANDED_ON);
+        // Relaxed: it decides whose the link is, for this word alone.
+        let taken =
+            below
+                .older
+                .compare_exchange(settled, handed_on, Ordering::Relaxed, Ordering::Relaxed);
+        if taken.is_err() {
+            return Passed::Not;
+        }
+        // Relaxed: who comes here by [head] has seen what stands below, for it stood there before
+        // this version did. Who cuts gives the link back a grace period after our pin.
+        let passed =
+            self.older
+                .compare_exchange(mine, settled, Ordering::Relaxed, Ordering::Relaxed);
+        if passed.is_err() {
+            return Passed::Cut(Older::unpack(settled));
+        }
+        // Relaxed: a hint.
+        let depth = below.tail().depth.load(Ordering::Relaxed);
+        // Relaxed: as above.
+        self.tail().depth.store(depth, Ordering::Relaxed);
+        Passed::By
     }
 
     pub(super) fn add_link(&self) {
