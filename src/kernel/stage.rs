@@ -126,8 +126,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
     /// that the record has moved on.
     fn at_place<'s>(&self, reading: Reading<'s>, place: Place) -> Result<Replaced<'s, K>, u64> {
         let record = self.record_at(reading, place);
-        // Acquire: [head].
-        let head = record.header.head.load(Ordering::Acquire);
+        // Relaxed: only compared with what was found, which the reading's word keeps: no ABA.
+        let head = record.header.head.load(Ordering::Relaxed);
         if !std::ptr::eq(head, place.found) {
             return Err(self.newest(reading, record));
         }
