@@ -23,7 +23,7 @@
 use std::cmp::Ordering as Order;
 
 use super::barrier::prefetch;
-use super::hint::hint;
+use super::hint::{self, Shared, hint};
 use super::ordered::{Ordered, Probe};
 use super::reclaim::at;
 use super::record::{Record, Unlinking};
@@ -134,6 +134,33 @@ where
         values.then_with(|| self.key.cmp(&other.key))
     }
 
+    fn shared(first: &Self, last: &Self) -> Shared {
+        hint::shared(&first.value, &last.value)
+    }
+
+    #[inline]
+    fn hint_after(&self, shared: Shared) -> u64 {
+        hint_after(&self.value, &self.key, shared)
+    }
+
+    #[inline]
+    fn compare_shared(&self, one: &Self, shared: Shared) -> Order {
+        hint::compare_shared(&self.value, &one.value, shared)
+    }
+
+    fn separators_shared((first, _): &(V, K), (last, _): &(V, K)) -> Shared {
+        hint::shared(first, last)
+    }
+
+    fn separator_hint((value, key): &(V, K), shared: Shared) -> u64 {
+        hint_after(value, key, shared)
+    }
+
+    #[inline]
+    fn compare_shared_separator(&self, (one, _): &(V, K), shared: Shared) -> Order {
+        hint::compare_shared(&self.value, one, shared)
+    }
+
     const LEADS_ON: bool = true;
 
     #[inline]
@@ -153,6 +180,16 @@ where
 
     fn compare_separator(&self, (value, key): &(V, K)) -> Order {
         self.value.cmp(value).then_with(|| self.key.cmp(key))
+    }
+}
+
+/// Entries with one value are told apart by their keys.
+#[inline]
+fn hint_after<V: 'static, K: 'static>(value: &V, key: &K, shared: Shared) -> u64 {
+    if shared == Shared::ALL {
+        hint(key)
+    } else {
+        hint::hint_after(value, shared)
     }
 }
 
@@ -200,6 +237,20 @@ impl<'a, K, V> EntryProbe<'a, K, V> {
         let keys = || self.key.map_or(Order::Equal, |own| own.cmp(key));
         self.value.cmp(value).then_with(keys).then(self.tie)
     }
+
+    /// Relative to all entries that share so much with one that has this value.
+    #[inline]
+    fn compare_with_shared(&self, one: &V, shared: Shared) -> Order
+    where
+        V: Ord + 'static,
+    {
+        let side = hint::compare_shared(self.value, one, shared);
+        match self.key {
+            // Before or after all entries of the value.
+            None if shared == Shared::ALL => side.then(self.tie),
+            _ => side,
+        }
+    }
 }
 
 impl<K, V> Probe<Entry<K, V>> for EntryProbe<'_, K, V>
@@ -217,6 +268,25 @@ where
 
     fn compare_separator(&self, (value, key): &(V, K)) -> Order {
         self.compare_with(value, key)
+    }
+
+    #[inline]
+    fn hint_after(&self, shared: Shared) -> Option<u64> {
+        if shared == Shared::ALL {
+            self.key.map(hint)
+        } else {
+            Some(hint::hint_after(self.value, shared))
+        }
+    }
+
+    #[inline]
+    fn compare_shared(&self, one: &Entry<K, V>, shared: Shared) -> Order {
+        self.compare_with_shared(&one.value, shared)
+    }
+
+    #[inline]
+    fn compare_shared_separator(&self, (one, _): &(V, K), shared: Shared) -> Order {
+        self.compare_with_shared(one, shared)
     }
 }
 

@@ -33,7 +33,7 @@ use std::cmp::Ordering as Order;
 use super::barrier::prefetch;
 use super::collect::Work;
 use super::node::VersionHeader;
-use super::ordered::{Ordered, Probe};
+use super::ordered::{Ordered, Probe, Shared};
 use super::point::Point;
 use super::reclaim::Garbage;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
@@ -233,6 +233,10 @@ impl<K: Ord + Clone + Send + Sync + 'static> Ordered for Record<K> {
 
     fn separator(&self) -> K {
         self.key.clone()
+    }
+
+    fn separator_hint(separator: &K, _: Shared) -> u64 {
+        super::hint::hint(separator)
     }
 
     fn compare_separator(&self, separator: &K) -> Order {

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use super::node::Leaf;
 use super::path::Place;
 use super::word::{Fresh, Word};
-use super::{Choice, Ordered, OrderedIndex, Probe, SPARSE};
+use super::{Choice, Ordered, OrderedIndex, Probe, SPARSE, Shared};
 use crate::kernel::reclaim::{Garbage, Guard, at};
 
 impl<N: Ordered> OrderedIndex<N> {
@@ -49,10 +49,9 @@ impl<N: Ordered> OrderedIndex<N> {
             // SAFETY: O5: the node is alive; once in the tree it is retired only after it was taken
             // out, which is after this guard was pinned.
             let put = unsafe { at::<'g, N>(node) };
-            let hint = put.hint();
             let swung = match found {
-                Ok(at) => self.swing(garbage, &place, |leaf| leaf.put_instead(at, hint, node)),
-                Err(at) => self.swing(garbage, &place, |leaf| leaf.put(at, hint, node)),
+                Ok(at) => self.swing(garbage, &place, |leaf| leaf.put_instead(at, node)),
+                Err(at) => self.swing(garbage, &place, |leaf| leaf.put(at, node)),
             };
             if swung {
                 return put;
@@ -133,5 +132,17 @@ impl<N: Ordered> Probe<N> for Itself<'_, N> {
 
     fn compare_separator(&self, separator: &N::Separator) -> Ordering {
         self.0.compare_separator(separator)
+    }
+
+    fn hint_after(&self, shared: Shared) -> Option<u64> {
+        Some(self.0.hint_after(shared))
+    }
+
+    fn compare_shared(&self, one: &N, shared: Shared) -> Ordering {
+        self.0.compare_shared(one, shared)
+    }
+
+    fn compare_shared_separator(&self, one: &N::Separator, shared: Shared) -> Ordering {
+        self.0.compare_shared_separator(one, shared)
     }
 }

@@ -42,6 +42,8 @@
 //! - O7: the root is never full, an inner node is rebuilt only while it is not full, and a rebuild
 //!   makes at most two children of one. So an inner node has at most `WIDE` children.
 //! - O8: no leaf is empty, except one that is the root.
+//! - O9: the hints of a leaf or inner node are taken after what all its nodes or separators share;
+//!   what that is, is written in it.
 //!
 //! Order is the caller's word. If a key's comparison lies, nodes are not found: `remove` then
 //! returns false, and what it did not take out must not be retired. If a comparison or a clone
@@ -79,6 +81,7 @@ use std::cmp::Ordering;
 use std::marker::PhantomData;
 
 pub(crate) use super::choice::Choice;
+pub(crate) use super::hint::Shared;
 
 use self::node::{Inner, Leaf};
 use self::word::{Child, Slot, Word};
@@ -96,6 +99,9 @@ const TINY: usize = if cfg!(loom) { 1 } else { 8 };
 /// A leaf of at most this length has its parent rebuilt before a node is taken out of it.
 const SPARSE: usize = if cfg!(loom) { 1 } else { 4 };
 
+/// Leaves of an index that is filled at once have fewer nodes than this: room for what comes.
+const FILLED: usize = if cfg!(loom) { 3 } else { 49 };
+
 /// What the tree points to: a record (key order) or an index entry (value, then record key).
 pub(crate) trait Ordered: Sized + 'static {
     /// A copy of what orders a node, which outlives the node.
@@ -107,6 +113,37 @@ pub(crate) trait Ordered: Sized + 'static {
 
     /// The order. May run user code and panic.
     fn compare(&self, other: &Self) -> Ordering;
+
+    /// What two nodes share, and with them all nodes between them.
+    fn shared(_first: &Self, _last: &Self) -> Shared {
+        Shared::NOTHING
+    }
+
+    /// As [`Ordered::hint`], among nodes that share so much.
+    #[inline]
+    fn hint_after(&self, _shared: Shared) -> u64 {
+        self.hint()
+    }
+
+    /// This node relative to all that share so much with `one`: `Equal` if it does, too.
+    #[inline]
+    fn compare_shared(&self, _one: &Self, _shared: Shared) -> Ordering {
+        Ordering::Equal
+    }
+
+    /// What two separators share, and with them all between them.
+    fn separators_shared(_first: &Self::Separator, _last: &Self::Separator) -> Shared {
+        Shared::NOTHING
+    }
+
+    /// The hint of a node that equals a separator, among those that share so much.
+    fn separator_hint(separator: &Self::Separator, shared: Shared) -> u64;
+
+    /// This node relative to all that share so much with a separator.
+    #[inline]
+    fn compare_shared_separator(&self, _one: &Self::Separator, _shared: Shared) -> Ordering {
+        Ordering::Equal
+    }
 
     /// Whether [`Ordered::prefetch_next`] does anything.
     const LEADS_ON: bool = false;
@@ -162,6 +199,25 @@ pub(crate) trait Probe<N: Ordered> {
 
     /// The probe relative to a separator, the same as relative to a node that equals it.
     fn compare_separator(&self, separator: &N::Separator) -> Ordering;
+
+    /// As [`Probe::hint`], among nodes that share so much, which the probe has.
+    #[inline]
+    fn hint_after(&self, _shared: Shared) -> Option<u64> {
+        self.hint()
+    }
+
+    /// The probe relative to all nodes that share so much with `one`: `Equal` if it may be among
+    /// them.
+    #[inline]
+    fn compare_shared(&self, _one: &N, _shared: Shared) -> Ordering {
+        Ordering::Equal
+    }
+
+    /// The same of separators.
+    #[inline]
+    fn compare_shared_separator(&self, _one: &N::Separator, _shared: Shared) -> Ordering {
+        Ordering::Equal
+    }
 }
 
 /// The probe that no caller has: for scans from an edge, `None::<&Edge>`.

@@ -4,13 +4,15 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::word::{Slot, Word};
-use super::{LEAF, Ordered, Probe, WIDE};
+use super::{LEAF, Ordered, Probe, Shared, WIDE};
 use crate::kernel::barrier::{prefetch, prefetch_lines};
 use crate::kernel::reclaim::{Guard, at};
 
 /// Nodes in order, with their hints beside them. Immutable once published (O1).
 pub(super) struct Leaf<N> {
-    len: usize,
+    len: u32,
+    /// What the nodes share: hints begin after it (O9).
+    shared: Shared,
     hints: [u64; LEAF],
     nodes: [*mut N; LEAF],
 }
@@ -27,20 +29,10 @@ impl<N> Leaf<N> {
     pub(super) fn empty() -> Self {
         Self {
             len: 0,
+            shared: Shared::NOTHING,
             hints: [0; LEAF],
             nodes: [std::ptr::null_mut(); LEAF],
         }
-    }
-
-    /// A leaf of these, which are in order.
-    pub(super) fn of(items: &[(u64, *mut N)]) -> Self {
-        let mut leaf = Self::empty();
-        for (at, &(hint, node)) in items.iter().enumerate() {
-            leaf.hints[at] = hint;
-            leaf.nodes[at] = node;
-        }
-        leaf.len = items.len();
-        leaf
     }
 
     /// Has the processor fetch the hints, for a search.
@@ -61,40 +53,34 @@ impl<N> Leaf<N> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.len == LEAF
+        self.len() == LEAF
     }
 
-    pub(super) fn items(&self) -> impl Iterator<Item = (u64, *mut N)> {
-        let hints = self.hints[..self.len].iter().copied();
-        hints.zip(self.nodes[..self.len].iter().copied())
+    pub(super) fn nodes(&self) -> &[*mut N] {
+        &self.nodes[..self.len()]
     }
 
-    /// Puts one more node in at `at`.
+    /// Puts another node in at `at`, in the place of its equal there.
     #[inline]
-    pub(super) fn put(&mut self, at: usize, hint: u64, node: *mut N) {
-        self.hints.copy_within(at..self.len, at + 1);
-        self.nodes.copy_within(at..self.len, at + 1);
-        self.len += 1;
-        self.put_instead(at, hint, node);
-    }
-
-    /// Puts another node in at `at`, in the place of the one there.
-    #[inline]
-    pub(super) fn put_instead(&mut self, at: usize, hint: u64, node: *mut N) {
-        self.hints[at] = hint;
+    pub(super) fn put_instead(&mut self, at: usize, node: *mut N) {
         self.nodes[at] = node;
     }
 
     /// Takes the node at `at` out.
     #[inline]
     pub(super) fn take_out(&mut self, at: usize) {
-        self.hints.copy_within(at + 1..self.len, at);
-        self.nodes.copy_within(at + 1..self.len, at);
+        let len = self.len();
+        self.hints.copy_within(at + 1..len, at);
+        self.nodes.copy_within(at + 1..len, at);
         self.len -= 1;
+        if self.len == 0 {
+            // No node is left to tell what is shared.
+            self.shared = Shared::NOTHING;
+        }
     }
 }
 
@@ -106,10 +92,67 @@ fn reach<'g, N>(node: *mut N) -> &'g N {
 }
 
 impl<N: Ordered> Leaf<N> {
+    /// A leaf of these, which are in order, and alive.
+    pub(super) fn of(nodes: &[*mut N]) -> Self {
+        let mut leaf = Self::empty();
+        leaf.nodes[..nodes.len()].copy_from_slice(nodes);
+        // At most LEAF.
+        leaf.len = nodes.len() as u32;
+        leaf.set_hints();
+        leaf
+    }
+
+    /// Sees what all nodes share, and takes the hints after it.
+    fn set_hints(&mut self) {
+        let [first, .., last] = self.nodes() else {
+            self.shared = Shared::NOTHING;
+            if let Some(&only) = self.nodes().first() {
+                self.hints[0] = reach::<N>(only).hint();
+            }
+            return;
+        };
+        self.shared = N::shared(reach(*first), reach(*last));
+        for at in 0..self.len() {
+            self.hints[at] = reach::<N>(self.nodes[at]).hint_after(self.shared);
+        }
+    }
+
+    /// Puts one more node in at `at`; both it and those of the leaf are alive.
+    #[inline]
+    pub(super) fn put(&mut self, at: usize, node: *mut N) {
+        let len = self.len();
+        self.hints.copy_within(at..len, at + 1);
+        self.nodes.copy_within(at..len, at + 1);
+        self.nodes[at] = node;
+        self.len += 1;
+        let (shared, own) = (self.shared, reach::<N>(node));
+        // The new node itself may be first.
+        let other = self.nodes[usize::from(at == 0)];
+        if shared == Shared::NOTHING || own.compare_shared(reach(other), shared).is_eq() {
+            self.hints[at] = own.hint_after(shared);
+        } else {
+            self.set_hints();
+        }
+    }
+
     /// The node at `at` of a leaf that was loaded under this guard.
     #[inline]
     pub(super) fn node<'g>(&self, _guard: &'g Guard<'_>, at: usize) -> &'g N {
-        reach(self.nodes[..self.len][at])
+        reach(self.nodes()[at])
+    }
+
+    /// The places that the hints do not decide: all before are below the probe, all after above.
+    #[inline]
+    fn ties(&self, probe: &impl Probe<N>) -> Range<usize> {
+        let len = self.len();
+        if self.shared != Shared::NOTHING {
+            match probe.compare_shared(reach(self.nodes[0]), self.shared) {
+                Ordering::Less => return 0..0,
+                Ordering::Greater => return len..len,
+                Ordering::Equal => {}
+            }
+        }
+        ties(&self.hints[..len], probe.hint_after(self.shared))
     }
 
     /// The node at `at`, as the leaf has it.
@@ -121,7 +164,7 @@ impl<N: Ordered> Leaf<N> {
     /// Where the node that equals the probe stands, or would be put.
     #[inline]
     pub(super) fn find(&self, guard: &Guard<'_>, probe: &impl Probe<N>) -> Result<usize, usize> {
-        let Range { start, end } = ties(&self.hints[..self.len], probe.hint());
+        let Range { start, end } = self.ties(probe);
         let (mut low, mut high) = (start, end);
         while low < high {
             let middle = low.midpoint(high);
@@ -141,25 +184,14 @@ impl<N: Ordered> Leaf<N> {
         probe: &impl Probe<N>,
         near: impl Fn(Ordering) -> bool,
     ) -> usize {
-        let ties = ties(&self.hints[..self.len], probe.hint());
-        partition(ties, |index| near(probe.compare(self.node(guard, index))))
+        partition(self.ties(probe), |index| {
+            near(probe.compare(self.node(guard, index)))
+        })
     }
 }
 
-/// A separator with its hint.
-pub(super) struct Bound<N: Ordered> {
-    hint: u64,
-    pub(super) separator: N::Separator,
-}
-
-impl<N: Ordered> Bound<N> {
-    pub(super) fn at(node: &N) -> Self {
-        Self {
-            hint: node.hint(),
-            separator: node.separator(),
-        }
-    }
-}
+/// What all below a child are at or above.
+pub(super) struct Bound<N: Ordered>(pub(super) N::Separator);
 
 /// A child to be, with what is below it; the first child of an inner node has no bound there.
 pub(super) struct Part<N: Ordered> {
@@ -169,7 +201,9 @@ pub(super) struct Part<N: Ordered> {
 
 /// Children and what separates them. Only the cells change once it is published (O1).
 pub(super) struct Inner<N: Ordered> {
-    len: usize,
+    len: u32,
+    /// What the separators share: hints begin after it (O9).
+    shared: Shared,
     /// Of the separators.
     hints: [u64; WIDE],
     cells: [Slot<N>; WIDE],
@@ -181,12 +215,11 @@ impl<N: Ordered> Inner<N> {
     /// An inner node of these children, and the bound below the first of them.
     pub(super) fn of(parts: impl Iterator<Item = Part<N>>) -> (Option<Bound<N>>, Self) {
         let mut below = None;
-        let mut hints = [0; WIDE];
         let mut words = parts
             .enumerate()
             .map(|(index, part)| (index, part.low, part.word));
         let mut separators = Vec::with_capacity(WIDE - 1);
-        let mut len = 0;
+        let mut len = 0u32;
         let cells = std::array::from_fn(|_| {
             let Some((index, low, word)) = words.next() else {
                 return Slot::unused();
@@ -194,20 +227,26 @@ impl<N: Ordered> Inner<N> {
             match (index, low) {
                 (0, low) => below = low,
                 (_, None) => unreachable!("only a first child has no bound"),
-                (_, Some(low)) => {
-                    hints[index - 1] = low.hint;
-                    separators.push(low.separator);
-                }
+                (_, Some(Bound(separator))) => separators.push(separator),
             }
-            len = index + 1;
+            len += 1;
             Slot::new(word)
         });
         assert!(
             words.next().is_none(),
             "O7: an inner node grows past its bound"
         );
+        let shared = match &separators[..] {
+            [first, .., last] => N::separators_shared(first, last),
+            _ => Shared::NOTHING,
+        };
+        let mut hints = [0; WIDE];
+        for (hint, separator) in hints.iter_mut().zip(&separators) {
+            *hint = N::separator_hint(separator, shared);
+        }
         let inner = Self {
             len,
+            shared,
             hints,
             cells,
             separators: separators.into_boxed_slice(),
@@ -216,21 +255,18 @@ impl<N: Ordered> Inner<N> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     #[inline]
     pub(super) fn cell(&self, index: usize) -> &Slot<N> {
-        &self.cells[..self.len][index]
+        &self.cells[..self.len()][index]
     }
 
     /// The bound below a child; None for the first.
     pub(super) fn low(&self, index: usize) -> Option<Bound<N>> {
         let before = index.checked_sub(1)?;
-        Some(Bound {
-            hint: self.hints[before],
-            separator: self.separators[before].clone(),
-        })
+        Some(Bound(self.separators[before].clone()))
     }
 
     /// The child below which a node that equals the probe is, if there is one.
@@ -243,7 +279,14 @@ impl<N: Ordered> Inner<N> {
     /// answer.
     #[inline]
     pub(super) fn count(&self, probe: &impl Probe<N>, near: impl Fn(Ordering) -> bool) -> usize {
-        let ties = ties(&self.hints[..self.separators.len()], probe.hint());
+        if self.shared != Shared::NOTHING {
+            let side = probe.compare_shared_separator(&self.separators[0], self.shared);
+            if side.is_ne() {
+                return if near(side) { self.separators.len() } else { 0 };
+            }
+        }
+        let hint = probe.hint_after(self.shared);
+        let ties = ties(&self.hints[..self.separators.len()], hint);
         partition(ties, |index| {
             near(probe.compare_separator(&self.separators[index]))
         })

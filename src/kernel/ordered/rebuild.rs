@@ -16,8 +16,8 @@ use smallvec::SmallVec;
 use super::node::{Bound, Inner, Leaf, Part};
 use super::path::{Path, Place};
 use super::word::{Child, Fresh, Word};
-use super::{INNER, LEAF, Ordered, OrderedIndex, TINY};
-use crate::kernel::reclaim::{Garbage, Guard};
+use super::{FILLED, INNER, LEAF, Ordered, OrderedIndex, TINY};
+use crate::kernel::reclaim::{Garbage, Guard, at};
 
 impl<N: Ordered> OrderedIndex<N> {
     /// Replaces the inner node of a path at a level, or one above it if that is frozen. The path is
@@ -67,6 +67,40 @@ impl<N: Ordered> OrderedIndex<N> {
         if self.root.swing(place.seen, new) {
             rebuild.published(garbage, place.seen);
         }
+    }
+
+    /// Puts nodes in all at once, if the index is empty: a tree of them is made
+    /// in private, and the root swung to it. They must ascend, each above the one before. False: it
+    /// is not empty, or they do not ascend, and nothing was done.
+    ///
+    /// As those of a `Choice::Put`, the nodes are alive until they are taken out again (O5). O(1) a
+    /// node, and a copy of a leaf for each [`FILLED`] of them, where [`OrderedIndex::insert`] needs
+    /// one a node. Wait-free.
+    pub(crate) fn fill(&self, guard: &Guard<'_>, garbage: &mut Garbage, nodes: &[*mut N]) -> bool {
+        let seen = self.root.load();
+        match seen.child(guard) {
+            Child::Leaf(leaf) if leaf.len() == 0 => {}
+            _ => return false,
+        }
+        let ascend = |pair: &[*mut N]| {
+            // SAFETY: O5: the caller's nodes are alive.
+            let [below, above] = [pair[0], pair[1]].map(|node| unsafe { at::<N>(node) });
+            below.compare(above).is_lt()
+        };
+        if !nodes.windows(2).all(ascend) {
+            return false;
+        }
+        if nodes.is_empty() {
+            return true;
+        }
+        let mut rebuild = Rebuild::new(guard);
+        rebuild.spread(None, nodes, FILLED);
+        let new = rebuild.root();
+        let swung = self.root.swing(seen, new);
+        if swung {
+            rebuild.published(garbage, seen);
+        }
+        swung
     }
 }
 
@@ -124,15 +158,20 @@ impl<'g, N: Ordered> Rebuild<'g, N> {
     }
 
     /// Deals the nodes of neighbouring leaves out to new ones.
-    fn leaves(&mut self, mut low: Option<Bound<N>>, leaves: &[&Leaf<N>]) {
-        let items: SmallVec<[(u64, *mut N); 2 * LEAF]> =
-            leaves.iter().flat_map(|leaf| leaf.items()).collect();
-        let mut rest = &items[..];
-        for size in pieces(items.len(), LEAF) {
+    fn leaves(&mut self, low: Option<Bound<N>>, leaves: &[&Leaf<N>]) {
+        let nodes = leaves.iter().flat_map(|leaf| leaf.nodes());
+        let nodes: SmallVec<[*mut N; 2 * LEAF]> = nodes.copied().collect();
+        self.spread(low, &nodes, LEAF);
+    }
+
+    /// Deals nodes out to leaves that have fewer than `capacity`.
+    fn spread(&mut self, mut low: Option<Bound<N>>, nodes: &[*mut N], capacity: usize) {
+        let mut rest = nodes;
+        for size in pieces(nodes.len(), capacity) {
             let (piece, after) = rest.split_at(size);
             let leaf = Leaf::of(piece);
-            if rest.len() < items.len() {
-                low = Some(Bound::at(leaf.node(self.guard, 0)));
+            if rest.len() < nodes.len() {
+                low = Some(Bound(leaf.node(self.guard, 0).separator()));
             }
             let word = self.fresh.keep(Word::leaf(leaf));
             let low = low.take();
@@ -174,7 +213,7 @@ impl<'g, N: Ordered> Rebuild<'g, N> {
 
     /// A root of all parts: the only one itself, or an inner node that is not full.
     fn root(&mut self) -> Word<N> {
-        if self.parts.len() >= INNER {
+        while self.parts.len() >= INNER {
             let children = std::mem::take(&mut self.parts);
             self.deal(children);
         }

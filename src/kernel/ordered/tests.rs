@@ -1,5 +1,6 @@
 //! What one thread can show, compared with a BTreeMap.
 
+mod fill;
 mod stress;
 
 use std::cmp::Ordering;
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use super::node::Inner;
 use super::word::{Child, Word};
-use super::{Choice, Course, Edge, INNER, Ordered, OrderedIndex, Probe, WIDE};
+use super::{Choice, Course, Edge, INNER, Ordered, OrderedIndex, Probe, Shared, WIDE};
 use crate::kernel::reclaim::{Action, Domain, Garbage, Guard, allocate, free};
 
 const DEAD: u64 = 1 << 32;
@@ -64,6 +65,10 @@ impl<const SHIFT: u32> Ordered for Node<SHIFT> {
 
     fn separator(&self) -> Box<u64> {
         Box::new(self.key)
+    }
+
+    fn separator_hint(separator: &Box<u64>, _: Shared) -> u64 {
+        separator.checked_shr(SHIFT).unwrap_or(0)
     }
 
     fn compare_separator(&self, separator: &Box<u64>) -> Ordering {
@@ -226,7 +231,7 @@ fn audit<const SHIFT: u32>(guard: &Guard<'_>, index: &Index<SHIFT>) -> usize {
             Child::Inner(inner) => inner,
         };
         assert!((1..=WIDE).contains(&inner.len()), "O7");
-        let bound = |at| inner.low(at).map(|bound| *bound.separator);
+        let bound = |at| inner.low(at).map(|bound| *bound.0);
         let heights: Vec<usize> = (0..inner.len())
             .map(|at| {
                 let low = bound(at).or(low);

@@ -169,7 +169,7 @@ impl<N: Ordered> Word<N> {
         if self.is_leaf() {
             // SAFETY: the caller's subtree, alive until the end of this call.
             let leaf = unsafe { at(self.bare().cast::<Leaf<N>>()) };
-            leaf.items().for_each(|(_, node)| each(node));
+            leaf.nodes().iter().for_each(|&node| each(node));
         } else {
             // SAFETY: as above.
             let inner = unsafe { at(self.bare().cast::<Inner<N>>()) };

@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use super::check;
-use crate::kernel::ordered::{Choice, Course, Edge, Ordered, OrderedIndex, Probe};
+use crate::kernel::ordered::{Choice, Course, Edge, Ordered, OrderedIndex, Probe, Shared};
 use crate::kernel::reclaim::{Domain, Garbage, Guard, allocate, free};
 use crate::sync::{AtomicU64, Ordering::Relaxed, thread};
 
@@ -56,6 +56,10 @@ impl Ordered for Node {
     fn separator(&self) -> u64 {
         self.maker();
         self.key
+    }
+
+    fn separator_hint(separator: &u64, _: Shared) -> u64 {
+        separator / 100
     }
 
     fn compare_separator(&self, separator: &u64) -> Ordering {
@@ -130,6 +134,24 @@ impl Model {
         let stands = node.maker();
         self.later(garbage);
         stands
+    }
+
+    /// Puts all of these keys in at once if nothing is there yet; else one by one. Tells which.
+    fn fill(&self, guard: &Guard<'_>, keys: &[u64], maker: u64) -> bool {
+        let nodes: Vec<_> = keys.iter().map(|&key| Node::allocate(key, maker)).collect();
+        let mut garbage = Garbage::new();
+        let filled = self.index.fill(guard, &mut garbage, &nodes);
+        self.later(garbage);
+        if !filled {
+            for node in nodes {
+                // SAFETY: not put in.
+                unsafe { free(node) };
+            }
+            for &key in keys {
+                assert_eq!(self.insert(guard, key, maker), maker);
+            }
+        }
+        filled
     }
 
     /// Takes a key out.

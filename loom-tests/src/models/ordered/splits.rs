@@ -102,6 +102,34 @@ fn ordered_root_split_by_two() {
     );
 }
 
+/// An empty index is filled while another node is put in: whoever is first, all are there.
+#[test]
+fn ordered_fill_insert_lookup() {
+    let keys = [10, 20, 30, 40];
+    let seen = outcomes_bounded(move || {
+        let (results, left) = race(
+            Model::with([], &[]),
+            vec![
+                Box::new(move |model, guard| (model.fill(guard, &keys, THREAD), true)),
+                Box::new(|model, guard| (model.insert(guard, 25, THREAD) == THREAD, true)),
+                Box::new(|model, guard| {
+                    let filled = model.has(guard, 30);
+                    (filled, model.has(guard, 25))
+                }),
+            ],
+        );
+        assert_eq!(left, union(&keys, &[25]));
+        assert!(results[1].0);
+        (results[0].0, results[2])
+    });
+    let pairs = [(false, false), (false, true), (true, false), (true, true)];
+    let first = pairs.map(|pair| (true, pair));
+    // One by one, 30 is put in after 25.
+    let second = pairs.map(|pair| (false, pair)).into_iter();
+    let second = second.filter(|&(_, pair)| pair != (true, false));
+    assert_eq!(seen, first.into_iter().chain(second).collect());
+}
+
 /// A scan goes over two leaves while the second is split and the first is changed.
 fn scan_during_split(scan: fn(&Model, &Guard<'_>) -> Vec<u64>) {
     let seen = outcomes_bounded(move || {
