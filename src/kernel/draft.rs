@@ -4,23 +4,41 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::node::{VersionHeader, VersionNode};
-use super::reclaim::{at, free, own};
+use super::node::{VersionHeader, VersionNode, release_hold};
+#[cfg(feature = "save")]
+use super::reading::Handle;
+use super::reclaim::{at, own};
 
-/// An object about to be written. Dropping it drops the object.
+/// An object about to be written. Dropping it drops the object, unless it is shared.
 #[derive(Debug)]
-pub(crate) struct Draft<T>(*mut VersionNode<T>);
+pub(crate) struct Draft<T> {
+    node: *mut VersionNode<T>,
+    /// Whether others may look at the object, which then changes no more.
+    shared: bool,
+}
 
 impl<T> Draft<T> {
     /// A draft of what `make` gives, which is made in its place.
     pub(crate) fn new(make: impl FnOnce() -> T) -> Self {
-        Self(VersionNode::make(make))
+        Self {
+            node: VersionNode::make(make),
+            shared: false,
+        }
+    }
+
+    /// A share of the object, which has it still when the draft has gone, or was written. The draft
+    /// does not change any more.
+    #[cfg(feature = "save")]
+    pub(crate) fn share(&mut self) -> Handle<T> {
+        self.shared = true;
+        // SAFETY: V2: whole, and with the object of its type.
+        unsafe { Handle::of(self.node.cast_const().cast()) }
     }
 
     /// The node, whose owner is the caller now.
     pub(super) fn into_node(self) -> *mut VersionHeader {
         let node = std::mem::ManuallyDrop::new(self);
-        node.0.cast()
+        node.node.cast()
     }
 }
 
@@ -30,21 +48,23 @@ impl<T> Deref for Draft<T> {
     #[inline]
     fn deref(&self) -> &T {
         // SAFETY: V2: not published, so ours alone and whole.
-        &unsafe { at(self.0.cast_const()) }.object
+        &unsafe { at(self.node.cast_const()) }.object
     }
 }
 
 impl<T> DerefMut for Draft<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: V2: as above.
-        &mut unsafe { own(self.0) }.object
+        assert!(!self.shared, "V2: a shared draft does not change");
+        // SAFETY: V2: as above, and not shared.
+        &mut unsafe { own(self.node) }.object
     }
 }
 
 impl<T> Drop for Draft<T> {
     fn drop(&mut self) {
-        // SAFETY: V2: from `VersionNode::make`, never published, and not used again.
-        unsafe { free(self.0) };
+        // SAFETY: V5: from `VersionNode::make`, whose hold is ours; never published, so without
+        // links.
+        unsafe { release_hold(self.node.cast_const().cast()) };
     }
 }

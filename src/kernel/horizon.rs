@@ -210,6 +210,19 @@ impl Horizon {
         active
     }
 
+    /// The oldest versions at which anything reads, and at which a transaction does, about.
+    pub(crate) fn oldest_held(registry: &Registry) -> (Option<u64>, Option<u64>) {
+        let words = registry.lines().flat_map(|line| &line.words);
+        // Relaxed: figures.
+        let words = words.map(|word| unpack(word.load(Ordering::Relaxed)));
+        let held = words.filter(|(kind, _)| *kind != FREE);
+        held.fold((None, None), |(any, writer), (kind, version)| {
+            let older = |than: Option<u64>| Some(than.map_or(version, |than| than.min(version)));
+            let writes = kind == Kind::Writer as u64;
+            (older(any), if writes { older(writer) } else { writer })
+        })
+    }
+
     /// The oldest version that a snapshot may be taken at, about.
     pub(crate) fn oldest(&self) -> u64 {
         // Relaxed: a figure; `begin_at` decides.

@@ -22,7 +22,7 @@
 //! # Who may touch what, and where it is argued
 //! | file | subject | invariants |
 //! |---|---|---|
-//! | [`session`] | a thread's line of shared words | L |
+//! | [`session`], [`figures`] | a thread's line of shared words; what it counts | L |
 //! | [`slots`], [`cursor`] | where watchers stand in the log | N, W |
 //! | [`reclaim`] | epochs: who may still see what | R |
 //! | [`horizon`] | snapshot words: who reads at which version | H |
@@ -32,7 +32,7 @@
 //! | [`history`] | what the log keeps for watchers to come | Y |
 //! | [`clock`] | the watermark | C |
 //! | [`pending`] | commits whose outcome is decided elsewhere | D |
-//! | [`entry`], [`secondary`] | index entries and key sets | E |
+//! | [`entry`], [`secondary`], [`column`] | index entries and key sets | E |
 //! | [`table`], [`stage`] | typed records; what a write puts in place | T |
 //! | [`point`], [`ordered`] | the hash and the B+-tree | their own |
 //! | [`collect`], [`release`] | cutting, trimming, freeing; giving back, reaping | |
@@ -51,10 +51,12 @@ pub(crate) mod chain;
 pub(crate) mod choice;
 pub(crate) mod clock;
 pub(crate) mod collect;
+mod column;
 pub(crate) mod commit;
 pub(crate) mod cursor;
 pub(crate) mod draft;
 pub(crate) mod entry;
+pub(crate) mod figures;
 pub(crate) mod hint;
 pub(crate) mod history;
 pub(crate) mod horizon;
@@ -201,6 +203,11 @@ impl Kernel {
     /// Gives memory back that this thread keeps for its next writes.
     pub(crate) fn release_spare(&self) {
         pool::empty();
+    }
+
+    /// The oldest versions at which anything reads, and at which a transaction does, about.
+    pub(crate) fn oldest_held(&self) -> (Option<u64>, Option<u64>) {
+        Horizon::oldest_held(self.domain.registry())
     }
 
     /// How many snapshots are held, about.

@@ -253,6 +253,18 @@ unsafe impl<T: Send + Sync> Send for Handle<T> {}
 unsafe impl<T: Send + Sync> Sync for Handle<T> {}
 
 impl<T> Handle<T> {
+    /// # Safety
+    /// The version is valid, no tombstone, and its object is a `T`, which does not change any more.
+    #[cfg(feature = "save")]
+    pub(super) unsafe fn of(version: *const VersionHeader) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { super::reclaim::at(version) }.add_hold();
+        Self {
+            version,
+            object: PhantomData,
+        }
+    }
+
     #[inline]
     fn header(&self) -> &VersionHeader {
         // SAFETY: V5: our hold keeps it.
@@ -261,7 +273,7 @@ impl<T> Handle<T> {
 
     #[inline]
     pub(crate) fn object(&self) -> &T {
-        // SAFETY: a handle is made from a Stored<T> only.
+        // SAFETY: a handle is made from a Stored<T>, or with the same promise.
         unsafe { node::object(self.header()) }
     }
 

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use smallvec::{SmallVec, smallvec};
 
 use super::Kernel;
+use super::barrier::prefetch;
 use super::chain::List;
 use super::collect::Work;
 use super::commit::{Commit, Write};
@@ -253,7 +254,9 @@ pub(super) unsafe fn release_keys(kernel: Option<&Kernel>, keys: *mut KeySet) {
     }
     if let Some(kernel) = kernel {
         // SAFETY: ours alone by now.
-        for &entry in unsafe { at(keys.cast_const()) }.entries() {
+        let entries = unsafe { at(keys.cast_const()) }.entries();
+        entries.iter().for_each(|&entry| prefetch(entry));
+        for &entry in entries {
             // SAFETY: E3: the key set's hold.
             contain(|| unsafe { kernel.release_entry(entry) });
         }

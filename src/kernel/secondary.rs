@@ -6,11 +6,13 @@ use std::ops::ControlFlow;
 use smallvec::SmallVec;
 
 use super::Kernel;
+use super::column::{AnyColumn, Column};
 use super::entry::{Entry, EntryHeader, EntryProbe};
 use super::ordered::{Choice, Course, OrderedIndex};
 use super::reading::{Reading, Stored};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::record::{Record, RecordHeader};
+use super::stage::INDEXES_INLINE;
 use super::table::{GarbageBin, KeyBounds, Table};
 
 /// The values that an object has in an index: ascending, each once.
@@ -39,8 +41,10 @@ pub(crate) trait AnySecondary<K, T>: Any + Send + Sync {
         kernel: &Kernel,
         record: &Record<K>,
         object: &T,
-        entries: &mut SmallVec<[*const EntryHeader; 8]>,
+        entries: &mut SmallVec<[*const EntryHeader; INDEXES_INLINE]>,
     );
+    /// For the entries of so many new objects.
+    fn column<'a>(&'a self, kernel: &'a Kernel, objects: usize) -> Box<dyn AnyColumn<K, T> + 'a>;
     /// As [`super::table::AnyTable::unlink_entry`].
     ///
     /// # Safety
@@ -122,32 +126,60 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
 
     /// An entry for a value of a record, with a hold for the caller.
     fn hold_entry(&self, kernel: &Kernel, record: &Record<K>, value: V) -> *const EntryHeader {
-        let mut garbage = GarbageBin::new(kernel);
-        let guard = kernel.domain.pin();
         // Made first, so that the probe can borrow its value; given back if an entry stands
         // already.
-        let mut fresh = FreshEntry(allocate(Entry::new(
-            self.table,
-            self.position,
-            value,
-            record,
-        )));
-        // SAFETY: ours alone until it is put.
-        let made = unsafe { &*fresh.0 };
+        let mut fresh = FreshEntry(self.make_entry(record, value));
+        let mut claimed = false;
+        let chosen = self.put_entry(kernel, fresh.0, || {
+            if !claimed {
+                claim(record);
+                claimed = true;
+            }
+        });
+        if std::ptr::eq(chosen, fresh.0) {
+            fresh.0 = std::ptr::null_mut();
+        } else if claimed {
+            let mut garbage = GarbageBin::new(kernel);
+            kernel.unclaim(&record.header, &mut garbage.0);
+        }
+        chosen.cast()
+    }
+
+    /// An entry that is not linked yet, with a hold.
+    pub(super) fn make_entry(&self, record: &Record<K>, value: V) -> *mut Entry<K, V> {
+        allocate(Entry::new(self.table, self.position, value, record))
+    }
+
+    /// Puts all of these entries in; see [`OrderedIndex::fill`]. Each has a claim
+    /// on its record (E2).
+    pub(super) fn fill(&self, kernel: &Kernel, entries: &[*mut Entry<K, V>]) -> bool {
+        let mut garbage = GarbageBin::new(kernel);
+        let guard = kernel.domain.pin();
+        self.tree.fill(&guard, &mut garbage.0, entries)
+    }
+
+    /// Puts an entry in, unless a live one stands in its place, which then gets the hold. Gives the
+    /// one that has it. `claim` is asked before the entry is put, for its claim on the record.
+    pub(super) fn put_entry(
+        &self,
+        kernel: &Kernel,
+        fresh: *mut Entry<K, V>,
+        mut claim: impl FnMut(),
+    ) -> *const Entry<K, V> {
+        let mut garbage = GarbageBin::new(kernel);
+        let guard = kernel.domain.pin();
+        // SAFETY: the caller's alone until it is put.
+        let made: &Entry<K, V> = unsafe { &*fresh };
         let probe = EntryProbe::at(&made.value, &made.key);
-        let (mut claimed, mut replaced) = (false, None);
+        let mut replaced = None;
         let chosen = self.tree.insert(&guard, &mut garbage.0, &probe, |found| {
             if found.is_some_and(|entry| entry.header.hold()) {
                 replaced = None;
                 return Choice::Keep;
             }
-            if !claimed {
-                // E2. The caller's own claim, or the version it reads, keeps the record alive.
-                assert!(record.header.claim(), "K2: an entry for a dead record");
-                claimed = true;
-            }
+            claim();
             replaced = found;
-            Choice::Put(fresh.0)
+            Choice::Put(fresh)
         });
         if let Some(dead) = replaced
             && dead.header.unlinking.replaced()
@@ -155,13 +187,14 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
             // SAFETY: R1: out of the index by us, and its killer is done with it.
             unsafe { garbage.0.retire(std::ptr::from_ref(dead).cast_mut()) };
         }
-        if std::ptr::eq(chosen, fresh.0) {
-            fresh.0 = std::ptr::null_mut();
-        } else if claimed {
-            kernel.unclaim(&record.header, &mut garbage.0);
-        }
-        &raw const chosen.header
+        std::ptr::from_ref(chosen)
     }
+}
+
+/// Claims the record of an entry about to be linked (E2). The caller's own claim, or the version
+/// that it reads, keeps the record alive.
+pub(super) fn claim<K>(record: &Record<K>) {
+    assert!(record.header.claim(), "K2: an entry for a dead record");
 }
 
 /// An entry that is not linked yet.
@@ -201,11 +234,15 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
         kernel: &Kernel,
         record: &Record<K>,
         object: &T,
-        entries: &mut SmallVec<[*const EntryHeader; 8]>,
+        entries: &mut SmallVec<[*const EntryHeader; INDEXES_INLINE]>,
     ) {
         for value in self.values_of(object) {
             entries.push(self.hold_entry(kernel, record, value));
         }
+    }
+
+    fn column<'a>(&'a self, kernel: &'a Kernel, objects: usize) -> Box<dyn AnyColumn<K, T> + 'a> {
+        Box::new(Column::new(kernel, self, objects))
     }
 
     unsafe fn unlink(

@@ -23,6 +23,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use super::figures::{Figures, figures};
 use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, local, unique};
 
 /// Snapshot words in a line: with the epoch they fill one cache line.
@@ -45,11 +46,15 @@ pub(crate) struct Line {
     pub(super) pins: AtomicU32,
     /// Commits of the owner since it last collected garbage.
     pub(super) commits: AtomicU32,
+    /// Retired things that the owner gave since it last freed some.
+    pub(super) given: AtomicU64,
     /// Whether the owner is inside a slice of collection.
     pub(super) collecting: AtomicBool,
     /// What the owner added to the store, as wrapping sums.
     pub(super) versions: AtomicU64,
     pub(super) bytes: AtomicU64,
+    /// What the owner counted.
+    pub(super) figures: Figures,
     owned: AtomicBool,
     next: AtomicPtr<Line>,
     counts: Arc<Counts>,
@@ -69,9 +74,11 @@ impl Line {
             words: std::array::from_fn(|_| AtomicU64::new(0)),
             pins: AtomicU32::new(0),
             commits: AtomicU32::new(0),
+            given: AtomicU64::new(0),
             collecting: AtomicBool::new(false),
             versions: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            figures: figures(),
             owned: AtomicBool::new(true),
             next: AtomicPtr::new(std::ptr::null_mut()),
             counts: Arc::clone(counts),

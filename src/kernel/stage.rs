@@ -3,16 +3,19 @@
 
 use smallvec::SmallVec;
 
+pub(crate) mod bulk;
+mod keys;
+
+pub(super) use self::keys::INDEXES_INLINE;
+
 use super::chain::List;
 use super::commit::Write;
 use super::draft::Draft;
-use super::entry::{EntryHeader, KeySet};
 use super::node::{self, Depth, Older, VersionHeader};
 use super::ordered::Choice;
 use super::reading::{Reading, Stored};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::record::{KeyProbe, Record, RecordHeader};
-use super::release::contain;
 use super::step::{Step, step};
 use super::table::{GarbageBin, KeyBounds, Table};
 use super::{Active, Kernel};
@@ -288,51 +291,6 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         }
     }
 
-    /// The key set of a new version: the old one if nothing that is indexed changed.
-    fn stage_keys(
-        &self,
-        kernel: &Kernel,
-        record: &Record<K>,
-        object: &T,
-        old: *mut KeySet,
-    ) -> *mut KeySet {
-        if self.secondary.is_empty() {
-            return std::ptr::null_mut();
-        }
-        // SAFETY: E4: the old version is visible at our snapshot, so it and its key set stand.
-        let old_keys = (!old.is_null()).then(|| unsafe { at(old.cast_const()) });
-        if let Some(old_keys) = old_keys
-            && self.unchanged(object, old_keys)
-        {
-            old_keys.share();
-            return old;
-        }
-        let mut entries = HeldEntries {
-            kernel,
-            entries: SmallVec::new(),
-        };
-        for index in &self.secondary {
-            index.stage(kernel, record, object, &mut entries.entries);
-        }
-        let entries = std::mem::take(&mut entries.entries);
-        allocate(KeySet::new(entries.into_boxed_slice()))
-    }
-
-    fn unchanged(&self, object: &T, old: &KeySet) -> bool {
-        let mut rest = old.entries();
-        let same = self.secondary.iter().all(|index| {
-            let mine = rest
-                .iter()
-                // SAFETY: E3: the key set holds its entries.
-                .take_while(|&&entry| unsafe { at(entry) }.index == index.position())
-                .count();
-            let (own, others) = rest.split_at(mine);
-            rest = others;
-            index.same(object, own)
-        });
-        same && rest.is_empty()
-    }
-
     /// What the new version's `older` is to be: the old head, or, when a snapshot holds the
     /// horizon back and links have piled up, a list of exactly what is needed.
     fn compact(&self, kernel: &Kernel, old: &VersionHeader, staged: &mut Staged) -> (Older, Depth) {
@@ -437,21 +395,6 @@ impl<K> Drop for Fresh<K> {
         if !self.0.is_null() {
             // SAFETY: allocated by us, never linked.
             unsafe { free(self.0) };
-        }
-    }
-}
-
-/// Entries with a hold each; given back if user code panics before a key set has them.
-struct HeldEntries<'k> {
-    kernel: &'k Kernel,
-    entries: SmallVec<[*const EntryHeader; 8]>,
-}
-
-impl Drop for HeldEntries<'_> {
-    fn drop(&mut self) {
-        for &entry in &self.entries {
-            // SAFETY: E3: each is ours.
-            contain(|| unsafe { self.kernel.release_entry(entry) });
         }
     }
 }

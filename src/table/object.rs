@@ -328,6 +328,10 @@ impl<T: Object> Indexes<T> {
 ///
 /// Not full case folding: "ß" and "SS" stay different.
 #[must_use]
-pub fn fold_case(text: String) -> String {
+pub fn fold_case(mut text: String) -> String {
+    if text.is_ascii() {
+        text.make_ascii_lowercase();
+        return text;
+    }
     text.chars().flat_map(char::to_lowercase).collect()
 }

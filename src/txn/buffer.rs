@@ -13,6 +13,7 @@ use crate::kernel::commit::Write;
 use crate::kernel::draft::Draft;
 use crate::kernel::reading::{Reading, Stored};
 use crate::kernel::reclaim::Guard;
+use crate::kernel::stage::bulk::New;
 use crate::kernel::stage::{Place, Put, Staged};
 use crate::propose::sets::TableReadSet;
 use crate::table::hash::HashedMap;
@@ -77,6 +78,9 @@ pub(crate) trait AnyBuffer {
         to: &Staging<'_>,
         table: &dyn Any,
     ) -> Option<Result<Staged, u64>>;
+    /// Puts the new objects in place, all at once; each with its place among the writes.
+    fn stage_new(&mut self, to: &Staging<'_>, table: &dyn Any)
+    -> Result<Vec<(usize, Staged)>, u64>;
     /// What was read, as data; `None`: nothing.
     fn export_reads(&self, table: &dyn Any) -> Option<TableReadSet>;
     /// Forgets everything.
@@ -262,6 +266,33 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         let base = own.base.map(|base| base.place);
         let now = own.updated.unwrap_or(to.now);
         Some(typed::<T>(table).stage(to.kernel, to.reading, place, base, put, now))
+    }
+
+    fn stage_new(
+        &mut self,
+        to: &Staging<'_>,
+        table: &dyn Any,
+    ) -> Result<Vec<(usize, Staged)>, u64> {
+        let is_new = |own: &Own<T>| own.base.is_none() && matches!(own.state, State::Object(..));
+        let places = (0..).zip(&self.writes).filter(|(_, own)| is_new(own));
+        let places: Vec<usize> = places.map(|(at, _)| at).collect();
+        let new = self.writes.iter_mut().filter_map(|own| {
+            if !is_new(own) {
+                return None;
+            }
+            match std::mem::replace(&mut own.state, State::Staged) {
+                State::Object(draft, created) => Some(New {
+                    key: &own.key,
+                    hash: own.hash,
+                    draft,
+                    created: created.unwrap_or(to.now),
+                    updated: own.updated.unwrap_or(to.now),
+                }),
+                State::Nothing | State::Staged => None,
+            }
+        });
+        let staged = typed::<T>(table).stage_new(to.kernel, to.reading, (places.len(), new))?;
+        Ok(places.into_iter().zip(staged).collect())
     }
 
     fn export_reads(&self, table: &dyn Any) -> Option<TableReadSet> {

@@ -1,0 +1,159 @@
+//! The entries of many new objects in one index: made first, linked all at once.
+//!
+//! Put in one by one, in the order of the objects, each entry copies a leaf that is cold. Sorted
+//! they go leaf by leaf; and into an empty index as a whole tree.
+//!
+//! # States
+//! ```text
+//! add: made, with a hold and a claim on its record   (seen by nobody)
+//! link: in the tree; or, where a live entry stood, that one held, and the made one freed
+//! give: the hold is the key set's
+//! ```
+//! Dropping a column takes back what it still has, whatever user code broke off.
+
+use super::Kernel;
+use super::entry::{Entry, EntryHeader};
+use super::ordered::Ordered;
+use super::reclaim::{at, free};
+use super::record::Record;
+use super::release::contain;
+use super::secondary::{Secondary, claim};
+use super::table::{GarbageBin, KeyBounds};
+
+/// The column of an index whose value type the caller does not know.
+pub(crate) trait AnyColumn<K, T> {
+    /// Makes the entries of one more object. The caller's claim on the record lasts as long as the
+    /// column. Runs the user's function.
+    fn add(&mut self, record: &Record<K>, object: &T);
+    /// Links all entries. Runs the order of values and keys.
+    fn link(&mut self);
+    /// The entries of an object, whose holds are the caller's now; each object once, in order.
+    fn give(&mut self, object: usize) -> &[*const EntryHeader];
+}
+
+/// An entry made and not linked.
+struct Made<K, V> {
+    hint: u64,
+    entry: *mut Entry<K, V>,
+    /// Its place among all of the column.
+    place: u32,
+}
+
+/// The entries of many objects in an index.
+pub(super) struct Column<'k, K: KeyBounds, T, V: KeyBounds> {
+    kernel: &'k Kernel,
+    index: &'k Secondary<K, T, V>,
+    /// In order, once they are being linked; so many of them are linked.
+    made: Vec<Made<K, V>>,
+    linked: usize,
+    /// Linked entries with a hold of ours, by place; null before, and when they are given.
+    held: Vec<*const EntryHeader>,
+    /// Where the entries of each object end.
+    ends: Vec<u32>,
+    given: Vec<*const EntryHeader>,
+}
+
+impl<'k, K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Column<'k, K, T, V> {
+    pub(super) fn new(kernel: &'k Kernel, index: &'k Secondary<K, T, V>, objects: usize) -> Self {
+        Self {
+            kernel,
+            index,
+            made: Vec::with_capacity(objects),
+            linked: 0,
+            held: Vec::new(),
+            ends: Vec::with_capacity(objects),
+            given: Vec::new(),
+        }
+    }
+
+    /// Links one by one.
+    fn link_each(&mut self) {
+        while let Some(made) = self.made.get(self.linked) {
+            let (fresh, place) = (made.entry, made.place as usize);
+            let chosen = self.index.put_entry(self.kernel, fresh, || ());
+            // From here on its hold is among the held, or it is not linked and goes.
+            self.linked += 1;
+            self.held[place] = chosen.cast();
+            if !std::ptr::eq(chosen, fresh) {
+                // SAFETY: another stands in its place, so it was not linked.
+                unsafe { take_back(self.kernel, fresh) };
+            }
+            // Leaves would pile up, else: one an entry.
+            self.kernel.collect_sometimes();
+        }
+    }
+}
+
+impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnyColumn<K, T> for Column<'_, K, T, V> {
+    fn add(&mut self, record: &Record<K>, object: &T) {
+        for value in self.index.values_of(object) {
+            let place = u32::try_from(self.made.len()).expect("fewer entries than 2^32");
+            let entry = self.index.make_entry(record, value);
+            claim(record);
+            // SAFETY: just made, and ours alone.
+            let hint = unsafe { at(entry.cast_const()) }.hint();
+            self.made.push(Made { hint, entry, place });
+        }
+        let end = u32::try_from(self.made.len()).expect("fewer entries than 2^32");
+        self.ends.push(end);
+    }
+
+    fn link(&mut self) {
+        self.held = vec![std::ptr::null(); self.made.len()];
+        self.made.sort_by(|one, other| {
+            let hints = one.hint.cmp(&other.hint);
+            // SAFETY: ours alone, and alive until it is linked.
+            let entry = |made: &Made<K, V>| unsafe { at(made.entry.cast_const()) };
+            hints.then_with(|| Entry::compare(entry(one), entry(other)))
+        });
+        let nodes = self.made.iter().map(|made| made.entry);
+        if self.index.fill(self.kernel, &nodes.collect::<Vec<_>>()) {
+            self.linked = self.made.len();
+            for made in &self.made {
+                self.held[made.place as usize] = made.entry.cast_const().cast();
+            }
+        } else {
+            self.link_each();
+        }
+        self.made = Vec::new();
+        self.linked = 0;
+    }
+
+    fn give(&mut self, object: usize) -> &[*const EntryHeader] {
+        let before = object.checked_sub(1);
+        let start = before.map_or(0, |before| self.ends[before] as usize);
+        let own = &mut self.held[start..self.ends[object] as usize];
+        self.given.clear();
+        let given = own.iter_mut();
+        self.given
+            .extend(given.map(|entry| std::mem::replace(entry, std::ptr::null())));
+        &self.given
+    }
+}
+
+impl<K: KeyBounds, T, V: KeyBounds> Drop for Column<'_, K, T, V> {
+    fn drop(&mut self) {
+        for made in &self.made[self.linked..] {
+            // SAFETY: made by us, not linked, and not looked at again.
+            unsafe { take_back(self.kernel, made.entry) };
+        }
+        for &entry in self.held.iter().filter(|entry| !entry.is_null()) {
+            // SAFETY: E3: the hold is ours.
+            contain(|| unsafe { self.kernel.release_entry(entry) });
+        }
+    }
+}
+
+/// Frees an entry that was not linked, and gives its claim back.
+///
+/// # Safety
+/// It is from `make_entry`, with its claim, and nobody else knows it.
+unsafe fn take_back<K, V>(kernel: &Kernel, entry: *mut Entry<K, V>) {
+    let mut garbage = GarbageBin::new(kernel);
+    // SAFETY: the caller's promise.
+    let record = unsafe { at(entry.cast_const()) }.record;
+    // SAFETY: as above.
+    contain(|| unsafe { free(entry) });
+    // SAFETY: E2: the claim, ours to give back, keeps it.
+    kernel.unclaim(&unsafe { at(record) }.header, &mut garbage.0);
+}
