@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::kernel::Kernel;
+use crate::kernel::figures::Figure;
 use crate::version::Version;
 
 /// Figures of a store; counted apart by threads, so only about right while others work.
@@ -29,6 +30,26 @@ pub struct Stats {
     pub history_bytes: u64,
     /// Snapshots, views and transactions open.
     pub snapshots: usize,
+    /// The oldest version at which one of them reads: it keeps what was replaced since. `None`:
+    /// there are none.
+    pub oldest_snapshot: Option<Version>,
+    /// The oldest version at which a transaction reads: it keeps the log since. `None`: there are
+    /// none.
+    ///
+    /// One that is left open, or whose thread has stopped, stops nobody; that it falls behind is
+    /// seen here, and by [`Stats::transaction_lag`].
+    pub oldest_transaction: Option<Version>,
+    /// Commits that transactions tried so far, of something written.
+    pub attempts: u64,
+    /// Of these, those that another transaction was in the way of: it had changed what they had
+    /// read, or taken a value of a unique index. With a [proposer](crate::Proposer), what waits for
+    /// its decision may be in the way, too.
+    pub conflicts: u64,
+    /// Closures of updates, and of batches, that were run once more after such a commit.
+    pub retries: u64,
+    /// Updates and batches that failed for good after as many conflicts as
+    /// [`attempts_max`](crate::Builder::attempts_max) says.
+    pub exhausted: u64,
     /// Watchers alive.
     pub watchers: usize,
 }
@@ -36,6 +57,8 @@ pub struct Stats {
 impl Stats {
     pub(crate) fn of(kernel: &Kernel) -> Self {
         let (versions, version_bytes) = kernel.counts();
+        let (oldest_snapshot, oldest_transaction) = kernel.oldest_held();
+        // After those that read at or below it.
         let version = kernel.horizon.visible();
         Self {
             version: Version::new(version),
@@ -47,7 +70,45 @@ impl Stats {
             history_oldest: Version::new(kernel.oldest_position()),
             history_bytes: kernel.history_bytes(),
             snapshots: kernel.snapshots(),
+            oldest_snapshot: oldest_snapshot.map(Version::new),
+            oldest_transaction: oldest_transaction.map(Version::new),
+            attempts: kernel.counted(Figure::Attempts),
+            conflicts: kernel.counted(Figure::Conflicts),
+            retries: kernel.counted(Figure::Retries),
+            exhausted: kernel.counted(Figure::Exhausted),
             watchers: kernel.watchers(),
         }
+    }
+
+    /// How many versions behind the newest one the oldest snapshot, view or transaction reads; 0:
+    /// there are none.
+    #[must_use]
+    pub fn snapshot_lag(&self) -> u64 {
+        self.lag(self.oldest_snapshot)
+    }
+
+    /// How many versions behind the newest one the oldest transaction reads; 0: there are none.
+    ///
+    /// ```
+    /// # use skep::{Id, Object, Store};
+    /// # #[derive(Clone, Object)]
+    /// # struct Task { #[object(key)] id: Id }
+    /// let store = Store::builder().table::<Task>().build();
+    /// let forgotten = store.begin();
+    /// for _ in 0..3 {
+    ///     store.update(|tx| tx.create(Task { id: Id::random() }))?;
+    /// }
+    /// assert_eq!(store.stats().transaction_lag(), 3);
+    /// drop(forgotten);
+    /// assert_eq!(store.stats().transaction_lag(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn transaction_lag(&self) -> u64 {
+        self.lag(self.oldest_transaction)
+    }
+
+    fn lag(&self, oldest: Option<Version>) -> u64 {
+        oldest.map_or(0, |oldest| self.version.get().saturating_sub(oldest.get()))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Transaction;
 use crate::error::CommitError;
+use crate::kernel::figures::Figure;
 use crate::kernel::prepared::{Attempt, Prepared};
 use crate::version::Version;
 
@@ -50,6 +51,7 @@ impl<'s> Transaction<'s> {
             Ok(Some(prepared)) => self.append(prepared),
             Err(conflict) => Err(conflict),
         };
+        self.count_conflict(committed.as_ref().err());
         if let Err(CommitError::Conflict { with }) = committed {
             // Whoever begins again after this conflict sees its cause: nobody conflicts twice with
             // one stopped thread.
@@ -57,6 +59,13 @@ impl<'s> Transaction<'s> {
             kernel.advance_to(&kernel.domain.pin(), with.get());
         }
         committed
+    }
+
+    /// Counts a commit that another transaction was in the way of.
+    pub(super) fn count_conflict(&self, error: Option<&CommitError>) {
+        if let Some(CommitError::Conflict { .. } | CommitError::Duplicate(_)) = error {
+            self.shared.kernel().count(Figure::Conflicts);
+        }
     }
 
     /// Each turn of the loop follows another transaction's commit, or, at the log's bound, a slice

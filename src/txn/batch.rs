@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use super::Transaction;
-use super::update::back_off;
+use super::update::{back_off, exhausted};
 use crate::error::UpdateError;
 use crate::shared::Shared;
 use crate::version::Version;
@@ -162,14 +162,14 @@ impl<'b, E> Batch<'b, E> {
                 }
                 Err(error) => match UpdateError::unless_retried(error) {
                     None => {
-                        back_off(attempt);
+                        back_off(self.shared, attempt);
                         self.replay()?;
                     }
                     Some(error) => return Err(self.stop(error)),
                 },
             }
         }
-        Err(self.stop(UpdateError::Conflict { attempts }))
+        Err(self.stop(exhausted(self.shared)))
     }
 }
 

@@ -5,7 +5,7 @@ use super::Transaction;
 use super::buffer::State;
 use super::settle::WritePlace;
 use super::submit::wait_past_pending;
-use super::update::back_off;
+use super::update::{back_off, exhausted};
 use crate::error::UpdateError;
 use crate::kernel::draft::Draft;
 use crate::shared::Shared;
@@ -86,7 +86,7 @@ pub(crate) fn update_whole<E>(
                 }
             }
         }
-        back_off(attempt);
+        back_off(shared, attempt);
     }
-    Err(UpdateError::Conflict { attempts })
+    Err(exhausted(shared))
 }

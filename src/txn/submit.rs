@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::Transaction;
-use super::update::back_off;
+use super::update::{back_off, exhausted};
 use crate::error::{CommitError, UpdateError};
 use crate::kernel::prepared::{Attempt, Prepared};
 use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiting};
@@ -209,6 +209,7 @@ impl<'s> Transaction<'s> {
             Ok(Some(prepared)) => self.append_pending(prepared, line),
             Err(conflict) => Err(conflict),
         };
+        self.count_conflict(submitted.as_ref().err());
         if let Err(CommitError::Conflict { with }) = submitted {
             let kernel = shared.kernel();
             kernel.advance_to(&kernel.domain.pin(), with.get());
@@ -334,9 +335,9 @@ pub(super) fn update_proposed<R, E>(
                 }
             }
         }
-        back_off(attempt);
+        back_off(shared, attempt);
     }
-    Err(UpdateError::Conflict { attempts })
+    Err(exhausted(shared))
 }
 
 /// The same without blocking, by way of a proposer or of a store that may have one.
@@ -362,9 +363,9 @@ pub(crate) async fn update_async<R, E>(
         } else if let Some(error) = UpdateError::unless_retried(error) {
             return Err(error);
         }
-        back_off(attempt);
+        back_off(&shared, attempt);
     }
-    Err(UpdateError::Conflict { attempts })
+    Err(exhausted(&shared))
 }
 
 /// A closure's answer, and how far its commit came.

@@ -3,6 +3,7 @@
 use super::Transaction;
 use super::submit::update_proposed;
 use crate::error::{CommitError, UpdateError};
+use crate::kernel::figures::Figure;
 use crate::shared::Shared;
 use crate::sync::{pause, thread};
 use crate::version::Version;
@@ -14,13 +15,25 @@ const PAUSES_FIRST: u32 = 4;
 /// Doublings of the pauses at most.
 const DOUBLINGS_MAX: u32 = 8;
 
-/// Waits a bounded while, longer each time: not for anybody, only out of the way.
-pub(crate) fn back_off(attempt: u32) {
+/// Waits a bounded while before the next attempt, longer each time: not for anybody, only out of
+/// the way.
+pub(crate) fn back_off(shared: &Shared, attempt: u32) {
+    if attempt + 1 < shared.config.attempts_max {
+        shared.kernel().count(Figure::Retries);
+    }
     for _ in 0..PAUSES_FIRST << attempt.min(DOUBLINGS_MAX) {
         pause();
     }
     if attempt >= PATIENT_ATTEMPTS {
         thread::yield_now();
+    }
+}
+
+/// All attempts are spent.
+pub(super) fn exhausted<E>(shared: &Shared) -> UpdateError<E> {
+    shared.kernel().count(Figure::Exhausted);
+    UpdateError::Conflict {
+        attempts: shared.config.attempts_max,
     }
 }
 
@@ -66,7 +79,7 @@ pub(crate) fn update<R, E>(
             }
         }
         drop(transaction);
-        back_off(attempt);
+        back_off(shared, attempt);
     }
-    Err(UpdateError::Conflict { attempts })
+    Err(exhausted(shared))
 }
