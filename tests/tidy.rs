@@ -103,7 +103,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "save",
         &[
-            "action", "error", "snapshot", "store", "table", "txn", "version",
+            "action", "error", "snapshot", "store", "sync", "table", "txn", "version",
         ],
     ),
     ("stats", &["kernel", "version"]),

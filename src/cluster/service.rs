@@ -55,6 +55,7 @@ pub struct ServiceSpec {
     /// Name, labels and custom index entries.
     pub annotations: Annotations,
     /// What its tasks are to be.
+    #[cfg_attr(feature = "save", serde(with = "crate::save::shared"))]
     pub task: Arc<TaskSpec>,
     /// How many there are to be.
     pub mode: ServiceMode,

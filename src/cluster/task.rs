@@ -41,8 +41,10 @@ pub struct Task {
     /// Its own name, if it has one, labels and custom index entries.
     pub annotations: Annotations,
     /// The annotations of its service.
+    #[cfg_attr(feature = "save", serde(with = "crate::save::shared"))]
     pub service_annotations: Arc<Annotations>,
     /// What it is to be.
+    #[cfg_attr(feature = "save", serde(with = "crate::save::shared"))]
     pub spec: Arc<TaskSpec>,
     /// The version of the service's spec that it was made from.
     pub spec_version: Option<Version>,
@@ -75,6 +77,7 @@ pub struct Task {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NetworkAttachment {
     /// The network as it was then.
+    #[cfg_attr(feature = "save", serde(with = "crate::save::shared"))]
     pub network: Arc<Network>,
     /// The task's addresses in it.
     pub addresses: Vec<String>,

@@ -1,6 +1,7 @@
 //! The catalogue: which tables are saved and restored.
 
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,9 +11,9 @@ use zeroize::Zeroizing;
 use super::encoded::AnyCodec;
 use super::error::{Fault, ReadError, SaveError};
 use super::format::{NAME_BYTES_MAX, TABLES_MAX};
-use super::frame;
 use super::limits::Limits;
 use super::plan::{AnyPlan, Section, plan};
+use super::shared;
 use super::write::Writer;
 use crate::snapshot::Snapshot;
 use crate::table::object::Object;
@@ -175,11 +176,14 @@ where
         base: &Snapshot,
         section: &mut Section<'_, '_>,
     ) -> Result<Box<dyn AnyPlan>, ReadError> {
+        let encoder = Rc::clone(&section.encoder);
         let encode = |object: &T, bytes: &mut Zeroizing<Vec<u8>>| {
             bytes.clear();
-            frame::encode(object, bytes).is_ok()
+            let encoded = encoder.encode(object, |own| bytes.extend_from_slice(own));
+            encoded.is_ok()
         };
-        let decode = |bytes: &[u8]| -> Result<T, Fault> { frame::decode(bytes) };
+        let parts = Rc::clone(&section.parts);
+        let decode = |bytes: &[u8]| -> Result<T, Fault> { shared::decode(&parts, bytes) };
         plan(base, section, &encode, &decode)
     }
 }

@@ -1,13 +1,16 @@
 //! Objects within a block: length 4 · version 8 · created 8 · updated 8 · the object's bytes, which
 //! are those of the postcard format.
 
+use std::rc::Rc;
 use std::time::SystemTime;
 
+use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::Fault;
 use super::format::{FRAME_HEAD_BYTES, part, time_at, time_bytes};
+use super::shared::Encoder;
 use crate::version::{Meta, Version};
 
 /// An object as it was saved.
@@ -29,7 +32,6 @@ pub struct SavedObject<'a> {
 /// # Errors
 /// [`Fault::Undecodable`].
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    let undecodable = |reason: &str| Fault::Undecodable(reason.to_owned());
     match postcard::take_from_bytes(bytes) {
         Ok((object, [])) => Ok(object),
         Ok(_) => Err(undecodable("bytes are left over")),
@@ -37,28 +39,44 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     }
 }
 
-/// Appends to bytes. A frame is built in place: in the block that it goes to.
-pub(super) struct Appending<'a>(pub(super) &'a mut Vec<u8>);
+pub(super) fn undecodable(reason: &str) -> Fault {
+    Fault::Undecodable(reason.to_owned())
+}
 
-impl Extend<u8> for Appending<'_> {
+/// Appends to bytes. A frame is built in place: in the block that it goes to.
+struct Appending<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Appending<'_> {
+    type Output = ();
+
     #[inline]
-    fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
-        self.0.extend(bytes);
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    #[inline]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
     }
 }
 
 /// Appends an encoded value.
 pub(super) fn encode<T: Serialize>(value: &T, target: &mut Vec<u8>) -> Result<(), String> {
-    match postcard::to_extend(value, Appending(target)) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(error.to_string()),
-    }
+    let encoded = postcard::serialize_with_flavor(value, Appending(target));
+    encoded.map_err(|error| error.to_string())
 }
 
 /// Appends an object's frame; gives the length of its bytes.
 pub(super) fn append<T: Serialize>(
     object: &T,
     meta: &Meta,
+    encoder: &Rc<Encoder>,
     block: &mut Vec<u8>,
 ) -> Result<usize, String> {
     let begin = block.len();
@@ -67,7 +85,7 @@ pub(super) fn append<T: Serialize>(
     for time in [meta.created_at, meta.updated_at] {
         block.extend_from_slice(&time_bytes(time));
     }
-    encode(object, block)?;
+    encoder.encode(object, |bytes| block.extend_from_slice(bytes))?;
     let length = block.len() - begin - FRAME_HEAD_BYTES;
     let told = u32::try_from(length).unwrap_or(u32::MAX);
     block[begin..begin + 4].copy_from_slice(&told.to_le_bytes());

@@ -35,8 +35,9 @@
 //!
 //! # What it costs
 //! Saving reads an owned snapshot: it stops nobody, and needs the memory of a block of
-//! [`BLOCK_BYTES`] (or of the largest object) beyond what the snapshot keeps. Restoring holds what
-//! is to be changed, twice while it commits, and nothing of what stays.
+//! [`BLOCK_BYTES`] (or of the largest object) beyond what the snapshot keeps, and up to 4 MiB for
+//! the encodings of [`shared`] parts. Restoring holds what is to be changed, and nothing of what
+//! stays; parts that are [`shared`] once.
 //!
 //! | file | what |
 //! |---|---|
@@ -44,6 +45,7 @@
 //! | `format.rs`, `frame.rs` | the bytes: records, and objects within blocks |
 //! | `write.rs`, `read.rs` | streams of them |
 //! | `saving.rs` | a snapshot to a stream |
+//! | `shared.rs` | parts that objects share |
 //! | `plan.rs`, `restore.rs` | a stream against a store: what differs; and doing it |
 //! | `encoded.rs` | actions as bytes |
 //! | `limits.rs`, `error.rs` | what is refused |
@@ -60,6 +62,7 @@ mod plan;
 mod read;
 mod restore;
 mod saving;
+pub mod shared;
 mod write;
 
 pub use catalogue::Catalogue;

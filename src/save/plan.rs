@@ -6,6 +6,7 @@
 //! undone from that snapshot.
 
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
@@ -14,11 +15,13 @@ use super::frame::SavedObject;
 use super::read::Reader;
 use super::restore::RestoredTable;
 use super::saving::Progress;
+use super::shared::{Encoder, Parts};
 use crate::snapshot::Snapshot;
 use crate::table::handle::Entry;
 use crate::table::object::Object;
 use crate::table::query::keys;
 use crate::txn::Transaction;
+use crate::txn::kept::Kept;
 use crate::txn::restore::Times;
 
 /// The objects of a table of the file; none, if the file has no such table.
@@ -28,6 +31,9 @@ pub(super) struct Section<'r, 's> {
     /// Whether the reader is at this table.
     pub(super) present: bool,
     pub(super) progress: &'r mut dyn FnMut(Progress),
+    /// What objects decoded so far have in common with those to come; and those encoded.
+    pub(super) parts: Rc<Parts>,
+    pub(super) encoder: Rc<Encoder>,
     /// Up to where progress was told.
     pub(super) told: u64,
 }
@@ -51,7 +57,7 @@ impl Section<'_, '_> {
 }
 
 /// What is to be under a key: an object with its times, or nothing.
-type Wanted<T> = Option<(T, Times)>;
+type Wanted<T> = Option<(Kept<T>, Times)>;
 
 /// What is to be done to a table.
 struct Plan<T: Object> {
@@ -115,7 +121,7 @@ pub(super) fn plan<T: Object>(
         }
         last = Some(key.clone());
         if !unchanged {
-            plan.changes.push((key, Some((decoded, times))));
+            plan.changes.push((key, Some((Kept::new(decoded), times))));
         }
     }
     let rest = there.into_iter().chain(here);
@@ -130,9 +136,10 @@ fn times(created: std::time::SystemTime, updated: std::time::SystemTime) -> Time
     }
 }
 
-fn as_it_is<T: Object>(entry: Entry<'_, T>) -> (T, Times) {
+fn as_it_is<T: Object>(entry: Entry<'_, T>) -> (Kept<T>, Times) {
     let meta = entry.meta();
-    (entry.get().clone(), times(meta.created_at, meta.updated_at))
+    let times = times(meta.created_at, meta.updated_at);
+    (Kept::new(entry.get().clone()), times)
 }
 
 impl<T: Object> Plan<T> {
@@ -170,19 +177,14 @@ impl<T: Object> AnyPlan for Plan<T> {
         };
         let mut table = RestoredTable::new(T::TABLE);
         for (key, wanted) in undone.iter().chain(&self.changes) {
-            match (tx.holds::<T>(key), wanted) {
+            let wanted = wanted.as_ref().map(|(kept, times)| (kept, *times));
+            match (tx.put_kept::<T>(key, wanted), wanted) {
                 (true, Some(_)) => table.updated += 1,
                 (false, Some(_)) => table.created += 1,
                 (true, None) => table.deleted += 1,
                 // Somebody else has deleted it, too.
-                (false, None) => continue,
+                (false, None) => {}
             }
-            tx.put_unjudged(
-                key.clone(),
-                wanted
-                    .as_ref()
-                    .map(|(object, times)| (object.clone(), Some(*times))),
-            );
         }
         table.unchanged = self.objects - table.created - table.updated;
         table

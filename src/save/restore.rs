@@ -4,12 +4,14 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::Read;
+use std::rc::Rc;
 
 use super::catalogue::Catalogue;
 use super::error::{Fault, RestoreError};
 use super::plan::{AnyPlan, Section};
 use super::read::Reader;
 use super::saving::Progress;
+use super::shared::{Encoder, Parts};
 use crate::error::{DeferredError, UpdateError};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -109,6 +111,7 @@ fn read(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Plans, RestoreError> {
     let mut plans = HashMap::new();
+    let (parts, encoder) = (Rc::new(Parts::default()), Rc::new(Encoder::default()));
     while let Some(found) = reader.next_table()? {
         let Some(table) = catalogue.find(&found.name) else {
             return Err(reader.error(Fault::UnknownTable).into());
@@ -129,6 +132,8 @@ fn read(
             reader: &mut reader,
             present: true,
             progress: &mut *progress,
+            parts: Rc::clone(&parts),
+            encoder: Rc::clone(&encoder),
             told: 0,
         };
         plans.insert(table.name(), table.plan(base, &mut section)?);
@@ -144,6 +149,8 @@ fn read(
                     reader: &mut reader,
                     present: false,
                     progress: &mut *progress,
+                    parts: Rc::clone(&parts),
+                    encoder: Rc::clone(&encoder),
                     told: 0,
                 },
             )?,

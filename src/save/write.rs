@@ -1,6 +1,7 @@
 //! Writes a file's records, with the memory of one block.
 
 use std::io::Write;
+use std::rc::Rc;
 
 use crc32fast::Hasher;
 use serde::Serialize;
@@ -10,6 +11,7 @@ use super::error::SaveError;
 use super::format::{BLOCK, BLOCK_BYTES, END, Head, TABLE};
 use super::frame;
 use super::limits::Limits;
+use super::shared::Encoder;
 use crate::version::Meta;
 
 /// Writes a file's records. Its buffers are wiped when it goes: secrets pass through them.
@@ -26,6 +28,7 @@ pub(super) struct Writer<'w> {
     block: Zeroizing<Vec<u8>>,
     /// A record about to be written.
     record: Zeroizing<Vec<u8>>,
+    encoder: Rc<Encoder>,
 }
 
 impl<'w> Writer<'w> {
@@ -41,6 +44,7 @@ impl<'w> Writer<'w> {
             bytes: 0,
             block: Zeroizing::new(Vec::with_capacity(room)),
             record: Zeroizing::new(Vec::with_capacity(room)),
+            encoder: Rc::default(),
         }
     }
 
@@ -81,7 +85,7 @@ impl<'w> Writer<'w> {
         object: &T,
         meta: &Meta,
     ) -> Result<bool, SaveError> {
-        let length = frame::append(object, meta, &mut self.block)
+        let length = frame::append(object, meta, &self.encoder, &mut self.block)
             .map_err(|reason| SaveError::Unencodable { table, reason })?;
         self.objects += 1;
         self.bytes += length as u64;

@@ -32,6 +32,8 @@ pub(crate) mod apply;
 pub(crate) mod batch;
 pub(crate) mod begin;
 pub(crate) mod buffer;
+#[cfg(feature = "save")]
+pub(crate) mod kept;
 pub(crate) mod overlay;
 pub(crate) mod publish;
 pub(crate) mod read;

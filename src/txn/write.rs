@@ -1,11 +1,12 @@
 //! Write: into the transaction's own buffer, checked against what it sees.
 
-use super::buffer::{Base, Own, State};
+use super::buffer::{Base, Buffer, Own, State};
 use super::{Transaction, buffer_in};
 use crate::error::{CreateError, DeleteError, Duplicate, KeyError, ReplaceError, UpsertError};
 use crate::kernel::draft::Draft;
 use crate::table::object::Object;
 use crate::table::proposed::{Proposed, Rejected};
+use crate::table::schema::TableOf;
 use crate::table::value::Value;
 use crate::version::{Moment, Version};
 
@@ -176,6 +177,24 @@ impl Transaction<'_> {
         let hash = table.hash(key);
         let buffer = self.buffer_of::<T>(table);
         buffer.reads.borrow_mut().note_point(hash, key);
+        self.look_up(table, buffer, hash, key)
+    }
+
+    /// The same in a table whose read is noted as a whole.
+    #[cfg(feature = "save")]
+    pub(super) fn see_untracked<T: Object>(&self, key: &T::Key) -> (Seen, Option<&T>) {
+        let table = self.table::<T>();
+        self.look_up(table, self.buffer_of::<T>(table), table.hash(key), key)
+    }
+
+    #[inline(always)]
+    fn look_up<'a, T: Object>(
+        &'a self,
+        table: &TableOf<T>,
+        buffer: &'a Buffer<T>,
+        hash: u64,
+        key: &T::Key,
+    ) -> (Seen, Option<&'a T>) {
         if let Some(at) = buffer.position(hash, key) {
             return own_seen(at, &buffer.writes[at]);
         }

@@ -1,0 +1,89 @@
+//! Objects that are kept while a transaction writes them, so that it may be run again: those of a
+//! file, which is read once.
+
+use std::cell::RefCell;
+
+use super::Transaction;
+use super::buffer::State;
+use super::restore::Times;
+use crate::kernel::draft::Draft;
+use crate::kernel::reading::Handle;
+use crate::table::object::Object;
+
+/// An object to be written, kept for as many attempts as that takes. It is copied only for the
+/// second one.
+pub(crate) struct Kept<T>(RefCell<Keeping<T>>);
+
+enum Keeping<T> {
+    /// Not tried yet.
+    Draft(Draft<T>),
+    /// An attempt has the draft, or had it.
+    Share(Handle<T>),
+}
+
+impl<T: Clone> Kept<T> {
+    pub(crate) fn new(object: T) -> Self {
+        Self(RefCell::new(Keeping::Draft(Draft::new(|| object))))
+    }
+
+    /// What an attempt writes.
+    fn take(&self) -> Draft<T> {
+        let mut kept = self.0.borrow_mut();
+        let share = match &mut *kept {
+            Keeping::Draft(draft) => draft.share(),
+            Keeping::Share(share) => return Draft::new(|| share.object().clone()),
+        };
+        match std::mem::replace(&mut *kept, Keeping::Share(share)) {
+            Keeping::Draft(draft) => draft,
+            Keeping::Share(share) => Draft::new(|| share.object().clone()),
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// Puts an object, or nothing, under its key, in a table that is read whole; not judged, as
+    /// by [`Transaction::put_unjudged`]. Tells whether there was one.
+    pub(crate) fn put_kept<T: Object>(
+        &mut self,
+        key: &T::Key,
+        wanted: Option<(&Kept<T>, Times)>,
+    ) -> bool {
+        let (seen, _) = self.see_untracked::<T>(key);
+        let present = seen.present;
+        let state = match wanted {
+            Some((kept, times)) => {
+                let state = State::Object(kept.take(), Some(times.created));
+                (state, Some(times.updated))
+            }
+            None if present => (State::Nothing, None),
+            None => return false,
+        };
+        self.record::<T>(key.clone(), seen, state);
+        present
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn each_attempt_gets_the_object_and_only_the_second_copies_it() {
+        let object = Arc::new(vec![7]);
+        let kept = Kept::new(Arc::clone(&object));
+        let first = kept.take();
+        assert_eq!(Arc::strong_count(&object), 2);
+        // The attempt fails: what it had goes, and the object stays.
+        drop(first);
+        assert_eq!(Arc::strong_count(&object), 2);
+        let mut second = kept.take();
+        assert_eq!((&*second, Arc::strong_count(&object)), (&object, 3));
+        // A copy is its writer's alone.
+        *second = Arc::default();
+        assert_eq!(**kept.take(), [7]);
+        drop((kept, second));
+        assert_eq!(Arc::strong_count(&object), 1);
+    }
+}
