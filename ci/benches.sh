@@ -3,4 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo bench -p skep-benches --bench store -- --quick get
+cargo bench -p skep-benches --bench cluster -- --quick slot
 cargo run --release -p bench-compare -- --workloads ab --rounds 1 --records 10000

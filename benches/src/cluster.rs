@@ -7,17 +7,32 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use skep::cluster::{
     Annotations, ContainerSpec, ContainerStatus, Driver, IpamConfig, IpamOptions, Network,
-    NetworkAttachment, NetworkAttachmentConfig, Runtime, SecretReference, Task, TaskSpec,
-    TaskState,
+    NetworkAttachment, NetworkAttachmentConfig, Node, Runtime, SecretReference, Service, Task,
+    TaskSpec, TaskState, builder,
 };
-use skep::{Id, Version};
+use skep::{CreateError, Id, Store, Version};
 
 use crate::id;
 
-/// Nodes that tasks are on.
-pub const NODES: u64 = 1_000;
-/// Services that tasks are of.
-pub const SERVICES: u64 = 100;
+/// How many of what there are in a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Tasks.
+    pub tasks: u64,
+    /// Nodes that they are on.
+    pub nodes: u64,
+    /// Services that they are of.
+    pub services: u64,
+}
+
+impl Sizes {
+    /// 20 tasks on a node, 1,000 of a service.
+    pub const USUAL: Self = Self {
+        tasks: 100_000,
+        nodes: 5_000,
+        services: 100,
+    };
+}
 
 /// Apart from each other: the identities of nodes, services and so on are of different numbers.
 const NODE: u64 = 1 << 40;
@@ -25,43 +40,87 @@ const SERVICE: u64 = 2 << 40;
 const NETWORK: u64 = 3 << 40;
 const SECRET: u64 = 4 << 40;
 
-/// The identity of a node.
-#[must_use]
-pub fn node_id(number: u64) -> Id {
-    id(NODE + number % NODES)
-}
+/// Tasks that a store is filled with in one commit.
+const AT_ONCE: usize = 10_000;
 
-/// The identity of a service.
-#[must_use]
-pub fn service_id(number: u64) -> Id {
-    id(SERVICE + number % SERVICES)
-}
-
-/// What the tasks of a cluster share.
+/// The tasks of a cluster, and what they share.
 #[derive(Debug)]
 pub struct Tasks {
+    sizes: Sizes,
     networks: [Arc<Network>; 2],
     services: Vec<(Arc<Annotations>, Arc<TaskSpec>)>,
 }
 
 impl Default for Tasks {
     fn default() -> Self {
-        let networks = [0, 1].map(|number| Arc::new(network(number)));
-        let ids = networks.each_ref().map(|network| network.id);
-        let service = |number| (Arc::new(annotations(number)), Arc::new(spec(number, ids)));
-        Self {
-            networks,
-            services: (0..SERVICES).map(service).collect(),
-        }
+        Self::of(Sizes::USUAL)
     }
 }
 
 impl Tasks {
-    /// Task `number`: on node `number % NODES`, of service `number % SERVICES`, in the slot after
+    /// The tasks of a cluster of these sizes.
+    #[must_use]
+    pub fn of(sizes: Sizes) -> Self {
+        let networks = [0, 1].map(|number| Arc::new(network(number)));
+        let ids = networks.each_ref().map(|network| network.id);
+        let service = |number| (Arc::new(annotations(number)), Arc::new(spec(number, ids)));
+        Self {
+            sizes,
+            networks,
+            services: (0..sizes.services).map(service).collect(),
+        }
+    }
+
+    /// The node of task `number`.
+    #[must_use]
+    pub fn node_id(&self, number: u64) -> Id {
+        id(NODE + number % self.sizes.nodes)
+    }
+
+    /// The service of task `number`.
+    #[must_use]
+    pub fn service_id(&self, number: u64) -> Id {
+        id(SERVICE + number % self.sizes.services)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = Task> {
+        (0..self.sizes.tasks).map(|number| self.task(number))
+    }
+
+    /// A store of all of them, with nodes and services that are there by their names alone.
+    ///
+    /// # Panics
+    /// If an object cannot be created.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        let store = builder().attempts_max(u32::MAX).build();
+        let small = store.update(|tx| {
+            for number in 0..self.sizes.nodes {
+                tx.create(Node::named(self.node_id(number), format!("node-{number}")))?;
+            }
+            for number in 0..self.sizes.services {
+                let name = format!("service-{number}");
+                tx.create(Service::named(self.service_id(number), name))?;
+            }
+            Ok::<_, CreateError>(())
+        });
+        small.expect("a new store");
+        let tasks: Vec<_> = self.all().collect();
+        for portion in tasks.chunks(AT_ONCE) {
+            let created =
+                store.update(|tx| portion.iter().try_for_each(|it| tx.create(it.clone())));
+            created.expect("a new store");
+        }
+        store.reclaim();
+        store
+    }
+
+    /// Task `number`: of node and service `number` modulo how many there are, in the slot after
     /// those of the tasks before it.
     #[must_use]
     pub fn task(&self, number: u64) -> Task {
-        let service = usize::try_from(number % SERVICES).unwrap_or(0);
+        let service = usize::try_from(number % self.sizes.services).unwrap_or(0);
         let (annotations, spec) = &self.services[service];
         let address = format!("10.0.{}.{}/24", number / 250 % 250, number % 250 + 2);
         let attachment = NetworkAttachment {
@@ -72,9 +131,9 @@ impl Tasks {
             service_annotations: Arc::clone(annotations),
             spec: Arc::clone(spec),
             spec_version: Some(Version::new(1)),
-            service_id: Some(service_id(number)),
-            slot: number / SERVICES + 1,
-            node_id: Some(node_id(number)),
+            service_id: Some(self.service_id(number)),
+            slot: number / self.sizes.services + 1,
+            node_id: Some(self.node_id(number)),
             desired_state: TaskState::Running,
             networks: vec![attachment],
             ..Task::new(id(number))

@@ -4,12 +4,16 @@
 //! `cargo bench -p skep-benches --bench store -- --quick`; the comparison with peers is
 //! `crates/bench-compare`.
 
+pub mod clock;
 pub mod cluster;
+pub mod memory;
 
 use std::sync::Barrier;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use skep::{Id, Index, Indexes, Object, Store};
+
+use crate::clock::Clock;
 
 /// Tasks in the store.
 pub const TASKS: u64 = 100_000;
@@ -94,12 +98,13 @@ pub fn store() -> Store {
 /// # Panics
 /// If the operation does.
 pub fn run(threads: u64, times: u64, operation: impl Fn(u64, u64) + Sync) -> Duration {
+    let clock = Clock::asked();
     let barrier = Barrier::new(usize::try_from(threads).unwrap_or(1));
     let one = |thread: u64| {
         barrier.wait();
-        let start = Instant::now();
+        let start = clock.now();
         (0..times).for_each(|time| operation(thread, time));
-        start.elapsed()
+        clock.now() - start
     };
     std::thread::scope(|scope| {
         let one = &one;

@@ -245,7 +245,7 @@ fn the_benches_task_has_about_730_bytes() {
     }
     let task = tasks.task(12_345);
     assert_eq!(task.slot, 124);
-    assert_eq!(task.node_id, tasks.task(345).node_id);
+    assert_eq!(task.node_id, tasks.task(2_345).node_id);
     assert_eq!(task.service_id, tasks.task(45).service_id);
     assert_ne!(task.service_id, tasks.task(46).service_id);
 }

@@ -1,0 +1,99 @@
+//! The state package: what a cluster's programs do with a store of 100,000 tasks of about 780 bytes
+//! with all their indexes, 5,000 nodes and 100 services.
+//!
+//! ```text
+//! cargo bench -p skep-benches --bench cluster               # everything
+//! cargo bench -p skep-benches --bench cluster -- find       # what has "find" in its name
+//! ```
+//!
+//! With `SKEP_CLOCK=cpu` times are those that the measuring threads ran: of use on a machine that
+//! others work on, too. Times are of one operation; with two threads, of one of each. What prints
+//! its own lines (`latency`, `beside`, `bytes`) runs when its name is asked for, or nothing is. The
+//! allocator is mimalloc, with its bytes counted.
+
+mod beside;
+mod finds;
+mod saving;
+mod watching;
+mod writes;
+
+use std::cell::OnceCell;
+use std::time::Duration;
+
+use criterion::{BenchmarkGroup, BenchmarkId};
+use skep::Store;
+use skep_benches::clock::Clock;
+use skep_benches::cluster::{Sizes, Tasks};
+use skep_benches::{memory, run};
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
+
+/// Measures by the clock that is asked for.
+type Criterion = criterion::Criterion<Clock>;
+type Group<'g> = BenchmarkGroup<'g, Clock>;
+
+/// A cluster, made when it is first asked for.
+struct Cluster {
+    sizes: Sizes,
+    made: OnceCell<(Tasks, Store)>,
+}
+
+impl Cluster {
+    fn of(sizes: Sizes) -> Self {
+        let made = OnceCell::new();
+        Self { sizes, made }
+    }
+
+    fn tasks(&self) -> &Tasks {
+        &self.made().0
+    }
+
+    fn store(&self) -> &Store {
+        &self.made().1
+    }
+
+    fn made(&self) -> &(Tasks, Store) {
+        self.made.get_or_init(|| {
+            let tasks = Tasks::of(self.sizes);
+            let store = tasks.store();
+            (tasks, store)
+        })
+    }
+}
+
+/// Measures an operation by one thread and by two. It gets its thread's number and how often it
+/// ran; `prepare` makes it.
+fn by_threads<O: Fn(u64, u64) + Sync>(group: &mut Group<'_>, name: &str, prepare: impl Fn() -> O) {
+    for threads in [1, 2] {
+        group.bench_function(BenchmarkId::new(name, threads), |bencher| {
+            let operation = prepare();
+            bencher.iter_custom(|times| run(threads, times, &operation));
+        });
+    }
+}
+
+/// Whether what prints its own lines is asked for: by its name, or by no name.
+fn is_asked(name: &str) -> bool {
+    let mut names = std::env::args()
+        .skip(1)
+        .filter(|it| !it.starts_with('-'))
+        .peekable();
+    names.peek().is_none() || names.any(|asked| name.contains(&asked))
+}
+
+fn main() {
+    let mut criterion = criterion::Criterion::default()
+        .with_measurement(Clock::asked())
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(10)
+        .configure_from_args();
+    let cluster = Cluster::of(Sizes::USUAL);
+    finds::measure(&mut criterion, &cluster);
+    watching::measure(&mut criterion, &cluster);
+    writes::measure(&mut criterion, &cluster);
+    beside::measure(&cluster);
+    saving::measure(&mut criterion, &cluster);
+    criterion.final_summary();
+}

@@ -1,0 +1,61 @@
+//! Saving all of it, and restoring: into an empty store, and over the same.
+
+use criterion::BatchSize;
+use skep::Action;
+use skep::cluster::{Task, builder, catalogue};
+use skep_benches::memory;
+
+use crate::{Cluster, Criterion};
+
+pub fn measure(criterion: &mut Criterion, cluster: &Cluster) {
+    let mut group = criterion.benchmark_group("save");
+    group.bench_function("save", |bencher| {
+        let (catalogue, store) = (catalogue(), cluster.store());
+        bencher.iter(|| store.save(&catalogue, std::io::sink()));
+    });
+    group.bench_function("restore_same", |bencher| {
+        let (catalogue, store, file) = (catalogue(), cluster.store(), file(cluster));
+        bencher.iter(|| store.restore(&catalogue, &file[..]));
+    });
+    group.bench_function("restore_empty", |bencher| {
+        let (catalogue, file) = (catalogue(), file(cluster));
+        let before = memory::bytes();
+        let store = builder().build();
+        let restored = store.restore(&catalogue, &file[..]).expect("a sound file");
+        let bytes = memory::bytes() - before;
+        println!("{} bytes of memory; {:?}", bytes, restored.tables);
+        drop(store);
+        bencher.iter_batched(
+            || builder().build(),
+            |store| {
+                let restored = store.restore(&catalogue, &file[..]);
+                (store, restored)
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    // What the store itself takes of that.
+    group.bench_function("create_in_one_commit", |bencher| {
+        let tasks: Vec<Task> = cluster.tasks().all().collect();
+        bencher.iter_batched(
+            || {
+                let actions = tasks.iter().cloned().map(Action::create);
+                (builder().build(), actions.collect::<Vec<_>>())
+            },
+            |(store, actions)| {
+                let applied = store.apply(&actions);
+                (store, actions, applied)
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+/// A file of the cluster.
+fn file(cluster: &Cluster) -> Vec<u8> {
+    let mut file = Vec::new();
+    let saved = cluster.store().save(&catalogue(), &mut file);
+    println!("{:?}", saved.expect("memory takes it"));
+    file
+}
