@@ -3,11 +3,15 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
+use std::time::Duration;
 
 use common::{Account, Random, Task, account, counted, delete, events, put, scaled, task};
 use skep::{
-    AnyChange, Builder, Change, Event, Filter, Kind, Store, Version, WatchError, WatchFromError,
+    AnyChange, Builder, Change, Event, Filter, Indexes, Kind, Object, Store, Version, WatchError,
+    WatchFromError,
 };
 
 fn builder() -> Builder {
@@ -333,4 +337,105 @@ fn joins_at_random_versions_are_exact_under_writers() {
     let stats = store.stats();
     let left = (stats.watchers, stats.log_commits, stats.versions);
     assert_eq!(left, (0, 200, 603), "{stats:?}");
+}
+
+/// An object that knows how many of its kind are alive.
+#[derive(Clone)]
+struct Counted {
+    id: u64,
+    _alive: Arc<()>,
+}
+
+impl Object for Counted {
+    type Key = u64;
+    const TABLE: &'static str = "counted";
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    fn indexes(_: &mut Indexes<Self>) {}
+}
+
+/// Puts two of them, in one commit.
+fn put_counted(store: &Store, alive: &Arc<()>) {
+    let put = store.update(|tx| {
+        (1..=2).try_for_each(|id| {
+            tx.upsert(Counted {
+                id,
+                _alive: Arc::clone(alive),
+            })
+        })
+    });
+    put.expect("nothing is in the way");
+}
+
+/// What a watcher does last.
+#[derive(Clone, Copy, Debug)]
+enum Last {
+    Nothing,
+    /// It times out.
+    Wait,
+    /// A task waits for it.
+    Poll,
+}
+
+/// Watchers of history and of what comes, dropped after each number of events that they may have
+/// received: with nothing fetched, with a commit half received, at a commit's end, having waited,
+/// and after the store. No object is left alive, no place in the log taken.
+#[test]
+fn a_watcher_dropped_at_any_moment_leaks_nothing() {
+    /// Events of the history, and of what comes: each commit is two changes and a marker.
+    const EVENTS: usize = 2 * 9;
+    let alive = Arc::new(());
+    for store_first in [false, true] {
+        for last in [Last::Nothing, Last::Wait, Last::Poll] {
+            for received in 0..=EVENTS {
+                let store = Store::builder()
+                    .table::<Counted>()
+                    .history_commits(3)
+                    .build();
+                let write = || {
+                    put_counted(&store, &alive);
+                    put_counted(&store, &alive);
+                    let deleted =
+                        store.update(|tx| (1..=2).try_for_each(|id| tx.delete::<Counted>(&id)));
+                    deleted.expect("both are there");
+                };
+                write();
+                let mut watcher = store.watch_from(at(0), Filter::all()).expect("all is kept");
+                write();
+                let taken = std::iter::from_fn(|| watcher.try_recv().expect("it does not lag"));
+                assert_eq!(taken.take(received).count(), received);
+                match last {
+                    Last::Nothing => {}
+                    Last::Wait => drop(watcher.recv_timeout(Duration::ZERO)),
+                    Last::Poll => {
+                        let mut context = Context::from_waker(Waker::noop());
+                        let _ = watcher.poll_recv(&mut context);
+                    }
+                }
+                if store_first {
+                    drop(store);
+                    drop(watcher);
+                } else {
+                    drop(watcher);
+                    // What the history keeps goes when others come: none of it is the watcher's.
+                    (0..4).for_each(|_| write());
+                    store.reclaim();
+                    let stats = store.stats();
+                    assert_eq!((stats.watchers, stats.log_commits), (0, 3), "{stats:?}");
+                    // The last deletes and what they replaced.
+                    let left = Arc::strong_count(&alive) - 1;
+                    assert_eq!(left, 4, "{received} received, then {last:?}");
+                    drop(store);
+                }
+                let left = Arc::strong_count(&alive) - 1;
+                assert_eq!(
+                    left, 0,
+                    "{received} received, then {last:?}; store first: {store_first}"
+                );
+            }
+        }
+    }
 }
