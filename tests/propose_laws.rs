@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::thread;
 
-use common::{Account, Random, Task, account, events, put, scaled, task};
+use common::{Account, Random, Task, account, events, scaled, task};
 use skep::testing::{Rough, TestProposer};
 use skep::{CommitError, Error, Event, Filter, Store, Submission, Transaction, UpdateError, keys};
 
