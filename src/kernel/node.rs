@@ -321,8 +321,8 @@ impl VersionHeader {
         self.keys()
     }
 
-    /// Cuts off everything older; the caller gets what was there, once (V2) and if it was not handed
-    /// on, and must release it after a grace period.
+    /// Cuts off everything older; the caller gets what was there, once (V2), unless it was
+    /// handed on, and must release it after a grace period.
     pub(super) fn cut(&self) -> Older {
         if matches!(self.older(), Older::End) {
             return Older::End;
