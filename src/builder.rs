@@ -16,6 +16,7 @@ use crate::sync::unique;
 use crate::table::hash::hash_of;
 use crate::table::object::Object;
 use crate::table::schema::{Schema, make_table};
+use crate::watch::shard::{Delivery, WatchConfig};
 
 /// Runs of an update's closure before it fails.
 const ATTEMPTS_MAX: u32 = 64;
@@ -25,6 +26,12 @@ const LOG_COMMITS_MAX: u64 = 4 << 20;
 const LOG_COMMITS_CEILING: u64 = 1 << 30;
 /// Commits that a watcher may lag.
 const WATCH_COMMITS_MAX: u64 = 1 << 16;
+/// Changes that may wait for a watcher in its mailbox.
+const WATCH_EVENTS_MAX: u32 = 1 << 16;
+/// Bytes of them.
+const WATCH_BYTES_MAX: u64 = 64 << 20;
+/// Parts in which watchers are delivered to.
+const WATCH_SHARDS: usize = 1;
 /// Objects that one transaction may change.
 const TRANSACTION_CHANGES_MAX: usize = 1 << 20;
 /// Objects that one transaction of a batch changes, about.
@@ -44,6 +51,7 @@ pub struct Builder {
     pub(crate) copies: Vec<TableCopy>,
     limits: Limits,
     config: Config,
+    watch: WatchConfig,
     proposer: Option<Arc<dyn Proposer>>,
 }
 
@@ -75,6 +83,12 @@ impl Builder {
                 transaction_changes_max: TRANSACTION_CHANGES_MAX,
                 batch_changes_max: BATCH_CHANGES_MAX,
                 batch_bytes_max: BATCH_BYTES_MAX,
+            },
+            watch: WatchConfig {
+                shards: WATCH_SHARDS,
+                delivery: Delivery::default(),
+                events_max: WATCH_EVENTS_MAX,
+                bytes_max: WATCH_BYTES_MAX,
             },
             proposer: None,
         }
@@ -134,6 +148,39 @@ impl Builder {
     #[must_use]
     pub fn watch_commits_max(mut self, commits: u64) -> Self {
         self.limits.watch_commits = commits;
+        self
+    }
+
+    /// How many changes may wait for a watcher that is delivered to, before it lags or does what it
+    /// chose by [`Filter::overflow`](crate::Filter::overflow). Default: 65,536. A watcher's own
+    /// bound is [`Filter::events_max`](crate::Filter::events_max).
+    #[must_use]
+    pub fn watch_events_max(mut self, events: u32) -> Self {
+        self.watch.events_max = events;
+        self
+    }
+
+    /// How many bytes of changes may wait for a watcher that is delivered to. Default: 64 MiB. A
+    /// watcher's own bound is [`Filter::bytes_max`](crate::Filter::bytes_max).
+    #[must_use]
+    pub fn watch_bytes_max(mut self, bytes: u64) -> Self {
+        self.watch.bytes_max = bytes;
+        self
+    }
+
+    /// Who delivers to watchers, beside the watchers that receive, who always do. Default:
+    /// [`Delivery::Committers`].
+    #[must_use]
+    pub fn watch_delivery(mut self, delivery: Delivery) -> Self {
+        self.watch.delivery = delivery;
+        self
+    }
+
+    /// In how many parts watchers are delivered to: 1 to 8. Each reads the log for itself, so
+    /// that more parts cost more for a commit, and can be worked on by more threads. Default: 1.
+    #[must_use]
+    pub fn watch_shards(mut self, shards: usize) -> Self {
+        self.watch.shards = shards;
         self
     }
 
@@ -212,7 +259,8 @@ impl Builder {
         let make = (0..).zip(&self.make);
         let tables = make.map(|(position, make)| make(position, seed(position)));
         let kernel = Kernel::new(limits, tables.collect());
-        Shared::new(Schema::new(kernel), self.config, self.proposer.clone())
+        let proposer = self.proposer.clone();
+        Shared::new(Schema::new(kernel), self.config, proposer, self.watch)
     }
 }
 

@@ -174,7 +174,8 @@ impl Fork {
     fn missed(&mut self, error: WatchError) -> Result<(), ForkError> {
         match error {
             WatchError::Closed => Err(ForkError::Closed),
-            WatchError::Lagged { .. } => {
+            // It asks for no bounds; and a new one would be whole again, too.
+            WatchError::Lagged { .. } | WatchError::Overflowed => {
                 self.broken = true;
                 self.catch_up()
             }

@@ -61,8 +61,11 @@ pub use txn::submit::Submission;
 pub use version::{Meta, Version};
 pub use watch::clause::{Images, TableFilter};
 pub use watch::event::{AnyChange, Change, Event, Kind};
+pub use watch::figures::{WatchQueueStats, WatcherStats};
 pub use watch::filter::Filter;
-pub use watch::watcher::Watcher;
+pub use watch::member::Overflow;
+pub use watch::shard::Delivery;
+pub use watch::watcher::{WatchedCommit, Watcher};
 
 #[cfg(feature = "derive")]
 pub use skep_derive::Object;

@@ -12,6 +12,7 @@ use crate::propose::proposal::Decides;
 use crate::sync::{AtomicBool, Ordering};
 use crate::table::schema::Schema;
 use crate::version::Version;
+use crate::watch::shard::{Shards, WatchConfig};
 
 /// What a store allows; see the methods of [`Builder`](crate::Builder).
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) schema: Schema,
     pub(crate) config: Config,
     pub(crate) waiters: Waiters,
+    pub(crate) shards: Shards,
     /// Of a store with a proposer.
     pub(crate) line: Option<Line>,
     /// Itself.
@@ -40,11 +42,14 @@ impl Shared {
         schema: Schema,
         config: Config,
         proposer: Option<Arc<dyn Proposer>>,
+        watch: WatchConfig,
     ) -> Arc<Self> {
+        let shards = Shards::new(schema.kernel(), watch);
         Arc::new_cyclic(|own: &Weak<Self>| Self {
             schema,
             config,
             waiters: Waiters::new(),
+            shards,
             line: proposer.map(|proposer| Line::new(proposer, Weak::clone(own) as _)),
             own: Weak::clone(own),
             closed: AtomicBool::new(false),
@@ -65,6 +70,15 @@ impl Shared {
         // Release: [closed]: who sees it sees every commit made before.
         self.closed.store(true, Ordering::Release);
         self.waiters.wake();
+        self.shards.call_all(self.kernel());
+    }
+
+    /// The watermark has moved: whoever waits is woken, and watchers are delivered to. With nobody
+    /// there: a fence and two loads, and one more a shard.
+    #[inline]
+    pub(crate) fn published(&self) {
+        self.waiters.wake();
+        self.shards.committed(&self.schema);
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -88,6 +102,6 @@ impl Decides for Shared {
     }
 
     fn wake(&self) {
-        self.waiters.wake();
+        self.published();
     }
 }

@@ -19,7 +19,9 @@ use crate::txn::Transaction;
 use crate::txn::batch::{Batch, BatchError, BatchReport, batch};
 use crate::txn::update::update;
 use crate::version::Version;
+use crate::watch::figures::{self, WatchQueueStats, WatcherStats};
 use crate::watch::filter::Filter;
+use crate::watch::threads;
 use crate::watch::watcher::Watcher;
 
 /// The last one dropped closes the store.
@@ -51,8 +53,10 @@ impl Builder {
     /// [`Indexes::add`](crate::Indexes::add).
     #[must_use]
     pub fn build(self) -> Store {
+        let shared = self.make();
+        threads::start(&shared);
         Store(Arc::new(Handle {
-            shared: self.make(),
+            shared,
             builder: self,
         }))
     }
@@ -183,7 +187,9 @@ impl Store {
     /// Follows the changes that commits make from now on.
     #[must_use]
     pub fn watch(&self, filter: impl Into<Filter>) -> Watcher {
-        Watcher::new(self.shared(), filter.into())
+        let mut watcher = Watcher::new(self.shared(), filter.into());
+        watcher.start_at(watcher.position().get());
+        watcher
     }
 
     /// Follows the changes that commits made after an older version, and goes on with those to
@@ -246,8 +252,8 @@ impl Store {
     #[doc(alias = "view_and_watch")]
     #[must_use]
     pub fn snapshot_and_watch(&self, filter: impl Into<Filter>) -> (Snapshot, Watcher) {
-        // The cursor first: the log is kept from a position at or below the snapshot's.
-        let mut watcher = self.watch(filter);
+        // The watcher first: it misses nothing from a position at or below the snapshot's on.
+        let mut watcher = Watcher::new(self.shared(), filter.into());
         let snapshot = self.snapshot();
         watcher.start_at(snapshot.version().get());
         (snapshot, watcher)
@@ -277,6 +283,20 @@ impl Store {
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(self.kernel())
+    }
+
+    /// What each watcher does: how far it is, what waits for it. O(watchers, and what waits for
+    /// them).
+    #[must_use]
+    pub fn watchers(&self) -> Vec<WatcherStats> {
+        figures::watchers(self.shared())
+    }
+
+    /// How far the delivery to watchers is, for each part that it is done in
+    /// ([`Builder::watch_shards`]).
+    #[must_use]
+    pub fn watch_queues(&self) -> Vec<WatchQueueStats> {
+        figures::queues(self.shared())
     }
 
     /// Collects garbage until nothing more can go: else committers do it, in slices, and what the

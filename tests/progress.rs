@@ -115,6 +115,8 @@ fn with_stopped<R>(store: &Store, steps: &[Step], others: impl FnOnce() -> R) ->
 /// Commits and deletes until every wanted step has been met: some steps come only now and then.
 fn work_until_stopped(store: &Store, thread: u64) {
     let (state, _) = gate();
+    // So that there is something to deliver.
+    let _watcher = store.watch(Filter::of::<Account>().key(&0));
     for turn in 0.. {
         transfer(store, turn % ACCOUNTS, (turn + 1 + thread) % ACCOUNTS);
         // A key of its own each time, so that dead records are met, not claimed again.

@@ -53,9 +53,17 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "propose",
         &["kernel", "sync", "table::object", "table::value", "version"],
     ),
+    // The look upward: committers deliver to watchers.
     (
         "shared",
-        &["kernel", "propose", "sync", "table::schema", "version"],
+        &[
+            "kernel",
+            "propose",
+            "sync",
+            "table::schema",
+            "version",
+            "watch::shard",
+        ],
     ),
     (
         "txn",
@@ -85,7 +93,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     (
         "builder",
-        &["copy", "kernel", "propose", "shared", "sync", "table"],
+        &[
+            "copy",
+            "kernel",
+            "propose",
+            "shared",
+            "sync",
+            "table",
+            "watch::shard",
+        ],
     ),
     (
         "store",

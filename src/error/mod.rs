@@ -232,6 +232,10 @@ pub enum WatchError {
         /// as long as the store's history reaches back to it.
         resume_from: Version,
     },
+    /// More waited for it than its bounds allow, or for longer, and it asked to be closed then:
+    /// [`Overflow::Close`](crate::Overflow::Close), [`Filter::timeout`](crate::Filter::timeout).
+    /// All that it still had has been given.
+    Overflowed,
     /// The last handle of the store is gone, and all that it committed has been given.
     Closed,
 }

@@ -193,6 +193,7 @@ impl fmt::Display for WatchError {
                 f,
                 "lagged: missed {missed} commits, up to version {resume_from}"
             ),
+            Self::Overflowed => f.write_str("the watcher did not keep up, and was closed"),
             Self::Closed => f.write_str("the store is closed"),
         }
     }

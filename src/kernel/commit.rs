@@ -4,6 +4,8 @@
 //! G3 of [`super::log`] and V5, V6 of [`super::chain`]: what a commit leads to stands as long as
 //! it does.
 
+use std::time::SystemTime;
+
 use smallvec::SmallVec;
 
 use super::entry::EntryHeader;
@@ -77,6 +79,17 @@ impl Write {
         // SAFETY: V5: as above; a creation has no old image.
         let old: Option<&VersionHeader> = unsafe { self.old.as_ref() };
         old.map_or(0, VersionHeader::size)
+    }
+
+    /// Bytes of the versions that an owned share of its images keeps.
+    pub(crate) fn bytes(&self, guard: &Guard<'_>) -> u64 {
+        (self.new_size(guard) + self.old_size(guard)) as u64
+    }
+
+    /// When it was written.
+    pub(crate) fn written_at(&self, _: &Guard<'_>) -> SystemTime {
+        // SAFETY: V5: as above.
+        unsafe { at(self.new) }.meta().updated_at
     }
 
     /// Whether it deletes.

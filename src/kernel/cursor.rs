@@ -20,6 +20,8 @@
 //!   watermark (or, placed at an older position, the floor). Their fence first: we see their floor,
 //!   or a watermark at or above it, and are placed at or above it, so above what they let go. Ours
 //!   first: they see our word, which holds our position or a bound below it.
+//! - A [`Station`] is read in a walk as a word is: who subscribes counts itself, fences, and begins
+//!   at a watermark that it loads then.
 //! - [cursor]: what was read under a cursor happened before the trimming that it held back: Release
 //!   in the word, Acquire fence after the walk, handed on by `unread` (AcqRel).
 //!
@@ -32,6 +34,7 @@
 use super::Kernel;
 use super::barrier::fence;
 use super::slots::{Slot, Slots};
+use super::station::Station;
 use crate::sync::{Arc, AtomicU64, Ordering, Padded};
 
 /// All cursors of a store.
@@ -44,7 +47,12 @@ pub(super) struct Cursors {
     unread: AtomicU64,
     /// At this version cursors may be walked again.
     due: AtomicU64,
+    /// From where those read on who deliver to watchers.
+    pub(super) stations: [Padded<Station>; STATIONS],
 }
+
+/// How many stations there are.
+pub(crate) const STATIONS: usize = if cfg!(loom) { 1 } else { 8 };
 
 /// How much may be spent on looking where cursors stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +70,7 @@ impl Cursors {
             floor: Padded(AtomicU64::new(0)),
             unread: AtomicU64::new(0),
             due: AtomicU64::new(0),
+            stations: std::array::from_fn(|_| Padded(Station::new())),
         }
     }
 
@@ -90,6 +99,8 @@ impl Cursors {
                 oldest = oldest.min(word - 1);
             }
         });
+        let needed = self.stations.iter().filter_map(|station| station.needed());
+        let oldest = needed.fold(oldest, u64::min);
         // Acquire: [cursor].
         fence(Ordering::Acquire);
         let position = oldest.max(lag_bound).min(wanted);
@@ -158,6 +169,7 @@ impl Cursor {
         self.position
     }
 
+    #[cfg(loom)]
     pub(crate) fn kernel(&self) -> &Arc<Kernel> {
         &self.kernel
     }

@@ -182,10 +182,16 @@ pub(crate) mod quarantine {
 
     /// Gives the memory back: at the end of an execution.
     pub(crate) fn clear() {
-        let freed = FREED.with(|freed| freed.borrow_mut().drain().collect::<Vec<_>>());
-        for (_, (pointer, free)) in freed {
-            // SAFETY: buried once, and the execution is over.
-            unsafe { free(pointer) };
+        // What an object owns is buried when the object goes.
+        loop {
+            let freed = FREED.with(|freed| freed.borrow_mut().drain().collect::<Vec<_>>());
+            if freed.is_empty() {
+                return;
+            }
+            for (_, (pointer, free)) in freed {
+                // SAFETY: buried once, and the execution is over.
+                unsafe { free(pointer) };
+            }
         }
     }
 }

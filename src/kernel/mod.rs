@@ -24,6 +24,7 @@
 //! |---|---|---|
 //! | [`session`], [`figures`] | a thread's line of shared words; what it counts | L |
 //! | [`slots`], [`cursor`] | where watchers stand in the log | N, W |
+//! | [`station`], [`routes`], [`mailbox`], [`seat`] | delivery to watchers | J, U, M, S |
 //! | [`reclaim`] | epochs: who may still see what | R |
 //! | [`horizon`] | snapshot words: who reads at which version | H |
 //! | [`record`] | a key's record, claims and death | K |
@@ -61,6 +62,7 @@ pub(crate) mod hint;
 pub(crate) mod history;
 pub(crate) mod horizon;
 pub(crate) mod log;
+pub(crate) mod mailbox;
 pub(crate) mod memory;
 pub(crate) mod node;
 pub(crate) mod ordered;
@@ -73,10 +75,13 @@ pub(crate) mod reclaim;
 pub(crate) mod record;
 pub(crate) mod release;
 pub(crate) mod residual;
+pub(crate) mod routes;
+pub(crate) mod seat;
 pub(crate) mod secondary;
 pub(crate) mod session;
 mod slots;
 pub(crate) mod stage;
+pub(crate) mod station;
 pub(crate) mod step;
 pub(crate) mod table;
 #[cfg(loom)]
@@ -95,6 +100,7 @@ use self::log::Log;
 use self::reclaim::{Action, Domain};
 use self::residual::{Residual, ResidualLists};
 use self::session::Line;
+use self::station::Station;
 use self::table::AnyTable;
 use crate::sync::Ordering;
 
@@ -222,7 +228,14 @@ impl Kernel {
 
     /// How many watchers there are, about.
     pub(crate) fn watchers(&self) -> usize {
-        usize::try_from(self.cursors.count()).unwrap_or(usize::MAX)
+        let stations = self.cursors.stations.iter();
+        let delivered: u64 = stations.map(|station| station.subscribers()).sum();
+        usize::try_from(self.cursors.count() + delivered).unwrap_or(usize::MAX)
+    }
+
+    /// A station by its number.
+    pub(crate) fn station(&self, number: usize) -> &Station {
+        &self.cursors.stations[number]
     }
 }
 

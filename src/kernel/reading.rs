@@ -334,6 +334,11 @@ impl AnyHandle {
         })
     }
 
+    /// Tells the version from every other one that is alive.
+    pub(crate) fn address(&self) -> usize {
+        self.handle.version.addr()
+    }
+
     pub(crate) fn meta(&self) -> Meta {
         self.handle.meta()
     }

@@ -114,7 +114,7 @@ impl Kernel {
 }
 
 /// Runs what may run a user's Drop: its panic must not reach whoever happens to collect.
-pub(super) fn contain(drop: impl FnOnce()) {
+pub(crate) fn contain(drop: impl FnOnce()) {
     // A model's failure is not a user's.
     #[cfg(loom)]
     return drop();

@@ -27,12 +27,16 @@ pub(crate) struct Secondary<K: KeyBounds, T, V: KeyBounds> {
     position: u16,
     pub(crate) name: &'static str,
     values_of: ValuesOf<T, V>,
+    /// By a seed.
+    hash_of: fn(u64, &V) -> u64,
 }
 
 /// A secondary index whose value type the caller does not know.
 pub(crate) trait AnySecondary<K, T>: Any + Send + Sync {
     fn position(&self) -> u16;
     fn name(&self) -> &'static str;
+    /// The hash of an entry's value, by a seed; of another index's entry 0. Runs the user's code.
+    fn value_hash(&self, seed: u64, entry: &EntryHeader) -> u64;
     /// Whether the object's values are exactly those of `entries`, which are this index's.
     fn same(&self, object: &T, entries: &[*const EntryHeader]) -> bool;
     /// Holds, or makes, an entry for each value of the object.
@@ -73,7 +77,13 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
             position,
             name,
             values_of: Box::new(values_of),
+            hash_of: |_, _| 0,
         }
+    }
+
+    /// The same, with a hash for values.
+    pub(crate) fn hashed_by(self, hash_of: fn(u64, &V) -> u64) -> Self {
+        Self { hash_of, ..self }
     }
 
     /// The values of an object. Runs the user's function.
@@ -218,6 +228,11 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
 
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn value_hash(&self, seed: u64, entry: &EntryHeader) -> u64 {
+        self.value_of(entry)
+            .map_or(0, |value| (self.hash_of)(seed, value))
     }
 
     fn same(&self, object: &T, entries: &[*const EntryHeader]) -> bool {

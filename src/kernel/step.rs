@@ -29,11 +29,13 @@ pub enum Step {
     Dead,
     /// Garbage has been taken and not yet freed.
     Reclaiming,
+    /// A commit lies with the watchers that it concerns, and they have not been called.
+    Delivered,
 }
 
 /// Every step, in the order of a commit.
 #[cfg(feature = "failpoints")]
-pub const STEPS: [Step; 12] = [
+pub const STEPS: [Step; 13] = [
     Step::Announced,
     Step::Claimed,
     Step::Staged,
@@ -46,6 +48,7 @@ pub const STEPS: [Step; 12] = [
     Step::TrimClaimed,
     Step::Dead,
     Step::Reclaiming,
+    Step::Delivered,
 ];
 
 #[cfg(not(feature = "failpoints"))]

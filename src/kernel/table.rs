@@ -153,10 +153,10 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
 }
 
 /// Garbage that reaches the domain however the operation ends.
-pub(super) struct GarbageBin<'k>(pub(super) Garbage, &'k Kernel);
+pub(crate) struct GarbageBin<'k>(pub(crate) Garbage, &'k Kernel);
 
 impl<'k> GarbageBin<'k> {
-    pub(super) fn new(kernel: &'k Kernel) -> Self {
+    pub(crate) fn new(kernel: &'k Kernel) -> Self {
         Self(Garbage::new(), kernel)
     }
 }
@@ -196,6 +196,14 @@ pub(crate) trait AnyTable: Any + Send + Sync {
     fn drain(&mut self);
     fn bytes(&self, guard: &Guard<'_>) -> usize;
     fn name(&self) -> &'static str;
+    /// How many indexes it has.
+    fn indexes(&self) -> usize {
+        0
+    }
+    /// The hash of the value of an entry of this table. Runs the user's code.
+    fn value_hash(&self, _entry: &EntryHeader) -> u64 {
+        0
+    }
     /// Owned shares of a write's old and new object.
     fn images(&self, guard: &Guard<'_>, write: &Write) -> (Option<AnyHandle>, Option<AnyHandle>);
     /// The key of a write whose commit is pending, and its type's name.
@@ -262,6 +270,14 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
 
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn indexes(&self) -> usize {
+        self.secondary.len()
+    }
+
+    fn value_hash(&self, entry: &EntryHeader) -> u64 {
+        self.secondary[usize::from(entry.index)].value_hash(self.seed, entry)
     }
 
     fn images(&self, guard: &Guard<'_>, write: &Write) -> (Option<AnyHandle>, Option<AnyHandle>) {

@@ -60,6 +60,19 @@ impl Waiter {
         })
     }
 
+    /// Wakes it. A task's waker may run anything; its panic is not the caller's.
+    pub(super) fn call(&self) {
+        match &self.who {
+            Who::Thread(thread) => thread.unpark(),
+            Who::Task(waker) => contain(|| waker.wake_by_ref()),
+        }
+    }
+
+    /// Whether waking it wakes the calling thread.
+    pub(crate) fn is_this_thread(&self) -> bool {
+        matches!(&self.who, Who::Thread(own) if own.id() == thread::current().id())
+    }
+
     /// Whether waking it wakes this task.
     pub(crate) fn wakes(&self, waker: &Waker) -> bool {
         matches!(&self.who, Who::Task(own) if own.will_wake(waker))

@@ -10,6 +10,7 @@ use super::schema::{Reader, TableOf};
 use super::span::Span;
 use super::walk::{Seen, unless, walk_index};
 use crate::kernel::record::KeyProbe;
+use crate::kernel::routes::Route;
 use crate::txn::reads::TableReads;
 
 /// What conditions do for iterations. A page is filled under a pin and without user code but
@@ -34,6 +35,10 @@ pub trait Sealed<T: Object> {
     /// False: an object with this image in the log does not meet the condition. Under a pin, and
     /// without user code but comparisons and hashes.
     fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool;
+
+    /// Adds routes of which each object that meets it is found by one, before or after a write;
+    /// false: there are no such, and what was added is of no use.
+    fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool;
 
     /// Tells the names of its indexes.
     fn each_index(&self, each: &mut dyn FnMut(&'static str));
@@ -135,6 +140,12 @@ impl<T: Object, V: Key> Sealed<T> for ByIndex<T, V> {
         image.any_value::<T, V>(table, self.index.name, |value| self.span.contains(value))
     }
 
+    fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
+        let only = self.span.only();
+        routes.extend(only.map(|value| table.route_of(self.index.name, value)));
+        only.is_some()
+    }
+
     fn each_index(&self, each: &mut dyn FnMut(&'static str)) {
         each(self.index.name);
     }
@@ -212,6 +223,12 @@ impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
 
     fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
         image.any_value::<T, V>(table, self.index.name, |value| self.asked(value))
+    }
+
+    fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
+        let values = self.values.iter();
+        routes.extend(values.map(|value| table.route_of(self.index.name, value)));
+        true
     }
 
     fn each_index(&self, each: &mut dyn FnMut(&'static str)) {
@@ -292,6 +309,12 @@ impl<T: Object> Sealed<T> for ByKey<T> {
         image.may_have_key_in::<T>(table, &self.0)
     }
 
+    fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
+        let only = self.0.only();
+        routes.extend(only.map(|key| table.route_of_key(key)));
+        only.is_some()
+    }
+
     fn each_index(&self, _: &mut dyn FnMut(&'static str)) {}
 
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
@@ -339,6 +362,11 @@ impl<T: Object> Sealed<T> for AnyKeyOf<T> {
         keys.any(|key| image.may_have_key::<T>(table, key))
     }
 
+    fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
+        routes.extend(self.0.iter().map(|key| table.route_of_key(key)));
+        true
+    }
+
     fn each_index(&self, _: &mut dyn FnMut(&'static str)) {}
 
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
@@ -374,6 +402,14 @@ impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for And<A, B> {
 
     fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
         self.0.may_match(table, image) && self.1.may_match(table, image)
+    }
+
+    fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
+        let before = routes.len();
+        self.0.routes(table, routes) || {
+            routes.truncate(before);
+            self.1.routes(table, routes)
+        }
     }
 
     fn each_index(&self, each: &mut dyn FnMut(&'static str)) {
@@ -423,6 +459,10 @@ impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for Or<A, B> {
 
     fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
         self.0.may_match(table, image) || self.1.may_match(table, image)
+    }
+
+    fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
+        self.0.routes(table, routes) && self.1.routes(table, routes)
     }
 
     fn each_index(&self, each: &mut dyn FnMut(&'static str)) {

@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::kernel::secondary::{AnySecondary, Secondary, Values};
+use crate::table::hash::hash_of;
 use crate::table::proposed::{Proposed, Rejected};
 use crate::table::unique::{AnyUnique, Unique};
 use crate::txn::Transaction;
@@ -314,7 +315,8 @@ impl<T: Object> Indexes<T> {
         self.names.push(index.name);
         self.secondary.push(Box::new(move |table, position| {
             let values_of = move |object: &T| index.values_of(object);
-            Arc::new(Secondary::new(table, position, index.name, values_of))
+            let made = Secondary::new(table, position, index.name, values_of);
+            Arc::new(made.hashed_by(hash_of))
         }));
         if index.unique {
             self.uniques.push(Box::new(Unique::new(index, position)));

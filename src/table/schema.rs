@@ -9,7 +9,8 @@ use super::object::{Indexes, Key, Object};
 use super::unique::AnyUnique;
 use crate::kernel::Kernel;
 use crate::kernel::reading::{Reading, Stored};
-use crate::kernel::secondary::Secondary;
+use crate::kernel::routes::Route;
+use crate::kernel::secondary::{AnySecondary, Secondary};
 use crate::kernel::table::{AnyTable, Table};
 
 /// The kernel's table of a type.
@@ -90,6 +91,17 @@ impl<K: Key, T: Object<Key = K>> Table<K, T> {
     #[inline(always)]
     pub(crate) fn find<'s>(&self, reading: Reading<'s>, key: &K) -> Option<Stored<'s, T>> {
         self.get(reading, self.hash(key), |found| found == key)
+    }
+
+    /// The route of writes of an object's.
+    pub(crate) fn route_of_key(&self, key: &K) -> Route {
+        Route::key(self.position(), self.hash(key))
+    }
+
+    /// The route of writes of objects with an index value.
+    pub(crate) fn route_of<V: Key>(&self, name: &'static str, value: &V) -> Route {
+        let index = self.index::<V>(name).position();
+        Route::value(self.position(), index, hash_of(self.seed, value))
     }
 
     /// The index with a name and a value type.

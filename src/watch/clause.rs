@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::event::{AnyChange, Change, Kind};
 use super::filter::{AnyClause, Filter};
+use super::member::Overflow;
 use crate::kernel::commit::Write;
 use crate::kernel::reclaim::Guard;
+use crate::kernel::routes::Route;
 use crate::table::image::Image;
 use crate::table::object::{Index, Indexes, Key, Object};
 use crate::table::query::{Condition, Query};
@@ -95,6 +98,7 @@ trait ImageCondition<T: Object>: Send + Sync {
     /// False: it does not match. Under a pin.
     fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool;
     fn matches(&self, object: &T) -> bool;
+    fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool;
 }
 
 impl<T: Object, C: Condition<T> + Send + Sync> ImageCondition<T> for C {
@@ -104,6 +108,10 @@ impl<T: Object, C: Condition<T> + Send + Sync> ImageCondition<T> for C {
 
     fn matches(&self, object: &T) -> bool {
         C::matches(self, object)
+    }
+
+    fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
+        C::routes(self, table, routes)
     }
 }
 
@@ -212,6 +220,31 @@ impl<T: Object> TableFilter<T> {
         Filter::from(self).or(other)
     }
 
+    /// As [`Filter::events_max`].
+    pub fn events_max(self, events: u32) -> Filter {
+        Filter::from(self).events_max(events)
+    }
+
+    /// As [`Filter::bytes_max`].
+    pub fn bytes_max(self, bytes: u64) -> Filter {
+        Filter::from(self).bytes_max(bytes)
+    }
+
+    /// As [`Filter::overflow`].
+    pub fn overflow(self, overflow: Overflow) -> Filter {
+        Filter::from(self).overflow(overflow)
+    }
+
+    /// As [`Filter::timeout`].
+    pub fn timeout(self, timeout: Duration) -> Filter {
+        Filter::from(self).timeout(timeout)
+    }
+
+    /// As [`Filter::progress`].
+    pub fn progress(self, interval: Duration) -> Filter {
+        Filter::from(self).progress(interval)
+    }
+
     /// As [`Filter::every_commit`].
     pub fn every_commit(self) -> Filter {
         Filter::from(self).every_commit()
@@ -270,6 +303,26 @@ impl<T: Object> AnyClause for TableFilter<T> {
     fn position(&self, schema: &Schema) -> Option<u16> {
         let table = schema.kernel().tables.find::<T::Key, T>();
         table.map(TableOf::<T>::position)
+    }
+
+    /// Of what must all hold one thing is enough, the first that is of any use; of values any.
+    fn routes(&self, schema: &Schema, routes: &mut Vec<Route>) -> bool {
+        let Some(table) = schema.kernel().tables.find::<T::Key, T>() else {
+            // Of no table of the store: nothing will ever match.
+            return true;
+        };
+        let before = routes.len();
+        if !self.keys.is_empty() {
+            routes.extend(self.keys.iter().map(|key| table.route_of_key(key)));
+            return true;
+        }
+        if !self.values.is_empty() && self.values.iter().all(|value| value.routes(table, routes)) {
+            return true;
+        }
+        self.conditions.iter().any(|condition| {
+            routes.truncate(before);
+            condition.routes(table, routes)
+        })
     }
 
     fn may_match(&self, guard: &Guard<'_>, schema: &Schema, write: &Write) -> bool {

@@ -52,6 +52,8 @@ pub enum Kind {
 #[derive(Clone)]
 pub struct AnyChange {
     pub(crate) table: &'static str,
+    /// The first commit that it covers.
+    pub(crate) since: Version,
     pub(crate) version: Version,
     pub(crate) old: Option<AnyHandle>,
     pub(crate) new: Option<AnyHandle>,
@@ -74,10 +76,39 @@ impl AnyChange {
         self.table
     }
 
-    /// The commit that made it.
+    /// The commit that made it; of a change that covers several, the last.
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// The first commit that it covers: another one than [`AnyChange::version`] only if the watcher
+    /// asked for [`Overflow::Coalesce`](crate::Overflow::Coalesce), and fell behind.
+    #[must_use]
+    pub fn since(&self) -> Version {
+        self.since
+    }
+
+    /// Tells the image that it found from every other one, while the change lives.
+    pub(super) fn found(&self) -> Option<usize> {
+        self.old.as_ref().map(AnyHandle::address)
+    }
+
+    /// The same of the image that it made.
+    pub(super) fn made(&self) -> Option<usize> {
+        self.new.as_ref().map(AnyHandle::address)
+    }
+
+    /// This change and the next one of the same object; `None`: together they change nothing.
+    pub(super) fn then(&self, next: &Self) -> Option<Self> {
+        let (old, new) = (self.old.clone(), next.new.clone());
+        (old.is_some() || new.is_some()).then_some(Self {
+            table: self.table,
+            since: self.since,
+            version: next.version,
+            old,
+            new,
+        })
     }
 
     /// What happened.

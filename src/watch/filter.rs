@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::clause::TableFilter;
 use super::event::AnyChange;
+use super::member::{Overflow, Wishes};
 use crate::kernel::commit::{Write, table_bit};
 use crate::kernel::reclaim::Guard;
+use crate::kernel::routes::Route;
 use crate::table::object::Object;
 use crate::table::schema::Schema;
 
@@ -15,6 +18,7 @@ use crate::table::schema::Schema;
 pub struct Filter {
     clauses: Clauses,
     every_commit: bool,
+    wishes: Wishes,
 }
 
 #[derive(Clone)]
@@ -42,6 +46,7 @@ impl Filter {
         Self {
             clauses: Clauses::All,
             every_commit: false,
+            wishes: Wishes::default(),
         }
     }
 
@@ -64,6 +69,7 @@ impl Filter {
         Self {
             clauses,
             every_commit: self.every_commit || other.every_commit,
+            wishes: self.wishes.or(other.wishes),
         }
     }
 
@@ -75,6 +81,97 @@ impl Filter {
             every_commit: true,
             ..self
         }
+    }
+
+    /// How many changes may wait for the watcher in a mailbox of its own; at least 1. Beyond it
+    /// [`Filter::overflow`] says what becomes of it. Default:
+    /// [`Builder::watch_events_max`](crate::Builder::watch_events_max).
+    ///
+    /// A commit with more changes for the watcher than this is always too much for it. What the
+    /// watcher has taken out of its mailbox and not yet given is not counted: up to as much again.
+    ///
+    /// With a bound the watcher has a mailbox, whatever it is filtered by. One without bounds that
+    /// does not ask for a key or an index value has none: it reads the commit log itself, and is
+    /// bounded by [`Builder::watch_commits_max`](crate::Builder::watch_commits_max).
+    #[must_use]
+    pub fn events_max(mut self, events: u32) -> Self {
+        self.wishes.events_max = Some(events);
+        self
+    }
+
+    /// How many bytes of changes may wait for the watcher: the objects' own sizes, before and
+    /// after, without what they point to. One change always may. Default:
+    /// [`Builder::watch_bytes_max`](crate::Builder::watch_bytes_max). Else as
+    /// [`Filter::events_max`].
+    #[must_use]
+    pub fn bytes_max(mut self, bytes: u64) -> Self {
+        self.wishes.bytes_max = Some(bytes);
+        self
+    }
+
+    /// What becomes of the watcher when more waits for it than its bounds allow. Default:
+    /// [`Overflow::Lag`]. Gives it a mailbox, as [`Filter::events_max`] does.
+    #[must_use]
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.wishes.overflow = Some(overflow);
+        self
+    }
+
+    /// Closes the watcher, as [`Overflow::Close`] does, when a change comes for it and it has had
+    /// others waiting for this long, to the millisecond, without taking any. Gives it a mailbox, as
+    /// [`Filter::events_max`] does.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.wishes.timeout = Some(timeout);
+        self
+    }
+
+    /// Tells the watcher how far it is when nothing has matched for so long: the marker of the
+    /// newest commit that it is current up to, if there is a newer one than it was told of last.
+    ///
+    /// A thread that waits is told when the time comes; a task when it polls. Costs nothing until
+    /// then.
+    #[must_use]
+    pub fn progress(mut self, interval: Duration) -> Self {
+        self.wishes.progress = Some(interval);
+        self
+    }
+
+    pub(super) fn wishes(&self) -> &Wishes {
+        &self.wishes
+    }
+
+    /// Whether its watcher is to be delivered to: it asks for few writes of a table, or for bounds.
+    pub(super) fn asks_for_delivery(&self, schema: &Schema) -> bool {
+        if self.wishes.are_of_a_mailbox() {
+            return true;
+        }
+        let Clauses::Any(clauses) = &self.clauses else {
+            return false;
+        };
+        let mut routes = Vec::new();
+        !self.every_commit
+            && clauses
+                .iter()
+                .all(|clause| clause.routes(schema, &mut routes))
+    }
+
+    /// What each write that matches is found by, one of them at least; each once.
+    pub(super) fn routes(&self, schema: &Schema) -> Vec<Route> {
+        let Clauses::Any(clauses) = &self.clauses else {
+            return vec![Route::ALL];
+        };
+        let mut routes = Vec::new();
+        for clause in clauses {
+            let before = routes.len();
+            if !clause.routes(schema, &mut routes) {
+                routes.truncate(before);
+                routes.extend(clause.position(schema).map(Route::table));
+            }
+        }
+        routes.sort_unstable();
+        routes.dedup();
+        routes
     }
 
     pub(super) fn wants_every_commit(&self) -> bool {
@@ -118,6 +215,7 @@ impl<T: Object> From<TableFilter<T>> for Filter {
         Self {
             clauses: Clauses::Any(vec![Arc::new(clause)]),
             every_commit: false,
+            wishes: Wishes::default(),
         }
     }
 }
@@ -126,6 +224,8 @@ impl<T: Object> From<TableFilter<T>> for Filter {
 pub(super) trait AnyClause: Send + Sync {
     fn table_name(&self) -> &'static str;
     fn position(&self, schema: &Schema) -> Option<u16>;
+    /// As [`crate::table::query::Condition`] does.
+    fn routes(&self, schema: &Schema, routes: &mut Vec<Route>) -> bool;
     fn may_match(&self, guard: &Guard<'_>, schema: &Schema, write: &Write) -> bool;
     fn matches(&self, change: &AnyChange) -> bool;
 }

@@ -1,15 +1,32 @@
 //! Watching: the changes that commits make, in order, once each.
 //!
 //! - [`event`]: what a watcher gives. [`filter`], [`clause`]: what it is asked for. [`watcher`]:
-//!   the cursor on the commit log behind it.
+//!   receiving, and waiting for it. [`source`]: where it comes from.
+//! - [`log`]: a cursor on the commit log, for watchers that take much: it copies nothing and costs
+//!   a committer nothing but waking it, if it sleeps. The log is kept for it as far as the store's
+//!   watch bound goes, or its history. Beyond them the watcher has lagged, and is told so.
+//! - [`mail`], [`member`]: a mailbox, for watchers that ask for few of many changes, or for bounds
+//!   of their own. [`shard`]: who asks for what, and the delivery. [`post`]: what is delivered.
+//! - [`threads`]: threads that deliver, if the store was built so. [`figures`]: what watchers do.
 //!
-//! A watcher copies nothing and costs a committer nothing but waking it, if it sleeps. It reads the
-//! commit log from its cursor on; the log is kept for it as far as the store's watch bound goes, or
-//! its history. Beyond them the watcher has lagged, and is told so.
+//! # Why nobody can stop the delivery
+//! It is done by whoever comes by: committers, watchers that receive, threads. Nothing is claimed,
+//! and delivering again changes nothing ([`crate::kernel::station`]). So who stops in the middle
+//! has done a part of what the next one does.
 
 #![forbid(unsafe_code)]
 
 pub(crate) mod clause;
 pub(crate) mod event;
+pub(crate) mod figures;
 pub(crate) mod filter;
+mod log;
+mod mail;
+pub(crate) mod member;
+pub(crate) mod post;
+pub(crate) mod shard;
+mod source;
+#[cfg(feature = "stream")]
+mod stream;
+pub(crate) mod threads;
 pub(crate) mod watcher;

@@ -1,4 +1,4 @@
-//! The cursor on the commit log behind a watch.
+//! A watcher: what is received, and waiting for it.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -9,73 +9,110 @@ use std::time::{Duration, Instant};
 
 use super::event::{AnyChange, Event};
 use super::filter::Filter;
-use crate::error::WatchError;
-use crate::kernel::commit::Commit;
-use crate::kernel::cursor::Cursor;
-use crate::kernel::log::Slot;
-use crate::kernel::pending::Outcome;
-use crate::kernel::reclaim::Guard;
+use super::member::Member;
+use super::shard::Delivery;
+use super::source::{Begun, Source};
+use crate::error::{WatchError, WatchFromError};
 use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiting};
 use crate::shared::Shared;
 use crate::sync::thread;
 use crate::version::Version;
 
-/// Commits read under one pin at most.
-const COMMITS_A_TURN: u64 = 256;
-
 /// Follows the changes that commits make: in order, each once, from where it began.
 ///
-/// One commit's events are fetched at a time and kept in the watcher until they are received;
-/// everything else stays in the store's commit log, which is kept for a watcher as far as the
-/// store's watch bound ([`Builder::watch_commits_max`](crate::Builder::watch_commits_max)).
-/// A watcher never slows a commit but by being woken by it. Dropping it ends it.
+/// A watcher whose filter asks for keys or for index values is delivered to: changes that may match
+/// come into a mailbox of its own, shared with all who get them, and it is woken by these alone.
+/// The mailbox is bounded ([`Filter::events_max`], [`Filter::bytes_max`], [`Filter::overflow`]).
+/// Every other watcher reads the store's commit log itself, which is kept for it as far as the
+/// store's watch bound goes ([`Builder::watch_commits_max`](crate::Builder::watch_commits_max)).
+///
+/// One commit's events are fetched at a time and kept in the watcher until they are received. A
+/// watcher never slows a commit but by being delivered to and woken by it. Dropping it ends it.
 #[derive(Debug)]
 pub struct Watcher {
     shared: Arc<Shared>,
-    cursor: Cursor,
-    filter: Filter,
-    /// The tables that the filter is about.
-    tables: u64,
+    member: Arc<Member>,
+    source: Source,
     /// Fetched and not yet received: changes that may match, then their commit's marker.
     fetched: VecDeque<Event>,
     /// Whether a change of the commit being received has matched.
     matched: bool,
+    /// Whether a sequence of events is over.
+    ended: bool,
+    /// Changes of the commit being received, to be given with it.
+    gathered: Vec<AnyChange>,
     waiter: Option<Arc<Waiter>>,
+    /// Where the last lag began.
+    lagged_from: Option<u64>,
+    progress: Option<Box<Progress>>,
+}
+
+/// What a watcher was told of how far it is.
+#[derive(Debug)]
+struct Progress {
+    interval: Duration,
+    told_at: Instant,
+    told: Version,
+}
+
+/// A commit, as a watcher gives it whole.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WatchedCommit {
+    /// Its version.
+    pub version: Version,
+    /// Its changes that match, in the order in which they were written. None: it is a marker alone.
+    pub changes: Vec<AnyChange>,
 }
 
 impl Watcher {
     pub(crate) fn new(shared: &Arc<Shared>, filter: Filter) -> Self {
-        Self::reading(shared, filter, Cursor::new(shared.schema.kernel()))
+        Self::begin(shared, Source::new(shared, filter))
     }
 
     /// One of what comes after an older version; `Err`: the log is kept from there on only.
     pub(crate) fn from(shared: &Arc<Shared>, filter: Filter, version: u64) -> Result<Self, u64> {
-        let cursor = Cursor::at(shared.schema.kernel(), version)?;
-        Ok(Self::reading(shared, filter, cursor))
+        Ok(Self::begin(shared, Source::from(shared, filter, version)?))
     }
 
-    fn reading(shared: &Arc<Shared>, filter: Filter, cursor: Cursor) -> Self {
+    fn begin(shared: &Arc<Shared>, (member, source): Begun) -> Self {
+        let told = Version::new(source.position());
+        member.read.set(told.get());
+        let progress = member.filter.wishes().progress.map(|interval| {
+            Box::new(Progress {
+                interval,
+                told_at: Instant::now(),
+                told,
+            })
+        });
         Self {
-            cursor,
-            tables: filter.tables(&shared.schema),
             shared: Arc::clone(shared),
-            filter,
+            member,
+            source,
             fetched: VecDeque::new(),
             matched: false,
+            ended: false,
+            gathered: Vec::new(),
             waiter: None,
+            lagged_from: None,
+            progress,
         }
     }
 
-    /// Moves the cursor of a new watcher up to the snapshot that goes with it.
+    /// Moves a new watcher up to the snapshot that goes with it.
     pub(crate) fn start_at(&mut self, version: u64) {
-        self.cursor.move_to(version);
+        self.source.start_at(version);
+        self.member.begin_after(version);
+        if let Some(progress) = &mut self.progress {
+            progress.told = Version::new(version);
+        }
     }
 
     /// The version up to which commits have been read; events of it may not have been received
     /// yet.
     #[must_use]
     pub fn position(&self) -> Version {
-        Version::new(self.cursor.position())
+        Version::new(self.source.position())
     }
 
     /// The next event, if there is one now.
@@ -86,91 +123,124 @@ impl Watcher {
         loop {
             while let Some(event) = self.fetched.pop_front() {
                 if self.gives(&event) {
+                    self.note(&event);
                     return Ok(Some(event));
                 }
             }
             if !self.fetch()? {
-                return Ok(None);
+                return Ok(self.progress());
             }
         }
+    }
+
+    /// Fetches a commit; false: there is nothing more now.
+    fn fetch(&mut self) -> Result<bool, WatchError> {
+        let before = self.source.position();
+        let fetched = self
+            .source
+            .fetch(&self.shared, &self.member, &mut self.fetched);
+        self.member.read.set(self.source.position());
+        if let Err(WatchError::Lagged { .. }) = &fetched {
+            self.lagged_from = Some(before);
+        }
+        fetched
     }
 
     /// Whether a fetched event is to be given. Runs the users' matchers.
     fn gives(&mut self, event: &Event) -> bool {
         match event {
             Event::Change(change) => {
-                let matches = self.filter.matches(change);
+                let matches = self.member.filter.matches(change);
                 self.matched |= matches;
                 matches
             }
             Event::Commit(_) => {
-                std::mem::take(&mut self.matched) || self.filter.wants_every_commit()
+                std::mem::take(&mut self.matched) || self.member.filter.wants_every_commit()
             }
         }
     }
 
-    /// Reads the log up to and with the next commit that may have something to give; false: there
-    /// is nothing more to read now.
-    fn fetch(&mut self) -> Result<bool, WatchError> {
-        let kernel = Arc::clone(self.cursor.kernel());
-        let visible = kernel.horizon.visible();
-        let mut position = self.cursor.position();
-        if position >= visible {
-            return Ok(false);
+    fn note(&mut self, event: &Event) {
+        self.member.delivered.add(1);
+        if let (Some(progress), Event::Commit(version)) = (&mut self.progress, event) {
+            progress.told = *version;
+            progress.told_at = Instant::now();
         }
-        let guard = kernel.domain.pin();
-        let until = visible.min(position + COMMITS_A_TURN);
-        while position < until && self.fetched.is_empty() {
-            match kernel.log.at(&guard, position + 1) {
-                Slot::Commit(commit) => {
-                    position += 1;
-                    self.fetch_commit(&guard, commit);
-                }
-                // Not of a visible version.
-                Slot::Empty => break,
-                Slot::Trimmed => {
-                    let resume_from = kernel.resume_position(visible);
-                    let missed = resume_from - position;
-                    self.cursor.move_to(resume_from);
-                    return Err(WatchError::Lagged {
-                        missed,
-                        resume_from: Version::new(resume_from),
-                    });
-                }
-            }
-        }
-        drop(guard);
-        self.cursor.move_to(position);
-        Ok(true)
     }
 
-    fn fetch_commit(&mut self, guard: &Guard<'_>, commit: &Commit) {
-        if commit.outcome() == Outcome::Refused {
-            return;
+    /// The marker of how far it is, if that is due, and news.
+    fn progress(&mut self) -> Option<Event> {
+        let position = Version::new(self.source.position());
+        let progress = self.progress.as_mut()?;
+        if position <= progress.told || progress.told_at.elapsed() < progress.interval {
+            return None;
         }
-        let version = Version::new(commit.number());
-        // Kept only when the commit is through: a comparison of the user's may panic, and the
-        // commit is then read again.
-        let mut fetched = VecDeque::new();
-        if commit.tables() & self.tables != 0 {
-            for write in commit.writes() {
-                let schema = &self.shared.schema;
-                if self.filter.may_match(guard, schema, write) {
-                    let table = schema.kernel().table(usize::from(write.table));
-                    let (old, new) = table.images(guard, write);
-                    fetched.push_back(Event::Change(AnyChange {
-                        table: table.name(),
-                        version,
-                        old,
-                        new,
-                    }));
+        let event = Event::Commit(position);
+        self.note(&event);
+        Some(event)
+    }
+
+    /// The next commit with something for this watcher, whole, if there is one now; or, if it asked
+    /// for more markers than those, one without changes.
+    ///
+    /// What [`Watcher::try_recv`] has given of a commit already is not in it.
+    ///
+    /// # Errors
+    /// As [`Watcher::try_recv`].
+    pub fn try_recv_commit(&mut self) -> Result<Option<WatchedCommit>, WatchError> {
+        loop {
+            // A commit is fetched whole: once one of its changes is there, nothing but a matcher's
+            // panic comes before its marker, and then it is gone on with.
+            match self.try_recv()? {
+                None => return Ok(None),
+                Some(Event::Change(change)) => self.gathered.push(change),
+                Some(Event::Commit(version)) => {
+                    let changes = std::mem::take(&mut self.gathered);
+                    return Ok(Some(WatchedCommit { version, changes }));
                 }
             }
         }
-        if !fetched.is_empty() || self.filter.wants_every_commit() {
-            fetched.push_back(Event::Commit(version));
-            self.fetched = fetched;
-        }
+    }
+
+    /// As [`Watcher::try_recv_commit`]; blocks until there is one.
+    ///
+    /// # Errors
+    /// See [`WatchError`].
+    pub fn recv_commit(&mut self) -> Result<WatchedCommit, WatchError> {
+        let received = self.receive_until(None, Self::try_recv_commit);
+        received.map(|commit| commit.expect("without a deadline it ends with a commit"))
+    }
+
+    /// As [`Watcher::recv_commit`], for async code. Dropping the future loses nothing.
+    pub fn recv_commit_async(
+        &mut self,
+    ) -> impl Future<Output = Result<WatchedCommit, WatchError>> + Send + '_ {
+        std::future::poll_fn(|context| self.poll_with(context, Self::try_recv_commit))
+    }
+
+    /// Fetches what the last [`WatchError::Lagged`] passed over, if the log still has it: the
+    /// watcher goes back to where it was before, and misses nothing. Does nothing if it has not
+    /// lagged, or has gone back already.
+    ///
+    /// The log has it as far as the store's history reaches, or because others need it. What came
+    /// after the lag and was received meanwhile is given again.
+    ///
+    /// # Errors
+    /// [`WatchFromError::Compacted`] if the log does not have it any more. The watcher goes on as
+    /// before.
+    pub fn resume(&mut self) -> Result<(), WatchFromError> {
+        let Some(from) = self.lagged_from else {
+            return Ok(());
+        };
+        let back = self.source.go_back(&self.shared, &self.member, from);
+        back.map_err(|oldest| WatchFromError::Compacted {
+            oldest: Version::new(oldest),
+        })?;
+        self.lagged_from = None;
+        self.fetched.clear();
+        self.gathered.clear();
+        self.matched = false;
+        Ok(())
     }
 
     /// The next event; blocks until there is one.
@@ -178,7 +248,7 @@ impl Watcher {
     /// # Errors
     /// See [`WatchError`].
     pub fn recv(&mut self) -> Result<Event, WatchError> {
-        self.receive_until(None)
+        self.receive_until(None, Self::try_recv)
             .map(|event| event.expect("without a deadline it ends with an event"))
     }
 
@@ -188,23 +258,27 @@ impl Watcher {
     /// See [`WatchError`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Event>, WatchError> {
         // A time so long that it cannot be told is no limit.
-        self.receive_until(Instant::now().checked_add(timeout))
+        self.receive_until(Instant::now().checked_add(timeout), Self::try_recv)
     }
 
-    fn receive_until(&mut self, deadline: Option<Instant>) -> Result<Option<Event>, WatchError> {
+    fn receive_until<R>(
+        &mut self,
+        deadline: Option<Instant>,
+        mut receive: impl FnMut(&mut Self) -> Result<Option<R>, WatchError>,
+    ) -> Result<Option<R>, WatchError> {
         let shared = Arc::clone(&self.shared);
         let mut waiting = Waiting::on(&shared.waiters);
         loop {
             // Before the look at the log: what was committed before the closing is still to be
             // seen.
             let closed = self.shared.is_closed();
-            if let Some(event) = self.try_recv()? {
-                return Ok(Some(event));
+            if let Some(received) = receive(self)? {
+                return Ok(Some(received));
             }
             if closed {
                 return Err(WatchError::Closed);
             }
-            waiting.enqueue();
+            self.wait_as_thread(&mut waiting);
             if self.has_more() {
                 continue;
             }
@@ -212,12 +286,47 @@ impl Watcher {
             if left == Some(Duration::ZERO) {
                 return Ok(None);
             }
-            thread::park_timeout(left.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN));
+            let left = left.unwrap_or(LOOK_AGAIN).min(self.progress_in());
+            thread::park_timeout(left.min(LOOK_AGAIN));
         }
     }
 
+    /// When it may be told how far it is.
+    fn progress_in(&self) -> Duration {
+        let due = self.progress.as_ref().map(|progress| {
+            let left = progress.interval.saturating_sub(progress.told_at.elapsed());
+            left.max(Duration::from_millis(1))
+        });
+        due.unwrap_or(LOOK_AGAIN)
+    }
+
+    /// Whether commits call it by its seat; else by the store's list of all who wait.
+    fn has_seat(&self) -> bool {
+        self.member.has_mailbox && self.shared.shards.delivery() != Delivery::Receivers
+    }
+
+    fn wait_as_thread(&mut self, waiting: &mut Waiting<'_>) {
+        if !self.has_seat() {
+            return waiting.enqueue();
+        }
+        let own = self.waiter.take();
+        let waiter = own.filter(|own| own.is_this_thread());
+        self.sit(waiter, Waiter::thread);
+    }
+
+    /// Takes the seat, unless the waiter has it.
+    fn sit(&mut self, seated: Option<Arc<Waiter>>, make: impl FnOnce() -> Arc<Waiter>) {
+        let waiter = seated.unwrap_or_else(|| {
+            let waiter = make();
+            self.member.seat.take(self.shared.kernel(), &waiter);
+            waiter
+        });
+        self.waiter = Some(waiter);
+        self.member.seat.settle();
+    }
+
     fn has_more(&self) -> bool {
-        self.shared.is_closed() || self.shared.kernel().horizon.visible() > self.cursor.position()
+        self.shared.is_closed() || self.source.has_more(&self.shared, &self.member)
     }
 
     /// The next event, for async code; runs on any executor. Dropping the future loses nothing.
@@ -227,37 +336,79 @@ impl Watcher {
 
     /// Polls for the next event, for hand-written futures and streams.
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, WatchError>> {
+        self.poll_with(context, Self::try_recv)
+    }
+
+    fn poll_with<R>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut receive: impl FnMut(&mut Self) -> Result<Option<R>, WatchError>,
+    ) -> Poll<Result<R, WatchError>> {
         loop {
             let closed = self.shared.is_closed();
-            match self.try_recv() {
-                Ok(Some(event)) => return Poll::Ready(Ok(event)),
+            match receive(self) {
+                Ok(Some(received)) => return Poll::Ready(Ok(received)),
                 Ok(None) if closed => return Poll::Ready(Err(WatchError::Closed)),
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
-            let own = self.waiter.take();
-            let waiter = match own {
-                Some(own) if own.wakes(context.waker()) => own,
-                own => {
-                    if let Some(own) = own {
-                        self.shared.waiters.abandon(&own);
-                    }
-                    Waiter::task(context.waker().clone())
-                }
-            };
-            self.shared.waiters.enqueue(&waiter);
-            self.waiter = Some(waiter);
+            self.wait_as_task(context);
             if !self.has_more() {
                 return Poll::Pending;
             }
         }
     }
 
-    /// The events as they come, blocking; ends when the store is closed. A lag is an item.
+    fn wait_as_task(&mut self, context: &mut Context<'_>) {
+        let own = self.waiter.take();
+        let make = || Waiter::task(context.waker().clone());
+        if self.has_seat() {
+            let seated = own.filter(|own| own.wakes(context.waker()));
+            return self.sit(seated, make);
+        }
+        let waiter = match own {
+            Some(own) if own.wakes(context.waker()) => own,
+            own => {
+                if let Some(own) = own {
+                    self.shared.waiters.abandon(&own);
+                }
+                make()
+            }
+        };
+        self.shared.waiters.enqueue(&waiter);
+        self.waiter = Some(waiter);
+    }
+
+    /// The events as they come, blocking; ends when the store is closed, or the watcher, after
+    /// [`WatchError::Overflowed`]. A lag is an item.
     pub fn iter(&mut self) -> impl Iterator<Item = Result<Event, WatchError>> + '_ {
-        std::iter::from_fn(|| match self.recv() {
-            Err(WatchError::Closed) => None,
-            item => Some(item),
+        std::iter::from_fn(|| {
+            if self.has_ended() {
+                return None;
+            }
+            let received = self.recv();
+            self.note_end(&received);
+            match received {
+                Err(WatchError::Closed) => None,
+                item => Some(item),
+            }
         })
+    }
+
+    /// Whether a sequence of its events is over.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Notes that nothing more will come.
+    pub(super) fn note_end(&mut self, received: &Result<Event, WatchError>) {
+        self.ended |= matches!(received, Err(WatchError::Closed | WatchError::Overflowed));
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.shared.shards.remove(&self.shared.schema, &self.member);
+        self.member.seat.leave(self.shared.kernel());
     }
 }

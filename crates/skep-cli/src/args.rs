@@ -154,6 +154,10 @@ pub struct Replay {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub csv_out: Option<PathBuf>,
 
+    /// Show what the store's watchers do, each second
+    #[arg(long, help_heading = "Output")]
+    pub watchers: bool,
+
     /// Show no progress
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,

@@ -10,6 +10,7 @@
 //! | `books` | whether it was right |
 //! | `report`, `progress` | what is told |
 //! | `save` | saved versions: written, restored, looked into |
+//! | `watchers` | what the store's watchers do, live |
 //! | `meter`, `target` | a progress bar; a file that is there when it is complete |
 
 #![forbid(unsafe_code)]
@@ -28,6 +29,7 @@ mod replay;
 mod report;
 mod save;
 mod target;
+mod watchers;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -46,6 +48,7 @@ use progress::Progress;
 use replay::Run;
 use report::{Summary, Watermark, placements};
 use target::Target;
+use watchers::Watchers;
 
 /// The books do not balance, or what was found could not be written.
 const BROKEN: u8 = 1;
@@ -88,10 +91,14 @@ fn replay(args: &args::Replay) -> Result<ExitCode, InputError> {
     let faults = Faults::default();
     let mut progress = Progress::new(run.timeline.entries().len() as u64, args.quiet);
     let mut watermark = Watermark::default();
+    let mut watchers = Watchers::new(args.watchers);
     let began = Instant::now();
     let outcome = run.play(args.threads(), args.pace(), &faults, || {
         progress.show(&run);
         watermark.look(&run);
+        if let Some(figures) = watchers.look(&run.store) {
+            progress.tell(&figures);
+        }
         let over_time = args
             .duration_max
             .is_some_and(|most| began.elapsed() >= most);

@@ -70,6 +70,14 @@ impl Meter {
         }
     }
 
+    /// Shows a text beside the bar, asked for or not.
+    pub fn tell(&self, text: &str) {
+        match &self.target {
+            Target::Bar(bar) => bar.println(text),
+            Target::Nowhere | Target::Lines { .. } => eprintln!("{text}"),
+        }
+    }
+
     /// Takes the bar away.
     pub fn finish(self) {
         if let Target::Bar(bar) = self.target {

@@ -34,6 +34,11 @@ impl Progress {
         self.meter.show(passed, &message);
     }
 
+    /// Shows a text above the bar.
+    pub fn tell(&self, text: &str) {
+        self.meter.tell(text);
+    }
+
     /// Takes the bar away, so that the table stands alone.
     pub fn finish(self) {
         self.meter.finish();

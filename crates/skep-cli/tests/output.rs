@@ -37,6 +37,28 @@ fn quiet_says_nothing_but_the_result() {
 }
 
 #[test]
+fn watchers_are_shown_while_a_replay_runs() {
+    let asked = [
+        "--watchers",
+        "--quiet",
+        "--json",
+        "--speed",
+        "1",
+        "--duration-max",
+        "1",
+    ];
+    let run = replay(&[&TINY[..], &asked].concat());
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    // One for each node, the audit and the reaper.
+    assert!(
+        run.stderr.contains("7 watchers, 5 of them delivered to"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("mailbox"), "{}", run.stderr);
+}
+
+#[test]
 fn negative_numbers_are_told_to_be_bad_values() {
     for (flag, value) in [("--schedulers", "-1"), ("--speed", "-3"), ("--seed", "-1")] {
         let run = replay(&[flag, value]);

@@ -2,6 +2,7 @@
 mod chain;
 mod check;
 mod commit;
+mod delivery;
 mod entry;
 mod horizon;
 mod log;

@@ -256,7 +256,6 @@ impl<N: Ordered> OrderedIndex<N> {
     }
 
     /// The node that equals the probe. Wait-free: one load a level, then a search in one leaf.
-    #[cfg(any(test, loom))]
     pub(crate) fn get<'g>(&self, guard: &'g Guard<'_>, probe: &impl Probe<N>) -> Option<&'g N> {
         let mut word = self.root.load();
         loop {

@@ -120,6 +120,7 @@ impl Run {
             .table::<Task>()
             .table::<Clock>()
             .watch_commits_max(watch_commits_max)
+            .watch_events_max(u32::try_from(watch_commits_max).unwrap_or(u32::MAX))
             .build();
         let mut rng = fastrand::Rng::with_seed(seed);
         let objects = cluster.nodes.len() + cluster.tasks.len();

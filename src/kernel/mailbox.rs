@@ -1,0 +1,487 @@
+//! A mailbox: what was delivered to one watcher and not taken yet, bounded.
+//!
+//! # States
+//! ```text
+//! head -> letter(9, 0) -> letter(7, 1) -> letter(7, 0) -> base(5, ..)       newest first
+//! put(11, 0):  head -> letter(11, 0) -> letter(9, 0) -> ...                 one CAS
+//! take:        head -> base(11, 0)                  the taker has the old list, oldest first
+//! put beyond the bound, by the watcher's choice:
+//!   lag:       head -> letter(11, 0) -> base(9, 0; missed 7 to 9)
+//!   coalesce:  head -> letter(11, 0) -> letter(9, 0) -> base     an object's letters are one
+//!   close:     head -> closed -> letter(9, 0) -> ...             for good
+//! ```
+//!
+//! # Invariants
+//! - M1: the stamp at the head only grows, and a letter is put above a lower stamp only. So a
+//!   delivery that is repeated, by whoever goes on for somebody who stopped, changes nothing.
+//! - M2: a node is written before it is published; what is published is only read.
+//! - M3: a list of nodes that is not reachable from the head any more is retired by whose CAS cut
+//!   it off, once.
+//!
+//! # Orderings
+//! - [mail]: the CAS of the head (Release) and its loads (Acquire): who finds a node sees it, and
+//!   all below it, whole.
+
+use std::marker::PhantomData;
+
+use super::reclaim::{Garbage, Guard, allocate, at, free};
+use crate::sync::{AtomicPtr, Ordering};
+
+/// Which write of which commit; ordered as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stamp {
+    pub(crate) version: u64,
+    pub(crate) write: u32,
+}
+
+/// What is delivered. Cloning it shares it.
+pub(crate) trait Letter: Clone + Send + Sync + 'static {
+    /// Bytes that it keeps.
+    fn bytes(&self) -> u64;
+
+    /// The version that it is of.
+    fn version(&self) -> u64;
+
+    /// Makes one of the letters about one object, oldest first; the others keep their order.
+    fn coalesce(letters: &mut Vec<Self>);
+}
+
+/// What becomes of a mailbox that is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Policy {
+    Lag,
+    Coalesce,
+    Close,
+}
+
+/// How much a mailbox holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) letters: u32,
+    pub(crate) bytes: u64,
+    pub(crate) policy: Policy,
+    /// Letters up to this version are not wanted, and not made one with later ones: what they found
+    /// is not what the watcher began with. None: that is not known yet, and nothing is coalesced.
+    pub(crate) after: Option<u64>,
+}
+
+/// What a full mailbox let go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Missed {
+    /// The versions of the oldest and the newest letter that went.
+    pub(crate) from: u64,
+    pub(crate) through: u64,
+    /// How many went.
+    pub(crate) letters: u64,
+}
+
+/// What came of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// The letter is there now, and nothing else.
+    First,
+    /// The letter is there now, above others.
+    Done,
+    /// It was there already, or has been taken; or the mailbox is closed.
+    Before,
+    /// It is there, or gone with others, and the mailbox was full.
+    Full,
+}
+
+/// What a taker gets.
+#[derive(Debug)]
+pub(crate) struct Taken<L> {
+    /// What went before the letters.
+    pub(crate) missed: Option<Missed>,
+    /// The oldest first.
+    pub(crate) letters: Vec<L>,
+    /// The mailbox was full, and takes no more.
+    pub(crate) closed: bool,
+}
+
+/// What waits in a mailbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Depth {
+    pub(crate) letters: u32,
+    pub(crate) bytes: u64,
+}
+
+#[derive(Debug)]
+struct Node<L> {
+    /// Up to here, with this, everything was delivered.
+    through: Stamp,
+    depth: Depth,
+    below: *mut Node<L>,
+    content: Content<L>,
+}
+
+#[derive(Debug)]
+enum Content<L> {
+    Base(Option<Missed>),
+    Letter(L),
+    Closed,
+}
+
+/// A mailbox; see the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Mailbox<L: Letter> {
+    /// Null: nothing was ever delivered.
+    head: AtomicPtr<Node<L>>,
+    letters: PhantomData<L>,
+}
+
+/// A list that was cut off the head: ours.
+struct Cut<L> {
+    first: *mut Node<L>,
+}
+
+impl<L: Letter> Cut<L> {
+    /// Its nodes, the newest first. They stand while the guard does, that it was found under.
+    fn nodes<'g>(&self, _: &'g Guard<'_>) -> impl Iterator<Item = &'g Node<L>> {
+        let mut next = self.first;
+        std::iter::from_fn(move || {
+            if next.is_null() {
+                return None;
+            }
+            // SAFETY: M3: reached under the guard, so not freed before it ends.
+            let node: &'g Node<L> = unsafe { at(next.cast_const()) };
+            next = node.below;
+            Some(node)
+        })
+    }
+
+    /// What is in it.
+    fn read(&self, guard: &Guard<'_>) -> Taken<L> {
+        let mut taken = Taken {
+            missed: None,
+            letters: Vec::new(),
+            closed: false,
+        };
+        for node in self.nodes(guard) {
+            match &node.content {
+                Content::Base(missed) => taken.missed = *missed,
+                Content::Letter(letter) => taken.letters.push(letter.clone()),
+                Content::Closed => taken.closed = true,
+            }
+        }
+        taken.letters.reverse();
+        taken
+    }
+
+    /// M3: the caller's CAS cut it off.
+    fn retire(self, guard: &Guard<'_>, garbage: &mut Garbage) {
+        for node in self.nodes(guard) {
+            // SAFETY: R1: cut off by the caller alone, and nobody links it again.
+            unsafe { garbage.retire(std::ptr::from_ref(node).cast_mut()) };
+        }
+    }
+}
+
+/// Nodes that are not published yet.
+struct Fresh<L> {
+    top: *mut Node<L>,
+}
+
+impl<L: Letter> Fresh<L> {
+    fn base(through: Stamp, missed: Option<Missed>) -> Self {
+        Self::new(Node {
+            through,
+            depth: Depth::default(),
+            below: std::ptr::null_mut(),
+            content: Content::Base(missed),
+        })
+    }
+
+    /// Above what is there, which stays.
+    fn closed(below: *mut Node<L>, seen: Option<&Node<L>>) -> Self {
+        Self::new(Node {
+            through: seen.map_or(Stamp::default(), |seen| seen.through),
+            depth: seen.map_or(Depth::default(), |seen| seen.depth),
+            below,
+            content: Content::Closed,
+        })
+    }
+
+    fn new(node: Node<L>) -> Self {
+        Self {
+            top: allocate(node),
+        }
+    }
+
+    /// Puts a letter on top.
+    fn add(&mut self, through: Stamp, letter: L) {
+        // SAFETY: not published: ours.
+        let below = unsafe { at(self.top.cast_const()) };
+        self.top = allocate(Node::on(below, self.top, through, letter));
+    }
+}
+
+impl<L: Letter> Node<L> {
+    /// A letter above `below`, which the pointer leads to.
+    fn on(below: &Self, pointer: *mut Self, through: Stamp, letter: L) -> Self {
+        Self {
+            through,
+            depth: Depth {
+                letters: below.depth.letters + 1,
+                bytes: below.depth.bytes + letter.bytes(),
+            },
+            below: pointer,
+            content: Content::Letter(letter),
+        }
+    }
+}
+
+/// Frees nodes down to one that is not to be freed, or the end.
+///
+/// # Safety
+/// They are the caller's, and from `allocate`.
+unsafe fn free_down_to<L>(mut first: *mut Node<L>, end: *mut Node<L>) {
+    while !first.is_null() && first != end {
+        // SAFETY: the caller's promise.
+        let below = unsafe { at(first.cast_const()) }.below;
+        // SAFETY: as above.
+        unsafe { free(first) };
+        first = below;
+    }
+}
+
+impl<L: Letter> Mailbox<L> {
+    pub(crate) fn new() -> Self {
+        Self {
+            head: AtomicPtr::new(std::ptr::null_mut()),
+            letters: PhantomData,
+        }
+    }
+
+    fn head<'g>(&self, _: &'g Guard<'_>) -> (*mut Node<L>, Option<&'g Node<L>>) {
+        // Acquire: [mail].
+        let head = self.head.load(Ordering::Acquire);
+        // SAFETY: M3: found at the head under the guard, so not freed before it ends.
+        (
+            head,
+            (!head.is_null()).then(|| unsafe { at(head.cast_const()) }),
+        )
+    }
+
+    fn swing(&self, from: *mut Node<L>, to: *mut Node<L>) -> bool {
+        // AcqRel: [mail].
+        let swung = self
+            .head
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed);
+        swung.is_ok()
+    }
+
+    /// Delivers a letter, once, however often it is called. Lock-free: a retry follows another
+    /// delivery, or a taking.
+    pub(crate) fn put(
+        &self,
+        guard: &Guard<'_>,
+        garbage: &mut Garbage,
+        (stamp, letter): (Stamp, &L),
+        bounds: Bounds,
+    ) -> Put {
+        loop {
+            let (pointer, head) = self.head(guard);
+            let Some(seen) = head else {
+                let mut first = Fresh::base(Stamp::default(), None);
+                first.add(stamp, letter.clone());
+                if self.swing(pointer, first.top) {
+                    return Put::First;
+                }
+                // SAFETY: never published.
+                unsafe { free_down_to(first.top, std::ptr::null_mut()) };
+                continue;
+            };
+            if matches!(seen.content, Content::Closed) || seen.through >= stamp {
+                return Put::Before;
+            }
+            if seen.is_full(letter, bounds) {
+                match self.put_beyond(guard, garbage, (pointer, seen), (stamp, letter), bounds) {
+                    true => return Put::Full,
+                    false => continue,
+                }
+            }
+            let node = allocate(Node::on(seen, pointer, stamp, letter.clone()));
+            if self.swing(pointer, node) {
+                return match seen.content {
+                    Content::Base(_) => Put::First,
+                    _ => Put::Done,
+                };
+            }
+            // SAFETY: never published; what is below it is not ours.
+            unsafe { free_down_to(node, pointer) };
+        }
+    }
+
+    /// Does as the watcher chose for a mailbox that is full. False: it has changed.
+    fn put_beyond(
+        &self,
+        guard: &Guard<'_>,
+        garbage: &mut Garbage,
+        (pointer, seen): (*mut Node<L>, &Node<L>),
+        (stamp, letter): (Stamp, &L),
+        bounds: Bounds,
+    ) -> bool {
+        let old = Cut { first: pointer };
+        let fresh = match bounds.policy {
+            Policy::Close => Fresh::closed(pointer, Some(seen)),
+            Policy::Lag => lag(old.read(guard), seen.through, stamp, letter),
+            Policy::Coalesce => coalesce(old.read(guard), seen.through, (stamp, letter), bounds),
+        };
+        let closes = bounds.policy == Policy::Close;
+        if !self.swing(pointer, fresh.top) {
+            let end = if closes {
+                pointer
+            } else {
+                std::ptr::null_mut()
+            };
+            // SAFETY: never published; what is below a closing node is not ours.
+            unsafe { free_down_to(fresh.top, end) };
+            return false;
+        }
+        if !closes {
+            old.retire(guard, garbage);
+        }
+        true
+    }
+
+    /// Takes no more from now on, and keeps what it has. Lock-free.
+    pub(crate) fn close(&self, guard: &Guard<'_>) {
+        loop {
+            let (pointer, head) = self.head(guard);
+            if head.is_some_and(|seen| matches!(seen.content, Content::Closed)) {
+                return;
+            }
+            let fresh = Fresh::closed(pointer, head);
+            if self.swing(pointer, fresh.top) {
+                return;
+            }
+            // SAFETY: never published; what is below it is not ours.
+            unsafe { free_down_to(fresh.top, pointer) };
+        }
+    }
+
+    /// Takes all that there is; `None`: nothing. Lock-free: a retry follows a delivery.
+    pub(crate) fn take(&self, guard: &Guard<'_>, garbage: &mut Garbage) -> Option<Taken<L>> {
+        loop {
+            let (pointer, head) = self.head(guard);
+            let seen = head.filter(|seen| !matches!(seen.content, Content::Base(None)))?;
+            let closed = matches!(seen.content, Content::Closed);
+            let fresh = match closed {
+                true if seen.below.is_null() => {
+                    return Some(Taken {
+                        missed: None,
+                        letters: Vec::new(),
+                        closed,
+                    });
+                }
+                true => Fresh::closed(std::ptr::null_mut(), None),
+                false => Fresh::base(seen.through, None),
+            };
+            if self.swing(pointer, fresh.top) {
+                let old = Cut { first: pointer };
+                let taken = old.read(guard);
+                old.retire(guard, garbage);
+                return Some(taken);
+            }
+            // SAFETY: never published.
+            unsafe { free_down_to(fresh.top, std::ptr::null_mut()) };
+        }
+    }
+
+    /// Whether there is something to take.
+    pub(crate) fn has_mail(&self, guard: &Guard<'_>) -> bool {
+        let (_, head) = self.head(guard);
+        head.is_some_and(|seen| !matches!(seen.content, Content::Base(None)))
+    }
+
+    /// How much waits in it, and the version of the oldest letter. O(what waits).
+    pub(crate) fn depth(&self, guard: &Guard<'_>) -> (Depth, Option<L>) {
+        let (pointer, head) = self.head(guard);
+        let all = Cut { first: pointer };
+        let oldest = all.nodes(guard).filter_map(|node| match &node.content {
+            Content::Letter(letter) => Some(letter.clone()),
+            _ => None,
+        });
+        (
+            head.map_or(Depth::default(), |seen| seen.depth),
+            oldest.last(),
+        )
+    }
+}
+
+impl<L: Letter> Node<L> {
+    fn is_full(&self, letter: &L, bounds: Bounds) -> bool {
+        let Depth { letters, bytes } = self.depth;
+        letters > 0 && (letters >= bounds.letters || bytes + letter.bytes() > bounds.bytes)
+    }
+}
+
+/// A list without what was in it, and with the letter, unless it is of a commit of which a part
+/// went.
+fn lag<L: Letter>(old: Taken<L>, through: Stamp, stamp: Stamp, letter: &L) -> Fresh<L> {
+    let first = old.letters.first().map_or(stamp.version, L::version);
+    let before = old.missed;
+    let gone = old.letters.len() as u64 + before.map_or(0, |missed| missed.letters);
+    let from = before.map_or(first, |missed| missed.from);
+    let torn = through.version == stamp.version;
+    let missed = Missed {
+        from,
+        through: through.version,
+        letters: gone + u64::from(torn),
+    };
+    let all = Stamp {
+        write: u32::MAX,
+        ..through
+    };
+    let mut fresh = Fresh::base(if torn { all } else { through }, Some(missed));
+    if !torn {
+        fresh.add(stamp, letter.clone());
+    }
+    fresh
+}
+
+/// A list in which each object has one letter; or, if that is not much shorter, as [`lag`].
+fn coalesce<L: Letter>(
+    old: Taken<L>,
+    through: Stamp,
+    (stamp, letter): (Stamp, &L),
+    bounds: Bounds,
+) -> Fresh<L> {
+    let Some(after) = bounds.after else {
+        return lag(old, through, stamp, letter);
+    };
+    let wanted = old.letters.iter().filter(|it| it.version() > after);
+    let mut letters: Vec<L> = wanted.chain([letter]).cloned().collect();
+    L::coalesce(&mut letters);
+    let bytes: u64 = letters.iter().map(L::bytes).sum();
+    // By a quarter: so that what coalescing costs is shared by as many deliveries.
+    let is_long = letters.len() as u64 * 4 > u64::from(bounds.letters) * 3;
+    if is_long || bytes / 3 > bounds.bytes / 4 {
+        return lag(old, through, stamp, letter);
+    }
+    let missed = old.missed;
+    let count = letters.len();
+    let low = Stamp::default();
+    let mut fresh = Fresh::base(if count == 0 { stamp } else { low }, missed);
+    for (at, letter) in letters.into_iter().enumerate() {
+        // M1: what they are of in between does not matter: nothing below the head is asked.
+        fresh.add(if at + 1 == count { stamp } else { low }, letter);
+    }
+    fresh
+}
+
+impl<L: Letter> Drop for Mailbox<L> {
+    fn drop(&mut self) {
+        // Relaxed: nobody else is left.
+        let head = self.head.load(Ordering::Relaxed);
+        // SAFETY: M3: what is at the head is the mailbox's.
+        unsafe { free_down_to(head, std::ptr::null_mut()) };
+    }
+}
+
+// SAFETY: M2: what the nodes lead to is shared, read, and dropped by any thread: letters are Send
+// and Sync.
+unsafe impl<L: Letter> Send for Mailbox<L> {}
+// SAFETY: as above.
+unsafe impl<L: Letter> Sync for Mailbox<L> {}

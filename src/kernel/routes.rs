@@ -1,0 +1,292 @@
+//! Routes: which watchers ask for something that a write may be found by. A route is a number of 64
+//! bits that a subscription and a write agree on; who subscribed to a route may be asked for more.
+//!
+//! # Invariants
+//! - U1: a subscription stands in the tree from [`Routes::add`] until [`Routes::remove`], once, and
+//!   no two are equal: no two have the same route and member.
+//!
+//! What orders adding against reading is the caller's: see [`super::station`].
+
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::Kernel;
+use super::hint::Shared;
+use super::ordered::{Choice, Course, Ordered, OrderedIndex, Probe};
+use super::reclaim::{Guard, allocate, free};
+use super::table::GarbageBin;
+use crate::sync::{AtomicU32, Ordering as Order};
+
+/// Subscriptions fetched ahead in a scan, about.
+const WANTED: usize = 4;
+
+/// What a write may be found by, as a number: table 16 | place 16 | hash 32. A place is the table
+/// as a whole, its key, or one of its indexes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route(u64);
+
+/// No table has this position.
+const NO_TABLE: u16 = u16::MAX;
+/// The place of a table as a whole, and that of its key; indexes follow.
+const WHOLE: u16 = 0;
+const KEY: u16 = 1;
+const INDEXES: u16 = 2;
+
+impl Route {
+    /// Every write of every table.
+    pub(crate) const ALL: Self = Self::new(NO_TABLE, WHOLE, 0);
+    /// Nothing that is written: of members that are only to be listed.
+    pub(crate) const NONE: Self = Self(u64::MAX);
+
+    const fn new(table: u16, place: u16, hash: u64) -> Self {
+        Self((table as u64) << 48 | (place as u64) << 32 | hash >> 32)
+    }
+
+    /// Every write of a table.
+    pub(crate) fn table(table: u16) -> Self {
+        Self::new(table, WHOLE, 0)
+    }
+
+    /// Writes of the object whose key has this hash.
+    pub(crate) fn key(table: u16, hash: u64) -> Self {
+        Self::new(table, KEY, hash)
+    }
+
+    /// Writes of objects with an index value that has this hash.
+    pub(crate) fn value(table: u16, index: u16, hash: u64) -> Self {
+        // Indexes beyond so many share a place: their watchers are asked about each other's writes.
+        Self::new(table, index.saturating_add(INDEXES), hash)
+    }
+
+    fn place(self) -> (u16, u16) {
+        ((self.0 >> 48) as u16, (self.0 >> 32) as u16)
+    }
+
+    fn of(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+/// A member's wish to be told what comes along a route.
+#[derive(Debug)]
+struct Subscription<M> {
+    route: u64,
+    number: u64,
+    member: Arc<M>,
+}
+
+/// The subscriptions of one shard. Adding and removing cost O(log n), lock-free; looking up is
+/// wait-free.
+pub(crate) struct Routes<M: Send + Sync + 'static> {
+    tree: OrderedIndex<Subscription<M>>,
+    /// How many subscriptions a place of a table has: so that a write is not looked up where nobody
+    /// asks.
+    asked: Box<[Box<[AtomicU32]>]>,
+    asked_all: AtomicU32,
+}
+
+impl<M: Send + Sync + 'static> Ordered for Subscription<M> {
+    type Separator = (u64, u64);
+
+    #[inline]
+    fn hint(&self) -> u64 {
+        self.route
+    }
+
+    fn compare(&self, other: &Self) -> Ordering {
+        self.separator().cmp(&other.separator())
+    }
+
+    fn separator_hint(&(route, _): &(u64, u64), _: Shared) -> u64 {
+        route
+    }
+
+    fn separator(&self) -> (u64, u64) {
+        (self.route, self.number)
+    }
+
+    fn compare_separator(&self, separator: &(u64, u64)) -> Ordering {
+        self.separator().cmp(separator)
+    }
+}
+
+/// A place in the tree; without a number, before all of a route.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    route: u64,
+    number: Option<u64>,
+}
+
+impl Place {
+    fn compare_with(&self, other: &(u64, u64)) -> Ordering {
+        match self.number {
+            Some(number) => (self.route, number).cmp(other),
+            None => self.route.cmp(&other.0).then(Ordering::Less),
+        }
+    }
+}
+
+impl<M: Send + Sync + 'static> Probe<Subscription<M>> for Place {
+    fn hint(&self) -> Option<u64> {
+        Some(self.route)
+    }
+
+    fn compare(&self, node: &Subscription<M>) -> Ordering {
+        self.compare_with(&node.separator())
+    }
+
+    fn compare_separator(&self, separator: &(u64, u64)) -> Ordering {
+        self.compare_with(separator)
+    }
+}
+
+impl<M: Send + Sync + 'static> Routes<M> {
+    /// Of a store whose tables have so many indexes each.
+    pub(crate) fn new(indexes: impl Iterator<Item = usize>) -> Self {
+        let places = indexes.map(|indexes| {
+            let places = indexes + usize::from(INDEXES);
+            (0..places).map(|_| AtomicU32::new(0)).collect()
+        });
+        Self {
+            tree: OrderedIndex::new(),
+            asked: places.collect(),
+            asked_all: AtomicU32::new(0),
+        }
+    }
+
+    fn asked(&self, route: Route) -> Option<&AtomicU32> {
+        let (table, place) = route.place();
+        if table == NO_TABLE {
+            return Some(&self.asked_all);
+        }
+        let places = self.asked.get(usize::from(table))?;
+        places.get(usize::from(place)).or(places.last())
+    }
+
+    /// Whether anybody may have subscribed to the route or one like it. Ordered as the tree is.
+    #[inline]
+    pub(crate) fn is_asked(&self, route: Route) -> bool {
+        // Relaxed: counted before the subscriber's fence, asked after the deliverer's.
+        self.asked(route)
+            .is_some_and(|asked| asked.load(Order::Relaxed) != 0)
+    }
+
+    /// Adds a member, by a number of its own, to a route that it has not been added to.
+    pub(crate) fn add(&self, kernel: &Kernel, route: Route, number: u64, member: &Arc<M>) {
+        if let Some(asked) = self.asked(route) {
+            // Relaxed: ordered by the subscriber's fence.
+            asked.fetch_add(1, Order::Relaxed);
+        }
+        let route = route.0;
+        let mut garbage = GarbageBin::new(kernel);
+        let guard = kernel.domain.pin();
+        let node = allocate(Subscription {
+            route,
+            number,
+            member: Arc::clone(member),
+        });
+        let probe = Place {
+            route,
+            number: Some(number),
+        };
+        self.tree.insert(&guard, &mut garbage.0, &probe, |found| {
+            assert!(found.is_none(), "U1: added twice");
+            Choice::Put(node)
+        });
+    }
+
+    /// Removes what was added.
+    pub(crate) fn remove(&self, kernel: &Kernel, route: Route, number: u64) {
+        let mut garbage = GarbageBin::new(kernel);
+        let guard = kernel.domain.pin();
+        let probe = Place {
+            route: route.0,
+            number: Some(number),
+        };
+        let Some(node) = self.tree.get(&guard, &probe) else {
+            return;
+        };
+        if self.tree.remove(&guard, &mut garbage.0, node) {
+            // SAFETY: R1, U1: out of the tree by us.
+            unsafe { garbage.0.retire(std::ptr::from_ref(node).cast_mut()) };
+            if let Some(asked) = self.asked(route) {
+                // Relaxed: a hint from here on: nobody needs what comes.
+                asked.fetch_sub(1, Order::Relaxed);
+            }
+        }
+    }
+
+    /// Shows the members of a route until `each` breaks.
+    pub(crate) fn each<'g>(
+        &self,
+        guard: &'g Guard<'_>,
+        route: Route,
+        mut each: impl FnMut(&'g M) -> ControlFlow<()>,
+    ) {
+        self.scan(guard, route, |found, member| match found == route {
+            true => each(member),
+            false => ControlFlow::Break(()),
+        });
+    }
+
+    /// Shows the members of all routes that differ from one in their hash alone.
+    pub(crate) fn each_like<'g>(
+        &self,
+        guard: &'g Guard<'_>,
+        route: Route,
+        mut each: impl FnMut(&'g M) -> ControlFlow<()>,
+    ) {
+        let (table, place) = route.place();
+        let first = Route::new(table, place, 0);
+        self.scan(guard, first, |found, member| {
+            match found.place() == (table, place) {
+                true => each(member),
+                false => ControlFlow::Break(()),
+            }
+        });
+    }
+
+    /// Shows every subscription.
+    pub(crate) fn all<'g>(&self, guard: &'g Guard<'_>, mut each: impl FnMut(&'g Arc<M>)) {
+        let none: Option<&Place> = None;
+        self.tree.scan(guard, none, Self::COURSE, |node| {
+            each(&node.member);
+            ControlFlow::Continue(())
+        });
+    }
+
+    const COURSE: Course = Course {
+        reversed: false,
+        wanted: WANTED,
+    };
+
+    fn scan<'g>(
+        &self,
+        guard: &'g Guard<'_>,
+        from: Route,
+        mut each: impl FnMut(Route, &'g M) -> ControlFlow<()>,
+    ) {
+        let from = Place {
+            route: from.0,
+            number: None,
+        };
+        self.tree.scan(guard, Some(&from), Self::COURSE, |node| {
+            each(Route::of(node.route), &node.member)
+        });
+    }
+
+    /// Bytes of the tree, about.
+    pub(crate) fn bytes(&self, guard: &Guard<'_>) -> usize {
+        self.tree.bytes(guard)
+    }
+}
+
+impl<M: Send + Sync + 'static> Drop for Routes<M> {
+    fn drop(&mut self) {
+        self.tree.drain(|node| {
+            // SAFETY: U1: nobody is left, and each stands once.
+            unsafe { free(node) };
+        });
+    }
+}

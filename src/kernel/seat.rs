@@ -1,0 +1,118 @@
+//! A seat: where one waiter can be called from, by any number of callers.
+//!
+//! # Invariants
+//! - S1: a waiter in the seat, and what its place there is made of, stand as long as a guard does
+//!   under which they were found: who puts another in retires them.
+//!
+//! # Orderings
+//! - [sit/call]: store, fence, load on both sides. A waiter takes the seat, fences, looks for what
+//!   it waits for; who has something for it puts it there, fences, looks at the seat. Their fence
+//!   first: we find it and do not sleep. Ours first: they call us.
+
+use smallvec::SmallVec;
+
+use super::Kernel;
+use super::barrier::fence;
+use super::reclaim::{Guard, allocate, at, free};
+use super::table::GarbageBin;
+use super::wake::Waiter;
+use crate::sync::{Arc, AtomicPtr, Ordering};
+
+/// A place for one waiter. It stays in it until another takes it, or it leaves.
+#[derive(Debug)]
+pub(crate) struct Seat(AtomicPtr<Arc<Waiter>>);
+
+impl Seat {
+    pub(crate) fn new() -> Self {
+        Self(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    /// Puts a waiter in the seat. Before it sleeps it calls [`Seat::settle`] and looks again.
+    pub(crate) fn take(&self, kernel: &Kernel, waiter: &Arc<Waiter>) {
+        self.put(kernel, allocate(Arc::clone(waiter)));
+    }
+
+    /// Empties it.
+    pub(crate) fn leave(&self, kernel: &Kernel) {
+        // Relaxed: nobody but the one who waits puts anybody in.
+        if !self.0.load(Ordering::Relaxed).is_null() {
+            self.put(kernel, std::ptr::null_mut());
+        }
+    }
+
+    fn put(&self, kernel: &Kernel, waiter: *mut Arc<Waiter>) {
+        // AcqRel: [seat]: who finds the waiter sees it whole; of two that come at once each gets
+        // what it replaced.
+        let before = self.0.swap(waiter, Ordering::AcqRel);
+        if !before.is_null() {
+            let mut garbage = GarbageBin::new(kernel);
+            // SAFETY: R1: out of the seat by us, and nobody puts it there again.
+            unsafe { garbage.0.retire(before) };
+        }
+    }
+
+    /// After this the waiter looks once more for what it waits for.
+    pub(crate) fn settle(&self) {
+        // SeqCst: [sit/call].
+        fence(Ordering::SeqCst);
+    }
+
+    fn waiter<'g>(&self, _: &'g Guard<'_>) -> Option<&'g Arc<Waiter>> {
+        // Acquire: [seat].
+        let waiter = self.0.load(Ordering::Acquire);
+        // SAFETY: S1.
+        (!waiter.is_null()).then(|| unsafe { at(waiter.cast_const()) })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        // Relaxed: nobody else is left.
+        let waiter = self.0.load(Ordering::Relaxed);
+        if !waiter.is_null() {
+            // SAFETY: nobody is left, and it stands in the seat once.
+            unsafe { free(waiter) };
+        }
+    }
+}
+
+/// Who is to be called when what was put there for them is there.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    seats: SmallVec<[*const Seat; 8]>,
+}
+
+impl Calls {
+    pub(crate) fn new() -> Self {
+        Self {
+            seats: SmallVec::new(),
+        }
+    }
+
+    /// Notes a seat that stands as long as the guard.
+    pub(crate) fn note<'g>(&mut self, _: &'g Guard<'_>, seat: &'g Seat) {
+        if self.seats.last() != Some(&std::ptr::from_ref(seat)) {
+            self.seats.push(seat);
+        }
+    }
+
+    /// Calls those who sit there, after the guard that they were noted under is gone: a task's
+    /// waker may run anything.
+    pub(crate) fn make(self, guard: Guard<'_>) {
+        if self.seats.is_empty() {
+            return;
+        }
+        // SeqCst: [sit/call].
+        fence(Ordering::SeqCst);
+        let mut waiters: SmallVec<[Arc<Waiter>; 8]> = SmallVec::new();
+        for &seat in &self.seats {
+            // SAFETY: noted under this guard.
+            let seat: &Seat = unsafe { &*seat };
+            waiters.extend(seat.waiter(&guard).map(Arc::clone));
+        }
+        drop(guard);
+        for waiter in waiters {
+            waiter.call();
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Stations: from where in the log those read on who deliver to watchers, whoever they are.
+//!
+//! A station is carried on by anybody: a committer with its own commit, a watcher that waits, a
+//! thread. Nothing is claimed. Who carries a station on over a commit first delivers the commit to
+//! everybody concerned and then moves the position; a delivery that is repeated changes nothing
+//! ([`super::mailbox`], M1). So who stops in the middle stops nobody: the next one does the same
+//! again, and goes on. That two do the same at once costs time only, and is made rare as for the
+//! watermark: who finds another's commit next waits a few pauses for its committer.
+//!
+//! # Invariants
+//! - J1: what is at or below the position has been delivered to, and those it was delivered to have
+//!   been called: every subscriber that began below it. Or it is at or below `lost`.
+//! - J2: position and `lost` only grow; position <= visible.
+//! - J3: what comes after the position is not trimmed while somebody has subscribed, up to the lag
+//!   that watchers may have; who carries the station on and finds it trimmed all the same raises
+//!   `lost`.
+//!
+//! # Orderings
+//! - [subscribe/deliver]: store, fence, load on both sides. A subscriber counts itself and stands
+//!   on its routes, fences, loads the watermark, and begins there. Who delivers has loaded a
+//!   watermark at or above the commit, fences, looks at the routes. Their fence first: we begin at
+//!   or above the commit, and need it from nobody. Ours first: they see us on the route.
+//! - [announce/walk]: of [`super::cursor`]: the same subscriber against who walks the cursors.
+//! - [station]: the position's AcqRel maximum and its Acquire load: who sees a position finds in
+//!   its mailbox what was delivered up to it; and the trimming of what was read comes after the
+//!   reading.
+
+use super::Kernel;
+use super::barrier::fence;
+use super::commit::Commit;
+use super::log::Slot;
+use super::pending::Outcome;
+use super::reclaim::Guard;
+use super::seat::Calls;
+use super::step::{Step, step};
+use crate::sync::{AtomicU64, Ordering, pause};
+
+/// Pauses that are granted to those who have the next commits to deliver.
+const PATIENCE: u32 = if cfg!(loom) { 1 } else { 64 };
+
+/// A station; see the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Station {
+    subscribers: AtomicU64,
+    position: AtomicU64,
+    lost: AtomicU64,
+}
+
+/// What came of delivering a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// All that concerns it have it.
+    Whole,
+    /// Some do, and more may not be asked of who delivers.
+    Part,
+}
+
+impl Station {
+    pub(super) fn new() -> Self {
+        Self {
+            subscribers: AtomicU64::new(0),
+            position: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    /// How many have subscribed.
+    #[inline]
+    pub(crate) fn subscribers(&self) -> u64 {
+        // Relaxed: ordered by the caller's fence, or a figure.
+        self.subscribers.load(Ordering::Relaxed)
+    }
+
+    /// Up to here everything is delivered.
+    #[inline]
+    pub(crate) fn position(&self) -> u64 {
+        // Acquire: [station].
+        self.position.load(Ordering::Acquire)
+    }
+
+    /// Up to here something may not have been delivered to anybody: the log was trimmed first.
+    pub(crate) fn lost(&self) -> u64 {
+        // Acquire: [station]; raised before the position.
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// From where the log is needed for it, in a walk of the cursors.
+    pub(super) fn needed(&self) -> Option<u64> {
+        // Relaxed: ordered by the fences around the walk.
+        let position = self.position.load(Ordering::Relaxed);
+        (self.subscribers() != 0).then_some(position)
+    }
+
+    /// Counts a subscriber, which `stand` puts on its routes; the version that it begins at.
+    pub(crate) fn subscribe(&self, kernel: &Kernel, stand: impl FnOnce()) -> u64 {
+        self.skip_if_idle(kernel);
+        // Relaxed: ordered by the fence below.
+        self.subscribers.fetch_add(1, Ordering::Relaxed);
+        stand();
+        // SeqCst: [subscribe/deliver], [announce/walk].
+        fence(Ordering::SeqCst);
+        kernel.horizon.visible()
+    }
+
+    /// Takes back a subscription, whose routes are gone.
+    pub(crate) fn unsubscribe(&self) {
+        // Release: [cursor]: what was delivered to it was read before.
+        self.subscribers.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Moves over what nobody has subscribed to; false: somebody has. Case by case as
+    /// [subscribe/deliver]: a subscriber that is not seen here begins at or above where we move.
+    fn skip_if_idle(&self, kernel: &Kernel) -> bool {
+        let visible = kernel.horizon.visible();
+        // SeqCst: [subscribe/deliver].
+        fence(Ordering::SeqCst);
+        if self.subscribers() != 0 {
+            return false;
+        }
+        // AcqRel: [station].
+        self.position.fetch_max(visible, Ordering::AcqRel);
+        true
+    }
+
+    /// Carries the station on to `until`, which the caller has seen visible, or until `deliver` has
+    /// delivered in part. Lock-free; bounded by the commits up to `until`.
+    ///
+    /// `deliver` runs pinned, and is called again for a commit that it was called for, by whomever.
+    pub(crate) fn carry_on(
+        &self,
+        kernel: &Kernel,
+        until: u64,
+        mut deliver: impl FnMut(&Guard<'_>, &Commit, &mut Calls) -> Delivered,
+    ) {
+        let mut position = self.position();
+        if position >= until || self.skip_if_idle(kernel) {
+            return;
+        }
+        let mut patience = PATIENCE;
+        while position < until {
+            if position + 1 < until && patience > 0 {
+                pause();
+                patience -= 1;
+            } else if !self.pass(kernel, position + 1, &mut deliver) {
+                return;
+            }
+            position = self.position();
+        }
+    }
+
+    /// Delivers the commit `next` and moves over it. False: it was delivered in part.
+    fn pass(
+        &self,
+        kernel: &Kernel,
+        next: u64,
+        deliver: &mut impl FnMut(&Guard<'_>, &Commit, &mut Calls) -> Delivered,
+    ) -> bool {
+        let mut calls = Calls::new();
+        let guard = kernel.domain.pin();
+        let delivered = match kernel.log.at(&guard, next) {
+            Slot::Commit(commit) if commit.outcome() == Outcome::Refused => Delivered::Whole,
+            Slot::Commit(commit) => deliver(&guard, commit, &mut calls),
+            // Not of a visible version.
+            Slot::Empty => Delivered::Part,
+            Slot::Trimmed => {
+                self.lose(kernel, next);
+                return true;
+            }
+        };
+        step(Step::Delivered);
+        calls.make(guard);
+        if delivered == Delivered::Part {
+            return false;
+        }
+        // AcqRel: [station].
+        self.position.fetch_max(next, Ordering::AcqRel);
+        true
+    }
+
+    /// The log is trimmed at `next`: because somebody has moved over it, or before anybody could.
+    fn lose(&self, kernel: &Kernel, next: u64) {
+        // The trimming that let it go had seen the position, and so do we now.
+        if self.position() >= next {
+            return;
+        }
+        let trimmed = kernel.log.trimmed();
+        // AcqRel: [station].
+        self.lost.fetch_max(trimmed, Ordering::AcqRel);
+        // AcqRel: [station].
+        self.position.fetch_max(trimmed, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,185 @@
+//! Taking what was delivered out of the watcher's mailbox, a commit at a time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::event::Event;
+use super::member::Member;
+use super::post::Post;
+use super::shard::{Delivery, Shards};
+use crate::error::WatchError;
+use crate::kernel::mailbox::{Missed, Taken};
+use crate::kernel::table::GarbageBin;
+use crate::table::schema::Schema;
+use crate::version::Version;
+
+/// What was taken and not yet given.
+#[derive(Debug)]
+enum Item {
+    Letter(Arc<Post>),
+    /// What the mailbox let go between the letters.
+    Gap(Missed),
+}
+
+/// What has been taken out of a mailbox, and up to where it was given.
+#[derive(Debug)]
+pub(super) struct FromMail {
+    items: VecDeque<Item>,
+    /// Up to here everything was given, or is not wanted.
+    read: u64,
+    /// The mailbox takes no more.
+    closed: bool,
+}
+
+impl FromMail {
+    /// What is delivered of commits after `read`.
+    pub(super) fn after(read: u64) -> Self {
+        Self {
+            items: VecDeque::new(),
+            read,
+            closed: false,
+        }
+    }
+
+    pub(super) fn position(&self) -> u64 {
+        self.read
+    }
+
+    pub(super) fn move_to(&mut self, version: u64) {
+        self.read = self.read.max(version);
+    }
+
+    /// Whether a commit's rest may still lie in the mailbox; or nothing was taken.
+    fn is_to_take(&self) -> bool {
+        match (self.items.front(), self.items.back()) {
+            (Some(Item::Letter(first)), Some(Item::Letter(last))) => {
+                first.change.version == last.change.version
+            }
+            (Some(_), Some(_)) => false,
+            _ => true,
+        }
+    }
+
+    /// Whether there may be something to fetch.
+    pub(super) fn has_more(&self, shards: &Shards, schema: &Schema, member: &Member) -> bool {
+        let kernel = schema.kernel();
+        let station = shards.station(kernel, member);
+        let looks = shards.delivery() == Delivery::Receivers;
+        !self.items.is_empty()
+            || station.lost() > self.read
+            || (looks && kernel.horizon.visible() > station.position())
+            || member.mailbox.has_mail(&kernel.domain.pin())
+    }
+
+    /// Puts the next commit's events into `fetched`; false: there is none now.
+    pub(super) fn fetch(
+        &mut self,
+        shards: &Shards,
+        schema: &Schema,
+        member: &Member,
+        fetched: &mut VecDeque<Event>,
+    ) -> Result<bool, WatchError> {
+        let kernel = schema.kernel();
+        let station = shards.station(kernel, member);
+        shards.carry_on_for(schema, member);
+        // In this order: up to `complete` all has been delivered, unless it is lost; and what has
+        // been delivered is found.
+        let complete = station.position();
+        let lost = station.lost();
+        if self.is_to_take() {
+            let mut garbage = GarbageBin::new(kernel);
+            let guard = kernel.domain.pin();
+            if let Some(taken) = member.mailbox.take(&guard, &mut garbage.0) {
+                member.waits_since.set(shards.now());
+                self.sort_in(taken);
+            }
+        }
+        if lost > self.read {
+            return Err(self.lag(member, lost));
+        }
+        match self.items.front() {
+            Some(Item::Gap(missed)) => {
+                let through = missed.through;
+                self.items.pop_front();
+                Err(self.lag(member, through))
+            }
+            Some(Item::Letter(post)) if post.change.version.get() <= complete => {
+                let version = post.change.version;
+                self.give(version, fetched);
+                Ok(true)
+            }
+            _ if complete > self.read && member.filter.wants_every_commit() => {
+                fetched.push_back(Event::Commit(Version::new(complete)));
+                self.read = complete;
+                Ok(true)
+            }
+            _ => {
+                // What a turn was not enough for, goes on.
+                let more = complete > self.read && complete < kernel.horizon.visible();
+                self.read = self.read.max(complete);
+                match more || !self.closed {
+                    true => Ok(more),
+                    false => Err(WatchError::Overflowed),
+                }
+            }
+        }
+    }
+
+    fn give(&mut self, version: Version, fetched: &mut VecDeque<Event>) {
+        while let Some(Item::Letter(post)) = self.items.front() {
+            if post.change.version != version {
+                break;
+            }
+            fetched.push_back(Event::Change(post.change.clone()));
+            self.items.pop_front();
+        }
+        fetched.push_back(Event::Commit(version));
+        self.read = version.get();
+    }
+
+    /// What is at or below `through` is not all there.
+    fn lag(&mut self, member: &Member, through: u64) -> WatchError {
+        self.drop_through(through);
+        let missed = through.saturating_sub(self.read);
+        member.missed.add(missed);
+        self.read = self.read.max(through);
+        WatchError::Lagged {
+            missed,
+            resume_from: Version::new(through),
+        }
+    }
+
+    /// Drops what is in front and at or below a version.
+    fn drop_through(&mut self, through: u64) {
+        while let Some(item) = self.items.front() {
+            let last = match item {
+                Item::Letter(post) => post.change.version.get(),
+                Item::Gap(missed) => missed.through,
+            };
+            if last > through {
+                return;
+            }
+            self.items.pop_front();
+        }
+    }
+
+    fn sort_in(&mut self, taken: Taken<Arc<Post>>) {
+        if let Some(missed) = taken.missed {
+            // Of a commit of which a part is gone nothing is given.
+            while let Some(Item::Letter(last)) = self.items.back() {
+                if last.change.version.get() < missed.from {
+                    break;
+                }
+                self.items.pop_back();
+            }
+            if missed.through > self.read {
+                self.items.push_back(Item::Gap(missed));
+            }
+        }
+        let read = self.read;
+        let letters = taken.letters.into_iter();
+        let wanted = letters.filter(|post| post.change.version.get() > read);
+        self.items.extend(wanted.map(Item::Letter));
+        self.closed |= taken.closed;
+    }
+}

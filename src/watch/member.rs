@@ -1,0 +1,159 @@
+//! What a watcher and those who deliver to it share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::filter::Filter;
+use super::post::Post;
+use crate::kernel::mailbox::{Bounds, Mailbox, Policy};
+use crate::kernel::seat::Seat;
+use crate::sync::{AtomicU64, Ordering};
+
+/// What becomes of a watcher that does not keep up: that has more undelivered than its bounds of
+/// events and bytes ([`Filter::events_max`], [`Filter::bytes_max`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// What it has not taken goes, and it is told
+    /// [`WatchError::Lagged`](crate::WatchError::Lagged); it goes on with what comes after.
+    /// [`Watcher::resume`](crate::Watcher::resume) fetches what went, if the log still has it.
+    #[default]
+    Lag,
+    /// Changes of an object that follow one another become one, from what was there before the
+    /// first to what is there after the last: see [`AnyChange::since`](crate::AnyChange::since).
+    /// When that does not help, since more objects were changed than the bounds allow for, it lags.
+    Coalesce,
+    /// It is given what it has not taken, then
+    /// [`WatchError::Overflowed`](crate::WatchError::Overflowed), and nothing more.
+    Close,
+}
+
+impl From<Overflow> for Policy {
+    fn from(overflow: Overflow) -> Self {
+        match overflow {
+            Overflow::Lag => Self::Lag,
+            Overflow::Coalesce => Self::Coalesce,
+            Overflow::Close => Self::Close,
+        }
+    }
+}
+
+/// What a watcher asks beside which changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wishes {
+    pub(super) events_max: Option<u32>,
+    pub(super) bytes_max: Option<u64>,
+    pub(super) overflow: Option<Overflow>,
+    /// Closed when it has taken nothing for so long.
+    pub(super) timeout: Option<Duration>,
+    /// How often it is told how far it is, at most.
+    pub(super) progress: Option<Duration>,
+}
+
+impl Wishes {
+    /// Whether it wants a mailbox, whatever its filter.
+    pub(super) fn are_of_a_mailbox(&self) -> bool {
+        self.events_max.is_some()
+            || self.bytes_max.is_some()
+            || self.overflow.is_some()
+            || self.timeout.is_some()
+    }
+
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            events_max: self.events_max.or(other.events_max),
+            bytes_max: self.bytes_max.or(other.bytes_max),
+            overflow: self.overflow.or(other.overflow),
+            timeout: self.timeout.or(other.timeout),
+            progress: self.progress.or(other.progress),
+        }
+    }
+}
+
+/// A figure that one thread at a time writes and any reads.
+#[derive(Debug, Default)]
+pub(super) struct Figure(AtomicU64);
+
+impl Figure {
+    pub(super) fn get(&self) -> u64 {
+        // Relaxed: a figure.
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set(&self, value: u64) {
+        // Relaxed: a figure.
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    pub(super) fn add(&self, more: u64) {
+        // Relaxed: as above; the watcher alone counts.
+        self.set(self.get() + more);
+    }
+}
+
+/// What a watcher and those who deliver to it share.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(super) number: u64,
+    /// Which shard has it.
+    pub(super) shard: u8,
+    /// Whether it has a mailbox; else it reads the log by a cursor.
+    pub(super) has_mailbox: bool,
+    pub(super) filter: Filter,
+    bounds: Bounds,
+    /// The version after which it began, and one; 0: that is not known yet.
+    begins: Figure,
+    pub(super) mailbox: Mailbox<Arc<Post>>,
+    pub(super) seat: Seat,
+    /// The version up to which it has read.
+    pub(super) read: Figure,
+    /// Events given to who receives.
+    pub(super) delivered: Figure,
+    /// Commits that lags have passed over.
+    pub(super) missed: Figure,
+    /// Since when something waits in its mailbox, in milliseconds of the store's.
+    pub(super) waits_since: Figure,
+}
+
+impl Member {
+    pub(super) fn new(
+        (number, shard): (u64, u8),
+        has_mailbox: bool,
+        filter: Filter,
+        bounds: Bounds,
+    ) -> Self {
+        Self {
+            number,
+            shard,
+            has_mailbox,
+            filter,
+            bounds,
+            begins: Figure::default(),
+            mailbox: Mailbox::new(),
+            seat: Seat::new(),
+            read: Figure::default(),
+            delivered: Figure::default(),
+            missed: Figure::default(),
+            waits_since: Figure::default(),
+        }
+    }
+
+    /// Says after which version it wants what is delivered.
+    pub(super) fn begin_after(&self, version: u64) {
+        self.begins.set(version + 1);
+        self.read.set(version);
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds {
+            after: self.begins.get().checked_sub(1),
+            ..self.bounds
+        }
+    }
+
+    /// In milliseconds.
+    pub(super) fn timeout(&self) -> Option<u64> {
+        let timeout = self.filter.wishes().timeout?;
+        Some(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX))
+    }
+}

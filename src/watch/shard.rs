@@ -1,0 +1,389 @@
+//! Shards: who asks for which writes, and the delivery to them.
+//!
+//! A watcher belongs to one shard. A shard reads the log once, in order
+//! ([`crate::kernel::station`]), and looks a write up under what it may be found by: its table, its
+//! key, its values in those indexes that anybody asks for. Those who asked are asked for more
+//! ([`Filter::may_match`]), and who may want the change gets it in its mailbox, shared with all
+//! others. Whether they do want it they find out themselves, on their own time.
+//!
+//! [`Filter::may_match`]: super::filter::Filter::may_match
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+use super::filter::Filter;
+use super::member::Member;
+use super::post::Post;
+use crate::kernel::Kernel;
+use crate::kernel::commit::{Commit, Write};
+use crate::kernel::cursor::STATIONS;
+use crate::kernel::entry::EntryHeader;
+use crate::kernel::mailbox::{Bounds, Policy, Put, Stamp};
+use crate::kernel::reclaim::Guard;
+use crate::kernel::release::contain;
+use crate::kernel::routes::{Route, Routes};
+use crate::kernel::seat::Calls;
+use crate::kernel::station::{Delivered, Station};
+use crate::kernel::table::GarbageBin;
+use crate::sync::unique;
+use crate::table::schema::Schema;
+use crate::version::Version;
+
+/// Deliveries that a committer makes for one commit: what is more is left to those who are called.
+const COMMITTERS_DELIVERIES_MAX: u32 = 256;
+/// Commits that a watcher carries its shard on at once.
+const COMMITS_A_TURN: u64 = 256;
+
+/// Who carries the shards on, beside the watchers that receive, who always do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// Committers: each delivers its commit, to 256 watchers at most, and leaves it to these to go
+    /// on. A watcher is woken by the commit that it gets something of, and by no other.
+    #[default]
+    Committers,
+    /// Nobody else. All watchers that wait are woken by each commit, and look.
+    Receivers,
+    /// A thread for each shard, from when the store is built until it is closed.
+    Threads,
+}
+
+/// What a store does for watchers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WatchConfig {
+    pub(crate) shards: usize,
+    pub(crate) delivery: Delivery,
+    pub(crate) events_max: u32,
+    pub(crate) bytes_max: u64,
+}
+
+/// The shards of a store.
+pub(crate) struct Shards {
+    shards: Box<[Routes<Member>]>,
+    config: WatchConfig,
+    began: Instant,
+}
+
+impl std::fmt::Debug for Shards {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shards")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who delivers, and how much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    Committer,
+    /// A watcher, or a thread for it.
+    Watcher,
+}
+
+impl Shards {
+    pub(crate) fn new(kernel: &Kernel, config: WatchConfig) -> Self {
+        let shards = config.shards.clamp(1, STATIONS);
+        let routes = || Routes::new(kernel.tables.all().iter().map(|table| table.indexes()));
+        Self {
+            shards: (0..shards).map(|_| routes()).collect(),
+            config,
+            began: Instant::now(),
+        }
+    }
+
+    pub(crate) fn delivery(&self) -> Delivery {
+        self.config.delivery
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// Milliseconds since the store was built.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A member for a watcher; it stands on no route yet.
+    pub(super) fn member(&self, filter: Filter, has_mailbox: bool) -> Arc<Member> {
+        let wishes = *filter.wishes();
+        let number = unique();
+        let bounds = Bounds {
+            letters: wishes.events_max.unwrap_or(self.config.events_max).max(1),
+            bytes: wishes.bytes_max.unwrap_or(self.config.bytes_max),
+            policy: wishes.overflow.map_or(Policy::Lag, Policy::from),
+            after: None,
+        };
+        let shard = (number % self.shards.len() as u64) as u8;
+        Arc::new(Member::new((number, shard), has_mailbox, filter, bounds))
+    }
+
+    fn routes(&self, member: &Member) -> &Routes<Member> {
+        &self.shards[usize::from(member.shard)]
+    }
+
+    pub(super) fn station<'k>(&self, kernel: &'k Kernel, member: &Member) -> &'k Station {
+        kernel.station(usize::from(member.shard))
+    }
+
+    /// Lists a member that reads the log itself.
+    pub(super) fn list(&self, kernel: &Kernel, member: &Arc<Member>) {
+        self.routes(member)
+            .add(kernel, Route::NONE, member.number, member);
+    }
+
+    /// Puts a member on its routes; the version after which it is delivered to.
+    pub(super) fn subscribe(&self, schema: &Schema, member: &Arc<Member>) -> u64 {
+        let kernel = schema.kernel();
+        let station = self.station(kernel, member);
+        station.subscribe(kernel, || {
+            for route in member.filter.routes(schema) {
+                self.routes(member)
+                    .add(kernel, route, member.number, member);
+            }
+        })
+    }
+
+    /// Takes a member off, however it was put on.
+    pub(super) fn remove(&self, schema: &Schema, member: &Member) {
+        let kernel = schema.kernel();
+        let remove = |route| self.routes(member).remove(kernel, route, member.number);
+        if !member.has_mailbox {
+            return remove(Route::NONE);
+        }
+        // A hash of the user's that panics leaves the member there, and harmless.
+        contain(|| member.filter.routes(schema).into_iter().for_each(remove));
+        self.station(kernel, member).unsubscribe();
+    }
+
+    /// A commit is visible: delivers it, if that is the committers' task.
+    #[inline]
+    pub(crate) fn committed(&self, schema: &Schema) {
+        if self.config.delivery != Delivery::Committers {
+            return;
+        }
+        for shard in 0..self.shards.len() {
+            // Ordered by the fence of the waking that came before.
+            if schema.kernel().station(shard).subscribers() != 0 {
+                self.carry_on(schema, shard, Carrier::Committer);
+            }
+        }
+    }
+
+    /// Carries the shard of a member on for a turn.
+    pub(super) fn carry_on_for(&self, schema: &Schema, member: &Member) {
+        self.carry_on(schema, usize::from(member.shard), Carrier::Watcher);
+    }
+
+    #[cold]
+    pub(crate) fn carry_on(&self, schema: &Schema, shard: usize, carrier: Carrier) {
+        let kernel = schema.kernel();
+        let station = kernel.station(shard);
+        let until = kernel.horizon.visible();
+        let (until, most) = match carrier {
+            Carrier::Committer => (until, COMMITTERS_DELIVERIES_MAX),
+            Carrier::Watcher => (until.min(station.position() + COMMITS_A_TURN), u32::MAX),
+        };
+        station.carry_on(kernel, until, |guard, commit, calls| {
+            let mut round = Round {
+                shards: self,
+                routes: &self.shards[shard],
+                schema,
+                guard,
+                garbage: GarbageBin::new(kernel),
+                left: most,
+            };
+            round.deliver(commit, calls)
+        });
+    }
+
+    /// Calls everybody who waits.
+    pub(crate) fn call_all(&self, kernel: &Kernel) {
+        for routes in &self.shards {
+            let mut calls = Calls::new();
+            let guard = kernel.domain.pin();
+            routes.all(&guard, |member| calls.note(&guard, &member.seat));
+            calls.make(guard);
+        }
+    }
+
+    /// All members, each once, in the order in which they began.
+    pub(super) fn members(&self, kernel: &Kernel) -> Vec<Arc<Member>> {
+        let mut members = Vec::new();
+        let guard = kernel.domain.pin();
+        for routes in &self.shards {
+            routes.all(&guard, |member| members.push(Arc::clone(member)));
+        }
+        members.sort_unstable_by_key(|member| member.number);
+        members.dedup_by_key(|member| member.number);
+        members
+    }
+
+    /// Bytes of a shard's own structures, about.
+    pub(super) fn bytes(&self, kernel: &Kernel, shard: usize) -> usize {
+        self.shards[shard].bytes(&kernel.domain.pin())
+    }
+}
+
+/// The delivery of one commit in one shard.
+struct Round<'r, 'g> {
+    shards: &'r Shards,
+    routes: &'r Routes<Member>,
+    schema: &'r Schema,
+    guard: &'g Guard<'g>,
+    garbage: GarbageBin<'r>,
+    /// Deliveries that may still be made.
+    left: u32,
+}
+
+/// One write of it.
+struct Delivering<'w> {
+    stamp: Stamp,
+    write: &'w Write,
+    /// Made for the first who wants it.
+    post: Option<Arc<Post>>,
+}
+
+impl<'g> Round<'_, 'g> {
+    fn deliver(&mut self, commit: &Commit, calls: &mut Calls) -> Delivered {
+        for (at, write) in (0..).zip(commit.writes()) {
+            let mut delivering = Delivering {
+                stamp: Stamp {
+                    version: commit.number(),
+                    write: at,
+                },
+                write,
+                post: None,
+            };
+            if self.deliver_write(&mut delivering, calls).is_break() {
+                return Delivered::Part;
+            }
+        }
+        Delivered::Whole
+    }
+
+    fn deliver_write(
+        &mut self,
+        delivering: &mut Delivering<'_>,
+        calls: &mut Calls,
+    ) -> ControlFlow<()> {
+        let write = delivering.write;
+        let plain = [
+            Route::ALL,
+            Route::table(write.table),
+            Route::key(write.table, write.hash),
+        ];
+        for route in plain {
+            if self.routes.is_asked(route) {
+                self.deliver_along(route, delivering, calls)?;
+            }
+        }
+        let old = write.old_entries(self.guard);
+        let mut looked: SmallVec<[Route; 8]> = SmallVec::new();
+        for entry in old.chain(write.new_entries(self.guard)) {
+            let place = Route::value(write.table, entry.index, 0);
+            if !self.routes.is_asked(place) {
+                continue;
+            }
+            let Some(hash) = self.value_hash(write, entry) else {
+                self.deliver_everywhere(place, delivering, calls)?;
+                continue;
+            };
+            let route = Route::value(write.table, entry.index, hash);
+            if !looked.contains(&route) {
+                looked.push(route);
+                self.deliver_along(route, delivering, calls)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// `None`: the user's hash panicked, and nobody knows.
+    fn value_hash(&self, write: &Write, entry: &EntryHeader) -> Option<u64> {
+        let table = self.schema.kernel().table(usize::from(write.table));
+        let mut hash = None;
+        contain(|| hash = Some(table.value_hash(entry)));
+        hash
+    }
+
+    fn deliver_along(
+        &mut self,
+        route: Route,
+        delivering: &mut Delivering<'_>,
+        calls: &mut Calls,
+    ) -> ControlFlow<()> {
+        let mut flow = ControlFlow::Continue(());
+        let routes = self.routes;
+        routes.each(self.guard, route, |member| {
+            flow = self.deliver_to(member, delivering, calls);
+            flow
+        });
+        flow
+    }
+
+    fn deliver_everywhere(
+        &mut self,
+        place: Route,
+        delivering: &mut Delivering<'_>,
+        calls: &mut Calls,
+    ) -> ControlFlow<()> {
+        let mut flow = ControlFlow::Continue(());
+        let routes = self.routes;
+        routes.each_like(self.guard, place, |member| {
+            flow = self.deliver_to(member, delivering, calls);
+            flow
+        });
+        flow
+    }
+
+    fn deliver_to(
+        &mut self,
+        member: &'g Member,
+        delivering: &mut Delivering<'_>,
+        calls: &mut Calls,
+    ) -> ControlFlow<()> {
+        let (guard, schema, write) = (self.guard, self.schema, delivering.write);
+        // A comparison of the user's that panics is its watcher's to meet.
+        let mut may_match = true;
+        contain(|| may_match = member.filter.may_match(guard, schema, write));
+        if !may_match {
+            return ControlFlow::Continue(());
+        }
+        let version = Version::new(delivering.stamp.version);
+        let post = delivering
+            .post
+            .get_or_insert_with(|| Post::of(guard, schema, version, write));
+        let letter = (delivering.stamp, &*post);
+        let put = member
+            .mailbox
+            .put(guard, &mut self.garbage.0, letter, member.bounds());
+        // Also what was there before: who delivered it may have stopped short of calling.
+        calls.note(guard, &member.seat);
+        if let Some(timeout) = member.timeout() {
+            self.watch_the_time(member, put, timeout);
+        }
+        if put != Put::Before {
+            self.left -= 1;
+        }
+        if self.left == 0 {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Closes the mailbox of a watcher that has taken nothing for too long.
+    #[cold]
+    fn watch_the_time(&self, member: &Member, put: Put, timeout: u64) {
+        let now = self.shards.now();
+        match put {
+            Put::First => member.waits_since.set(now),
+            Put::Done | Put::Full if now.saturating_sub(member.waits_since.get()) > timeout => {
+                member.mailbox.close(self.guard);
+            }
+            _ => {}
+        }
+    }
+}

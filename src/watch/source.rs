@@ -1,0 +1,130 @@
+//! Where a watcher's events come from: the log, its mailbox, or first the one and then the other.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::event::Event;
+use super::filter::Filter;
+use super::log::FromLog;
+use super::mail::FromMail;
+use super::member::Member;
+use crate::error::WatchError;
+use crate::shared::Shared;
+
+/// Where a watcher's events come from.
+#[derive(Debug)]
+pub(super) enum Source {
+    Log(FromLog),
+    Mail(FromMail),
+    /// The log up to a version, and the mailbox for what comes after it.
+    Joining(Box<Joining>),
+}
+
+#[derive(Debug)]
+pub(super) struct Joining {
+    log: FromLog,
+    last: u64,
+    mail: FromMail,
+}
+
+/// A member, and where its events come from.
+pub(super) type Begun = (Arc<Member>, Source);
+
+impl Source {
+    /// What comes from now on.
+    pub(super) fn new(shared: &Shared, filter: Filter) -> Begun {
+        let schema = &shared.schema;
+        if filter.asks_for_delivery(schema) {
+            let member = shared.shards.member(filter, true);
+            let start = shared.shards.subscribe(schema, &member);
+            return (member, Self::Mail(FromMail::after(start)));
+        }
+        let member = shared.shards.member(filter, false);
+        let log = FromLog::new(schema, &member.filter);
+        shared.shards.list(schema.kernel(), &member);
+        (member, Self::Log(log))
+    }
+
+    /// What comes after an older version; `Err`: the log is kept from there on only.
+    pub(super) fn from(shared: &Shared, filter: Filter, version: u64) -> Result<Begun, u64> {
+        let schema = &shared.schema;
+        // The cursor first: the log is kept from there on, whatever becomes of the rest.
+        let log = FromLog::from(schema, &filter, version)?;
+        if !filter.asks_for_delivery(schema) {
+            let member = shared.shards.member(filter, false);
+            shared.shards.list(schema.kernel(), &member);
+            return Ok((member, Self::Log(log)));
+        }
+        let member = shared.shards.member(filter, true);
+        let last = shared.shards.subscribe(schema, &member);
+        member.begin_after(last);
+        let mail = FromMail::after(last);
+        Ok((member, Self::Joining(Box::new(Joining { log, last, mail }))))
+    }
+
+    /// Goes back to an older version, up to where the mailbox goes on; `Err`: as for
+    /// [`Source::from`].
+    pub(super) fn go_back(&mut self, shared: &Shared, member: &Member, to: u64) -> Result<(), u64> {
+        let log = FromLog::from(&shared.schema, &member.filter, to)?;
+        let before = std::mem::replace(self, Self::Mail(FromMail::after(0)));
+        *self = match before {
+            Self::Log(_) => Self::Log(log),
+            Self::Mail(mail) => Self::Joining(Box::new(Joining {
+                log,
+                last: mail.position(),
+                mail,
+            })),
+            Self::Joining(joining) => Self::Joining(Box::new(Joining { log, ..*joining })),
+        };
+        Ok(())
+    }
+
+    /// The snapshot that goes with it is of this version: what comes after it is wanted.
+    pub(super) fn start_at(&mut self, version: u64) {
+        match self {
+            Self::Log(log) => log.move_to(version),
+            Self::Mail(mail) => mail.move_to(version),
+            Self::Joining(_) => unreachable!("a watcher from an older version has no snapshot"),
+        }
+    }
+
+    pub(super) fn position(&self) -> u64 {
+        match self {
+            Self::Log(log) => log.position(),
+            Self::Mail(mail) => mail.position(),
+            Self::Joining(joining) => joining.log.position(),
+        }
+    }
+
+    /// Puts a commit's events into `fetched`, or none of one that has none; false: there is nothing
+    /// more now.
+    pub(super) fn fetch(
+        &mut self,
+        shared: &Shared,
+        member: &Member,
+        fetched: &mut VecDeque<Event>,
+    ) -> Result<bool, WatchError> {
+        let (schema, filter) = (&shared.schema, &member.filter);
+        if let Self::Joining(joining) = self {
+            if joining.log.fetch(schema, filter, joining.last, fetched)? {
+                return Ok(true);
+            }
+            let mail = std::mem::replace(&mut joining.mail, FromMail::after(0));
+            *self = Self::Mail(mail);
+        }
+        match self {
+            Self::Log(log) => log.fetch(schema, filter, u64::MAX, fetched),
+            Self::Mail(mail) => mail.fetch(&shared.shards, schema, member, fetched),
+            Self::Joining(_) => Ok(true),
+        }
+    }
+
+    /// Whether there may be something to fetch.
+    pub(super) fn has_more(&self, shared: &Shared, member: &Member) -> bool {
+        match self {
+            Self::Log(log) => shared.kernel().horizon.visible() > log.position(),
+            Self::Mail(mail) => mail.has_more(&shared.shards, &shared.schema, member),
+            Self::Joining(_) => true,
+        }
+    }
+}

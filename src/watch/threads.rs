@@ -1,0 +1,49 @@
+//! Threads that deliver to watchers: one a shard, if the store was built so.
+
+use std::sync::Arc;
+
+use super::shard::{Carrier, Delivery};
+use crate::kernel::wake::{LOOK_AGAIN, Waiting};
+use crate::shared::Shared;
+use crate::sync::thread;
+
+/// Starts the threads of a new store, if it is to have any. They end when it is closed, after what
+/// was committed before.
+///
+/// # Panics
+/// If the system has no thread to give.
+pub(crate) fn start(shared: &Arc<Shared>) {
+    if shared.shards.delivery() != Delivery::Threads {
+        return;
+    }
+    for shard in 0..shared.shards.count() {
+        let shared = Arc::clone(shared);
+        let named = thread::Builder::new().name(format!("skep-watch-{shard}"));
+        let started = named.spawn(move || carry_on(&shared, shard));
+        started.expect("a thread for the delivery to watchers");
+    }
+}
+
+fn carry_on(shared: &Shared, shard: usize) {
+    let kernel = shared.schema.kernel();
+    let station = kernel.station(shard);
+    let mut waiting = Waiting::on(&shared.waiters);
+    loop {
+        let closed = shared.is_closed();
+        let before = station.position();
+        shared
+            .shards
+            .carry_on(&shared.schema, shard, Carrier::Watcher);
+        if station.position() > before {
+            continue;
+        }
+        if closed {
+            return;
+        }
+        waiting.enqueue();
+        if shared.is_closed() || kernel.horizon.visible() > station.position() {
+            continue;
+        }
+        thread::park_timeout(LOOK_AGAIN);
+    }
+}
