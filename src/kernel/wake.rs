@@ -2,11 +2,17 @@
 //!
 //! # States
 //! ```text
-//! waiter:  idle --enqueue--> queued --wake: the whole list is taken--> idle, woken
+//! waiter:  idle --enqueue--> queued, listed --wake: the whole list is taken--> a few: idle, woken
+//!                                                   the others: queued, due --pass on--> idle, woken
 //! ```
+//! A committer wakes a few, whom it leaves the others to: each wakes a few more. So a commit costs
+//! its committer the same however many wait. Whoever comes by passes on as well: other committers,
+//! and whoever waits or ceases to.
 //!
 //! # Invariants
-//! - Q1: a queued waiter is on the list once, and the list owns one strong count of it.
+//! - Q1: a queued waiter is on the list once, or on a chain of those who are due, or in the hands
+//!   of who wakes; and what it is on owns one strong count of it.
+//! - Q2: a chain is its finder's, who swapped it out, until it is left again.
 //!
 //! # Orderings
 //! - [wait/wake]: store, fence, load on both sides. A waiter queues itself, fences, looks at the
@@ -17,6 +23,8 @@
 use std::task::Waker;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::barrier::fence;
 use super::release::contain;
 use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, Ordering, Padded, thread};
@@ -24,6 +32,8 @@ use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, Ordering, Padded, threa
 /// A thread that waits looks again after this long, woken or not: a waker that stops in the middle
 /// of its round must not keep the others asleep.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Waiters that one wakes, and leaves the others to them.
+const WAKES_MAX: usize = if cfg!(loom) { 1 } else { 8 };
 /// Waiters that may lie on the list without waiting any more, before it is emptied.
 const ABANDONED_MAX: u32 = 64;
 
@@ -79,10 +89,41 @@ impl Waiter {
     }
 }
 
+/// Waiters that were on the list, and are due to be woken.
+#[derive(Debug)]
+struct Chain {
+    first: *mut Waiter,
+    next: *mut Chain,
+}
+
+/// Takes up to `count` waiters off the front of a list that is the caller's.
+fn take_first(first: &mut *mut Waiter, count: usize) -> SmallVec<[Arc<Waiter>; WAKES_MAX]> {
+    let mut taken = SmallVec::new();
+    while !first.is_null() && taken.len() < count {
+        // SAFETY: Q1: the list's count is ours with the list.
+        let waiter = unsafe { Arc::from_raw(first.cast_const()) };
+        // Relaxed: written before the push.
+        *first = waiter.next.load(Ordering::Relaxed);
+        // Release: [list]: who enqueues it again writes `next` after our read of it.
+        waiter.queued.store(false, Ordering::Release);
+        taken.push(waiter);
+    }
+    taken
+}
+
+/// Threads first: waking them is the system's, while a task's waker may run anything, or stop.
+fn call_all(waiters: SmallVec<[Arc<Waiter>; WAKES_MAX]>) {
+    let is_thread = |waiter: &&Arc<Waiter>| matches!(waiter.who, Who::Thread(_));
+    waiters.iter().filter(is_thread).for_each(|it| it.call());
+    let tasks = waiters.iter().filter(|waiter| !is_thread(waiter));
+    tasks.for_each(|it| it.call());
+}
+
 /// Everybody who waits on one store.
 #[derive(Debug)]
 pub(crate) struct Waiters {
     list: Padded<AtomicPtr<Waiter>>,
+    due: AtomicPtr<Chain>,
     /// Waiters left on the list since it was emptied for them, about.
     abandoned: AtomicU32,
 }
@@ -91,6 +132,7 @@ impl Waiters {
     pub(crate) fn new() -> Self {
         Self {
             list: Padded(AtomicPtr::new(std::ptr::null_mut())),
+            due: AtomicPtr::new(std::ptr::null_mut()),
             abandoned: AtomicU32::new(0),
         }
     }
@@ -120,41 +162,99 @@ impl Waiters {
         fence(Ordering::SeqCst);
     }
 
-    /// Wakes everybody queued. With nobody there: a fence and a load. O(waiters) otherwise; waits
-    /// for nobody.
+    /// Has everybody queued woken: a few by the caller, and the rest by those who are woken. With
+    /// nobody there: a fence and two loads. O(1) otherwise; waits for nobody.
     #[inline]
     pub(crate) fn wake(&self) {
         // SeqCst: [wait/wake].
         fence(Ordering::SeqCst);
         // Relaxed: ordered by the fence.
         if !self.list.load(Ordering::Relaxed).is_null() {
-            self.wake_all();
+            self.wake_listed(WAKES_MAX);
+        }
+        self.pass_on();
+    }
+
+    /// Whoever was woken calls this, soon: wakes a few of those who are due to be, if any are left.
+    #[inline]
+    pub(crate) fn pass_on(&self) {
+        // Relaxed: whom we were woken by put the others here before.
+        if !self.due.load(Ordering::Relaxed).is_null() {
+            self.wake_due();
         }
     }
 
-    /// Threads first: waking them is the system's, while a task's waker may run anything, or stop.
+    /// Takes the list; wakes its first `wakes_max`, and leaves the others to them.
     #[cold]
-    fn wake_all(&self) {
-        let mut tasks = Vec::new();
+    fn wake_listed(&self, wakes_max: usize) {
         // Acquire: [list].
         let mut node = self.list.swap(std::ptr::null_mut(), Ordering::Acquire);
-        while !node.is_null() {
-            // SAFETY: Q1: the list's count is ours with the list.
-            let waiter = unsafe { Arc::from_raw(node) };
-            // Relaxed: written before the push.
-            node = waiter.next.load(Ordering::Relaxed);
-            // Release: [list]: who enqueues it again writes `next` after our read of it.
-            waiter.queued.store(false, Ordering::Release);
-            match &waiter.who {
-                Who::Thread(thread) => thread.unpark(),
-                Who::Task(_) => tasks.push(waiter),
+        let woken = take_first(&mut node, wakes_max);
+        if !node.is_null() {
+            let chain = Box::into_raw(Box::new(Chain {
+                first: node,
+                next: std::ptr::null_mut(),
+            }));
+            self.leave_due(chain);
+        }
+        // After the others are where these find them.
+        call_all(woken);
+    }
+
+    #[cold]
+    fn wake_due(&self) {
+        // Acquire: [list].
+        let chain = self.due.swap(std::ptr::null_mut(), Ordering::Acquire);
+        if chain.is_null() {
+            return;
+        }
+        // SAFETY: Q2: ours with the swap.
+        let mut first = unsafe { Box::from_raw(chain) };
+        let woken = take_first(&mut first.first, WAKES_MAX);
+        let left = match first.first.is_null() {
+            true => first.next,
+            false => Box::into_raw(first),
+        };
+        if !left.is_null() {
+            self.leave_due(left);
+        }
+        call_all(woken);
+    }
+
+    /// Leaves chains, which are the caller's, to whoever passes on.
+    fn leave_due(&self, chains: *mut Chain) {
+        let mut last = chains;
+        loop {
+            // SAFETY: Q2: ours, until they are left.
+            let next = unsafe { (*last).next };
+            if next.is_null() {
+                break;
+            }
+            last = next;
+        }
+        // Relaxed: the CAS decides.
+        let mut head = self.due.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: as above.
+            unsafe { (*last).next = head };
+            // Release: [list]. Chains leave by a swap of all: no ABA. A failure is another's
+            // leaving.
+            match self
+                .due
+                .compare_exchange(head, chains, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(found) => head = found,
             }
         }
-        for task in tasks {
-            if let Who::Task(waker) = &task.who {
-                // The executor's code: its panic is not the committer's.
-                contain(|| waker.wake_by_ref());
-            }
+    }
+
+    /// Wakes everybody, now.
+    fn wake_all(&self) {
+        self.wake_listed(usize::MAX);
+        // Relaxed: a hint: what comes later is not ours to wake.
+        while !self.due.load(Ordering::Relaxed).is_null() {
+            self.wake_due();
         }
     }
 
@@ -197,6 +297,7 @@ impl<'w> Waiting<'w> {
 
     /// Queues this thread; then the caller looks once more, and parks.
     pub(crate) fn enqueue(&mut self) {
+        self.waiters.pass_on();
         let waiter = self.waiter.get_or_insert_with(Waiter::thread);
         self.waiters.enqueue(waiter);
     }
@@ -204,6 +305,7 @@ impl<'w> Waiting<'w> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
+        self.waiters.pass_on();
         if let Some(waiter) = &self.waiter {
             self.waiters.abandon(waiter);
         }

@@ -156,6 +156,7 @@ impl Waited {
         context: &mut Context<'_>,
         look: impl Fn(&Shared) -> Option<R>,
     ) -> Poll<R> {
+        self.shared.waiters.pass_on();
         if let Some(answer) = look(&self.shared) {
             return Poll::Ready(answer);
         }
@@ -176,6 +177,7 @@ impl Waited {
 
 impl Drop for Waited {
     fn drop(&mut self) {
+        self.shared.waiters.pass_on();
         if let Some(waiter) = &self.waiter {
             self.shared.waiters.abandon(waiter);
         }

@@ -105,9 +105,8 @@ impl FromLog {
             return;
         }
         let version = Version::new(commit.number());
-        // Kept only when the commit is through: a comparison of the user's may panic, and the
-        // commit is then read again.
-        let mut fetched = VecDeque::new();
+        let partial = Partial(into);
+        let fetched = &mut *partial.0;
         if commit.tables() & self.tables != 0 {
             for write in commit.writes() {
                 if filter.may_match(guard, schema, write) {
@@ -125,7 +124,17 @@ impl FromLog {
         }
         if !fetched.is_empty() || filter.wants_every_commit() {
             fetched.push_back(Event::Commit(version));
-            *into = fetched;
         }
+        std::mem::forget(partial);
+    }
+}
+
+/// Events of a commit, kept only when the commit is through: a comparison of the user's may panic,
+/// and the commit is then read again.
+struct Partial<'f>(&'f mut VecDeque<Event>);
+
+impl Drop for Partial<'_> {
+    fn drop(&mut self) {
+        self.0.clear();
     }
 }

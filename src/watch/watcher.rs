@@ -345,6 +345,7 @@ impl Watcher {
         mut receive: impl FnMut(&mut Self) -> Result<Option<R>, WatchError>,
     ) -> Poll<Result<R, WatchError>> {
         loop {
+            self.shared.waiters.pass_on();
             let closed = self.shared.is_closed();
             match receive(self) {
                 Ok(Some(received)) => return Poll::Ready(Ok(received)),
@@ -408,6 +409,10 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
+        self.shared.waiters.pass_on();
+        if let Some(waiter) = &self.waiter {
+            self.shared.waiters.abandon(waiter);
+        }
         self.shared.shards.remove(&self.shared.schema, &self.member);
         self.member.seat.leave(self.shared.kernel());
     }

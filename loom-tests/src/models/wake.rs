@@ -37,6 +37,8 @@ impl World {
         let mut parked = 0;
         loop {
             self.waiters.enqueue(&waiter);
+            // Also on the way out: whoever was woken before us may have left it to us.
+            self.waiters.pass_on();
             if self.visible() >= version {
                 return parked;
             }
@@ -101,4 +103,21 @@ fn two_watchers() {
         )
     });
     assert_eq!(seen, BTreeSet::from([(0, 0), (0, 1), (1, 0), (1, 1)]));
+}
+
+/// Two wait, and one of them ends while it is left to it to wake the other.
+#[test]
+fn leave_while_passing_on() {
+    let seen = outcomes(2, || {
+        let world = World::new();
+        let other = spawn(&world, |world| world.wait(1));
+        let waiter = Waiter::thread();
+        world.waiters.enqueue(&waiter);
+        world.commit(1);
+        // As one that is dropped does: it waits no more.
+        world.waiters.pass_on();
+        world.waiters.abandon(&waiter);
+        other.join().expect("no panic")
+    });
+    assert_eq!(seen, BTreeSet::from([0, 1]));
 }

@@ -1,0 +1,240 @@
+//! What is compared: the store, and channels that take the same events.
+
+use std::fmt;
+use std::sync::Arc;
+
+use skep::{Error, Event, Filter, Id, Object, Store};
+
+use crate::executor::Task as AsyncTask;
+use crate::{Shared, now};
+
+/// Nodes that there are where each watcher wants one event in a thousand.
+const THOUSAND: u64 = 1000;
+/// Nodes that there are where each watcher has its own.
+const NODES: u64 = 5000;
+/// Events that a channel holds for a watcher.
+const CAPACITY: usize = 1024;
+
+/// What watchers ask for.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Asked {
+    /// Everything.
+    All,
+    /// Events of one node of a thousand.
+    OneInAThousand,
+    /// Events of one node of five thousand, each watcher of another.
+    OwnNode,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::All => "all",
+            Self::OneInAThousand => "1 in 1,000",
+            Self::OwnNode => "own node of 5,000",
+        })
+    }
+}
+
+impl Asked {
+    fn nodes(self) -> u64 {
+        match self {
+            Self::All | Self::OneInAThousand => THOUSAND,
+            Self::OwnNode => NODES,
+        }
+    }
+
+    /// The node of an event, or of a watcher: they go round, in another order each.
+    pub fn node(self, number: u64) -> u64 {
+        number * 7 % self.nodes()
+    }
+
+    /// Watchers that look at an event on a channel.
+    pub fn deliveries(self, watchers: u64) -> u64 {
+        watchers
+    }
+}
+
+/// A task of a cluster, of about 400 bytes.
+#[derive(Clone, Debug, Object)]
+pub struct Task {
+    #[object(key)]
+    id: Id,
+    #[object(index)]
+    node: u64,
+    sent: u64,
+    /// What makes it as large.
+    pub rest: [u64; 44],
+}
+
+impl Task {
+    fn of(node: u64, sent: u64) -> Self {
+        Self {
+            id: Id::from_u128(u128::from(node) << 64),
+            node,
+            sent,
+            rest: [node; 44],
+        }
+    }
+}
+
+/// Something that events are published to.
+pub trait Bus: Sync {
+    /// Publishes an event of a node.
+    fn publish(&self, node: u64, sent: u64);
+    /// A watcher's task.
+    fn watch(&self, watcher: u64, asked: Asked, notes: Shared) -> AsyncTask;
+}
+
+/// Makes a bus.
+pub type Make = fn(Asked) -> Box<dyn Bus>;
+
+/// All of them.
+pub const BUSES: &[(&str, Make)] = &[
+    ("skep", |asked| Box::new(Skep::new(asked, true))),
+    ("skep, commits alone", |asked| {
+        Box::new(Skep::new(asked, false))
+    }),
+    ("tokio broadcast", |_| {
+        Box::new(Tokio(tokio::sync::broadcast::channel(CAPACITY).0))
+    }),
+    ("async-broadcast", |_| Box::new(Broadcast::new())),
+    ("flume each", |_| Box::new(Flume::default())),
+];
+
+fn note(notes: &Shared, wants: bool, sent: u64) {
+    if wants {
+        let mut notes = notes.borrow_mut();
+        notes.wanted += 1;
+        notes
+            .ages
+            .push(u32::try_from(now().saturating_sub(sent)).unwrap_or(u32::MAX));
+    }
+}
+
+fn wants(asked: Asked, watcher: u64, node: u64) -> bool {
+    asked == Asked::All || asked.node(watcher) == node
+}
+
+struct Skep {
+    store: Store,
+    watched: bool,
+}
+
+impl Skep {
+    fn new(asked: Asked, watched: bool) -> Self {
+        let store = Store::builder().table::<Task>().build();
+        let filled = store.batch(|batch| {
+            for node in 0..asked.nodes() {
+                batch.step(move |tx| Ok::<_, Error>(tx.create(Task::of(node, 0))?))?;
+            }
+            Ok(())
+        });
+        filled.expect("a new store");
+        Self { store, watched }
+    }
+}
+
+impl Bus for Skep {
+    fn publish(&self, node: u64, sent: u64) {
+        let task = Task::of(node, sent);
+        let done = self.store.update(|tx| tx.upsert(task.clone()));
+        done.expect("one writer");
+    }
+
+    fn watch(&self, watcher: u64, asked: Asked, notes: Shared) -> AsyncTask {
+        if !self.watched {
+            return Box::pin(std::future::pending());
+        }
+        let filter = match asked {
+            Asked::All => Filter::all(),
+            _ => Filter::of::<Task>()
+                .value(Task::BY_NODE, asked.node(watcher))
+                .into(),
+        };
+        let mut watcher = self.store.watch(filter);
+        Box::pin(async move {
+            loop {
+                if let Event::Change(change) = watcher.recv_async().await.expect("no lag") {
+                    let sent = change.new_object::<Task>().map_or(0, |task| task.sent);
+                    note(&notes, true, sent);
+                }
+            }
+        })
+    }
+}
+
+struct Tokio(tokio::sync::broadcast::Sender<Arc<Task>>);
+
+impl Bus for Tokio {
+    fn publish(&self, node: u64, sent: u64) {
+        self.0
+            .send(Arc::new(Task::of(node, sent)))
+            .expect("watchers");
+    }
+
+    fn watch(&self, watcher: u64, asked: Asked, notes: Shared) -> AsyncTask {
+        let mut receiver = self.0.subscribe();
+        Box::pin(async move {
+            loop {
+                let task = receiver.recv().await.expect("no lag");
+                note(&notes, wants(asked, watcher, task.node), task.sent);
+            }
+        })
+    }
+}
+
+struct Broadcast {
+    sender: async_broadcast::Sender<Arc<Task>>,
+    receiver: async_broadcast::InactiveReceiver<Arc<Task>>,
+}
+
+impl Broadcast {
+    fn new() -> Self {
+        let (sender, receiver) = async_broadcast::broadcast(CAPACITY);
+        Self {
+            sender,
+            receiver: receiver.deactivate(),
+        }
+    }
+}
+
+impl Bus for Broadcast {
+    fn publish(&self, node: u64, sent: u64) {
+        let task = Arc::new(Task::of(node, sent));
+        self.sender.try_broadcast(task).expect("room");
+    }
+
+    fn watch(&self, watcher: u64, asked: Asked, notes: Shared) -> AsyncTask {
+        let mut receiver = self.receiver.activate_cloned();
+        Box::pin(async move {
+            loop {
+                let task = receiver.recv().await.expect("open");
+                note(&notes, wants(asked, watcher, task.node), task.sent);
+            }
+        })
+    }
+}
+
+#[derive(Default)]
+struct Flume(std::sync::RwLock<Vec<flume::Sender<Arc<Task>>>>);
+
+impl Bus for Flume {
+    fn publish(&self, node: u64, sent: u64) {
+        let task = Arc::new(Task::of(node, sent));
+        for sender in self.0.read().expect("no panic").iter() {
+            sender.try_send(Arc::clone(&task)).expect("room");
+        }
+    }
+
+    fn watch(&self, watcher: u64, asked: Asked, notes: Shared) -> AsyncTask {
+        let (sender, receiver) = flume::bounded(CAPACITY);
+        self.0.write().expect("no panic").push(sender);
+        Box::pin(async move {
+            loop {
+                let task = receiver.recv_async().await.expect("open");
+                note(&notes, wants(asked, watcher, task.node), task.sent);
+            }
+        })
+    }
+}
