@@ -2,8 +2,8 @@
 //!
 //! # States
 //! ```text
-//! waiter:  idle --enqueue--> queued, listed --wake: the whole list is taken--> a few: idle, woken
-//!                                                   the others: queued, due --pass on--> idle, woken
+//! waiter:  idle --enqueue--> listed --wake: the whole list is taken--> a few: idle, woken
+//!                                                the others: due --pass on--> idle, woken
 //! ```
 //! A committer wakes a few, whom it leaves the others to: each wakes a few more. So a commit costs
 //! its committer the same however many wait. Whoever comes by passes on as well: other committers,
@@ -172,7 +172,11 @@ impl Waiters {
         if !self.list.load(Ordering::Relaxed).is_null() {
             self.wake_listed(WAKES_MAX);
         }
-        self.pass_on();
+        // Those who are due are being woken by others; one more, should these have stopped.
+        // Relaxed: ordered by the fence.
+        if !self.due.load(Ordering::Relaxed).is_null() {
+            self.wake_due(1);
+        }
     }
 
     /// Whoever was woken calls this, soon: wakes a few of those who are due to be, if any are left.
@@ -180,7 +184,7 @@ impl Waiters {
     pub(crate) fn pass_on(&self) {
         // Relaxed: whom we were woken by put the others here before.
         if !self.due.load(Ordering::Relaxed).is_null() {
-            self.wake_due();
+            self.wake_due(WAKES_MAX);
         }
     }
 
@@ -202,7 +206,7 @@ impl Waiters {
     }
 
     #[cold]
-    fn wake_due(&self) {
+    fn wake_due(&self, wakes_max: usize) {
         // Acquire: [list].
         let chain = self.due.swap(std::ptr::null_mut(), Ordering::Acquire);
         if chain.is_null() {
@@ -210,7 +214,7 @@ impl Waiters {
         }
         // SAFETY: Q2: ours with the swap.
         let mut first = unsafe { Box::from_raw(chain) };
-        let woken = take_first(&mut first.first, WAKES_MAX);
+        let woken = take_first(&mut first.first, wakes_max);
         let left = match first.first.is_null() {
             true => first.next,
             false => Box::into_raw(first),
@@ -254,7 +258,7 @@ impl Waiters {
         self.wake_listed(usize::MAX);
         // Relaxed: a hint: what comes later is not ours to wake.
         while !self.due.load(Ordering::Relaxed).is_null() {
-            self.wake_due();
+            self.wake_due(usize::MAX);
         }
     }
 

@@ -36,6 +36,9 @@ pub trait Sealed<T: Object> {
     /// without user code but comparisons and hashes.
     fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool;
 
+    /// Whether what is found by its routes meets it, but for hashes that are the same.
+    const EXACT: bool = false;
+
     /// Adds routes of which each object that meets it is found by one, before or after a write;
     /// false: there are no such, and what was added is of no use.
     fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool;
@@ -99,6 +102,7 @@ impl<T: Object, V: Key> ByIndex<T, V> {
 }
 
 impl<T: Object, V: Key> Sealed<T> for ByIndex<T, V> {
+    const EXACT: bool = true;
     type Place<'s> = Seen<'s, V, T::Key>;
 
     fn fill<'s>(
@@ -182,6 +186,7 @@ impl<T: Object, V: Key> AnyOf<T, V> {
 }
 
 impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
+    const EXACT: bool = true;
     type Place<'s> = (usize, Seen<'s, V, T::Key>);
 
     fn fill<'s>(
@@ -256,6 +261,7 @@ impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
 }
 
 impl<T: Object> Sealed<T> for ByKey<T> {
+    const EXACT: bool = true;
     type Place<'s> = Option<&'s T::Key>;
 
     fn fill<'s>(
@@ -327,6 +333,7 @@ impl<T: Object> Sealed<T> for ByKey<T> {
 }
 
 impl<T: Object> Sealed<T> for AnyKeyOf<T> {
+    const EXACT: bool = true;
     type Place<'s> = usize;
 
     fn fill<'s>(
@@ -429,6 +436,7 @@ impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for And<A, B> {
 }
 
 impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for Or<A, B> {
+    const EXACT: bool = A::EXACT && B::EXACT;
     /// Whether the first part is through, and where both stand.
     type Place<'s> = (bool, A::Place<'s>, B::Place<'s>);
 

@@ -98,6 +98,7 @@ trait ImageCondition<T: Object>: Send + Sync {
     /// False: it does not match. Under a pin.
     fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool;
     fn matches(&self, object: &T) -> bool;
+    fn is_exact(&self) -> bool;
     fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool;
 }
 
@@ -108,6 +109,10 @@ impl<T: Object, C: Condition<T> + Send + Sync> ImageCondition<T> for C {
 
     fn matches(&self, object: &T) -> bool {
         C::matches(self, object)
+    }
+
+    fn is_exact(&self) -> bool {
+        C::EXACT
     }
 
     fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
@@ -303,6 +308,22 @@ impl<T: Object> AnyClause for TableFilter<T> {
     fn position(&self, schema: &Schema) -> Option<u16> {
         let table = schema.kernel().tables.find::<T::Key, T>();
         table.map(TableOf::<T>::position)
+    }
+
+    fn is_exact(&self) -> bool {
+        let asked = [
+            !self.keys.is_empty(),
+            !self.values.is_empty(),
+            !self.conditions.is_empty(),
+        ];
+        let groups = asked.iter().filter(|asked| **asked).count();
+        let all_exact = self
+            .conditions
+            .iter()
+            .chain(&self.values)
+            .all(|it| it.is_exact());
+        let one = groups <= 1 && self.conditions.len() <= 1;
+        one && all_exact && self.kinds.is_empty() && self.images == Images::Either
     }
 
     /// Of what must all hold one thing is enough, the first that is of any use; of values any.

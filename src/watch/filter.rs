@@ -156,6 +156,18 @@ impl Filter {
                 .all(|clause| clause.routes(schema, &mut routes))
     }
 
+    /// Whether what is found by its routes is what may match, but for hashes that are the same: so
+    /// that nothing more need be asked before it is delivered.
+    pub(super) fn is_exact(&self, schema: &Schema) -> bool {
+        let mut routes = Vec::new();
+        match &self.clauses {
+            Clauses::All => true,
+            Clauses::Any(clauses) => clauses
+                .iter()
+                .all(|clause| clause.is_exact() && clause.routes(schema, &mut routes)),
+        }
+    }
+
     /// What each write that matches is found by, one of them at least; each once.
     pub(super) fn routes(&self, schema: &Schema) -> Vec<Route> {
         let Clauses::Any(clauses) = &self.clauses else {
@@ -226,6 +238,7 @@ pub(super) trait AnyClause: Send + Sync {
     fn position(&self, schema: &Schema) -> Option<u16>;
     /// As [`crate::table::query::Condition`] does.
     fn routes(&self, schema: &Schema, routes: &mut Vec<Route>) -> bool;
+    fn is_exact(&self) -> bool;
     fn may_match(&self, guard: &Guard<'_>, schema: &Schema, write: &Write) -> bool;
     fn matches(&self, change: &AnyChange) -> bool;
 }

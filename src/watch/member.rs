@@ -99,6 +99,8 @@ pub(crate) struct Member {
     pub(super) shard: u8,
     /// Whether it has a mailbox; else it reads the log by a cursor.
     pub(super) has_mailbox: bool,
+    /// Whether its routes say all that can be asked before it is delivered to.
+    pub(super) is_exact: bool,
     pub(super) filter: Filter,
     bounds: Bounds,
     /// The version after which it began, and one; 0: that is not known yet.
@@ -118,7 +120,7 @@ pub(crate) struct Member {
 impl Member {
     pub(super) fn new(
         (number, shard): (u64, u8),
-        has_mailbox: bool,
+        (has_mailbox, is_exact): (bool, bool),
         filter: Filter,
         bounds: Bounds,
     ) -> Self {
@@ -126,6 +128,7 @@ impl Member {
             number,
             shard,
             has_mailbox,
+            is_exact,
             filter,
             bounds,
             begins: Figure::default(),

@@ -108,7 +108,7 @@ impl Shards {
     }
 
     /// A member for a watcher; it stands on no route yet.
-    pub(super) fn member(&self, filter: Filter, has_mailbox: bool) -> Arc<Member> {
+    pub(super) fn member(&self, schema: &Schema, filter: Filter, has_mailbox: bool) -> Arc<Member> {
         let wishes = *filter.wishes();
         let number = unique();
         let bounds = Bounds {
@@ -118,7 +118,8 @@ impl Shards {
             after: None,
         };
         let shard = (number % self.shards.len() as u64) as u8;
-        Arc::new(Member::new((number, shard), has_mailbox, filter, bounds))
+        let asked = (has_mailbox, has_mailbox && filter.is_exact(schema));
+        Arc::new(Member::new((number, shard), asked, filter, bounds))
     }
 
     fn routes(&self, member: &Member) -> &Routes<Member> {
@@ -133,30 +134,36 @@ impl Shards {
     pub(super) fn list(&self, kernel: &Kernel, member: &Arc<Member>) {
         self.routes(member)
             .add(kernel, Route::NONE, member.number, member);
+        // What an index leaves behind is collected by those who change it, should nobody commit.
+        kernel.collect_sometimes();
     }
 
     /// Puts a member on its routes; the version after which it is delivered to.
     pub(super) fn subscribe(&self, schema: &Schema, member: &Arc<Member>) -> u64 {
         let kernel = schema.kernel();
         let station = self.station(kernel, member);
-        station.subscribe(kernel, || {
+        let start = station.subscribe(kernel, || {
             for route in member.filter.routes(schema) {
                 self.routes(member)
                     .add(kernel, route, member.number, member);
             }
-        })
+        });
+        kernel.collect_sometimes();
+        start
     }
 
     /// Takes a member off, however it was put on.
     pub(super) fn remove(&self, schema: &Schema, member: &Member) {
         let kernel = schema.kernel();
         let remove = |route| self.routes(member).remove(kernel, route, member.number);
-        if !member.has_mailbox {
-            return remove(Route::NONE);
+        if member.has_mailbox {
+            // A hash of the user's that panics leaves the member there, and harmless.
+            contain(|| member.filter.routes(schema).into_iter().for_each(remove));
+            self.station(kernel, member).unsubscribe();
+        } else {
+            remove(Route::NONE);
         }
-        // A hash of the user's that panics leaves the member there, and harmless.
-        contain(|| member.filter.routes(schema).into_iter().for_each(remove));
-        self.station(kernel, member).unsubscribe();
+        kernel.collect_sometimes();
     }
 
     /// A commit is visible: delivers it, if that is the committers' task.
@@ -346,9 +353,11 @@ impl<'g> Round<'_, 'g> {
         calls: &mut Calls,
     ) -> ControlFlow<()> {
         let (guard, schema, write) = (self.guard, self.schema, delivering.write);
-        // A comparison of the user's that panics is its watcher's to meet.
         let mut may_match = true;
-        contain(|| may_match = member.filter.may_match(guard, schema, write));
+        if !member.is_exact {
+            // A comparison of the user's that panics is its watcher's to meet.
+            contain(|| may_match = member.filter.may_match(guard, schema, write));
+        }
         if !may_match {
             return ControlFlow::Continue(());
         }

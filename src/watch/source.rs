@@ -35,11 +35,11 @@ impl Source {
     pub(super) fn new(shared: &Shared, filter: Filter) -> Begun {
         let schema = &shared.schema;
         if filter.asks_for_delivery(schema) {
-            let member = shared.shards.member(filter, true);
+            let member = shared.shards.member(schema, filter, true);
             let start = shared.shards.subscribe(schema, &member);
             return (member, Self::Mail(FromMail::after(start)));
         }
-        let member = shared.shards.member(filter, false);
+        let member = shared.shards.member(schema, filter, false);
         let log = FromLog::new(schema, &member.filter);
         shared.shards.list(schema.kernel(), &member);
         (member, Self::Log(log))
@@ -51,11 +51,11 @@ impl Source {
         // The cursor first: the log is kept from there on, whatever becomes of the rest.
         let log = FromLog::from(schema, &filter, version)?;
         if !filter.asks_for_delivery(schema) {
-            let member = shared.shards.member(filter, false);
+            let member = shared.shards.member(schema, filter, false);
             shared.shards.list(schema.kernel(), &member);
             return Ok((member, Self::Log(log)));
         }
-        let member = shared.shards.member(filter, true);
+        let member = shared.shards.member(schema, filter, true);
         let last = shared.shards.subscribe(schema, &member);
         member.begin_after(last);
         let mail = FromMail::after(last);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use skep::{Error, Event, Filter, Id, Object, Store};
+use skep::{Delivery, Error, Event, Filter, Id, Object, Store};
 
 use crate::executor::Task as AsyncTask;
 use crate::{Shared, now};
@@ -63,8 +63,8 @@ pub struct Task {
     #[object(index)]
     node: u64,
     sent: u64,
-    /// What makes it as large.
-    pub rest: [u64; 44],
+    /// What makes it as large: copied, and read by nobody.
+    _rest: [u64; 44],
 }
 
 impl Task {
@@ -73,7 +73,7 @@ impl Task {
             id: Id::from_u128(u128::from(node) << 64),
             node,
             sent,
-            rest: [node; 44],
+            _rest: [node; 44],
         }
     }
 }
@@ -91,9 +91,17 @@ pub type Make = fn(Asked) -> Box<dyn Bus>;
 
 /// All of them.
 pub const BUSES: &[(&str, Make)] = &[
-    ("skep", |asked| Box::new(Skep::new(asked, true))),
+    ("skep", |asked| {
+        Box::new(Skep::new(asked, Some(Delivery::Committers)))
+    }),
+    ("skep, receivers deliver", |asked| {
+        Box::new(Skep::new(asked, Some(Delivery::Receivers)))
+    }),
+    ("skep, a thread delivers", |asked| {
+        Box::new(Skep::new(asked, Some(Delivery::Threads)))
+    }),
     ("skep, commits alone", |asked| {
-        Box::new(Skep::new(asked, false))
+        Box::new(Skep::new(asked, None))
     }),
     ("tokio broadcast", |_| {
         Box::new(Tokio(tokio::sync::broadcast::channel(CAPACITY).0))
@@ -122,8 +130,11 @@ struct Skep {
 }
 
 impl Skep {
-    fn new(asked: Asked, watched: bool) -> Self {
-        let store = Store::builder().table::<Task>().build();
+    /// Without a way of delivery nobody watches.
+    fn new(asked: Asked, delivery: Option<Delivery>) -> Self {
+        let watched = delivery.is_some();
+        let builder = Store::builder().table::<Task>();
+        let store = builder.watch_delivery(delivery.unwrap_or_default()).build();
         let filled = store.batch(|batch| {
             for node in 0..asked.nodes() {
                 batch.step(move |tx| Ok::<_, Error>(tx.create(Task::of(node, 0))?))?;

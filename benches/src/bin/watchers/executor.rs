@@ -71,6 +71,11 @@ impl Executor {
         self.tasks.push((task, call, waker));
     }
 
+    /// How many tasks it has.
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
     /// Wakes the thread alone.
     pub fn waker(&self) -> Waker {
         struct Unpark(Thread);

@@ -21,6 +21,8 @@ const BATCH: u64 = 64;
 /// Events of a measurement of latency, and the time between them.
 const LATENCY_EVENTS: u64 = 300;
 const LATENCY_PAUSE: Duration = Duration::from_micros(500);
+/// What is added to it for each watcher that looks at an event: so that they keep up.
+const LATENCY_PAUSE_EACH: Duration = Duration::from_nanos(400);
 /// Deliveries that a measurement may make.
 const DELIVERIES_MAX: u64 = 4_000_000;
 
@@ -124,11 +126,14 @@ fn latency(
 ) -> Vec<u32> {
     notes.borrow_mut().ages.clear();
     let done = AtomicBool::new(false);
+    let pause = LATENCY_PAUSE + LATENCY_PAUSE_EACH * executor.len() as u32;
+    // Of very many watchers a few events are ages enough.
+    let events = (DELIVERIES_MAX / executor.len().max(1) as u64).clamp(20, LATENCY_EVENTS);
     std::thread::scope(|scope| {
         let (done, waker) = (&done, executor.waker());
         scope.spawn(move || {
-            for event in first..first + LATENCY_EVENTS {
-                std::thread::sleep(LATENCY_PAUSE);
+            for event in first..first + events {
+                std::thread::sleep(pause);
                 bus.publish(asked.node(event), now());
             }
             std::thread::sleep(Duration::from_millis(50));

@@ -1,0 +1,66 @@
+//! What an idle watcher costs, and what is left of it.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use common::{Task, put, store, task};
+use skep::{Filter, Store, Watcher};
+
+/// Counts the bytes that are allocated.
+struct Counting;
+
+static BYTES: AtomicI64 = AtomicI64::new(0);
+
+// SAFETY: it hands everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        BYTES.fetch_add(layout.size() as i64, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        BYTES.fetch_sub(layout.size() as i64, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const WATCHERS: u64 = 20_000;
+/// Bytes of an idle watcher at most, with its handle, its filter and its place in the index.
+const BYTES_MAX: i64 = 800;
+
+fn bytes() -> i64 {
+    BYTES.load(Ordering::Relaxed)
+}
+
+fn of_nodes(store: &Store) -> Vec<Watcher> {
+    let filter = |node| Filter::of::<Task>().value(Task::BY_NODE, node);
+    let mut watchers = Vec::with_capacity(WATCHERS as usize);
+    watchers.extend((0..WATCHERS).map(|node| store.watch(filter(node))));
+    watchers
+}
+
+#[test]
+fn idle_watchers_are_small_and_leave_nothing() {
+    let store = store();
+    put(&store, [task(1)]);
+    drop(of_nodes(&store));
+    store.reclaim();
+    let before = bytes();
+    let watchers = of_nodes(&store);
+    let each = (bytes() - before) / WATCHERS as i64;
+    println!("{each} bytes a watcher");
+    assert!(each <= BYTES_MAX, "{each} bytes");
+    put(&store, [task(2)]);
+    drop(watchers);
+    put(&store, [task(3)]);
+    store.reclaim();
+    let left = bytes() - before;
+    assert!(left < 64 * 1024, "{left} bytes are left");
+}
