@@ -11,3 +11,5 @@ cargo clippy -p skep --no-default-features --features serde -- -D warnings
 cargo clippy -p skep --no-default-features --features cluster,serde -- -D warnings
 cargo clippy -p skep --no-default-features --features save -- -D warnings
 cargo clippy -p skep --all-targets --features save -- -D warnings
+cargo clippy -p skep --no-default-features --features stream -- -D warnings
+cargo clippy -p skep --all-targets --features stream -- -D warnings

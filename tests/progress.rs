@@ -186,7 +186,10 @@ fn others_go_on(store: &Store) {
                     if turn % 64 == 0 {
                         assert_eq!(sum(store), ACCOUNTS * START);
                         assert!(store.snapshot().get::<Account>(&0).is_some());
+                        let version = store.version();
                         while watcher.try_recv().expect("no lag").is_some() {}
+                        // Whoever stopped while delivering, it is current.
+                        assert!(watcher.position() >= version);
                     }
                 }
             });

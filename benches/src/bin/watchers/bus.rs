@@ -49,6 +49,11 @@ impl Asked {
         number * 7 % self.nodes()
     }
 
+    /// Whether a bus is measured: the store's other ways of delivery where it matters.
+    pub fn is_for(self, bus: &str) -> bool {
+        self == Self::OwnNode || !bus.ends_with("delivers") && !bus.ends_with("deliver")
+    }
+
     /// Watchers that look at an event on a channel.
     pub fn deliveries(self, watchers: u64) -> u64 {
         watchers

@@ -163,14 +163,15 @@ fn main() {
             _ => &[1, 10, 100, 1_000, 10_000, 100_000],
         };
         for &watchers in counts.iter().filter(|count| **count <= most) {
+            let buses: Vec<_> = BUSES.iter().filter(|bus| asked.is_for(bus.0)).collect();
             // Interleaved: each bus in each round.
-            let mut results: Vec<Vec<Measured>> = BUSES.iter().map(|_| Vec::new()).collect();
+            let mut results: Vec<Vec<Measured>> = buses.iter().map(|_| Vec::new()).collect();
             for _ in 0..rounds {
-                for (results, (_, make)) in results.iter_mut().zip(BUSES) {
+                for (results, (_, make)) in results.iter_mut().zip(&buses) {
                     results.push(measure(*make, watchers, asked));
                 }
             }
-            for (results, (name, _)) in results.iter().zip(BUSES) {
+            for (results, (name, _)) in results.iter().zip(&buses) {
                 let of =
                     |figure: fn(&Measured) -> f64| median(results.iter().map(figure).collect());
                 println!(
