@@ -8,6 +8,7 @@
 //! - [sit/call]: store, fence, load on both sides. A waiter takes the seat, fences, looks for what
 //!   it waits for; who has something for it puts it there, fences, looks at the seat. Their fence
 //!   first: we find it and do not sleep. Ours first: they call us.
+//! - [seat]: the swap that puts a waiter in (Release) and the load that finds it (Acquire): whole.
 
 use smallvec::SmallVec;
 

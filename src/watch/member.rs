@@ -11,6 +11,38 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// What becomes of a watcher that does not keep up: that has more undelivered than its bounds of
 /// events and bytes ([`Filter::events_max`], [`Filter::bytes_max`]).
+///
+/// ```
+/// use skep::{Filter, Object, Overflow, Store};
+///
+/// #[derive(Clone, Debug, Object)]
+/// struct Node {
+///     #[object(key)]
+///     number: u64,
+///     load: u64,
+/// }
+///
+/// let store = Store::builder().table::<Node>().build();
+/// // A dashboard that need not see each step, but never less than how it stands.
+/// let filter = Filter::of::<Node>().events_max(100).overflow(Overflow::Coalesce);
+/// let mut watcher = store.watch(filter);
+/// for load in 1..=10_000 {
+///     store.update(|tx| tx.upsert(Node { number: load % 10, load }))?;
+/// }
+/// let own = store.watchers()[0];
+/// assert!(own.waiting <= 100 && own.missed == 0);
+///
+/// let mut loads = [0; 10];
+/// while let Some(commit) = watcher.try_recv_commit()? {
+///     for change in commit.changes {
+///         assert!(change.since() <= commit.version);
+///         let node = change.new_object::<Node>().expect("nothing is deleted");
+///         loads[node.number as usize] = node.load;
+///     }
+/// }
+/// assert_eq!(loads.iter().sum::<u64>(), (9_991..=10_000).sum());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overflow {
