@@ -159,6 +159,8 @@ fn two_pass_by() {
         for number in 2..=6 {
             assert_eq!(write(Some(number * 10)), Ok(number));
         }
+        // The first two; of the others each takes two, one above the other.
+        kernel.collect();
         let collector = spawn(&kernel, |kernel| {
             kernel.collect();
         });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::check::{outcomes, spawn};
 use super::tables;
 use crate::kernel::history::HistoryLimits;
+use crate::kernel::reading::SharedHold;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::testing::{Cell, Txn, append_only, cell, kernel};
 use crate::kernel::{Kernel, Kind, Limits};
@@ -285,6 +286,23 @@ fn lost_update_in_a_table() {
         (Ok(3), Ok(2)),
     ];
     assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// [head]: who finds that a record has moved on learns to which version, also if its writer has
+/// stopped right there.
+#[test]
+fn moved_on_from_a_place() {
+    let seen = outcomes(1, || {
+        let kernel = tables::plain(LIMITS);
+        assert_eq!(tables::put(&kernel, 1, Some(10)), Ok(1));
+        let hold = SharedHold::begin(&kernel, Kind::Writer);
+        let other = spawn(&kernel, move |kernel| {
+            tables::give_up_at(kernel, hold.reading(), 1, 30)
+        });
+        assert_eq!(tables::put(&kernel, 1, Some(20)), Ok(2));
+        other.join().expect("no panic")
+    });
+    assert_eq!(seen, BTreeSet::from([Ok(()), Err(2)]));
 }
 
 /// Two create one key: one record, and one of them conflicts or comes later.

@@ -98,12 +98,22 @@ pub(super) fn keys(kernel: &Kernel) -> (u64, Vec<u64>) {
 /// Puts what a write needs in place, and gives up.
 pub(super) fn give_up(kernel: &Kernel, key: u64, value: u64) {
     let hold = LocalHold::begin(kernel, Kind::Writer);
-    let (now, reading) = (Moment::now(), hold.reading());
+    let _ = give_up_at(kernel, hold.reading(), key, value);
+}
+
+/// The same at a snapshot that is held already; `Err`: the commit in the way.
+pub(super) fn give_up_at(
+    kernel: &Kernel,
+    reading: Reading<'_>,
+    key: u64,
+    value: u64,
+) -> Result<(), u64> {
+    let now = Moment::now();
     let put = Put::Object(Draft::new(|| Value::new(value)), now);
     let place = table(kernel).find_place(reading, &key, hash(key));
     let place = place.map(|(_, place)| place);
     let staged = table(kernel).stage(kernel, reading, (&key, hash(key)), place, put, now);
-    drop(staged);
+    staged.map(drop)
 }
 
 /// Writes, or deletes, and commits; `Err`: the commit in the way.
