@@ -37,6 +37,10 @@ pub(crate) fn unique() -> u64 {
     NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
 
+/// A number that one thread at a time writes and that decides nothing between threads: also under
+/// loom the plain one, so that models do not grow by what they cannot tell.
+pub(crate) use std::sync::atomic::AtomicU64 as Tally;
+
 #[cfg(not(loom))]
 mod door {
     pub(crate) use std::sync::Arc;

@@ -46,6 +46,8 @@ const SLICE_COMMITS: u64 = if cfg!(loom) { 2 } else { 96 };
 const SLICE_RESIDUAL: usize = 64;
 /// Retired things freed in a slice, about.
 const SLICE_FREED: usize = 256;
+/// Things freed in a slice at most because the thread has retired as many.
+const OWN_FREED_MAX: usize = 16_384;
 
 /// What is to be done with something retired, when nobody can see it any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -280,9 +282,25 @@ impl Kernel {
         self.unclaim(record, garbage);
     }
 
+    /// Notes that this thread has retired so many things.
+    pub(super) fn note_given(&self, count: usize) {
+        let given = &self.domain.registry().line().given;
+        // Relaxed: only the owning thread touches the count (L2).
+        let before = given.load(Ordering::Relaxed);
+        // Relaxed: as above.
+        given.store(before + count as u64, Ordering::Relaxed);
+    }
+
     /// Frees some of what nobody can see any more. Not pinned: runs users' Drop.
     fn free_ripe(&self) -> bool {
-        let ripe = self.domain.ripe(SLICE_FREED);
+        let given = &self.domain.registry().line().given;
+        // Relaxed: only the owning thread touches the count (L2).
+        let own = given.load(Ordering::Relaxed);
+        // Twice as many as this thread has retired, so that nobody retires faster than is freed.
+        let wanted = usize::try_from(own.saturating_mul(2)).unwrap_or(OWN_FREED_MAX);
+        let ripe = self.domain.ripe(SLICE_FREED.max(wanted.min(OWN_FREED_MAX)));
+        // Relaxed: as above.
+        given.store(own.saturating_sub(ripe.len() as u64), Ordering::Relaxed);
         if ripe.is_empty() {
             return false;
         }

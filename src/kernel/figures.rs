@@ -2,7 +2,7 @@
 
 use super::Kernel;
 use super::session::Line;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{Ordering, Tally};
 
 /// What a thread counts of its transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +21,11 @@ pub(crate) enum Figure {
 const FIGURES: usize = 4;
 
 /// The figures of a line.
-pub(super) type Figures = [AtomicU64; FIGURES];
+pub(super) type Figures = [Tally; FIGURES];
 
 /// All 0.
 pub(super) fn figures() -> Figures {
-    std::array::from_fn(|_| AtomicU64::new(0))
+    std::array::from_fn(|_| Tally::new(0))
 }
 
 impl Line {

@@ -51,8 +51,6 @@ use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
 
 const IDLE: u64 = 0;
 const GENERATIONS: usize = 4;
-/// Things freed at most in one go because the thread has retired as many.
-const OWN_FREED_MAX: usize = 16_384;
 /// Retired things that travel without a second allocation.
 const BAG_INLINE: usize = 6;
 
@@ -139,6 +137,10 @@ impl Garbage {
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
 }
 
 #[derive(Debug)]
@@ -205,11 +207,6 @@ impl Domain {
         if garbage.is_empty() {
             return;
         }
-        let given = &self.registry.line().given;
-        // Relaxed: only the owning thread touches the count (L2).
-        let before = given.load(Ordering::Relaxed);
-        // Relaxed: as above.
-        given.store(before + garbage.items.len() as u64, Ordering::Relaxed);
         // SeqCst: [pin/retire].
         fence(Ordering::SeqCst);
         // Relaxed: ordered by the fence.
@@ -248,15 +245,9 @@ impl Domain {
         }
     }
 
-    /// Tries to advance, then takes up to about `items_max` reclaimable things (whole bags), or
-    /// twice as many as this thread has retired since, up to [`OWN_FREED_MAX`]: so nobody retires
-    /// faster than is freed. Empty when nothing is ripe.
+    /// Tries to advance, then takes up to about `items_max` reclaimable things (whole bags). Empty
+    /// when nothing is ripe.
     pub(super) fn ripe(&self, items_max: usize) -> SmallVec<[Retired; 32]> {
-        let given = &self.registry.line().given;
-        // Relaxed: only the owning thread touches the count (L2).
-        let own = given.load(Ordering::Relaxed);
-        let wanted = usize::try_from(own.saturating_mul(2)).unwrap_or(OWN_FREED_MAX);
-        let items_max = items_max.max(wanted.min(OWN_FREED_MAX));
         let epoch = self.advance();
         for age in 2..GENERATIONS as u64 {
             self.ripen(epoch, epoch.wrapping_sub(age));
@@ -274,8 +265,6 @@ impl Domain {
             // SAFETY: what is left of the list is ours.
             unsafe { push(&self.ready, bag) };
         }
-        // Relaxed: as above.
-        given.store(own.saturating_sub(taken.len() as u64), Ordering::Relaxed);
         taken
     }
 

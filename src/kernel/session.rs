@@ -24,7 +24,9 @@
 use std::cell::{Cell, RefCell};
 
 use super::figures::{Figures, figures};
-use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, local, unique};
+use crate::sync::{
+    Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, Tally, local, unique,
+};
 
 /// Snapshot words in a line: with the epoch they fill one cache line.
 pub(crate) const WORDS: usize = if cfg!(loom) { 1 } else { 7 };
@@ -47,12 +49,12 @@ pub(crate) struct Line {
     /// Commits of the owner since it last collected garbage.
     pub(super) commits: AtomicU32,
     /// Retired things that the owner gave since it last freed some.
-    pub(super) given: AtomicU64,
+    pub(super) given: Tally,
     /// Whether the owner is inside a slice of collection.
     pub(super) collecting: AtomicBool,
     /// What the owner added to the store, as wrapping sums.
-    pub(super) versions: AtomicU64,
-    pub(super) bytes: AtomicU64,
+    pub(super) versions: Tally,
+    pub(super) bytes: Tally,
     /// What the owner counted.
     pub(super) figures: Figures,
     owned: AtomicBool,
@@ -74,10 +76,10 @@ impl Line {
             words: std::array::from_fn(|_| AtomicU64::new(0)),
             pins: AtomicU32::new(0),
             commits: AtomicU32::new(0),
-            given: AtomicU64::new(0),
+            given: Tally::new(0),
             collecting: AtomicBool::new(false),
-            versions: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
+            versions: Tally::new(0),
+            bytes: Tally::new(0),
             figures: figures(),
             owned: AtomicBool::new(true),
             next: AtomicPtr::new(std::ptr::null_mut()),

@@ -165,6 +165,7 @@ impl Drop for GarbageBin<'_> {
     #[inline]
     fn drop(&mut self) {
         if !self.0.is_empty() {
+            self.1.note_given(self.0.len());
             self.1.domain.give(std::mem::take(&mut self.0));
         }
     }
