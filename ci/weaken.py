@@ -148,6 +148,13 @@ PROTOCOLS = [
         ["chain"],
     ),
     (
+        "V2: a version is settled when it has passed only one by",
+        "node.rs",
+        "let next = settled.map_addr(|address| address & !SETTLED);",
+        "let next = settled.map_addr(|address| if ON { address } else { address & !SETTLED });",
+        ["chain"],
+    ),
+    (
         "D12: the watermark passes a hole",
         "clock.rs",
         "if self.horizon.visible() + 1 == number {",

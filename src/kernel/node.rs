@@ -369,11 +369,14 @@ impl VersionHeader {
         if taken.is_err() {
             return Passed::Not;
         }
+        // Not settled with it: the next one below may be passed by, too, before the version above
+        // may take any of it over.
+        let next = settled.map_addr(|address| address & !SETTLED);
         // Relaxed: who comes here by [head] has seen what stands below, for it stood there before
         // this version did. Who cuts gives the link back a grace period after our pin.
-        let passed =
-            self.older
-                .compare_exchange(mine, settled, Ordering::Relaxed, Ordering::Relaxed);
+        let passed = self
+            .older
+            .compare_exchange(mine, next, Ordering::Relaxed, Ordering::Relaxed);
         if passed.is_err() {
             return Passed::Cut(Older::unpack(settled));
         }

@@ -303,6 +303,48 @@ fn a_snapshot_ends_during_a_sweep() {
     assert_eq!(seen, BTreeSet::from([(vec![4], false, 0)]));
 }
 
+/// V2, V5: one passes two by, one after the other, while another passes the version above: the
+/// first is not through with it before it has passed both.
+#[test]
+fn two_passed_by_below_a_neighbour() {
+    let seen = outcomes(1, || {
+        let kernel = kernel(LIMITS);
+        let cells = [cell(&kernel, 1), cell(&kernel, 2)];
+        let write = |at: usize, number: u64| {
+            let done = Txn::begin(&kernel).commit(&[(cells[at], Some(number * 10))]);
+            assert_eq!(done, Ok(number));
+        };
+        write(0, 1);
+        let mut old = Txn::begin_as(&kernel, Kind::Reader);
+        write(0, 2);
+        let second = SharedHold::begin(&kernel, Kind::Reader);
+        write(0, 3);
+        write(0, 4);
+        // 3 goes, and 2 is kept for the second snapshot.
+        for _ in 0..2 {
+            kernel.collect();
+        }
+        drop(second);
+        write(1, 5);
+        write(0, 6);
+        write(0, 7);
+        // One is given 5 and 6, and below 6 stand 4 and 2; the other is given 7.
+        let above = spawn(&kernel, |kernel| {
+            kernel.collect();
+        });
+        kernel.collect();
+        above.join().expect("no panic");
+        for _ in 0..3 {
+            kernel.collect();
+        }
+        let guard = kernel.domain.pin();
+        (old.read(cells[0]), cells[0].chain(&guard))
+    });
+    let old = Some((1, 10));
+    let expected = [(old, vec![7, 1]), (old, vec![7, 6, 1])];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
 /// V2, V5: what is below a version is cut off while it is passed by: no link is left behind.
 #[test]
 fn a_cut_during_a_passing_by() {
