@@ -9,29 +9,12 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{Account, Task, counted, events, named, task};
+use common::{Task, count, counted, events, named, proposed, submit, task};
 use skep::testing::TestProposer;
 use skep::{
     AnswerError, BatchError, ChangesError, CommitError, CreateError, Event, Filter, Proposal,
     ProposedChange, Proposer, Store, Submission, Transaction, UpdateError, Verdict, Version, keys,
 };
-
-fn proposed() -> (Arc<TestProposer>, Store) {
-    let proposer = TestProposer::new();
-    let builder = Store::builder().table::<Task>().table::<Account>();
-    (Arc::clone(&proposer), builder.proposer(proposer).build())
-}
-
-/// Submits the creation of a task, by a proposer that holds.
-fn submit(store: &Store, object: Task) -> Submission {
-    let mut tx = store.begin();
-    tx.create(object).expect("it is new");
-    tx.submit().expect("nothing is in the way")
-}
-
-fn count(store: &Store) -> usize {
-    store.read().count(keys::<Task>().all())
-}
 
 fn refused(reason: &str) -> CommitError {
     let reason = reason.into();

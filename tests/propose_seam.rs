@@ -4,29 +4,11 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use common::{Account, Task, account, named, task};
-use skep::testing::TestProposer;
+use common::{Account, Task, account, count, named, proposed, submit, task};
 use skep::{
     Action, AnswerError, ChangesError, Image, Proposal, ProposedChange, Proposer, Store,
-    Submission, UpdateError, Version, keys,
+    UpdateError, Version, keys,
 };
-
-fn proposed() -> (Arc<TestProposer>, Store) {
-    let proposer = TestProposer::new();
-    let builder = Store::builder().table::<Task>().table::<Account>();
-    (Arc::clone(&proposer), builder.proposer(proposer).build())
-}
-
-/// Submits the creation of a task, by a proposer that holds.
-fn submit(store: &Store, object: Task) -> Submission {
-    let mut tx = store.begin();
-    tx.create(object).expect("it is new");
-    tx.submit().expect("nothing is in the way")
-}
-
-fn count(store: &Store) -> usize {
-    store.read().count(keys::<Task>().all())
-}
 
 #[test]
 fn a_proposal_that_is_dropped_or_panics_is_refused() {

@@ -4,12 +4,14 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::fmt::Debug;
+#[cfg(feature = "testing")]
+use std::sync::Arc;
 
 #[cfg(feature = "testing")]
 use skep::testing::{Rough, TestProposer};
 use skep::{
-    Builder, CommitError, Duplicate, Event, Index, Indexes, Kind, Object, Store, Transaction,
-    Version, Watcher, fold_case,
+    Builder, CommitError, Duplicate, Event, Index, Indexes, Kind, Object, Store, Submission,
+    Transaction, Version, Watcher, fold_case, keys,
 };
 
 /// A task with an index of each kind.
@@ -274,4 +276,24 @@ macro_rules! found {
         assert_eq!(few, &by_view[..by_view.len().min(2)]);
         by_view
     }};
+}
+
+/// A store of tasks and accounts, and its proposer.
+#[cfg(feature = "testing")]
+pub fn proposed() -> (Arc<TestProposer>, Store) {
+    let proposer = TestProposer::new();
+    let builder = Store::builder().table::<Task>().table::<Account>();
+    (Arc::clone(&proposer), builder.proposer(proposer).build())
+}
+
+/// Submits the creation of a task, by a proposer that holds.
+pub fn submit(store: &Store, object: Task) -> Submission {
+    let mut tx = store.begin();
+    tx.create(object).expect("it is new");
+    tx.submit().expect("nothing is in the way")
+}
+
+/// How many tasks there are.
+pub fn count(store: &Store) -> usize {
+    store.read().count(keys::<Task>().all())
 }

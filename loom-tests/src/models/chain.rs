@@ -1,6 +1,7 @@
 //! Chains (S3, X1, E2, T2): reading, cutting, compacting and counting.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
@@ -8,7 +9,7 @@ use super::tables;
 use crate::kernel::history::HistoryLimits;
 use crate::kernel::reading::SharedHold;
 use crate::kernel::reclaim::Domain;
-use crate::kernel::testing::{Txn, cell, kernel, use_link, version};
+use crate::kernel::testing::{Cell, Txn, cell, kernel, use_link, version};
 use crate::kernel::{Kernel, Kind, Limits};
 use crate::sync::thread;
 
@@ -19,16 +20,21 @@ const LIMITS: Limits = Limits {
     history: HistoryLimits::NONE,
 };
 
+/// Commits a write of a cell for each number, in turn: that of the commit, and ten times the value.
+fn write_numbers(kernel: &Kernel, cell: Cell, numbers: RangeInclusive<u64>) {
+    for number in numbers {
+        let done = Txn::begin(kernel).commit(&[(cell, Some(number * 10))]);
+        assert_eq!(done, Ok(number));
+    }
+}
+
 /// S1 and X1 on a chain: a snapshot begins while what is below the watermark is cut and freed.
 #[test]
 fn read_during_a_cut() {
     let seen = outcomes(2, || {
         let kernel = kernel(LIMITS);
         let cell = cell(&kernel, 1);
-        for value in 1..=2 {
-            let done = Txn::begin(&kernel).commit(&[(cell, Some(value * 10))]);
-            assert_eq!(done, Ok(value));
-        }
+        write_numbers(&kernel, cell, 1..=2);
         let reader = spawn(&kernel, move |kernel| {
             let mut txn = Txn::begin_as(kernel, Kind::Reader);
             let found = txn.read(cell);
@@ -49,10 +55,7 @@ fn read_during_a_freeing() {
     let seen = outcomes(2, || {
         let kernel = kernel(LIMITS);
         let cell = cell(&kernel, 1);
-        for value in 1..=2 {
-            let done = Txn::begin(&kernel).commit(&[(cell, Some(value * 10))]);
-            assert_eq!(done, Ok(value));
-        }
+        write_numbers(&kernel, cell, 1..=2);
         let mut before = Txn::begin_as(&kernel, Kind::Reader);
         let collector = spawn(&kernel, |kernel| {
             for _ in 0..3 {
@@ -123,14 +126,11 @@ fn passing_by_during_a_read() {
     let seen = outcomes(2, || {
         let kernel = kernel(LIMITS);
         let cell = cell(&kernel, 1);
-        let write = |value| Txn::begin(&kernel).commit(&[(cell, value)]);
-        assert_eq!(write(Some(10)), Ok(1));
+        write_numbers(&kernel, cell, 1..=1);
         let oldest = SharedHold::begin(&kernel, Kind::Reader);
-        assert_eq!(write(Some(20)), Ok(2));
+        write_numbers(&kernel, cell, 2..=2);
         let mut old = Txn::begin_as(&kernel, Kind::Reader);
-        for number in 3..=4 {
-            assert_eq!(write(Some(number * 10)), Ok(number));
-        }
+        write_numbers(&kernel, cell, 3..=4);
         // Ripe by the third: what was passed by is released.
         let collector = spawn(&kernel, |kernel| {
             for _ in 0..3 {
@@ -153,12 +153,9 @@ fn two_pass_by() {
     let seen = outcomes(1, || {
         let kernel = kernel(LIMITS);
         let cell = cell(&kernel, 1);
-        let write = |value| Txn::begin(&kernel).commit(&[(cell, value)]);
-        assert_eq!(write(Some(10)), Ok(1));
+        write_numbers(&kernel, cell, 1..=1);
         let old = SharedHold::begin(&kernel, Kind::Reader);
-        for number in 2..=6 {
-            assert_eq!(write(Some(number * 10)), Ok(number));
-        }
+        write_numbers(&kernel, cell, 2..=6);
         // The first two; of the others each takes two, one above the other.
         kernel.collect();
         let collector = spawn(&kernel, |kernel| {
@@ -252,12 +249,9 @@ fn residual_list_once() {
     let seen = outcomes(1, || {
         let kernel = kernel(LIMITS);
         let cell = cell(&kernel, 1);
-        let write = |value| Txn::begin(&kernel).commit(&[(cell, value)]);
-        assert_eq!(write(Some(10)), Ok(1));
+        write_numbers(&kernel, cell, 1..=1);
         let old = SharedHold::begin(&kernel, Kind::Reader);
-        for number in 2..=4 {
-            assert_eq!(write(Some(number * 10)), Ok(number));
-        }
+        write_numbers(&kernel, cell, 2..=4);
         // Behind by more than the horizon should be: put away.
         for _ in 0..2 {
             kernel.collect();
@@ -282,12 +276,9 @@ fn a_snapshot_ends_during_a_sweep() {
     let seen = outcomes(1, || {
         let kernel = kernel(LIMITS);
         let cell = cell(&kernel, 1);
-        let write = |value| Txn::begin(&kernel).commit(&[(cell, value)]);
-        assert_eq!(write(Some(10)), Ok(1));
+        write_numbers(&kernel, cell, 1..=1);
         let old = SharedHold::begin(&kernel, Kind::Reader);
-        for number in 2..=4 {
-            assert_eq!(write(Some(number * 10)), Ok(number));
-        }
+        write_numbers(&kernel, cell, 2..=4);
         let collector = spawn(&kernel, |kernel| {
             kernel.collect();
         });
@@ -310,24 +301,18 @@ fn two_passed_by_below_a_neighbour() {
     let seen = outcomes(1, || {
         let kernel = kernel(LIMITS);
         let cells = [cell(&kernel, 1), cell(&kernel, 2)];
-        let write = |at: usize, number: u64| {
-            let done = Txn::begin(&kernel).commit(&[(cells[at], Some(number * 10))]);
-            assert_eq!(done, Ok(number));
-        };
-        write(0, 1);
+        write_numbers(&kernel, cells[0], 1..=1);
         let mut old = Txn::begin_as(&kernel, Kind::Reader);
-        write(0, 2);
+        write_numbers(&kernel, cells[0], 2..=2);
         let second = SharedHold::begin(&kernel, Kind::Reader);
-        write(0, 3);
-        write(0, 4);
+        write_numbers(&kernel, cells[0], 3..=4);
         // 3 goes, and 2 is kept for the second snapshot.
         for _ in 0..2 {
             kernel.collect();
         }
         drop(second);
-        write(1, 5);
-        write(0, 6);
-        write(0, 7);
+        write_numbers(&kernel, cells[1], 5..=5);
+        write_numbers(&kernel, cells[0], 6..=7);
         // One is given 5 and 6, and below 6 stand 4 and 2; the other is given 7.
         let above = spawn(&kernel, |kernel| {
             kernel.collect();
@@ -351,17 +336,14 @@ fn a_cut_during_a_passing_by() {
     let seen = outcomes(1, || {
         let kernel = kernel(LIMITS);
         let cell = cell(&kernel, 1);
-        let write = |value| Txn::begin(&kernel).commit(&[(cell, Some(value))]);
-        assert_eq!(write(10), Ok(1));
+        write_numbers(&kernel, cell, 1..=1);
         let old = SharedHold::begin(&kernel, Kind::Reader);
-        for number in 2..=4 {
-            assert_eq!(write(number * 10), Ok(number));
-        }
+        write_numbers(&kernel, cell, 2..=4);
         for _ in 0..2 {
             kernel.collect();
         }
         assert!(cell.is_residual(), "nothing was put away");
-        assert_eq!(write(50), Ok(5));
+        write_numbers(&kernel, cell, 5..=5);
         // Cells count what leaves, not what they make.
         kernel.count_made(5, 0);
         let ending = spawn(&kernel, move |kernel| {
