@@ -129,8 +129,8 @@ PROTOCOLS = [
     (
         "V4: a version is passed by that a snapshot needs",
         "collect.rs",
-        "if active.needs(version.number(), number) {",
-        "if !ON && active.needs(version.number(), number) {",
+        "if stays(new.below()) {",
+        "if !ON && stays(new.below()) {",
         ["chain"],
     ),
     (
@@ -150,8 +150,8 @@ PROTOCOLS = [
     (
         "V2: a version is settled when it has passed only one by",
         "node.rs",
-        "let next = settled.map_addr(|address| address & !SETTLED);",
-        "let next = settled.map_addr(|address| if ON { address } else { address & !SETTLED });",
+        "false => settled.map_addr(|address| address & !SETTLED),",
+        "false => settled.map_addr(|address| if ON { address } else { address & !SETTLED }),",
         ["chain"],
     ),
     (

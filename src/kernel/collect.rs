@@ -19,10 +19,16 @@
 //! for the range of another. A thread that stops inside its range keeps that range's work (and,
 //! pinned, all freeing) to itself; commits and reads go on.
 //!
+//! # Orderings
+//! - [residual]: fences on both sides: a cutter claims commits, fences, and loads a record's mark;
+//!   a sweeper clears the mark, fences, and loads what is claimed. So the cutter finds the mark
+//!   cleared and puts the record back, or the sweeper sees to what the cutter claimed.
+//!
 //! # No user code inside a pin
 //! What is ripe is freed with the pin given up: a user's Drop may do what it likes, and its panics
 //! end here.
 
+use super::barrier::fence;
 use super::commit::{Commit, Write};
 use super::cursor::Effort;
 use super::horizon::Active;
@@ -117,6 +123,8 @@ impl Kernel {
         let mut busy = self.log.claim_cut(&commits);
         if busy {
             step(Step::CutClaimed);
+            // SeqCst: [residual].
+            fence(Ordering::SeqCst);
             for commit in commits {
                 self.cut_commit(&guard, commit, &active, &mut garbage.0);
             }
@@ -197,10 +205,9 @@ impl Kernel {
         if matches!(new.older(), Older::End) {
             return;
         }
-        // Relaxed: a hint: a record that waits already is not looked at again here; whether it
-        // still waits `leave_residual` finds out.
+        // Relaxed: ordered by the fence after the claim: [residual]. It waits already.
         if record.residual.load(Ordering::Relaxed) {
-            return self.leave_residual(record);
+            return;
         }
         if !new.is_tombstone() && !any_needed(guard, new, number, active) {
             defer_older(new.cut(), garbage);
@@ -211,9 +218,8 @@ impl Kernel {
 
     /// Puts a record on the residual list, with a claim, unless it is there.
     fn leave_residual(&self, record: &RecordHeader) {
-        // AcqRel: [residual]: of several one pushes; the sweeper clears it before it looks at the
-        // chain.
-        if record.residual.swap(true, Ordering::AcqRel) {
+        // Relaxed: of several one pushes, and the list publishes.
+        if record.residual.swap(true, Ordering::Relaxed) {
             return;
         }
         if !record.claim() {
@@ -240,6 +246,14 @@ impl Kernel {
         seen > 0
     }
 
+    /// A sweep alone, for the models.
+    #[cfg(loom)]
+    pub(crate) fn sweep(&self) {
+        let mut garbage = GarbageBin::new(self);
+        let guard = self.domain.pin();
+        self.sweep_residual(&guard, &self.scan(), &mut garbage.0);
+    }
+
     fn sweep_record(
         &self,
         _: &Guard<'_>,
@@ -247,9 +261,10 @@ impl Kernel {
         active: &Active,
         garbage: &mut Garbage,
     ) {
-        // AcqRel: [residual]: of us and a cutter that marks the record the later sees the earlier:
-        // it puts the record back, or we see its claim below.
-        record.residual.swap(false, Ordering::AcqRel);
+        // Relaxed: ordered by the fence.
+        record.residual.store(false, Ordering::Relaxed);
+        // SeqCst: [residual].
+        fence(Ordering::SeqCst);
         let mut later = false;
         // K5: not beyond what is claimed for cutting. What is above is cut by its own commit.
         let claimed = self.log.cut();
@@ -365,14 +380,20 @@ fn pass_by_unneeded(
     active: &Active,
     garbage: &mut Garbage,
 ) {
+    let stays = |below| active.needs(below, number);
     while let Older::One(below) = new.older() {
-        // SAFETY: V3: reached under the guard.
-        let version = unsafe { at(below.cast_const()) };
-        if active.needs(version.number(), number) {
+        if stays(new.below()) {
             break;
         }
-        match new.pass_by(version) {
-            Passed::By => garbage.defer(below, Work::Link),
+        // SAFETY: V3: reached under the guard.
+        let version = unsafe { at(below.cast_const()) };
+        match new.pass_by(version, stays) {
+            Passed::By { settled } => {
+                garbage.defer(below, Work::Link);
+                if settled {
+                    return;
+                }
+            }
             Passed::Not => break,
             Passed::Cut(older) => {
                 defer_older(older, garbage);

@@ -19,6 +19,8 @@
 //!
 //! # Orderings
 //! - [head]: as in [`super::chain`].
+//! - [settled]: the claimer of a version's commit leads it past another with Release, after writing
+//!   down the number of what is below; who takes that over loads the tag with Acquire.
 //! - [count]: who gives the last link or hold back sees all that was done under the others.
 
 use super::chain::List;
@@ -54,6 +56,9 @@ pub(super) struct Tail {
     created: Moment,
     updated: Moment,
     depth: AtomicU64,
+    /// The number of the version that `older` leads to, if to one; written by its maker, then by
+    /// the claimer of its commit, before it is settled.
+    below: AtomicU64,
 }
 
 /// What is the same for all versions of one type of object.
@@ -156,6 +161,7 @@ impl Tail {
             created: Moment::default(),
             updated: Moment::default(),
             depth: AtomicU64::new(Depth::default().pack()),
+            below: AtomicU64::new(0),
         }
     }
 }
@@ -171,8 +177,9 @@ pub(crate) enum Older {
 /// What became of passing a version by.
 #[derive(Debug)]
 pub(super) enum Passed {
-    /// It is out of the chain; the link to it is the caller's.
-    By,
+    /// It is out of the chain; the link to it is the caller's. Whether the version above is settled
+    /// with it.
+    By { settled: bool },
     /// It may not be passed by, or was cut.
     Not,
     /// The version above was cut meanwhile: what was taken over is the caller's.
@@ -275,8 +282,20 @@ impl VersionHeader {
 
     /// Sets what only its maker may, before it is published (V2).
     pub(super) fn link(&mut self, older: Older, depth: Depth) {
+        if let Older::One(below) = older {
+            // SAFETY: V5: the link that the caller hands over keeps it.
+            let number = unsafe { at(below.cast_const()) }.number();
+            self.tail_mut().below = AtomicU64::new(number);
+        }
         self.older = AtomicPtr::new(older.pack());
         self.tail_mut().depth = AtomicU64::new(depth.pack());
+    }
+
+    /// The number of the version that `older` leads to, if to one, without looking at that. For the
+    /// claimer of its commit.
+    pub(super) fn below(&self) -> u64 {
+        // Relaxed: the claimer's own word, or its maker's.
+        self.tail().below.load(Ordering::Relaxed)
     }
 
     /// When it and its object were made; set by its maker, before it is published.
@@ -342,18 +361,20 @@ impl VersionHeader {
         let word = self.older.load(Ordering::Relaxed);
         if word.addr() & SETTLED == 0 && !word.is_null() {
             let settled = word.map_addr(|address| address | SETTLED);
-            // Relaxed: tells of nothing else. A failure: it was cut.
+            // Relaxed: it continues the release sequence of the passing by, if there was one:
+            // [settled]. A failure: it was cut.
             let _ =
                 self.older
                     .compare_exchange(word, settled, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
-    /// Leads past the version right below to where that one leads, and takes its link over. For the
-    /// claimer of its commit.
-    pub(super) fn pass_by(&self, below: &Self) -> Passed {
-        // Relaxed: the word is only handed on.
-        let settled = below.older.load(Ordering::Relaxed);
+    /// Leads past the version right below to where that one leads, and takes its link over; settled
+    /// with it, if a version of the number that it then leads to `stays`. For the claimer of its
+    /// commit.
+    pub(super) fn pass_by(&self, below: &Self, stays: impl FnOnce(u64) -> bool) -> Passed {
+        // Acquire: [settled].
+        let settled = below.older.load(Ordering::Acquire);
         // Relaxed: as in `settle`.
         let mine = self.older.load(Ordering::Relaxed);
         let leads_there = matches!(Older::unpack(mine), Older::One(it) if std::ptr::eq(it, below));
@@ -369,22 +390,33 @@ impl VersionHeader {
         if taken.is_err() {
             return Passed::Not;
         }
-        // Not settled with it: the next one below may be passed by, too, before the version above
-        // may take any of it over.
-        let next = settled.map_addr(|address| address & !SETTLED);
-        // Relaxed: who comes here by [head] has seen what stands below, for it stood there before
-        // this version did. Who cuts gives the link back a grace period after our pin.
+        let (own, passed) = (self.tail(), below.tail());
+        // Relaxed: a hint.
+        let depth = passed.depth.load(Ordering::Relaxed);
+        // Relaxed: as above.
+        own.depth.store(depth, Ordering::Relaxed);
+        // Relaxed: ordered by [settled].
+        let number = passed.below.load(Ordering::Relaxed);
+        // Relaxed: published by [settled].
+        own.below.store(number, Ordering::Relaxed);
+        let stays = match Older::unpack(settled) {
+            Older::One(_) => stays(number),
+            Older::End | Older::List(_) => true,
+        };
+        // What does not stay is to be passed by, too, before the version above may take it over.
+        let next = match stays {
+            true => settled,
+            false => settled.map_addr(|address| address & !SETTLED),
+        };
+        // Release: [settled]. Nothing for who comes here by [head]: what stands below stood there
+        // before this version did. Who cuts gives the link back a grace period after our pin.
         let passed = self
             .older
-            .compare_exchange(mine, next, Ordering::Relaxed, Ordering::Relaxed);
-        if passed.is_err() {
-            return Passed::Cut(Older::unpack(settled));
+            .compare_exchange(mine, next, Ordering::Release, Ordering::Relaxed);
+        match passed {
+            Ok(_) => Passed::By { settled: stays },
+            Err(_) => Passed::Cut(Older::unpack(settled)),
         }
-        // Relaxed: a hint.
-        let depth = below.tail().depth.load(Ordering::Relaxed);
-        // Relaxed: as above.
-        self.tail().depth.store(depth, Ordering::Relaxed);
-        Passed::By
     }
 
     pub(super) fn add_link(&self) {

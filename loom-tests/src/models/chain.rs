@@ -173,6 +173,34 @@ fn two_pass_by() {
     assert_eq!(seen, BTreeSet::from([(vec![6], false, 0)]));
 }
 
+/// [settled]: who takes over where a version leads knows what stands there, as the one who led it
+/// past another wrote that down.
+#[test]
+fn taken_over_with_its_number() {
+    let seen = outcomes(1, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        write_numbers(&kernel, cell, 1..=1);
+        let oldest = SharedHold::begin(&kernel, Kind::Reader);
+        write_numbers(&kernel, cell, 2..=2);
+        let mut old = Txn::begin_as(&kernel, Kind::Reader);
+        write_numbers(&kernel, cell, 3..=5);
+        kernel.collect();
+        // One leads 4 past 3, to 2; then the other leads 5 past 4.
+        let collector = spawn(&kernel, |kernel| {
+            kernel.collect();
+        });
+        kernel.collect();
+        collector.join().expect("no panic");
+        drop(oldest);
+        let guard = kernel.domain.pin();
+        (old.read(cell), cell.chain(&guard))
+    });
+    let old = Some((2, 20));
+    let (passed, left) = (vec![5, 2, 1], vec![5, 4, 2, 1]);
+    assert_eq!(seen, BTreeSet::from([(old, passed), (old, left)]));
+}
+
 /// X1: the list is cut off by the log's collection while its reader ends and another begins.
 #[test]
 fn cut_of_a_list_during_a_read() {
@@ -378,29 +406,29 @@ fn two_last_links() {
 }
 
 /// [residual]: a commit is put off, since its record is on the list, while a sweep takes the record
-/// off it: the sweep sees that commit, and puts the record back.
+/// off it: the sweep sees that the commit is claimed, and puts the record back; or the record is
+/// not put off.
 #[test]
 fn put_off_during_a_sweep() {
     let limits = Limits {
         log_commits: 0,
         ..LIMITS
     };
-    let seen = outcomes(1, move || {
+    let seen = outcomes(2, move || {
         let kernel = kernel(limits);
         let cell = cell(&kernel, 1);
-        let write = move |kernel: &Kernel, value| Txn::begin(kernel).commit(&[(cell, Some(value))]);
-        assert_eq!(write(&kernel, 10), Ok(1));
+        write_numbers(&kernel, cell, 1..=1);
         let first = SharedHold::begin(&kernel, Kind::Reader);
-        assert_eq!(write(&kernel, 20), Ok(2));
+        write_numbers(&kernel, cell, 2..=2);
         kernel.collect();
         assert!(cell.is_residual(), "nothing was put away");
         drop(first);
         let second = SharedHold::begin(&kernel, Kind::Reader);
-        let cutter = spawn(&kernel, move |kernel| {
-            assert_eq!(write(kernel, 30), Ok(3));
+        write_numbers(&kernel, cell, 3..=3);
+        let cutter = spawn(&kernel, |kernel| {
             kernel.collect();
         });
-        kernel.collect();
+        kernel.sweep();
         cutter.join().expect("no panic");
         drop(second);
         for _ in 0..3 {
