@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The program's main job: the synthetic cluster always, the production trace when it is there, and bad
-# input refused with exit code 2.
+# The program's main job: the synthetic cluster always, the production trace when it is there, a soak
+# (of the length SOAK), and bad input refused with exit code 2.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release -p skep-cli
@@ -13,6 +13,7 @@ if [ -d "$trace" ]; then
 else
     echo "skipped: no trace at $trace"
 fi
+"$skep" replay --quiet --soak "${SOAK:-20s}"
 status=0
 "$skep" replay --quiet --nodes no-such-file.csv --pods no-such-file.csv || status=$?
 [ "$status" -eq 2 ] || { echo "bad input: exit code $status instead of 2" >&2; exit 1; }

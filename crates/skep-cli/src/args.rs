@@ -63,6 +63,9 @@ Examples:
       Half as much again as fits: tasks wait for room.
   skep replay --schedulers 8 --json | jq .commits
       Eight schedulers that race, figures for a program.
+  skep replay --soak 10m
+      Replays for ten minutes, disturbed: broken if the books do not balance in one of them, or
+      if one needs half as much memory again as the first.
   skep replay --speed 3600 --csv-out placements.csv
       An hour a second, and where each task went: task,node,gpus,state,placed_at_version,
       created_at,placed_at,ended_at. A state is finished, failed, no_room (it never had any),
@@ -146,6 +149,12 @@ pub struct Replay {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "How it runs")]
     pub duration_max: Option<Duration>,
 
+    /// Play again and again for so long (20s, 10m), beside threads that hold snapshots, stop
+    /// watchers and park inside the store; check the books and the memory
+    #[arg(long, value_name = "DURATION", value_parser = soak, help_heading = "How it runs")]
+    #[arg(conflicts_with_all = ["duration_max", "csv_out", "watchers"])]
+    pub soak: Option<Duration>,
+
     /// Print one JSON object instead of the table
     #[arg(long, help_heading = "Output")]
     pub json: bool,
@@ -202,4 +211,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
     let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     duration.ok_or_else(|| "write a number of seconds, more than 0".to_owned())
+}
+
+fn soak(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).ok();
+    let duration = duration.filter(|duration| !duration.is_zero());
+    duration.ok_or_else(|| "write a duration, such as 20s or 10m".to_owned())
 }

@@ -9,6 +9,7 @@
 //! | `replay` | who plays: the threads |
 //! | `books` | whether it was right |
 //! | `report`, `progress` | what is told |
+//! | `soak` | replays again and again, beside threads that get in the way |
 //! | `save` | saved versions: written, restored, looked into |
 //! | `watchers` | what the store's watchers do, live |
 //! | `meter`, `target` | a progress bar; a file that is there when it is complete |
@@ -28,6 +29,7 @@ mod progress;
 mod replay;
 mod report;
 mod save;
+mod soak;
 mod target;
 mod watchers;
 
@@ -73,7 +75,10 @@ fn main() -> ExitCode {
 
 /// Plays what the command line says. An error is one of the input; nothing was started then.
 fn replay(args: &args::Replay) -> Result<ExitCode, InputError> {
-    let cluster = cluster(args)?;
+    if let Some(length) = args.soak {
+        return soak::soak(args, length);
+    }
+    let cluster = cluster(args, args.seed)?;
     // From here on there may be something to clean up.
     let interrupt = Interrupt::listen();
     let inputs: Vec<&Path> = args
@@ -134,7 +139,8 @@ fn replay(args: &args::Replay) -> Result<ExitCode, InputError> {
     Ok(ExitCode::from(code))
 }
 
-fn cluster(args: &args::Replay) -> Result<Cluster, InputError> {
+/// What is played; `seed` decides it when it is made up.
+fn cluster(args: &args::Replay, seed: u64) -> Result<Cluster, InputError> {
     if let (Some(nodes), Some(pods)) = (&args.nodes, &args.pods) {
         return input::read(nodes, pods);
     }
@@ -143,7 +149,7 @@ fn cluster(args: &args::Replay) -> Result<Cluster, InputError> {
         tasks: args.synthetic_tasks,
         load_percent: args.synthetic_load,
     };
-    Ok(synthetic::cluster(args.seed, size))
+    Ok(synthetic::cluster(seed, size))
 }
 
 /// Prints the summary, and what broke.
@@ -153,7 +159,12 @@ fn print(args: &args::Replay, summary: &Summary) -> io::Result<()> {
     } else {
         report::table(summary)
     };
-    for fault in &summary.books.faults {
+    print_lines(&text, &summary.books.faults)
+}
+
+/// Prints a text, and what broke.
+fn print_lines(text: &str, faults: &[String]) -> io::Result<()> {
+    for fault in faults {
         eprintln!("error: {fault}");
     }
     let mut out = io::stdout();

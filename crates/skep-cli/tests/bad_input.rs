@@ -292,6 +292,9 @@ fn bad_arguments_are_usage_errors() {
         &["--speed", "0"],
         &["--speed", "NaN"],
         &["--duration-max", "-1"],
+        &["--soak", "0s"],
+        &["--soak", "long"],
+        &["--soak", "1s", "--duration-max", "1"],
         &["--synthetic-nodes", "0"],
         &[
             "--nodes",

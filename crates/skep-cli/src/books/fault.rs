@@ -92,6 +92,15 @@ pub enum Fault {
         activities: usize,
         after: Duration,
     },
+    /// A snapshot or a view did not stay what it was.
+    #[error("version {version}: a snapshot of it did not stay the same")]
+    SnapshotChanged { version: Version },
+    /// A transaction that was rolled back left something behind.
+    #[error("node {key} is gone, though its deletion was rolled back")]
+    RolledBack { key: String },
+    /// A round of a soak needed more memory than it may.
+    #[error("memory grew: a round needed {mib} MiB, and {mib_max} MiB were allowed")]
+    Memory { mib: u64, mib_max: u64 },
     /// The store refused what it should have done.
     #[error("the store refused: {0}")]
     Refused(String),

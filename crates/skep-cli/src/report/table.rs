@@ -31,7 +31,8 @@ pub fn titled<const N: usize>(title: [&str; N]) -> Table {
     table
 }
 
-fn add(table: &mut Table, name: &str, value: impl Into<String>) {
+/// Adds a row of a name and what it is.
+pub fn add(table: &mut Table, name: &str, value: impl Into<String>) {
     let mut row = Row::new();
     row.add_cell(Cell::new(name))
         .add_cell(Cell::new(value.into()));
