@@ -3,7 +3,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `disturb.rs` | snapshots held for long, watchers that stop, threads that park inside the store |
+//! | `disturb.rs` | snapshots held long, watchers that stop, threads that park inside the store |
 //! | `memory.rs` | the process's memory, looked at all the time, and its bound |
 //! | `soaked.rs` | what is told |
 //!
