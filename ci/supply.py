@@ -21,9 +21,8 @@ from collections import defaultdict
 PERMISSIVE = {"MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unlicense",
               "BSL-1.0", "CC0-1.0", "Unicode-3.0", "Apache-2.0 WITH LLVM-exception"}
 WEAK_COPYLEFT = {"MPL-2.0", "MPL-2.0+"}
-# Shipped in two versions: traits without code, of which postcard (feature `save`) wants both; and what
-# derives are built with, which no program contains.
-SHIPPED_TWICE = {"embedded-io", "syn"}
+# Shipped in two versions: traits without code, of which postcard (feature `save`) wants both.
+SHIPPED_TWICE = {"embedded-io"}
 # In two versions in the workshop: of which each is wanted by packages that are not ours to change.
 DUPLICATES = {"embedded-io", "getrandom", "hashbrown", "r-efi", "syn", "thiserror",
               "thiserror-impl", "windows-sys"}
