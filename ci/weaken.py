@@ -22,6 +22,7 @@ listed one is caught. That the models hold with nothing broken is ci/loom.sh's t
   ci/weaken.py --protocols              only the traps
   ci/weaken.py --record                 and writes down who caught what
   ci/weaken.py --list                   the places, without running anything
+  ci/weaken.py --document               writes docs/orderings.md of what was written down
 """
 
 import argparse
@@ -42,6 +43,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 KERNEL = "src/kernel/"
 ALLOWED = pathlib.Path(__file__).with_name("weaken-allow.txt")
 CAUGHT = pathlib.Path(__file__).with_name("weaken-caught.txt")
+DOCUMENT = ROOT / "docs/orderings.md"
 
 # Which models a file's orderings are the business of.
 MODELS = {
@@ -499,6 +501,34 @@ def record(verdicts, places):
     CAUGHT.write_text(opener + "\n".join(lines) + "\n")
 
 
+def document(places):
+    """What is known of each place, as a page for readers."""
+    caught, allowed = listed(CAUGHT), listed(ALLOWED)
+    lines = [
+        "# Orderings, and what needs them",
+        "",
+        "Every Acquire, Release, AcqRel and fence of the kernel's files that have models, and every",
+        "trap of the design, with the loom model that fails when it alone is weakened (or the trap",
+        "sprung) and the preemptions that this took; or why no model can miss it. Written by",
+        "`python3 ci/weaken.py --document` from what `--record` wrote down; `ci/nightly.sh` weakens all",
+        "of them.",
+    ]
+    files = {}
+    for place in places:
+        files.setdefault("traps" if place.protocol else place.file, []).append(place)
+    for file, own in files.items():
+        lines += ["", f"## {file}", "", "| what | who fails |", "|---|---|"]
+        for place in own:
+            known = caught.get(place.key())
+            if known:
+                model, _, bound = known.partition(" at ")
+                known = f"`{model}`, at {bound}"
+            reason = allowed.get(place.key())
+            said = known or (f"none: {reason}" if reason else "none known yet")
+            lines.append(f"| {place.what} | {said} |")
+    DOCUMENT.write_text("\n".join(lines) + "\n")
+
+
 def choose(places, options):
     """The places that are asked for."""
     chosen = places
@@ -588,6 +618,7 @@ def main():
     parser.add_argument("--allowed", action="store_true", help="run the allowed places, too")
     parser.add_argument("--record", action="store_true", help="write down who caught what")
     jobs = os.cpu_count() if os.environ.get("CI") else 1
+    parser.add_argument("--document", action="store_true", help="only write docs/orderings.md")
     parser.add_argument("--jobs", type=int, default=jobs, help="models run at once")
     parser.add_argument("--bounds", type=numbers, default=[1, 2, 3], help="preemptions, as in 1,2")
     parser.add_argument("--seconds", type=float, default=120, help="a model's time at most")
@@ -603,6 +634,9 @@ def main():
             for place in chosen:
                 print(place.name())
             return 0
+        if options.document:
+            document(places)
+            return 0
         if not chosen:
             sys.exit("no such place")
         for key in unknown_keys(places):
@@ -612,6 +646,7 @@ def main():
         verdicts = report(program, chosen, options)
     if options.record:
         record(verdicts, places)
+        document(places)
     table(verdicts)
     print(f"{time.monotonic() - started:.0f} s")
     return 1 if any(verdict in ("stale", "survived") for _, verdict, _ in verdicts) else 0
