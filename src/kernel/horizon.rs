@@ -64,6 +64,16 @@ unsafe impl Send for Hold {}
 // SAFETY: as above.
 unsafe impl Sync for Hold {}
 
+/// A word that is announced: free again should its thread die before it is settled.
+struct Announced<'a>(&'a AtomicU64);
+
+impl Drop for Announced<'_> {
+    fn drop(&mut self) {
+        // Release: [end].
+        self.0.store(FREE, Ordering::Release);
+    }
+}
+
 /// The watermark, the floor and the horizon of a store.
 #[derive(Debug)]
 pub(crate) struct Horizon {
@@ -132,10 +142,12 @@ impl Horizon {
         let bound = self.visible.load(Ordering::Relaxed);
         // Release: [end]: who reads this word also sees what was read under its earlier uses.
         word.store(pack(ANNOUNCED, bound), Ordering::Release);
+        let announced = Announced(word);
         step(Step::Announced);
         // SeqCst: [announce/scan].
         fence(Ordering::SeqCst);
         let version = self.visible();
+        std::mem::forget(announced);
         // Release: [end], as above.
         word.store(pack(kind as u64, version), Ordering::Release);
         Some(Hold { word, version })

@@ -13,10 +13,7 @@ fn a_soak_plays_rounds_and_disturbs_them() {
     let told = run.json();
     let number = |name: &str| told[name].as_u64().expect("a number");
     assert!(number("rounds") > 0, "{told}");
-    assert!(
-        number("commits") > 0,
-        "{told}"
-    );
+    assert!(number("commits") > 0, "{told}");
     assert_eq!(number("commits"), number("versions_checked"), "{told}");
     for what in [
         "snapshots_held",

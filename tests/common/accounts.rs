@@ -1,0 +1,109 @@
+//! Accounts whose sum stays the same, and threads that go on whatever became of another: for the
+//! tests that stop or kill a thread in the middle of the store's code.
+
+use skep::{Error, Filter, Index, Indexes, Object, Store, keys};
+
+/// Accounts that are always there.
+pub const ACCOUNTS: u64 = 8;
+/// What is on each at first.
+pub const START: u64 = 1_000;
+/// Commits of each thread that goes on.
+pub const COMMITS: u64 = if cfg!(debug_assertions) {
+    1_000
+} else {
+    10_000
+};
+
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub number: u64,
+    pub amount: u64,
+}
+
+impl Account {
+    pub const BY_AMOUNT: Index<Self, u64> =
+        Index::new("by_amount", |account, keys| keys.add(account.amount));
+}
+
+impl Object for Account {
+    type Key = u64;
+    const TABLE: &'static str = "account";
+
+    fn key(&self) -> u64 {
+        self.number
+    }
+
+    fn indexes(indexes: &mut Indexes<Self>) {
+        indexes.add(Self::BY_AMOUNT);
+    }
+}
+
+pub fn transfer(store: &Store, from: u64, to: u64) {
+    let moved = store.update(|tx| {
+        if tx
+            .get::<Account>(&from)
+            .is_some_and(|account| account.amount > 0)
+        {
+            tx.modify::<Account>(&from, |account| account.amount -= 1)?;
+            tx.modify::<Account>(&to, |account| account.amount += 1)?;
+        }
+        Ok::<_, Error>(())
+    });
+    moved.expect("attempts enough");
+}
+
+pub fn come_and_go(store: &Store, number: u64) {
+    let account = Account { number, amount: 0 };
+    let created = store.update(|tx| tx.create(account.clone()));
+    created.expect("the key is this thread's");
+    let deleted = store.update(|tx| tx.delete::<Account>(&number));
+    deleted.expect("as above");
+}
+
+pub fn new_store() -> Store {
+    let store = Store::builder()
+        .table::<Account>()
+        .attempts_max(1_000_000)
+        .build();
+    let opened = store.update(|tx| {
+        for number in 0..ACCOUNTS {
+            let amount = START;
+            tx.create(Account { number, amount })?;
+        }
+        Ok::<_, Error>(())
+    });
+    opened.expect("an empty store");
+    store
+}
+
+pub fn sum(store: &Store) -> u64 {
+    let view = store.read();
+    let all = view.find(keys::<Account>().range(..ACCOUNTS));
+    all.map(|account| account.amount).sum()
+}
+
+/// Two threads commit on the same keys, insert, read, take snapshots and watch.
+pub fn others_go_on(store: &Store) {
+    std::thread::scope(|scope| {
+        for thread in 0..2 {
+            scope.spawn(move || {
+                let mut watcher = store.watch(Filter::of::<Account>().key(&0));
+                for turn in 0..COMMITS {
+                    transfer(store, turn % ACCOUNTS, (turn + 1 + thread) % ACCOUNTS);
+                    let number = 10_000_000 * (thread + 1) + turn;
+                    let fresh = Account { number, amount: 0 };
+                    let created = store.update(|tx| tx.create(fresh.clone()));
+                    created.expect("a new key");
+                    if turn % 64 == 0 {
+                        assert_eq!(sum(store), ACCOUNTS * START);
+                        assert!(store.snapshot().get::<Account>(&0).is_some());
+                        let version = store.version();
+                        while watcher.try_recv().expect("no lag").is_some() {}
+                        // Whoever stopped while delivering, it is current.
+                        assert!(watcher.position() >= version);
+                    }
+                }
+            });
+        }
+    });
+}
