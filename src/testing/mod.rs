@@ -1,4 +1,5 @@
-//! What tests of programs on a store need: a proposer that behaves as badly as a real one may.
+//! What tests of programs on a store need: a proposer that behaves as badly as a real one may, and
+//! a proof that what threads did was strictly serializable ([`history`]).
 //!
 //! With the feature `testing` only; nothing of it is part of a store.
 //!
@@ -33,6 +34,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod history;
 mod proposer;
 mod rough;
 
