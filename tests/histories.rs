@@ -20,15 +20,15 @@ use std::path::Path;
 use std::time::Instant;
 
 use common::scaled;
-use objects::{Item, Note};
-use skep::testing::history::{Recorder, Report, ThreadRecorder};
+use objects::{Item, Note, WEIGHT};
+use skep::testing::history::{Anomaly, Outcome, Recorder, Report, ThreadRecorder};
 use skep::testing::{Rough, TestProposer};
-use skep::{Builder, Store};
+use skep::{Builder, Store, Transaction};
 use steps::Shape;
 use worker::{Worker, records};
 
 /// Transactions of a round: what is checked together.
-const ROUND: usize = 50_000;
+const ROUND: usize = 100_000;
 
 /// Few keys, for conflicts; some, for ranges that seldom change; many, for large indexes.
 const SHAPES: [Shape; 3] = [
@@ -157,4 +157,55 @@ fn with_a_proposer_that_refuses_they_are_as_well() {
             assert!(report.committed > 0 && report.aborted > 0);
         }
     }
+}
+
+/// Two transactions at the same time, of which each puts an item after a `look` at both keys, and
+/// what the check says of them.
+fn skewed(look: impl Fn(&Transaction<'_>, &mut ThreadRecorder)) -> Anomaly {
+    let store = Store::builder().table::<Item>().table::<Note>().build();
+    let mut recorder = Recorder::new();
+    let mut both = [(); 2].map(|()| recorder.thread());
+    let mut open: Vec<_> = (1..)
+        .zip(&mut both)
+        .map(|(key, thread)| {
+            thread.begin();
+            let mut tx = store.begin();
+            thread.snapshot(tx.version());
+            look(&tx, thread);
+            let (stamp, name, weight) = (key, key, 5);
+            let item = Item {
+                key,
+                stamp,
+                name,
+                group: None,
+                weight,
+            };
+            tx.create(item.clone()).expect("it is new");
+            thread.put(key, stamp, item.places());
+            tx
+        })
+        .collect();
+    for thread in both.iter_mut().rev() {
+        let tx = open.pop().expect("one a thread");
+        let version = tx.commit().expect("what it peeked at does not count");
+        thread.end(Outcome::Committed(version));
+    }
+    let checked = recorder.history(both).check();
+    checked.expect_err("write skew").anomaly
+}
+
+#[test]
+fn what_peek_lets_through_is_found() {
+    let items = skewed(|tx, thread| {
+        for key in [1, 2] {
+            assert!(tx.peek::<Item>(&key).is_none());
+            thread.get(key, None);
+        }
+    });
+    assert_eq!(items, Anomaly::G2Item);
+    let range = skewed(|tx, thread| {
+        assert_eq!(tx.peek_find(Item::BY_WEIGHT.range(4..=6)).count(), 0);
+        thread.find(WEIGHT, (4, 6), []);
+    });
+    assert_eq!(range, Anomaly::G2);
 }

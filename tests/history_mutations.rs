@@ -291,3 +291,29 @@ fn a_response_moved_before_what_was_seen_is_refused() {
 fn is_of(record: &TransactionRecord, at: usize) -> bool {
     (record.first..record.first + record.operations).contains(&at)
 }
+
+#[test]
+fn a_cycle_across_a_long_history_is_found() {
+    let store = Store::builder().table::<Item>().table::<Note>().build();
+    let mut recorder = Recorder::new();
+    let [first, last] = [(); 2].map(|()| records(&mut recorder));
+    let transactions = scaled(4_000, 40_000);
+    let worker = |number, records| Worker::new(&store, SHAPE, 1, number, false, records);
+    let done = worker(1, first).run(transactions).into_iter();
+    let done = done.chain(worker(2, last).finish());
+    let mut history = recorder.history(done);
+    history.check().expect("before it is changed");
+    // In the very end somebody finds an object as it was in the very beginning.
+    let found = |operation: &Operation| matches!(operation, Operation::Found { .. });
+    let at = history
+        .operations
+        .iter()
+        .rposition(found)
+        .expect("it looks at all");
+    let (key, _) = seen(&history.operations[at]).expect("it found something");
+    let (version, stamp) = stamps(&history, key)[0];
+    let seen = Seen { stamp, version };
+    history.operations[at] = Operation::Found { key, seen };
+    let violation = history.check().expect_err("a stale read");
+    assert_eq!(violation.anomaly, Anomaly::GSingle, "{violation}");
+}

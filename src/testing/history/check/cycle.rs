@@ -98,6 +98,11 @@ impl Graph {
         (None, steps)
     }
 
+    /// Whether an edge leads to a lower place in the order of versions; of moments nobody knows.
+    fn leads_back(&self, edge: &Edge) -> bool {
+        edge.to < edge.from && edge.from < self.nodes.len()
+    }
+
     /// How many transactions a way passes.
     fn length(&self, way: &[Edge]) -> usize {
         let from = way.iter().filter(|edge| edge.from < self.nodes.len());
@@ -123,6 +128,18 @@ fn back(by: &[Option<Edge>], from: usize, to: usize) -> Vec<Edge> {
 /// A short cycle of edges of these kinds.
 fn any(graph: &Graph, kinds: Kinds) -> Option<Vec<Edge>> {
     let knotted = graph.knotted(kinds);
+    let around = around(graph, kinds, &knotted)?;
+    // Where an edge leads back, the cycle is likely to be short; on the one found there is one.
+    let back = graph.edges.iter().filter(|edge| graph.leads_back(edge));
+    let back = back.filter(|edge| kinds.has(edge.reason) && knotted[edge.from]);
+    let tries = back.map(|edge| edge.from).take(TRIES_MAX);
+    let tries = tries.chain(around.into_iter().take(TRIES_MAX));
+    let cycles = tries.filter_map(|at| graph.way(at, at, kinds, &knotted).0);
+    cycles.min_by_key(|cycle| graph.length(cycle))
+}
+
+/// The places of some cycle, if there is one.
+fn around(graph: &Graph, kinds: Kinds, knotted: &[bool]) -> Option<Vec<usize>> {
     let start = knotted.iter().position(|knotted| *knotted)?;
     // Each has one before it that is knotted too: going back, one is met twice.
     let mut before = vec![start; graph.places()];
@@ -137,22 +154,29 @@ fn any(graph: &Graph, kinds: Kinds) -> Option<Vec<Edge>> {
         met[place] = true;
         place = before[place];
     }
-    let around = std::iter::successors(Some(before[place]), |at| Some(before[*at]));
-    let rest = around.take_while(|at| *at != place);
-    let tries = std::iter::once(place).chain(rest).take(TRIES_MAX);
-    let cycles = tries.filter_map(|at| graph.way(at, at, kinds, &knotted).0);
-    cycles.min_by_key(|cycle| graph.length(cycle))
+    let mut around = vec![place];
+    let mut at = before[place];
+    while at != place {
+        around.push(at);
+        at = before[at];
+    }
+    Some(around)
 }
 
 /// A cycle with exactly one anti-dependency. There is none without.
 fn single(graph: &Graph) -> Option<Vec<Edge>> {
     let knotted = graph.knotted(DIRECT);
+    let is_anti = |edge: &&Edge| ANTI.has(edge.reason) && knotted[edge.from] && knotted[edge.to];
+    let anti = graph.edges.iter().filter(is_anti);
+    // The others lead up, as nearly all edges do: a cycle with one has another edge that is back.
+    let (back, up): (Vec<&Edge>, Vec<&Edge>) = anti.partition(|edge| graph.leads_back(edge));
+    let mut circular = graph.edges.iter().filter(|edge| CIRCULAR.has(edge.reason));
+    let up = match circular.any(|edge| graph.leads_back(edge)) {
+        true => up,
+        false => Vec::new(),
+    };
     let mut steps = 0;
-    let anti = graph
-        .edges
-        .iter()
-        .filter(|edge| ANTI.has(edge.reason) && knotted[edge.from] && knotted[edge.to]);
-    for edge in anti {
+    for edge in back.into_iter().chain(up) {
         let (way, walked) = graph.way(edge.to, edge.from, CIRCULAR, &knotted);
         if let Some(way) = way {
             return Some(std::iter::once(*edge).chain(way).collect());

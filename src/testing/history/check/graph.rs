@@ -8,10 +8,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::dependency::{Bounds, Dependencies, Dependency, Reason};
 use super::order::{Node, Order};
+use crate::testing::history::record::Operation;
 
-/// Reads of ranges, times keys, that a graph compares: beyond, it has of what was not found in
-/// ranges only the keys that a suspect missed, and a cycle may get a lesser name.
-const COMPARISONS_MAX: usize = 1 << 26;
+/// Reads of ranges, times writes, that a graph compares: beyond, it has of what was not found in
+/// ranges only the keys that suspects missed, or nothing, and a cycle may get a lesser name.
+const COMPARISONS_MAX: usize = 1 << 28;
 
 /// A set of kinds of edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,16 +80,19 @@ impl Graph {
                 });
             }
         };
-        let keys = written(order, nodes);
+        let written = written(order, nodes);
+        let keys: BTreeSet<u64> = written.iter().copied().collect();
         for key in &keys {
             dependencies.of_key(*key, &mut emit);
         }
-        let finds: usize = nodes
-            .iter()
-            .map(|node| order.record(*node).operations)
-            .sum();
-        let affordable = finds.saturating_mul(keys.len()) <= COMPARISONS_MAX;
-        let candidates = if affordable { &keys } else { missed };
+        let looks = looks(order, nodes);
+        let is_affordable = |candidates: &BTreeSet<u64>| {
+            let writes = written.iter().filter(|key| candidates.contains(key));
+            looks.saturating_mul(writes.count()) <= COMPARISONS_MAX
+        };
+        let candidates = [&keys, missed].into_iter().find(|keys| is_affordable(keys));
+        let none = BTreeSet::new();
+        let candidates = candidates.unwrap_or(&none);
         let bounds = bounds(order, nodes);
         for node in nodes {
             dependencies.of_reads(*node, candidates, bounds, &mut emit);
@@ -117,15 +121,27 @@ impl Graph {
     }
 }
 
-fn written(order: &Order<'_>, nodes: &[Node]) -> BTreeSet<u64> {
-    use crate::testing::history::record::Operation::{Delete, Put};
+/// The keys that they write, each as often as they do.
+fn written(order: &Order<'_>, nodes: &[Node]) -> Vec<u64> {
     let writers = nodes.iter().filter(|node| order.point(**node).is_writer());
     let operations = writers.flat_map(|node| order.operations(*node));
     let keys = operations.filter_map(|(_, operation)| match operation {
-        Put { key, .. } | Delete { key } => Some(key),
+        Operation::Put { key, .. } | Operation::Delete { key } => Some(key),
         _ => None,
     });
     keys.collect()
+}
+
+/// How often they look for what may not be there.
+fn looks(order: &Order<'_>, nodes: &[Node]) -> usize {
+    let operations = nodes.iter().flat_map(|node| order.operations(*node));
+    let looks = operations.filter(|(_, operation)| {
+        matches!(
+            operation,
+            Operation::Find { .. } | Operation::Get { seen: None, .. }
+        )
+    });
+    looks.count()
 }
 
 fn bounds(order: &Order<'_>, nodes: &[Node]) -> Bounds {
