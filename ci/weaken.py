@@ -61,6 +61,7 @@ MODELS = {
     "wake.rs": ["wake"],
     "mailbox.rs": ["delivery"],
     "routes.rs": ["delivery"],
+    "post.rs": ["post"],
     "seat.rs": ["delivery"],
     "station.rs": ["delivery"],
     "residual.rs": ["residual", "chain"],

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::entry::EntryHeader;
 use super::node::VersionHeader;
 use super::pending::{Outcome, Pending};
+use super::post::Posts;
 use super::reclaim::{Guard, allocate, at, free, own};
 use super::record::RecordHeader;
 use crate::sync::{AtomicU64, Ordering};
@@ -43,6 +44,7 @@ pub(crate) struct Commit {
     writes: SmallVec<[Write; 2]>,
     /// Of a commit that others decide. Set before it is published.
     pending: Option<Box<Pending>>,
+    posts: Posts,
 }
 
 impl Write {
@@ -132,6 +134,7 @@ impl Commit {
             kept: AtomicU64::new(0),
             writes: SmallVec::new(),
             pending: None,
+            posts: Posts::new(),
         }
     }
 
@@ -179,6 +182,10 @@ impl Commit {
 
     pub(crate) fn writes(&self) -> &[Write] {
         &self.writes
+    }
+
+    pub(super) fn posts(&self) -> &Posts {
+        &self.posts
     }
 
     pub(crate) fn tables(&self) -> u64 {

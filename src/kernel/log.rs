@@ -122,6 +122,7 @@ impl Log {
     }
 
     /// The segment of a position, if it is there.
+    #[inline]
     fn segment<'g>(&self, _: &'g Guard<'_>, number: u64) -> Option<&'g Segment> {
         // Acquire: [segment].
         let segment = self.entry(number).load(Ordering::Acquire);

@@ -69,6 +69,7 @@ pub(crate) mod ordered;
 pub(crate) mod pending;
 pub(crate) mod point;
 mod pool;
+pub(crate) mod post;
 pub(crate) mod prepared;
 pub(crate) mod reading;
 pub(crate) mod reclaim;

@@ -167,8 +167,9 @@ pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut 
                 // SAFETY: ours alone, and `release`'s caller saw to the grace period.
                 unsafe { give_back(kernel, pointer.cast()) };
             }
+            // Changes that watchers were given go with it.
             // SAFETY: boxed by its maker, ours alone, not used again.
-            unsafe { free(commit) };
+            contain(|| unsafe { free(commit) });
         }
         Work::Segment => {
             let segment = pointer.cast::<Segment>();

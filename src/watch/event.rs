@@ -1,7 +1,9 @@
 //! What a watcher gives.
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::kernel::post::Post;
 use crate::kernel::reading::AnyHandle;
 use crate::table::handle::Obj;
 use crate::table::object::Object;
@@ -48,23 +50,16 @@ pub enum Kind {
     Deleted,
 }
 
-/// A change of an object of any table. Cloning shares the objects.
+/// A change of an object of any table. One word; cloning shares it.
 #[derive(Clone)]
-pub struct AnyChange {
-    pub(crate) table: &'static str,
-    /// The first commit that it covers.
-    pub(crate) since: Version,
-    pub(crate) version: Version,
-    pub(crate) old: Option<AnyHandle>,
-    pub(crate) new: Option<AnyHandle>,
-}
+pub struct AnyChange(pub(super) Arc<Post>);
 
 impl fmt::Debug for AnyChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnyChange")
-            .field("table", &self.table)
+            .field("table", &self.table())
             .field("kind", &self.kind())
-            .field("version", &self.version)
+            .field("version", &self.version())
             .finish_non_exhaustive()
     }
 }
@@ -73,48 +68,26 @@ impl AnyChange {
     /// The table's name.
     #[must_use]
     pub fn table(&self) -> &'static str {
-        self.table
+        self.0.table
     }
 
     /// The commit that made it; of a change that covers several, the last.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.version
+        self.0.version
     }
 
     /// The first commit that it covers: another one than [`AnyChange::version`] only if the watcher
     /// asked for [`Overflow::Coalesce`](crate::Overflow::Coalesce), and fell behind.
     #[must_use]
     pub fn since(&self) -> Version {
-        self.since
-    }
-
-    /// Tells the image that it found from every other one, while the change lives.
-    pub(super) fn found(&self) -> Option<usize> {
-        self.old.as_ref().map(AnyHandle::address)
-    }
-
-    /// The same of the image that it made.
-    pub(super) fn made(&self) -> Option<usize> {
-        self.new.as_ref().map(AnyHandle::address)
-    }
-
-    /// This change and the next one of the same object; `None`: together they change nothing.
-    pub(super) fn then(&self, next: &Self) -> Option<Self> {
-        let (old, new) = (self.old.clone(), next.new.clone());
-        (old.is_some() || new.is_some()).then_some(Self {
-            table: self.table,
-            since: self.since,
-            version: next.version,
-            old,
-            new,
-        })
+        self.0.since
     }
 
     /// What happened.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        match (&self.old, &self.new) {
+        match (&self.0.old, &self.0.new) {
             (None, _) => Kind::Created,
             (Some(_), Some(_)) => Kind::Updated,
             (Some(_), None) => Kind::Deleted,
@@ -124,15 +97,15 @@ impl AnyChange {
     /// The meta of the object as it is now, or was last.
     #[must_use]
     pub fn meta(&self) -> Option<Meta> {
-        let image = self.new.as_ref().or(self.old.as_ref());
+        let image = self.0.new.as_ref().or(self.0.old.as_ref());
         image.map(AnyHandle::meta)
     }
 
     /// The change as one of objects `T`; `None` if it is of another table.
     #[must_use]
     pub fn of<T: Object>(&self) -> Option<Change<'_, T>> {
-        let old = self.old.as_ref().map(AnyHandle::object::<T>);
-        let new = self.new.as_ref().map(AnyHandle::object::<T>);
+        let old = self.0.old.as_ref().map(AnyHandle::object::<T>);
+        let new = self.0.new.as_ref().map(AnyHandle::object::<T>);
         match (old, new) {
             (None, Some(Some(new))) => Some(Change::Created { new }),
             (Some(Some(old)), Some(Some(new))) => Some(Change::Updated { old, new }),
@@ -144,13 +117,15 @@ impl AnyChange {
     /// An owned share of the object as it was before, if it was a `T`.
     #[must_use]
     pub fn old_object<T: Object>(&self) -> Option<Obj<T>> {
-        self.old.as_ref().and_then(AnyHandle::typed).map(Obj::new)
+        let old = self.0.old.as_ref();
+        old.and_then(AnyHandle::typed).map(Obj::new)
     }
 
     /// An owned share of the object as it is now, if it is a `T`.
     #[must_use]
     pub fn new_object<T: Object>(&self) -> Option<Obj<T>> {
-        self.new.as_ref().and_then(AnyHandle::typed).map(Obj::new)
+        let new = self.0.new.as_ref();
+        new.and_then(AnyHandle::typed).map(Obj::new)
     }
 }
 

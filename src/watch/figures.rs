@@ -75,7 +75,7 @@ fn figures(shared: &Shared, kernel: &Kernel, member: &Member, now: SystemTime) -
     };
     let since = |at: SystemTime| now.duration_since(at).ok();
     let (oldest, behind_for) = match first {
-        Some(post) => (Some(post.change.version), since(post.written_at)),
+        Some(post) => (Some(post.version), since(post.written_at)),
         None if read < visible => {
             let written = match kernel.log.at(&guard, read + 1) {
                 Slot::Commit(commit) => commit.writes().first(),

@@ -203,6 +203,7 @@ impl Filter {
 
     /// Whether a write may match, as far as can be said without running user code but comparisons.
     /// Called under a pin.
+    #[inline]
     pub(super) fn may_match(&self, guard: &Guard<'_>, schema: &Schema, write: &Write) -> bool {
         match &self.clauses {
             Clauses::All => true,
@@ -214,6 +215,7 @@ impl Filter {
     }
 
     /// Whether a change matches. Runs the users' matchers.
+    #[inline]
     pub(super) fn matches(&self, change: &AnyChange) -> bool {
         match &self.clauses {
             Clauses::All => true,

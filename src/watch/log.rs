@@ -1,9 +1,7 @@
 //! Reading the commit log by a cursor of the watcher's own.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-
 use super::event::{AnyChange, Event};
+use super::fetched::{EVENTS_A_RUN, Fetched};
 use super::filter::Filter;
 use crate::error::WatchError;
 use crate::kernel::Kernel;
@@ -53,88 +51,116 @@ impl FromLog {
         self.cursor.position()
     }
 
-    /// Reads the log up to and with the next commit that may have something to give, none after
-    /// `last`; false: there is nothing more to read now.
+    /// Reads a run of commits, none after `last`: until enough events are fetched that the filter
+    /// may want, or a turn is over. False: there is nothing more to read now.
+    ///
+    /// A comparison of the user's that panics leaves what was fetched of the commits before, and
+    /// the cursor behind these.
     pub(super) fn fetch(
         &mut self,
         schema: &Schema,
         filter: &Filter,
         last: u64,
-        fetched: &mut VecDeque<Event>,
+        fetched: &mut Fetched,
     ) -> Result<bool, WatchError> {
-        let kernel: &Arc<Kernel> = schema.kernel();
+        let kernel = schema.kernel();
         let visible = kernel.horizon.visible().min(last);
-        let mut position = self.cursor.position();
+        let position = self.cursor.position();
         if position >= visible {
             return Ok(false);
         }
+        debug_assert!(fetched.is_empty(), "all of the last run is received");
+        let mut run = Run {
+            whole: 0,
+            position,
+            until: visible.min(position + COMMITS_A_TURN),
+            tables: self.tables,
+            fetched,
+            cursor: &mut self.cursor,
+        };
         let guard = kernel.domain.pin();
-        let until = visible.min(position + COMMITS_A_TURN);
-        while position < until && fetched.is_empty() {
-            match kernel.log.at(&guard, position + 1) {
-                Slot::Commit(commit) => {
-                    position += 1;
-                    self.fetch_commit(&guard, (schema, filter), commit, fetched);
-                }
-                // Not of a visible version.
-                Slot::Empty => break,
-                Slot::Trimmed => {
-                    let resume_from = kernel.resume_position(visible);
-                    let missed = resume_from - position;
-                    self.cursor.move_to(resume_from);
-                    return Err(WatchError::Lagged {
-                        missed,
-                        resume_from: Version::new(resume_from),
-                    });
-                }
-            }
-        }
+        let trimmed = run.read(&guard, schema, filter);
         drop(guard);
-        self.cursor.move_to(position);
+        // What comes before the gap is received first.
+        if trimmed && run.position == position {
+            drop(run);
+            return Err(self.lag(kernel, visible));
+        }
         Ok(true)
     }
 
-    fn fetch_commit(
-        &self,
+    /// Goes on where the log is.
+    fn lag(&mut self, kernel: &Kernel, visible: u64) -> WatchError {
+        let resume_from = kernel.resume_position(visible);
+        let missed = resume_from - self.cursor.position();
+        self.cursor.move_to(resume_from);
+        WatchError::Lagged {
+            missed,
+            resume_from: Version::new(resume_from),
+        }
+    }
+}
+
+/// Commits that are read under one pin. However it ends, whole commits are fetched, and the cursor
+/// moves once, behind them.
+struct Run<'r> {
+    cursor: &'r mut Cursor,
+    fetched: &'r mut Fetched,
+    tables: u64,
+    /// The last commit read.
+    position: u64,
+    until: u64,
+    /// The events fetched of commits that are whole.
+    whole: usize,
+}
+
+impl Run<'_> {
+    /// True: the log is trimmed where it goes on.
+    fn read(&mut self, guard: &Guard<'_>, schema: &Schema, filter: &Filter) -> bool {
+        while self.position < self.until && self.whole < EVENTS_A_RUN {
+            match schema.kernel().log.at(guard, self.position + 1) {
+                Slot::Commit(commit) => self.read_commit(guard, (schema, filter), commit),
+                // Not of a visible version.
+                Slot::Empty => break,
+                Slot::Trimmed => return true,
+            }
+            self.position += 1;
+            self.whole = self.fetched.len();
+        }
+        false
+    }
+
+    fn read_commit(
+        &mut self,
         guard: &Guard<'_>,
         (schema, filter): (&Schema, &Filter),
         commit: &Commit,
-        into: &mut VecDeque<Event>,
     ) {
         if commit.outcome() == Outcome::Refused {
             return;
         }
-        let version = Version::new(commit.number());
-        let partial = Partial(into);
-        let fetched = &mut *partial.0;
+        let left = self.until - self.position;
         if commit.tables() & self.tables != 0 {
-            for write in commit.writes() {
+            for (at, write) in commit.writes().iter().enumerate() {
                 if filter.may_match(guard, schema, write) {
-                    let table = schema.kernel().table(usize::from(write.table));
-                    let (old, new) = table.images(guard, write);
-                    fetched.push_back(Event::Change(AnyChange {
-                        table: table.name(),
-                        since: version,
-                        version,
-                        old,
-                        new,
-                    }));
+                    let change = AnyChange(commit.post(guard, schema.kernel(), at));
+                    self.fetched.push(Event::Change(change), left);
                 }
             }
         }
-        if !fetched.is_empty() || filter.wants_every_commit() {
-            fetched.push_back(Event::Commit(version));
+        if self.fetched.len() > self.whole || filter.wants_every_commit() {
+            let marker = Event::Commit(Version::new(commit.number()));
+            self.fetched.push(marker, left);
         }
-        std::mem::forget(partial);
     }
 }
 
-/// Events of a commit, kept only when the commit is through: a comparison of the user's may panic,
-/// and the commit is then read again.
-struct Partial<'f>(&'f mut VecDeque<Event>);
-
-impl Drop for Partial<'_> {
+impl Drop for Run<'_> {
     fn drop(&mut self) {
-        self.0.clear();
+        self.fetched.truncate(self.whole);
+        self.fetched.turn();
+        if self.position > self.cursor.position() {
+            self.cursor.move_to(self.position);
+        }
     }
 }

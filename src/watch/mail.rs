@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::event::Event;
+use super::event::{AnyChange, Event};
+use super::fetched::{EVENTS_A_RUN, Fetched};
 use super::member::Member;
-use super::post::Post;
 use super::shard::{Delivery, Shards};
 use crate::error::WatchError;
 use crate::kernel::mailbox::{Missed, Taken};
+use crate::kernel::post::Post;
 use crate::kernel::table::GarbageBin;
 use crate::table::schema::Schema;
 use crate::version::Version;
@@ -52,9 +53,7 @@ impl FromMail {
     /// Whether a commit's rest may still lie in the mailbox; or nothing was taken.
     fn is_to_take(&self) -> bool {
         match (self.items.front(), self.items.back()) {
-            (Some(Item::Letter(first)), Some(Item::Letter(last))) => {
-                first.change.version == last.change.version
-            }
+            (Some(Item::Letter(first)), Some(Item::Letter(last))) => first.version == last.version,
             (Some(_), Some(_)) => false,
             _ => true,
         }
@@ -71,13 +70,13 @@ impl FromMail {
             || member.mailbox.has_mail(&kernel.domain.pin())
     }
 
-    /// Puts the next commit's events into `fetched`; false: there is none now.
+    /// Puts the events of the next commits into `fetched`; false: there are none now.
     pub(super) fn fetch(
         &mut self,
         shards: &Shards,
         schema: &Schema,
         member: &Member,
-        fetched: &mut VecDeque<Event>,
+        fetched: &mut Fetched,
     ) -> Result<bool, WatchError> {
         let kernel = schema.kernel();
         let station = shards.station(kernel, member);
@@ -90,7 +89,9 @@ impl FromMail {
             let mut garbage = GarbageBin::new(kernel);
             let guard = kernel.domain.pin();
             if let Some(taken) = member.mailbox.take(&guard, &mut garbage.0) {
-                member.waits_since.set(shards.now());
+                if member.timeout().is_some() {
+                    member.waits_since.set(shards.now());
+                }
                 self.sort_in(taken);
             }
         }
@@ -103,13 +104,12 @@ impl FromMail {
                 self.items.pop_front();
                 Err(self.lag(member, through))
             }
-            Some(Item::Letter(post)) if post.change.version.get() <= complete => {
-                let version = post.change.version;
-                self.give(version, fetched);
+            Some(Item::Letter(post)) if post.version.get() <= complete => {
+                self.give(complete, fetched);
                 Ok(true)
             }
             _ if complete > self.read && member.filter.wants_every_commit() => {
-                fetched.push_back(Event::Commit(Version::new(complete)));
+                fetched.push(Event::Commit(Version::new(complete)), 1);
                 self.read = complete;
                 Ok(true)
             }
@@ -125,15 +125,29 @@ impl FromMail {
         }
     }
 
-    fn give(&mut self, version: Version, fetched: &mut VecDeque<Event>) {
+    /// Gives a run of whole commits, up to `complete` or to a gap.
+    fn give(&mut self, complete: u64, fetched: &mut Fetched) {
+        while fetched.len() < EVENTS_A_RUN {
+            let version = match self.items.front() {
+                Some(Item::Letter(post)) if post.version.get() <= complete => post.version,
+                _ => break,
+            };
+            self.give_commit(version, fetched);
+        }
+        fetched.turn();
+    }
+
+    fn give_commit(&mut self, version: Version, fetched: &mut Fetched) {
+        let left = self.items.len() as u64;
         while let Some(Item::Letter(post)) = self.items.front() {
-            if post.change.version != version {
+            if post.version != version {
                 break;
             }
-            fetched.push_back(Event::Change(post.change.clone()));
+            let change = AnyChange(Arc::clone(post));
+            fetched.push(Event::Change(change), left);
             self.items.pop_front();
         }
-        fetched.push_back(Event::Commit(version));
+        fetched.push(Event::Commit(version), left);
         self.read = version.get();
     }
 
@@ -153,7 +167,7 @@ impl FromMail {
     fn drop_through(&mut self, through: u64) {
         while let Some(item) = self.items.front() {
             let last = match item {
-                Item::Letter(post) => post.change.version.get(),
+                Item::Letter(post) => post.version.get(),
                 Item::Gap(missed) => missed.through,
             };
             if last > through {
@@ -167,7 +181,7 @@ impl FromMail {
         if let Some(missed) = taken.missed {
             // Of a commit of which a part is gone nothing is given.
             while let Some(Item::Letter(last)) = self.items.back() {
-                if last.change.version.get() < missed.from {
+                if last.version.get() < missed.from {
                     break;
                 }
                 self.items.pop_back();
@@ -178,7 +192,7 @@ impl FromMail {
         }
         let read = self.read;
         let letters = taken.letters.into_iter();
-        let wanted = letters.filter(|post| post.change.version.get() > read);
+        let wanted = letters.filter(|post| post.version.get() > read);
         self.items.extend(wanted.map(Item::Letter));
         self.closed |= taken.closed;
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::filter::Filter;
-use super::post::Post;
 use crate::kernel::mailbox::{Bounds, Mailbox, Policy};
+use crate::kernel::post::Post;
 use crate::kernel::seat::Seat;
 use crate::sync::{AtomicU64, Ordering};
 

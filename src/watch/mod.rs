@@ -1,7 +1,7 @@
 //! Watching: the changes that commits make, in order, once each.
 //!
 //! - [`event`]: what a watcher gives. [`filter`], [`clause`]: what it is asked for. [`watcher`]:
-//!   receiving, and waiting for it. [`source`]: where it comes from.
+//!   receiving, and waiting for it. [`source`]: where it comes from; [`fetched`]: in runs.
 //! - [`log`]: a cursor on the commit log, for watchers that take much: it copies nothing and costs
 //!   a committer nothing but waking it, if it sleeps. The log is kept for it as far as the store's
 //!   watch bound goes, or its history. Beyond them the watcher has lagged, and is told so.
@@ -18,6 +18,7 @@
 
 pub(crate) mod clause;
 pub(crate) mod event;
+mod fetched;
 pub(crate) mod figures;
 pub(crate) mod filter;
 mod log;

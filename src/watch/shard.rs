@@ -16,12 +16,12 @@ use smallvec::SmallVec;
 
 use super::filter::Filter;
 use super::member::Member;
-use super::post::Post;
 use crate::kernel::Kernel;
 use crate::kernel::commit::{Commit, Write};
 use crate::kernel::cursor::STATIONS;
 use crate::kernel::entry::EntryHeader;
 use crate::kernel::mailbox::{Bounds, Policy, Put, Stamp};
+use crate::kernel::post::Post;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::release::contain;
 use crate::kernel::routes::{Route, Routes};
@@ -30,7 +30,6 @@ use crate::kernel::station::{Delivered, Station};
 use crate::kernel::table::GarbageBin;
 use crate::sync::unique;
 use crate::table::schema::Schema;
-use crate::version::Version;
 
 /// Deliveries that a committer makes for one commit: what is more is left to those who are called.
 const COMMITTERS_DELIVERIES_MAX: u32 = 256;
@@ -249,8 +248,9 @@ struct Round<'r, 'g> {
 /// One write of it.
 struct Delivering<'w> {
     stamp: Stamp,
+    commit: &'w Commit,
     write: &'w Write,
-    /// Made for the first who wants it.
+    /// Fetched for the first who wants it.
     post: Option<Arc<Post>>,
 }
 
@@ -262,6 +262,7 @@ impl<'g> Round<'_, 'g> {
                     version: commit.number(),
                     write: at,
                 },
+                commit,
                 write,
                 post: None,
             };
@@ -361,10 +362,10 @@ impl<'g> Round<'_, 'g> {
         if !may_match {
             return ControlFlow::Continue(());
         }
-        let version = Version::new(delivering.stamp.version);
+        let (commit, at) = (delivering.commit, delivering.stamp.write as usize);
         let post = delivering
             .post
-            .get_or_insert_with(|| Post::of(guard, schema, version, write));
+            .get_or_insert_with(|| commit.post(guard, schema.kernel(), at));
         let letter = (delivering.stamp, &*post);
         let put = member
             .mailbox

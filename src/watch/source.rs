@@ -1,9 +1,8 @@
 //! Where a watcher's events come from: the log, its mailbox, or first the one and then the other.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::event::Event;
+use super::fetched::Fetched;
 use super::filter::Filter;
 use super::log::FromLog;
 use super::mail::FromMail;
@@ -96,13 +95,13 @@ impl Source {
         }
     }
 
-    /// Puts a commit's events into `fetched`, or none of one that has none; false: there is nothing
-    /// more now.
+    /// Puts the events of a run of commits into `fetched`, or none if they have none; false: there
+    /// is nothing more now.
     pub(super) fn fetch(
         &mut self,
         shared: &Shared,
         member: &Member,
-        fetched: &mut VecDeque<Event>,
+        fetched: &mut Fetched,
     ) -> Result<bool, WatchError> {
         let (schema, filter) = (&shared.schema, &member.filter);
         if let Self::Joining(joining) = self {

@@ -1,6 +1,5 @@
 //! A watcher: what is received, and waiting for it.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::event::{AnyChange, Event};
+use super::fetched::Fetched;
 use super::filter::Filter;
 use super::member::Member;
 use super::shard::Delivery;
@@ -26,21 +26,22 @@ use crate::version::Version;
 /// Every other watcher reads the store's commit log itself, which is kept for it as far as the
 /// store's watch bound goes ([`Builder::watch_commits_max`](crate::Builder::watch_commits_max)).
 ///
-/// One commit's events are fetched at a time and kept in the watcher until they are received. A
-/// watcher never slows a commit but by being delivered to and woken by it. Dropping it ends it.
+/// Events are fetched in runs, of about 32 events and of whole commits, and kept in the watcher
+/// until they are received. A watcher never slows a commit but by being delivered to and woken by
+/// it. Dropping it ends it.
 #[derive(Debug)]
 pub struct Watcher {
     shared: Arc<Shared>,
     member: Arc<Member>,
     source: Source,
-    /// Fetched and not yet received: changes that may match, then their commit's marker.
-    fetched: VecDeque<Event>,
+    /// Fetched and not yet received.
+    fetched: Fetched,
+    /// Up to here events have been received, or it is the version of the last one.
+    received: u64,
     /// Whether a change of the commit being received has matched.
     matched: bool,
     /// Whether a sequence of events is over.
     ended: bool,
-    /// Changes of the commit being received, to be given with it.
-    gathered: Vec<AnyChange>,
     waiter: Option<Arc<Waiter>>,
     /// Where the last lag began.
     lagged_from: Option<u64>,
@@ -89,10 +90,10 @@ impl Watcher {
             shared: Arc::clone(shared),
             member,
             source,
-            fetched: VecDeque::new(),
+            fetched: Fetched::default(),
+            received: told.get(),
             matched: false,
             ended: false,
-            gathered: Vec::new(),
             waiter: None,
             lagged_from: None,
             progress,
@@ -108,11 +109,14 @@ impl Watcher {
         }
     }
 
-    /// The version up to which commits have been read; events of it may not have been received
-    /// yet.
+    /// The version up to which commits have been received; of the last one there may be more to
+    /// receive yet.
     #[must_use]
     pub fn position(&self) -> Version {
-        Version::new(self.source.position())
+        Version::new(match self.fetched.is_empty() {
+            true => self.source.position(),
+            false => self.received,
+        })
     }
 
     /// The next event, if there is one now.
@@ -121,11 +125,8 @@ impl Watcher {
     /// See [`WatchError`]. After [`WatchError::Lagged`] it goes on with what comes after the gap.
     pub fn try_recv(&mut self) -> Result<Option<Event>, WatchError> {
         loop {
-            while let Some(event) = self.fetched.pop_front() {
-                if self.gives(&event) {
-                    self.note(&event);
-                    return Ok(Some(event));
-                }
+            if let Some(event) = self.next_fetched() {
+                return Ok(Some(event));
             }
             if !self.fetch()? {
                 return Ok(self.progress());
@@ -133,13 +134,28 @@ impl Watcher {
         }
     }
 
-    /// Fetches a commit; false: there is nothing more now.
+    /// The next event of those fetched that is to be given.
+    #[inline]
+    fn next_fetched(&mut self) -> Option<Event> {
+        while let Some(event) = self.fetched.pop() {
+            if self.gives(&event) {
+                self.note(&event);
+                return Some(event);
+            }
+        }
+        None
+    }
+
+    /// Fetches a run of commits, when all that was fetched is received; false: there is nothing
+    /// more now.
+    #[inline(never)]
     fn fetch(&mut self) -> Result<bool, WatchError> {
         let before = self.source.position();
+        self.received = before;
         let fetched = self
             .source
             .fetch(&self.shared, &self.member, &mut self.fetched);
-        self.member.read.set(self.source.position());
+        self.member.read.set(self.position().get());
         if let Err(WatchError::Lagged { .. }) = &fetched {
             self.lagged_from = Some(before);
         }
@@ -147,7 +163,9 @@ impl Watcher {
     }
 
     /// Whether a fetched event is to be given. Runs the users' matchers.
+    #[inline]
     fn gives(&mut self, event: &Event) -> bool {
+        self.received = event.version().get();
         match event {
             Event::Change(change) => {
                 let matches = self.member.filter.matches(change);
@@ -155,11 +173,13 @@ impl Watcher {
                 matches
             }
             Event::Commit(_) => {
+                self.member.read.set(self.received);
                 std::mem::take(&mut self.matched) || self.member.filter.wants_every_commit()
             }
         }
     }
 
+    #[inline]
     fn note(&mut self, event: &Event) {
         self.member.delivered.add(1);
         if let (Some(progress), Event::Commit(version)) = (&mut self.progress, event) {
@@ -193,9 +213,9 @@ impl Watcher {
             // panic comes before its marker, and then it is gone on with.
             match self.try_recv()? {
                 None => return Ok(None),
-                Some(Event::Change(change)) => self.gathered.push(change),
+                Some(Event::Change(change)) => self.fetched.gather(change),
                 Some(Event::Commit(version)) => {
-                    let changes = std::mem::take(&mut self.gathered);
+                    let changes = self.fetched.gathered();
                     return Ok(Some(WatchedCommit { version, changes }));
                 }
             }
@@ -238,7 +258,6 @@ impl Watcher {
         })?;
         self.lagged_from = None;
         self.fetched.clear();
-        self.gathered.clear();
         self.matched = false;
         Ok(())
     }
@@ -336,6 +355,9 @@ impl Watcher {
 
     /// Polls for the next event, for hand-written futures and streams.
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, WatchError>> {
+        if let Some(event) = self.next_fetched() {
+            return Poll::Ready(Ok(event));
+        }
         self.poll_with(context, Self::try_recv)
     }
 

@@ -9,6 +9,7 @@ mod log;
 mod ordered;
 mod pending;
 mod point;
+mod post;
 mod reclaim;
 mod record;
 mod residual;

@@ -1,0 +1,164 @@
+//! A change as watchers are given it: made once, for whoever asks first, and shared by all.
+//!
+//! # Invariants
+//! - P1: a place is empty, then it has a share of one thing, for good, until it is dropped.
+//!
+//! # Orderings
+//! - [place]: the CAS that fills a place (Release), the loads that find it full (Acquire): whole.
+
+use std::time::SystemTime;
+
+use super::Kernel;
+use super::commit::{Commit, Write};
+use super::reading::AnyHandle;
+use super::reclaim::Guard;
+use crate::sync::{Arc, AtomicPtr, Ordering};
+use crate::version::Version;
+
+/// A change of an object: owned shares of what was before and what is after it.
+#[derive(Debug)]
+pub(crate) struct Post {
+    /// The table's name.
+    pub(crate) table: &'static str,
+    /// The first commit that it covers.
+    pub(crate) since: Version,
+    /// The commit that made it; of several, the last.
+    pub(crate) version: Version,
+    pub(crate) old: Option<AnyHandle>,
+    pub(crate) new: Option<AnyHandle>,
+    pub(crate) written_at: SystemTime,
+    /// How much memory it keeps.
+    pub(crate) bytes: u64,
+}
+
+impl Post {
+    /// Of a write of a commit, that is pinned.
+    fn of(guard: &Guard<'_>, kernel: &Kernel, commit: &Commit, write: &Write) -> Arc<Self> {
+        let table = kernel.table(usize::from(write.table));
+        let version = Version::new(commit.number());
+        let (old, new) = table.images(guard, write);
+        Arc::new(Self {
+            table: table.name(),
+            since: version,
+            version,
+            old,
+            new,
+            written_at: write.written_at(guard),
+            bytes: size_of::<Self>() as u64 + write.bytes(guard),
+        })
+    }
+
+    /// This change and one that comes right after it of the same object; `None`: the object was not
+    /// there before, and is not after it.
+    pub(crate) fn then(&self, next: &Self) -> Option<Arc<Self>> {
+        let (old, new) = (self.old.clone(), next.new.clone());
+        (old.is_some() || new.is_some()).then(|| {
+            Arc::new(Self {
+                table: self.table,
+                since: self.since,
+                version: next.version,
+                old,
+                new,
+                written_at: next.written_at,
+                bytes: self.bytes.max(next.bytes),
+            })
+        })
+    }
+}
+
+/// A place for something that is made once, by whoever needs it first.
+#[derive(Debug)]
+pub(crate) struct Place<T>(AtomicPtr<T>);
+
+impl<T> Place<T> {
+    pub(crate) fn new() -> Self {
+        Self(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    /// What is in the place; if it is empty, what `make` makes is put there first. Lock-free: of
+    /// two who make at once, one has made for nothing.
+    #[inline]
+    pub(crate) fn get_or_put(&self, make: impl FnOnce() -> Arc<T>) -> &T {
+        // Acquire: [place].
+        let found = self.0.load(Ordering::Acquire);
+        if !found.is_null() {
+            // SAFETY: P1.
+            return unsafe { &*found };
+        }
+        self.put(make())
+    }
+
+    #[cold]
+    fn put(&self, made: Arc<T>) -> &T {
+        let made = Arc::into_raw(made).cast_mut();
+        // AcqRel: [place], either way.
+        let put = self.0.compare_exchange(
+            std::ptr::null_mut(),
+            made,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        match put {
+            // SAFETY: P1: the share is the place's now.
+            Ok(_) => unsafe { &*made },
+            Err(found) => {
+                // SAFETY: never published: ours alone.
+                drop(unsafe { Arc::from_raw(made.cast_const()) });
+                // SAFETY: P1.
+                unsafe { &*found }
+            }
+        }
+    }
+
+    /// As [`Place::get_or_put`]; a share of it.
+    pub(crate) fn share_or_put(&self, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
+        let found = std::ptr::from_ref(self.get_or_put(make));
+        // SAFETY: P1: from `into_raw`, and the place's share keeps it.
+        unsafe { Arc::increment_strong_count(found) };
+        // SAFETY: the share that was just counted.
+        unsafe { Arc::from_raw(found) }
+    }
+}
+
+impl<T> Drop for Place<T> {
+    fn drop(&mut self) {
+        // Relaxed: nobody else is left.
+        let own = self.0.load(Ordering::Relaxed);
+        if !own.is_null() {
+            // SAFETY: P1: the place's share, and its last use.
+            drop(unsafe { Arc::from_raw(own.cast_const()) });
+        }
+    }
+}
+
+/// The changes of a commit's writes: nothing until somebody asks for one.
+#[derive(Debug)]
+pub(super) struct Posts {
+    first: Place<Post>,
+    others: Place<Vec<Place<Post>>>,
+}
+
+impl Posts {
+    pub(super) fn new() -> Self {
+        Self {
+            first: Place::new(),
+            others: Place::new(),
+        }
+    }
+}
+
+impl Commit {
+    /// The change that its write `at` makes; the commit is pinned.
+    #[inline]
+    pub(crate) fn post(&self, guard: &Guard<'_>, kernel: &Kernel, at: usize) -> Arc<Post> {
+        let posts = self.posts();
+        let place = match at.checked_sub(1) {
+            None => &posts.first,
+            Some(other) => {
+                let places = || (1..self.writes().len()).map(|_| Place::new()).collect();
+                &posts.others.get_or_put(|| Arc::new(places()))[other]
+            }
+        };
+        place.share_or_put(|| Post::of(guard, kernel, self, &self.writes()[at]))
+    }
+}

@@ -1,0 +1,94 @@
+//! What a watcher has fetched and not received yet: its own small buffer.
+
+use super::event::{AnyChange, Event};
+
+/// Events that a watcher fetches at once, and the rest of the commit that these end in: so that
+/// finding the log, pinning it and telling how far it is read cost little for each event.
+pub(super) const EVENTS_A_RUN: usize = 32;
+/// Events for which a buffer that is empty keeps its room.
+const ROOM_KEPT: usize = 4;
+
+/// A watcher's buffer. One that never fetched anything has none.
+#[derive(Debug, Default)]
+pub(super) struct Fetched(Option<Box<Buffer>>);
+
+#[derive(Debug, Default)]
+struct Buffer {
+    /// While a run is fetched, the oldest first; then the newest first: changes that may match, of
+    /// each commit then its marker.
+    events: Vec<Event>,
+    /// Changes of the commit being received, to be given with it.
+    gathered: Vec<AnyChange>,
+}
+
+impl Fetched {
+    pub(super) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |buffer| buffer.events.len())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds an event to the run that is being fetched, in which as many commits may still follow.
+    #[inline]
+    pub(super) fn push(&mut self, event: Event, commits: u64) {
+        match &mut self.0 {
+            Some(buffer) if buffer.events.len() < buffer.events.capacity() => {
+                buffer.events.push(event);
+            }
+            _ => self.push_with_room(event, commits),
+        }
+    }
+
+    #[cold]
+    fn push_with_room(&mut self, event: Event, commits: u64) {
+        let events = &mut self.0.get_or_insert_default().events;
+        if events.capacity() == 0 {
+            // Most commits have one change, and have a marker.
+            let commits = usize::try_from(commits).unwrap_or(usize::MAX);
+            events.reserve_exact(commits.saturating_mul(2).clamp(2, EVENTS_A_RUN));
+        }
+        events.push(event);
+    }
+
+    /// The run is fetched, and now to be received.
+    pub(super) fn turn(&mut self) {
+        if let Some(buffer) = &mut self.0 {
+            buffer.events.reverse();
+        }
+    }
+
+    /// The next event; the room of the last one goes with it, if it is much.
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<Event> {
+        let events = &mut self.0.as_mut()?.events;
+        let event = events.pop();
+        if events.is_empty() && events.capacity() > ROOM_KEPT {
+            *events = Vec::new();
+        }
+        event
+    }
+
+    /// Forgets all but the first events.
+    pub(super) fn truncate(&mut self, count: usize) {
+        if let Some(buffer) = &mut self.0 {
+            buffer.events.truncate(count);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0 = None;
+    }
+
+    /// Lays a change of the commit being received aside, to be given with the commit.
+    pub(super) fn gather(&mut self, change: AnyChange) {
+        self.0.get_or_insert_default().gathered.push(change);
+    }
+
+    /// What was laid aside.
+    pub(super) fn gathered(&mut self) -> Vec<AnyChange> {
+        let buffer = self.0.as_mut();
+        buffer.map_or(Vec::new(), |buffer| std::mem::take(&mut buffer.gathered))
+    }
+}
