@@ -33,7 +33,7 @@ static COUNTING: Counting = Counting;
 
 const WATCHERS: u64 = 20_000;
 /// Bytes of an idle watcher at most, with its handle, its filter and its place in the index.
-const BYTES_MAX: i64 = 800;
+const BYTES_MAX: i64 = 300;
 
 fn bytes() -> i64 {
     BYTES.load(Ordering::Relaxed)

@@ -150,10 +150,23 @@ pub trait Object: Clone + Send + Sync + 'static {
 /// an object.
 pub struct Index<T, V> {
     pub(crate) name: &'static str,
-    extract: fn(&T, &mut Keys<'_, V>),
-    normalize: Option<fn(V) -> V>,
+    values: Extract<T, V>,
     unique: bool,
 }
+
+/// How an index finds the values of an object.
+pub(crate) struct Extract<T, V> {
+    extract: fn(&T, &mut Keys<'_, V>),
+    normalize: Option<fn(V) -> V>,
+}
+
+impl<T, V> Clone for Extract<T, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, V> Copy for Extract<T, V> {}
 
 impl<T, V> Clone for Index<T, V> {
     fn clone(&self) -> Self {
@@ -178,8 +191,10 @@ impl<T, V: Key> Index<T, V> {
     pub const fn new(name: &'static str, extract: fn(&T, &mut Keys<'_, V>)) -> Self {
         Self {
             name,
-            extract,
-            normalize: None,
+            values: Extract {
+                extract,
+                normalize: None,
+            },
             unique: false,
         }
     }
@@ -197,10 +212,11 @@ impl<T, V: Key> Index<T, V> {
     /// [`fold_case`].
     #[must_use]
     pub const fn normalized(self, normalize: fn(V) -> V) -> Self {
-        Self {
+        let values = Extract {
             normalize: Some(normalize),
-            ..self
-        }
+            ..self.values
+        };
+        Self { values, ..self }
     }
 
     pub(crate) fn is_unique(&self) -> bool {
@@ -208,18 +224,29 @@ impl<T, V: Key> Index<T, V> {
     }
 
     pub(crate) fn is_normalized(&self) -> bool {
-        self.normalize.is_some()
+        self.values.normalize.is_some()
     }
 
     pub(crate) fn normalize(&self, value: V) -> V {
-        match self.normalize {
+        match self.values.normalize {
             Some(normalize) => normalize(value),
             None => value,
         }
     }
 
+    pub(crate) fn extract(&self) -> Extract<T, V> {
+        self.values
+    }
+
     /// The object's values, ascending, each once.
     pub(crate) fn values_of(&self, object: &T) -> Values<V> {
+        self.values.of(object)
+    }
+}
+
+impl<T, V: Key> Extract<T, V> {
+    /// As [`Index::values_of`].
+    pub(crate) fn of(&self, object: &T) -> Values<V> {
         let mut keys = Keys {
             values: Values::new(),
             normalize: self.normalize,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::asked::{HasValue, ImageCondition, OfImage, position_of};
 use super::event::{AnyChange, Change, Kind};
 use super::filter::{AnyClause, Filter};
 use super::member::Overflow;
@@ -84,39 +85,12 @@ pub enum Images {
 
 impl Images {
     /// Whether one of the images that count meets the conditions.
-    fn met<I>(self, old: Option<I>, new: Option<I>, meets: impl Fn(I) -> bool) -> bool {
+    pub(super) fn met<I>(self, old: Option<I>, new: Option<I>, meets: impl Fn(I) -> bool) -> bool {
         match self {
             Self::Either => new.is_some_and(&meets) || old.is_some_and(&meets),
             Self::Last => new.or(old).is_some_and(meets),
             Self::Before => old.is_some_and(meets),
         }
-    }
-}
-
-/// A condition on an image, whatever index it is about.
-trait ImageCondition<T: Object>: Send + Sync {
-    /// False: it does not match. Under a pin.
-    fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool;
-    fn matches(&self, object: &T) -> bool;
-    fn is_exact(&self) -> bool;
-    fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool;
-}
-
-impl<T: Object, C: Condition<T> + Send + Sync> ImageCondition<T> for C {
-    fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
-        C::may_match(self, table, image)
-    }
-
-    fn matches(&self, object: &T) -> bool {
-        C::matches(self, object)
-    }
-
-    fn is_exact(&self) -> bool {
-        C::EXACT
-    }
-
-    fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
-        C::routes(self, table, routes)
     }
 }
 
@@ -177,9 +151,9 @@ impl<T: Object> TableFilter<T> {
     /// # Panics
     /// If [`Object::indexes`] does not name the index.
     pub fn value<V: Key>(mut self, index: Index<T, V>, value: impl Into<V>) -> Self {
-        let query = index.eq(value);
-        assert_indexes(&query);
-        self.values.push(Arc::new(query.condition));
+        Indexes::<T>::of().position(index.name);
+        let asks = HasValue::new(index, value.into());
+        self.values.push(Arc::new(OfImage::new(asks)));
         self
     }
 
@@ -194,7 +168,8 @@ impl<T: Object> TableFilter<T> {
         C: Condition<T> + Send + Sync + 'static,
     {
         assert_indexes(&query);
-        self.conditions.push(Arc::new(query.condition));
+        self.conditions
+            .push(Arc::new(OfImage::new(query.condition)));
         self
     }
 
@@ -255,24 +230,41 @@ impl<T: Object> TableFilter<T> {
         Filter::from(self).every_commit()
     }
 
+    /// As what a filter keeps: what asks one thing of the images alone is that thing.
+    pub(super) fn into_clause(mut self) -> Arc<dyn AnyClause> {
+        let is_one = [
+            self.kinds.is_empty(),
+            self.keys.is_empty(),
+            self.checks.is_empty(),
+            self.matchers.is_empty(),
+            self.images == Images::Either,
+            self.values.len() + self.conditions.len() == 1,
+        ];
+        if is_one.contains(&false) {
+            return Arc::new(self);
+        }
+        let only = self.values.pop().or_else(|| self.conditions.pop());
+        only.expect("there is one")
+    }
+
     fn asks_images(&self) -> bool {
         !(self.values.is_empty() && self.conditions.is_empty() && self.checks.is_empty())
     }
 
     fn image_may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
-        none_or(&self.values, |value| value.may_match(table, image))
+        none_or(&self.values, |value| value.image_may_match(table, image))
             && self
                 .conditions
                 .iter()
-                .all(|condition| condition.may_match(table, image))
+                .all(|condition| condition.image_may_match(table, image))
     }
 
     fn object_matches(&self, object: &T) -> bool {
-        none_or(&self.values, |value| value.matches(object))
+        none_or(&self.values, |value| value.object_matches(object))
             && self
                 .conditions
                 .iter()
-                .all(|condition| condition.matches(object))
+                .all(|condition| condition.object_matches(object))
             && self.checks.iter().all(|check| check(object))
     }
 }
@@ -306,8 +298,7 @@ impl<T: Object> AnyClause for TableFilter<T> {
     }
 
     fn position(&self, schema: &Schema) -> Option<u16> {
-        let table = schema.kernel().tables.find::<T::Key, T>();
-        table.map(TableOf::<T>::position)
+        position_of::<T>(schema)
     }
 
     fn is_exact(&self) -> bool {
@@ -337,12 +328,17 @@ impl<T: Object> AnyClause for TableFilter<T> {
             routes.extend(self.keys.iter().map(|key| table.route_of_key(key)));
             return true;
         }
-        if !self.values.is_empty() && self.values.iter().all(|value| value.routes(table, routes)) {
+        if !self.values.is_empty()
+            && self
+                .values
+                .iter()
+                .all(|value| value.image_routes(table, routes))
+        {
             return true;
         }
         self.conditions.iter().any(|condition| {
             routes.truncate(before);
-            condition.routes(table, routes)
+            condition.image_routes(table, routes)
         })
     }
 

@@ -19,6 +19,10 @@ struct Buffer {
     events: Vec<Event>,
     /// Changes of the commit being received, to be given with it.
     gathered: Vec<AnyChange>,
+    /// Up to here all was received before the run, or it is the version of the last event received.
+    received: u64,
+    /// Whether a change of the commit being received has matched.
+    matched: bool,
 }
 
 impl Fetched {
@@ -28,6 +32,11 @@ impl Fetched {
 
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Up to where events have been received, of what is fetched.
+    pub(super) fn received(&self) -> u64 {
+        self.0.as_ref().map_or(0, |buffer| buffer.received)
     }
 
     /// Adds an event to the run that is being fetched, in which as many commits may still follow.
@@ -52,9 +61,10 @@ impl Fetched {
         events.push(event);
     }
 
-    /// The run is fetched, and now to be received.
-    pub(super) fn turn(&mut self) {
+    /// The run of what comes after a version is fetched, and now to be received.
+    pub(super) fn turn(&mut self, after: u64) {
         if let Some(buffer) = &mut self.0 {
+            buffer.received = after;
             buffer.events.reverse();
         }
     }
@@ -62,8 +72,13 @@ impl Fetched {
     /// The next event; the room of the last one goes with it, if it is much.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<Event> {
-        let events = &mut self.0.as_mut()?.events;
+        let Buffer {
+            events, received, ..
+        } = &mut **self.0.as_mut()?;
         let event = events.pop();
+        if let Some(event) = &event {
+            *received = event.version().get();
+        }
         if events.is_empty() && events.capacity() > ROOM_KEPT {
             *events = Vec::new();
         }
@@ -79,6 +94,21 @@ impl Fetched {
 
     pub(super) fn clear(&mut self) {
         self.0 = None;
+    }
+
+    /// A change was received, and matches or not.
+    #[inline]
+    pub(super) fn note_match(&mut self, matches: bool) {
+        if let Some(buffer) = &mut self.0 {
+            buffer.matched |= matches;
+        }
+    }
+
+    /// Whether a change of the commit that ends has matched.
+    #[inline]
+    pub(super) fn has_matched(&mut self) -> bool {
+        let buffer = self.0.as_mut();
+        buffer.is_some_and(|buffer| std::mem::take(&mut buffer.matched))
     }
 
     /// Lays a change of the commit being received aside, to be given with the commit.

@@ -17,21 +17,35 @@ use crate::table::schema::Schema;
 #[derive(Clone, Debug)]
 pub struct Filter {
     clauses: Clauses,
-    every_commit: bool,
-    wishes: Wishes,
+    /// Most have none.
+    wishes: Option<Box<Wishes>>,
 }
 
 #[derive(Clone)]
 enum Clauses {
     All,
-    Any(Vec<Arc<dyn AnyClause>>),
+    /// Most have one.
+    One(Arc<dyn AnyClause>),
+    Any(Arc<[Arc<dyn AnyClause>]>),
+}
+
+impl Clauses {
+    /// One of them is to be met; `None`: none need be.
+    #[inline]
+    fn any(&self) -> Option<&[Arc<dyn AnyClause>]> {
+        match self {
+            Self::All => None,
+            Self::One(clause) => Some(std::slice::from_ref(clause)),
+            Self::Any(clauses) => Some(clauses),
+        }
+    }
 }
 
 impl fmt::Debug for Clauses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::All => f.write_str("All"),
-            Self::Any(clauses) => {
+        match self.any() {
+            None => f.write_str("All"),
+            Some(clauses) => {
                 let tables = clauses.iter().map(|clause| clause.table_name());
                 f.debug_list().entries(tables).finish()
             }
@@ -45,8 +59,7 @@ impl Filter {
     pub fn all() -> Self {
         Self {
             clauses: Clauses::All,
-            every_commit: false,
-            wishes: Wishes::default(),
+            wishes: None,
         }
     }
 
@@ -59,28 +72,27 @@ impl Filter {
     #[must_use]
     pub fn or(self, other: impl Into<Self>) -> Self {
         let other = other.into();
-        let clauses = match (self.clauses, other.clauses) {
-            (Clauses::Any(mut own), Clauses::Any(more)) => {
-                own.extend(more);
-                Clauses::Any(own)
-            }
+        let clauses = match (self.clauses.any(), other.clauses.any()) {
+            (Some(own), Some(more)) => Clauses::Any(own.iter().chain(more).cloned().collect()),
             _ => Clauses::All,
         };
-        Self {
-            clauses,
-            every_commit: self.every_commit || other.every_commit,
-            wishes: self.wishes.or(other.wishes),
-        }
+        let wishes = match (self.wishes, other.wishes) {
+            (Some(own), Some(more)) => Some(Box::new(own.or(*more))),
+            (own, more) => own.or(more),
+        };
+        Self { clauses, wishes }
+    }
+
+    fn wish(mut self, wish: impl FnOnce(&mut Wishes)) -> Self {
+        wish(self.wishes.get_or_insert_default());
+        self
     }
 
     /// Also the markers of commits of which no change matches: so the watcher is known to be
     /// current up to that version.
     #[must_use]
     pub fn every_commit(self) -> Self {
-        Self {
-            every_commit: true,
-            ..self
-        }
+        self.wish(|wishes| wishes.every_commit = true)
     }
 
     /// How many changes may wait for the watcher in a mailbox of its own; at least 1. Beyond it
@@ -94,9 +106,8 @@ impl Filter {
     /// does not ask for a key or an index value has none: it reads the commit log itself, and is
     /// bounded by [`Builder::watch_commits_max`](crate::Builder::watch_commits_max).
     #[must_use]
-    pub fn events_max(mut self, events: u32) -> Self {
-        self.wishes.events_max = Some(events);
-        self
+    pub fn events_max(self, events: u32) -> Self {
+        self.wish(|wishes| wishes.events_max = Some(events))
     }
 
     /// How many bytes of changes may wait for the watcher: the objects' own sizes, before and
@@ -104,26 +115,23 @@ impl Filter {
     /// [`Builder::watch_bytes_max`](crate::Builder::watch_bytes_max). Else as
     /// [`Filter::events_max`].
     #[must_use]
-    pub fn bytes_max(mut self, bytes: u64) -> Self {
-        self.wishes.bytes_max = Some(bytes);
-        self
+    pub fn bytes_max(self, bytes: u64) -> Self {
+        self.wish(|wishes| wishes.bytes_max = Some(bytes))
     }
 
     /// What becomes of the watcher when more waits for it than its bounds allow. Default:
     /// [`Overflow::Lag`]. Gives it a mailbox, as [`Filter::events_max`] does.
     #[must_use]
-    pub fn overflow(mut self, overflow: Overflow) -> Self {
-        self.wishes.overflow = Some(overflow);
-        self
+    pub fn overflow(self, overflow: Overflow) -> Self {
+        self.wish(|wishes| wishes.overflow = Some(overflow))
     }
 
     /// Closes the watcher, as [`Overflow::Close`] does, when a change comes for it and it has had
     /// others waiting for this long, to the millisecond, without taking any. Gives it a mailbox, as
     /// [`Filter::events_max`] does.
     #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.wishes.timeout = Some(timeout);
-        self
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.wish(|wishes| wishes.timeout = Some(timeout))
     }
 
     /// Tells the watcher how far it is when nothing has matched for so long: the marker of the
@@ -132,25 +140,24 @@ impl Filter {
     /// A thread that waits is told when the time comes; a task when it polls. Costs nothing until
     /// then.
     #[must_use]
-    pub fn progress(mut self, interval: Duration) -> Self {
-        self.wishes.progress = Some(interval);
-        self
+    pub fn progress(self, interval: Duration) -> Self {
+        self.wish(|wishes| wishes.progress = Some(interval))
     }
 
     pub(super) fn wishes(&self) -> &Wishes {
-        &self.wishes
+        self.wishes.as_deref().unwrap_or(&Wishes::NONE)
     }
 
     /// Whether its watcher is to be delivered to: it asks for few writes of a table, or for bounds.
     pub(super) fn asks_for_delivery(&self, schema: &Schema) -> bool {
-        if self.wishes.are_of_a_mailbox() {
+        if self.wishes().are_of_a_mailbox() {
             return true;
         }
-        let Clauses::Any(clauses) = &self.clauses else {
+        let Some(clauses) = self.clauses.any() else {
             return false;
         };
         let mut routes = Vec::new();
-        !self.every_commit
+        !self.wants_every_commit()
             && clauses
                 .iter()
                 .all(|clause| clause.routes(schema, &mut routes))
@@ -160,9 +167,9 @@ impl Filter {
     /// that nothing more need be asked before it is delivered.
     pub(super) fn is_exact(&self, schema: &Schema) -> bool {
         let mut routes = Vec::new();
-        match &self.clauses {
-            Clauses::All => true,
-            Clauses::Any(clauses) => clauses
+        match self.clauses.any() {
+            None => true,
+            Some(clauses) => clauses
                 .iter()
                 .all(|clause| clause.is_exact() && clause.routes(schema, &mut routes)),
         }
@@ -170,7 +177,7 @@ impl Filter {
 
     /// What each write that matches is found by, one of them at least; each once.
     pub(super) fn routes(&self, schema: &Schema) -> Vec<Route> {
-        let Clauses::Any(clauses) = &self.clauses else {
+        let Some(clauses) = self.clauses.any() else {
             return vec![Route::ALL];
         };
         let mut routes = Vec::new();
@@ -186,15 +193,17 @@ impl Filter {
         routes
     }
 
+    #[inline]
     pub(super) fn wants_every_commit(&self) -> bool {
-        self.every_commit
+        let wishes = self.wishes.as_ref();
+        wishes.is_some_and(|wishes| wishes.every_commit)
     }
 
     /// The tables that it is about, as a commit's mask.
     pub(super) fn tables(&self, schema: &Schema) -> u64 {
-        match &self.clauses {
-            Clauses::All => u64::MAX,
-            Clauses::Any(clauses) => {
+        match self.clauses.any() {
+            None => u64::MAX,
+            Some(clauses) => {
                 let tables = clauses.iter().filter_map(|clause| clause.position(schema));
                 tables.fold(0, |bits, table| bits | table_bit(table))
             }
@@ -205,9 +214,9 @@ impl Filter {
     /// Called under a pin.
     #[inline]
     pub(super) fn may_match(&self, guard: &Guard<'_>, schema: &Schema, write: &Write) -> bool {
-        match &self.clauses {
-            Clauses::All => true,
-            Clauses::Any(clauses) => {
+        match self.clauses.any() {
+            None => true,
+            Some(clauses) => {
                 let mut clauses = clauses.iter();
                 clauses.any(|clause| clause.may_match(guard, schema, write))
             }
@@ -217,9 +226,9 @@ impl Filter {
     /// Whether a change matches. Runs the users' matchers.
     #[inline]
     pub(super) fn matches(&self, change: &AnyChange) -> bool {
-        match &self.clauses {
-            Clauses::All => true,
-            Clauses::Any(clauses) => clauses.iter().any(|clause| clause.matches(change)),
+        match self.clauses.any() {
+            None => true,
+            Some(clauses) => clauses.iter().any(|clause| clause.matches(change)),
         }
     }
 }
@@ -227,9 +236,8 @@ impl Filter {
 impl<T: Object> From<TableFilter<T>> for Filter {
     fn from(clause: TableFilter<T>) -> Self {
         Self {
-            clauses: Clauses::Any(vec![Arc::new(clause)]),
-            every_commit: false,
-            wishes: Wishes::default(),
+            clauses: Clauses::One(clause.into_clause()),
+            wishes: None,
         }
     }
 }

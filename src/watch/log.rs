@@ -158,7 +158,7 @@ impl Run<'_> {
 impl Drop for Run<'_> {
     fn drop(&mut self) {
         self.fetched.truncate(self.whole);
-        self.fetched.turn();
+        self.fetched.turn(self.cursor.position());
         if self.position > self.cursor.position() {
             self.cursor.move_to(self.position);
         }

@@ -25,18 +25,48 @@ enum Item {
 /// What has been taken out of a mailbox, and up to where it was given.
 #[derive(Debug)]
 pub(super) struct FromMail {
-    items: VecDeque<Item>,
+    items: Items,
     /// Up to here everything was given, or is not wanted.
     read: u64,
     /// The mailbox takes no more.
     closed: bool,
 }
 
+/// What was taken, the oldest first. Boxed: most mailboxes are empty.
+#[derive(Debug, Default)]
+struct Items(Option<Box<VecDeque<Item>>>);
+
+impl Items {
+    fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |items| items.len())
+    }
+
+    fn front(&self) -> Option<&Item> {
+        self.0.as_ref()?.front()
+    }
+
+    fn back(&self) -> Option<&Item> {
+        self.0.as_ref()?.back()
+    }
+
+    fn pop_front(&mut self) -> Option<Item> {
+        self.0.as_mut()?.pop_front()
+    }
+
+    fn pop_back(&mut self) -> Option<Item> {
+        self.0.as_mut()?.pop_back()
+    }
+
+    fn extend(&mut self, items: impl Iterator<Item = Item>) {
+        self.0.get_or_insert_default().extend(items);
+    }
+}
+
 impl FromMail {
     /// What is delivered of commits after `read`.
     pub(super) fn after(read: u64) -> Self {
         Self {
-            items: VecDeque::new(),
+            items: Items::default(),
             read,
             closed: false,
         }
@@ -59,12 +89,21 @@ impl FromMail {
         }
     }
 
+    /// Up to where commits lie whole in what was taken before, if they were delivered up to
+    /// `complete`: the rest of the last may still lie in the mailbox.
+    fn whole(&self, complete: u64) -> u64 {
+        match self.items.back() {
+            Some(Item::Letter(last)) => complete.min(last.version.get() - 1),
+            _ => complete,
+        }
+    }
+
     /// Whether there may be something to fetch.
     pub(super) fn has_more(&self, shards: &Shards, schema: &Schema, member: &Member) -> bool {
         let kernel = schema.kernel();
         let station = shards.station(kernel, member);
         let looks = shards.delivery() == Delivery::Receivers;
-        !self.items.is_empty()
+        self.items.len() > 0
             || station.lost() > self.read
             || (looks && kernel.horizon.visible() > station.position())
             || member.mailbox.has_mail(&kernel.domain.pin())
@@ -85,7 +124,9 @@ impl FromMail {
         // been delivered is found.
         let complete = station.position();
         let lost = station.lost();
+        let mut whole = self.whole(complete);
         if self.is_to_take() {
+            whole = complete;
             let mut garbage = GarbageBin::new(kernel);
             let guard = kernel.domain.pin();
             if let Some(taken) = member.mailbox.take(&guard, &mut garbage.0) {
@@ -104,8 +145,8 @@ impl FromMail {
                 self.items.pop_front();
                 Err(self.lag(member, through))
             }
-            Some(Item::Letter(post)) if post.version.get() <= complete => {
-                self.give(complete, fetched);
+            Some(Item::Letter(post)) if post.version.get() <= whole => {
+                self.give(whole, fetched);
                 Ok(true)
             }
             _ if complete > self.read && member.filter.wants_every_commit() => {
@@ -125,16 +166,17 @@ impl FromMail {
         }
     }
 
-    /// Gives a run of whole commits, up to `complete` or to a gap.
-    fn give(&mut self, complete: u64, fetched: &mut Fetched) {
+    /// Gives a run of commits, that are whole up to a version, or up to a gap.
+    fn give(&mut self, whole: u64, fetched: &mut Fetched) {
+        let before = self.read;
         while fetched.len() < EVENTS_A_RUN {
             let version = match self.items.front() {
-                Some(Item::Letter(post)) if post.version.get() <= complete => post.version,
+                Some(Item::Letter(post)) if post.version.get() <= whole => post.version,
                 _ => break,
             };
             self.give_commit(version, fetched);
         }
-        fetched.turn();
+        fetched.turn(before);
     }
 
     fn give_commit(&mut self, version: Version, fetched: &mut Fetched) {
@@ -187,7 +229,7 @@ impl FromMail {
                 self.items.pop_back();
             }
             if missed.through > self.read {
-                self.items.push_back(Item::Gap(missed));
+                self.items.extend(std::iter::once(Item::Gap(missed)));
             }
         }
         let read = self.read;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::filter::Filter;
+use super::shard::WatchConfig;
 use crate::kernel::mailbox::{Bounds, Mailbox, Policy};
 use crate::kernel::post::Post;
 use crate::kernel::seat::Seat;
@@ -80,9 +81,20 @@ pub(crate) struct Wishes {
     pub(super) timeout: Option<Duration>,
     /// How often it is told how far it is, at most.
     pub(super) progress: Option<Duration>,
+    /// Whether it is told of commits of which nothing matches.
+    pub(super) every_commit: bool,
 }
 
 impl Wishes {
+    pub(super) const NONE: Self = Self {
+        events_max: None,
+        bytes_max: None,
+        overflow: None,
+        timeout: None,
+        progress: None,
+        every_commit: false,
+    };
+
     /// Whether it wants a mailbox, whatever its filter.
     pub(super) fn are_of_a_mailbox(&self) -> bool {
         self.events_max.is_some()
@@ -98,6 +110,7 @@ impl Wishes {
             overflow: self.overflow.or(other.overflow),
             timeout: self.timeout.or(other.timeout),
             progress: self.progress.or(other.progress),
+            every_commit: self.every_commit || other.every_commit,
         }
     }
 }
@@ -134,7 +147,6 @@ pub(crate) struct Member {
     /// Whether its routes say all that can be asked before it is delivered to.
     pub(super) is_exact: bool,
     pub(super) filter: Filter,
-    bounds: Bounds,
     /// The version after which it began, and one; 0: that is not known yet.
     begins: Figure,
     pub(super) mailbox: Mailbox<Arc<Post>>,
@@ -154,7 +166,6 @@ impl Member {
         (number, shard): (u64, u8),
         (has_mailbox, is_exact): (bool, bool),
         filter: Filter,
-        bounds: Bounds,
     ) -> Self {
         Self {
             number,
@@ -162,7 +173,6 @@ impl Member {
             has_mailbox,
             is_exact,
             filter,
-            bounds,
             begins: Figure::default(),
             mailbox: Mailbox::new(),
             seat: Seat::new(),
@@ -179,10 +189,14 @@ impl Member {
         self.read.set(version);
     }
 
-    pub(super) fn bounds(&self) -> Bounds {
+    /// What its mailbox holds, where a store's watchers have `config` if they ask for nothing else.
+    pub(super) fn bounds(&self, config: &WatchConfig) -> Bounds {
+        let wishes = self.filter.wishes();
         Bounds {
+            letters: wishes.events_max.unwrap_or(config.events_max).max(1),
+            bytes: wishes.bytes_max.unwrap_or(config.bytes_max),
+            policy: wishes.overflow.map_or(Policy::Lag, Policy::from),
             after: self.begins.get().checked_sub(1),
-            ..self.bounds
         }
     }
 

@@ -1,7 +1,8 @@
 //! Watching: the changes that commits make, in order, once each.
 //!
-//! - [`event`]: what a watcher gives. [`filter`], [`clause`]: what it is asked for. [`watcher`]:
-//!   receiving, and waiting for it. [`source`]: where it comes from; [`fetched`]: in runs.
+//! - [`event`]: what a watcher gives. [`filter`], [`clause`], [`asked`]: what it is asked for.
+//!   [`watcher`]: receiving, and waiting for it. [`source`]: where it comes from; [`fetched`]: in
+//!   runs.
 //! - [`log`]: a cursor on the commit log, for watchers that take much: it copies nothing and costs
 //!   a committer nothing but waking it, if it sleeps. The log is kept for it as far as the store's
 //!   watch bound goes, or its history. Beyond them the watcher has lagged, and is told so.
@@ -16,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+mod asked;
 pub(crate) mod clause;
 pub(crate) mod event;
 mod fetched;

@@ -20,7 +20,7 @@ use crate::kernel::Kernel;
 use crate::kernel::commit::{Commit, Write};
 use crate::kernel::cursor::STATIONS;
 use crate::kernel::entry::EntryHeader;
-use crate::kernel::mailbox::{Bounds, Policy, Put, Stamp};
+use crate::kernel::mailbox::{Put, Stamp};
 use crate::kernel::post::Post;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::release::contain;
@@ -108,17 +108,10 @@ impl Shards {
 
     /// A member for a watcher; it stands on no route yet.
     pub(super) fn member(&self, schema: &Schema, filter: Filter, has_mailbox: bool) -> Arc<Member> {
-        let wishes = *filter.wishes();
         let number = unique();
-        let bounds = Bounds {
-            letters: wishes.events_max.unwrap_or(self.config.events_max).max(1),
-            bytes: wishes.bytes_max.unwrap_or(self.config.bytes_max),
-            policy: wishes.overflow.map_or(Policy::Lag, Policy::from),
-            after: None,
-        };
         let shard = (number % self.shards.len() as u64) as u8;
         let asked = (has_mailbox, has_mailbox && filter.is_exact(schema));
-        Arc::new(Member::new((number, shard), asked, filter, bounds))
+        Arc::new(Member::new((number, shard), asked, filter))
     }
 
     fn routes(&self, member: &Member) -> &Routes<Member> {
@@ -367,9 +360,10 @@ impl<'g> Round<'_, 'g> {
             .post
             .get_or_insert_with(|| commit.post(guard, schema.kernel(), at));
         let letter = (delivering.stamp, &*post);
+        let bounds = member.bounds(&self.shards.config);
         let put = member
             .mailbox
-            .put(guard, &mut self.garbage.0, letter, member.bounds());
+            .put(guard, &mut self.garbage.0, letter, bounds);
         // Also what was there before: who delivered it may have stopped short of calling.
         calls.note(guard, &member.seat);
         if let Some(timeout) = member.timeout() {

@@ -13,7 +13,8 @@ use crate::shared::Shared;
 /// Where a watcher's events come from.
 #[derive(Debug)]
 pub(super) enum Source {
-    Log(FromLog),
+    /// Boxed: those with a mailbox are more, and need less room.
+    Log(Box<FromLog>),
     Mail(FromMail),
     /// The log up to a version, and the mailbox for what comes after it.
     Joining(Box<Joining>),
@@ -41,7 +42,7 @@ impl Source {
         let member = shared.shards.member(schema, filter, false);
         let log = FromLog::new(schema, &member.filter);
         shared.shards.list(schema.kernel(), &member);
-        (member, Self::Log(log))
+        (member, Self::Log(Box::new(log)))
     }
 
     /// What comes after an older version; `Err`: the log is kept from there on only.
@@ -52,7 +53,7 @@ impl Source {
         if !filter.asks_for_delivery(schema) {
             let member = shared.shards.member(schema, filter, false);
             shared.shards.list(schema.kernel(), &member);
-            return Ok((member, Self::Log(log)));
+            return Ok((member, Self::Log(Box::new(log))));
         }
         let member = shared.shards.member(schema, filter, true);
         let last = shared.shards.subscribe(schema, &member);
@@ -67,7 +68,7 @@ impl Source {
         let log = FromLog::from(&shared.schema, &member.filter, to)?;
         let before = std::mem::replace(self, Self::Mail(FromMail::after(0)));
         *self = match before {
-            Self::Log(_) => Self::Log(log),
+            Self::Log(_) => Self::Log(Box::new(log)),
             Self::Mail(mail) => Self::Joining(Box::new(Joining {
                 log,
                 last: mail.position(),

@@ -36,16 +36,19 @@ pub struct Watcher {
     source: Source,
     /// Fetched and not yet received.
     fetched: Fetched,
-    /// Up to here events have been received, or it is the version of the last one.
-    received: u64,
-    /// Whether a change of the commit being received has matched.
-    matched: bool,
-    /// Whether a sequence of events is over.
-    ended: bool,
     waiter: Option<Arc<Waiter>>,
+    /// What most have no need of.
+    rare: Option<Box<Rare>>,
+}
+
+/// What most watchers never have.
+#[derive(Debug, Default)]
+struct Rare {
     /// Where the last lag began.
     lagged_from: Option<u64>,
-    progress: Option<Box<Progress>>,
+    progress: Option<Progress>,
+    /// Whether a sequence of events is over.
+    ended: bool,
 }
 
 /// What a watcher was told of how far it is.
@@ -79,11 +82,15 @@ impl Watcher {
     fn begin(shared: &Arc<Shared>, (member, source): Begun) -> Self {
         let told = Version::new(source.position());
         member.read.set(told.get());
-        let progress = member.filter.wishes().progress.map(|interval| {
-            Box::new(Progress {
+        let rare = member.filter.wishes().progress.map(|interval| {
+            let progress = Progress {
                 interval,
                 told_at: Instant::now(),
                 told,
+            };
+            Box::new(Rare {
+                progress: Some(progress),
+                ..Rare::default()
             })
         });
         Self {
@@ -91,12 +98,8 @@ impl Watcher {
             member,
             source,
             fetched: Fetched::default(),
-            received: told.get(),
-            matched: false,
-            ended: false,
             waiter: None,
-            lagged_from: None,
-            progress,
+            rare,
         }
     }
 
@@ -104,7 +107,7 @@ impl Watcher {
     pub(crate) fn start_at(&mut self, version: u64) {
         self.source.start_at(version);
         self.member.begin_after(version);
-        if let Some(progress) = &mut self.progress {
+        if let Some(progress) = self.progress_mut() {
             progress.told = Version::new(version);
         }
     }
@@ -115,7 +118,7 @@ impl Watcher {
     pub fn position(&self) -> Version {
         Version::new(match self.fetched.is_empty() {
             true => self.source.position(),
-            false => self.received,
+            false => self.fetched.received(),
         })
     }
 
@@ -151,13 +154,12 @@ impl Watcher {
     #[inline(never)]
     fn fetch(&mut self) -> Result<bool, WatchError> {
         let before = self.source.position();
-        self.received = before;
         let fetched = self
             .source
             .fetch(&self.shared, &self.member, &mut self.fetched);
         self.member.read.set(self.position().get());
         if let Err(WatchError::Lagged { .. }) = &fetched {
-            self.lagged_from = Some(before);
+            self.rare.get_or_insert_default().lagged_from = Some(before);
         }
         fetched
     }
@@ -165,16 +167,15 @@ impl Watcher {
     /// Whether a fetched event is to be given. Runs the users' matchers.
     #[inline]
     fn gives(&mut self, event: &Event) -> bool {
-        self.received = event.version().get();
         match event {
             Event::Change(change) => {
                 let matches = self.member.filter.matches(change);
-                self.matched |= matches;
+                self.fetched.note_match(matches);
                 matches
             }
-            Event::Commit(_) => {
-                self.member.read.set(self.received);
-                std::mem::take(&mut self.matched) || self.member.filter.wants_every_commit()
+            Event::Commit(version) => {
+                self.member.read.set(version.get());
+                self.fetched.has_matched() || self.member.filter.wants_every_commit()
             }
         }
     }
@@ -182,16 +183,21 @@ impl Watcher {
     #[inline]
     fn note(&mut self, event: &Event) {
         self.member.delivered.add(1);
-        if let (Some(progress), Event::Commit(version)) = (&mut self.progress, event) {
+        if let (Some(progress), Event::Commit(version)) = (self.progress_mut(), event) {
             progress.told = *version;
             progress.told_at = Instant::now();
         }
     }
 
+    #[inline]
+    fn progress_mut(&mut self) -> Option<&mut Progress> {
+        self.rare.as_mut()?.progress.as_mut()
+    }
+
     /// The marker of how far it is, if that is due, and news.
     fn progress(&mut self) -> Option<Event> {
         let position = Version::new(self.source.position());
-        let progress = self.progress.as_mut()?;
+        let progress = self.progress_mut()?;
         if position <= progress.told || progress.told_at.elapsed() < progress.interval {
             return None;
         }
@@ -249,16 +255,16 @@ impl Watcher {
     /// [`WatchFromError::Compacted`] if the log does not have it any more. The watcher goes on as
     /// before.
     pub fn resume(&mut self) -> Result<(), WatchFromError> {
-        let Some(from) = self.lagged_from else {
+        let lagged_from = self.rare.as_ref().and_then(|rare| rare.lagged_from);
+        let Some(from) = lagged_from else {
             return Ok(());
         };
         let back = self.source.go_back(&self.shared, &self.member, from);
         back.map_err(|oldest| WatchFromError::Compacted {
             oldest: Version::new(oldest),
         })?;
-        self.lagged_from = None;
+        self.rare.get_or_insert_default().lagged_from = None;
         self.fetched.clear();
-        self.matched = false;
         Ok(())
     }
 
@@ -312,7 +318,8 @@ impl Watcher {
 
     /// When it may be told how far it is.
     fn progress_in(&self) -> Duration {
-        let due = self.progress.as_ref().map(|progress| {
+        let progress = self.rare.as_ref().and_then(|rare| rare.progress.as_ref());
+        let due = progress.map(|progress| {
             let left = progress.interval.saturating_sub(progress.told_at.elapsed());
             left.max(Duration::from_millis(1))
         });
@@ -420,12 +427,14 @@ impl Watcher {
 
     /// Whether a sequence of its events is over.
     pub(super) fn has_ended(&self) -> bool {
-        self.ended
+        self.rare.as_ref().is_some_and(|rare| rare.ended)
     }
 
     /// Notes that nothing more will come.
     pub(super) fn note_end(&mut self, received: &Result<Event, WatchError>) {
-        self.ended |= matches!(received, Err(WatchError::Closed | WatchError::Overflowed));
+        if matches!(received, Err(WatchError::Closed | WatchError::Overflowed)) {
+            self.rare.get_or_insert_default().ended = true;
+        }
     }
 }
 
