@@ -69,7 +69,8 @@ impl Shared {
     pub(crate) fn close(&self) {
         // Release: [closed]: who sees it sees every commit made before.
         self.closed.store(true, Ordering::Release);
-        self.waiters.wake();
+        // Nobody commits any more, who would go on with it.
+        self.waiters.wake_all();
         self.shards.call_all(self.kernel());
     }
 

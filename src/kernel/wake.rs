@@ -2,12 +2,24 @@
 //!
 //! # States
 //! ```text
-//! waiter:  idle --enqueue--> listed --wake: the whole list is taken--> a few: idle, woken
-//!                                                the others: due --pass on--> idle, woken
+//! waiter:  IDLE --enqueue--> QUEUED --wake: the whole list is taken--> a few: IDLE, called
+//!                              |  ^                       the others: due --pass on--> IDLE, called
+//!                      abandon |  | enqueue
+//!                              v  |
+//!                              GONE --wake, pass on--> IDLE, not called
 //! ```
-//! A committer wakes a few, whom it leaves the others to: each wakes a few more. So a commit costs
-//! its committer the same however many wait. Whoever comes by passes on as well: other committers,
-//! and whoever waits or ceases to.
+//! A committer calls a few, whom it leaves the others to: the first of them that runs wakes all, a
+//! few at a time, so that those who run by then do it with it. So a commit costs its committer the
+//! same however many wait. Whoever comes by passes on as well: whoever receives, waits or ceases
+//! to, and other committers, for one each.
+//!
+//! # What can keep somebody asleep
+//! That of the few whom the last committer called none ever comes by, nor anybody else: who could
+//! wake the others is then a committer alone, and they are too many for it. One that comes by wakes
+//! all, for a committer calls when it has left all others where they are found, and calls another
+//! for one that is gone; who leaves finds itself queued, and is gone, or is called, and passes on.
+//! Or that a thread is stopped while it has waiters in its hands, some steps long. A thread that
+//! waits comes by itself ([`LOOK_AGAIN`]); those who deliver, if the store has them, at each commit.
 //!
 //! # Invariants
 //! - Q1: a queued waiter is on the list once, or on a chain of those who are due, or in the hands
@@ -27,21 +39,32 @@ use smallvec::SmallVec;
 
 use super::barrier::fence;
 use super::release::contain;
-use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU32, Ordering, Padded, thread};
+use crate::sync::{Arc, AtomicPtr, AtomicU8, AtomicU32, Ordering, Padded, thread};
 
 /// A thread that waits looks again after this long, woken or not: a waker that stops in the middle
 /// of its round must not keep the others asleep.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Waiters that one wakes, and leaves the others to them.
 const WAKES_MAX: usize = if cfg!(loom) { 1 } else { 8 };
+/// How often at most who comes by wakes a few: there may be more due by then, without end.
+const PASSES_MAX: u32 = if cfg!(loom) { 4 } else { 4096 };
+/// How often a committer looks for another to call when all were gone: more than are gone at once.
+const GONE_PASSES_MAX: u32 = if cfg!(loom) { 2 } else { 10 };
 /// Waiters that may lie on the list without waiting any more, before it is emptied.
 const ABANDONED_MAX: u32 = 64;
+
+/// It is on no list.
+const IDLE: u8 = 0;
+/// It is on the list, or due, and to be called.
+const QUEUED: u8 = 1;
+/// The same, but it waits no more.
+const GONE: u8 = 2;
 
 /// Somebody who waits: a thread or a task.
 #[derive(Debug)]
 pub(crate) struct Waiter {
     who: Who,
-    queued: AtomicBool,
+    state: AtomicU8,
     next: AtomicPtr<Waiter>,
 }
 
@@ -65,7 +88,7 @@ impl Waiter {
     fn new(who: Who) -> Arc<Self> {
         Arc::new(Self {
             who,
-            queued: AtomicBool::new(false),
+            state: AtomicU8::new(IDLE),
             next: AtomicPtr::new(std::ptr::null_mut()),
         })
     }
@@ -96,27 +119,34 @@ struct Chain {
     next: *mut Chain,
 }
 
+/// Waiters that one is about to wake.
+type Few = SmallVec<[Arc<Waiter>; WAKES_MAX + 1]>;
+
 /// Takes up to `count` waiters off the front of a list that is the caller's.
-fn take_first(first: &mut *mut Waiter, count: usize) -> SmallVec<[Arc<Waiter>; WAKES_MAX]> {
-    let mut taken = SmallVec::new();
-    while !first.is_null() && taken.len() < count {
+fn take_first(first: &mut *mut Waiter, count: usize, few: &mut Few) {
+    for _ in 0..count {
+        if first.is_null() {
+            return;
+        }
         // SAFETY: Q1: the list's count is ours with the list.
         let waiter = unsafe { Arc::from_raw(first.cast_const()) };
         // Relaxed: written before the push.
         *first = waiter.next.load(Ordering::Relaxed);
-        // Release: [list]: who enqueues it again writes `next` after our read of it.
-        waiter.queued.store(false, Ordering::Release);
-        taken.push(waiter);
+        few.push(waiter);
     }
-    taken
 }
 
-/// Threads first: waking them is the system's, while a task's waker may run anything, or stop.
-fn call_all(waiters: SmallVec<[Arc<Waiter>; WAKES_MAX]>) {
+/// Calls those who still wait; false: nobody does. Threads first: waking them is the system's, while
+/// a task's waker may run anything, or stop.
+fn call_all(mut few: Few) -> bool {
+    // AcqRel: [list]: who enqueues it again writes `next` after our read of it; of one that leaves
+    // and us one is later, and sees the other.
+    few.retain(|waiter| waiter.state.swap(IDLE, Ordering::AcqRel) == QUEUED);
     let is_thread = |waiter: &&Arc<Waiter>| matches!(waiter.who, Who::Thread(_));
-    waiters.iter().filter(is_thread).for_each(|it| it.call());
-    let tasks = waiters.iter().filter(|waiter| !is_thread(waiter));
+    few.iter().filter(is_thread).for_each(|it| it.call());
+    let tasks = few.iter().filter(|waiter| !is_thread(waiter));
     tasks.for_each(|it| it.call());
+    !few.is_empty()
 }
 
 /// Everybody who waits on one store.
@@ -141,7 +171,7 @@ impl Waiters {
     /// before it sleeps.
     pub(crate) fn enqueue(&self, waiter: &Arc<Waiter>) {
         // AcqRel: [list]: of an enqueuing and a waking one is later, and sees the other.
-        if !waiter.queued.swap(true, Ordering::AcqRel) {
+        if waiter.state.swap(QUEUED, Ordering::AcqRel) == IDLE {
             let node = Arc::into_raw(Arc::clone(waiter)).cast_mut();
             // Relaxed: the CAS decides.
             let mut head = self.list.load(Ordering::Relaxed);
@@ -162,38 +192,29 @@ impl Waiters {
         fence(Ordering::SeqCst);
     }
 
-    /// Has everybody queued woken: a few by the caller, and the rest by those who are woken. With
+    /// Has everybody queued woken: a few by the caller, and the rest by who of them runs first. With
     /// nobody there: a fence and two loads. O(1) otherwise; waits for nobody.
     #[inline]
     pub(crate) fn wake(&self) {
         // SeqCst: [wait/wake].
         fence(Ordering::SeqCst);
         // Relaxed: ordered by the fence.
-        if !self.list.load(Ordering::Relaxed).is_null() {
-            self.wake_listed(WAKES_MAX);
-        }
-        // Those who are due are being woken by others; one more, should these have stopped.
-        // Relaxed: ordered by the fence.
-        if !self.due.load(Ordering::Relaxed).is_null() {
-            self.wake_due(1);
+        let is_listed = !self.list.load(Ordering::Relaxed).is_null();
+        // Relaxed: as above.
+        if is_listed || !self.due.load(Ordering::Relaxed).is_null() {
+            self.wake_few();
         }
     }
 
-    /// Whoever was woken calls this, soon: wakes a few of those who are due to be, if any are left.
-    #[inline]
-    pub(crate) fn pass_on(&self) {
-        // Relaxed: whom we were woken by put the others here before.
-        if !self.due.load(Ordering::Relaxed).is_null() {
-            self.wake_due(WAKES_MAX);
-        }
-    }
-
-    /// Takes the list; wakes its first `wakes_max`, and leaves the others to them.
+    /// Takes the list; wakes a few of it, and leaves the others to them.
     #[cold]
-    fn wake_listed(&self, wakes_max: usize) {
+    fn wake_few(&self) {
+        let mut few = Few::new();
+        // Those who are due are being woken by others; one more, should these have stopped.
+        self.take_due(1, &mut few);
         // Acquire: [list].
         let mut node = self.list.swap(std::ptr::null_mut(), Ordering::Acquire);
-        let woken = take_first(&mut node, wakes_max);
+        take_first(&mut node, WAKES_MAX, &mut few);
         if !node.is_null() {
             let chain = Box::into_raw(Box::new(Chain {
                 first: node,
@@ -201,12 +222,47 @@ impl Waiters {
             }));
             self.leave_due(chain);
         }
-        // After the others are where these find them.
-        call_all(woken);
+        // Only when all the others are where these find them, and our hands are off.
+        let mut is_over = call_all(few);
+        for _ in 0..GONE_PASSES_MAX {
+            // Relaxed: whoever else takes those who are due answers for them.
+            if is_over || self.due.load(Ordering::Relaxed).is_null() {
+                return;
+            }
+            is_over = self.pass();
+        }
+    }
+
+    /// Calls a few of those who are due; false: nobody of them waits.
+    fn pass(&self) -> bool {
+        let mut few = Few::new();
+        self.take_due(WAKES_MAX, &mut few);
+        call_all(few)
+    }
+
+    /// Whoever was woken calls this, soon: wakes those who are due to be, if any are left. Bounded
+    /// by these, and by some 30,000.
+    #[inline]
+    pub(crate) fn pass_on(&self) {
+        // Relaxed: whom we were woken by put the others here before.
+        if !self.due.load(Ordering::Relaxed).is_null() {
+            self.wake_all_due();
+        }
     }
 
     #[cold]
-    fn wake_due(&self, wakes_max: usize) {
+    fn wake_all_due(&self) {
+        for _ in 0..PASSES_MAX {
+            self.pass();
+            // Relaxed: a hint: what others leave here is theirs to wake, too.
+            if self.due.load(Ordering::Relaxed).is_null() {
+                return;
+            }
+        }
+    }
+
+    /// Takes up to `count` of those who are due, and leaves the others.
+    fn take_due(&self, count: usize, few: &mut Few) {
         // Acquire: [list].
         let chain = self.due.swap(std::ptr::null_mut(), Ordering::Acquire);
         if chain.is_null() {
@@ -214,7 +270,7 @@ impl Waiters {
         }
         // SAFETY: Q2: ours with the swap.
         let mut first = unsafe { Box::from_raw(chain) };
-        let woken = take_first(&mut first.first, wakes_max);
+        take_first(&mut first.first, count, few);
         let left = match first.first.is_null() {
             true => first.next,
             false => Box::into_raw(first),
@@ -222,7 +278,6 @@ impl Waiters {
         if !left.is_null() {
             self.leave_due(left);
         }
-        call_all(woken);
     }
 
     /// Leaves chains, which are the caller's, to whoever passes on.
@@ -253,21 +308,26 @@ impl Waiters {
         }
     }
 
-    /// Wakes everybody, now.
-    fn wake_all(&self) {
-        self.wake_listed(usize::MAX);
+    /// Wakes everybody who waits. O(these).
+    pub(crate) fn wake_all(&self) {
+        self.wake();
         // Relaxed: a hint: what comes later is not ours to wake.
         while !self.due.load(Ordering::Relaxed).is_null() {
-            self.wake_due(usize::MAX);
+            self.wake_all_due();
         }
     }
 
-    /// The waiter waits no more. Left on the list it would be woken for nothing, and many of them
-    /// would only go at the next commit: now and then the list is emptied.
+    /// The waiter waits no more. Whom it was woken to wake it wakes. Left on the list it is in the
+    /// way of who wakes, and many of them would only go at the next commit: now and then the list is
+    /// emptied.
     pub(crate) fn abandon(&self, waiter: &Waiter) {
-        // Relaxed: a hint.
-        if !waiter.queued.load(Ordering::Relaxed) {
-            return;
+        // AcqRel, Acquire: [list]: of a leaving and a calling one is later, and sees the other: we
+        // find who was left to us before.
+        let left = waiter
+            .state
+            .compare_exchange(QUEUED, GONE, Ordering::AcqRel, Ordering::Acquire);
+        if left.is_err() {
+            return self.pass_on();
         }
         // Relaxed: a count, about.
         if self.abandoned.fetch_add(1, Ordering::Relaxed) >= ABANDONED_MAX {
@@ -309,9 +369,9 @@ impl<'w> Waiting<'w> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.waiters.pass_on();
-        if let Some(waiter) = &self.waiter {
-            self.waiters.abandon(waiter);
+        match &self.waiter {
+            Some(waiter) => self.waiters.abandon(waiter),
+            None => self.waiters.pass_on(),
         }
     }
 }

@@ -34,6 +34,7 @@ pub(super) struct FromMail {
 
 /// What was taken, the oldest first. Boxed: most mailboxes are empty.
 #[derive(Debug, Default)]
+#[expect(clippy::box_collection, reason = "a word where most are empty")]
 struct Items(Option<Box<VecDeque<Item>>>);
 
 impl Items {

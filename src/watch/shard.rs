@@ -25,7 +25,7 @@ use crate::kernel::post::Post;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::release::contain;
 use crate::kernel::routes::{Route, Routes};
-use crate::kernel::seat::Calls;
+use crate::kernel::seat::{Calls, Seat};
 use crate::kernel::station::{Delivered, Station};
 use crate::kernel::table::GarbageBin;
 use crate::sync::unique;
@@ -46,7 +46,8 @@ pub enum Delivery {
     Committers,
     /// Nobody else. All watchers that wait are woken by each commit, and look.
     Receivers,
-    /// A thread for each shard, from when the store is built until it is closed.
+    /// A thread for each shard, from when the store is built until it is closed. It also wakes those
+    /// who read the log themselves: none of them can keep another asleep.
     Threads,
 }
 
@@ -63,6 +64,8 @@ pub(crate) struct WatchConfig {
 pub(crate) struct Shards {
     shards: Box<[Routes<Member>]>,
     config: WatchConfig,
+    /// Where the threads that deliver are called, if there are any: one a shard.
+    threads: Box<[Seat]>,
     began: Instant,
 }
 
@@ -86,9 +89,14 @@ impl Shards {
     pub(crate) fn new(kernel: &Kernel, config: WatchConfig) -> Self {
         let shards = config.shards.clamp(1, STATIONS);
         let routes = || Routes::new(kernel.tables.all().iter().map(|table| table.indexes()));
+        let threads = match config.delivery {
+            Delivery::Threads => shards,
+            Delivery::Committers | Delivery::Receivers => 0,
+        };
         Self {
             shards: (0..shards).map(|_| routes()).collect(),
             config,
+            threads: (0..threads).map(|_| Seat::new()).collect(),
             began: Instant::now(),
         }
     }
@@ -158,11 +166,29 @@ impl Shards {
         kernel.collect_sometimes();
     }
 
-    /// A commit is visible: delivers it, if that is the committers' task.
+    /// The seat of the thread of a shard.
+    pub(super) fn thread(&self, shard: usize) -> &Seat {
+        &self.threads[shard]
+    }
+
+    /// Calls the threads that deliver.
+    #[cold]
+    pub(crate) fn call_threads(&self, kernel: &Kernel) {
+        let mut calls = Calls::new();
+        let guard = kernel.domain.pin();
+        self.threads
+            .iter()
+            .for_each(|seat| calls.note(&guard, seat));
+        calls.make(guard);
+    }
+
+    /// A commit is visible: delivers it, or calls whose task that is.
     #[inline]
     pub(crate) fn committed(&self, schema: &Schema) {
-        if self.config.delivery != Delivery::Committers {
-            return;
+        match self.config.delivery {
+            Delivery::Committers => {}
+            Delivery::Receivers => return,
+            Delivery::Threads => return self.call_threads(schema.kernel()),
         }
         for shard in 0..self.shards.len() {
             // Ordered by the fence of the waking that came before.
@@ -201,6 +227,7 @@ impl Shards {
 
     /// Calls everybody who waits.
     pub(crate) fn call_all(&self, kernel: &Kernel) {
+        self.call_threads(kernel);
         for routes in &self.shards {
             let mut calls = Calls::new();
             let guard = kernel.domain.pin();

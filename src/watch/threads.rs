@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::shard::{Carrier, Delivery};
-use crate::kernel::wake::{LOOK_AGAIN, Waiting};
+use crate::kernel::wake::{LOOK_AGAIN, Waiter};
 use crate::shared::Shared;
 use crate::sync::thread;
 
@@ -27,21 +27,31 @@ pub(crate) fn start(shared: &Arc<Shared>) {
 fn carry_on(shared: &Shared, shard: usize) {
     let kernel = shared.schema.kernel();
     let station = kernel.station(shard);
-    let mut waiting = Waiting::on(&shared.waiters);
+    let seat = shared.shards.thread(shard);
+    seat.take(kernel, &Waiter::thread());
+    let mut woken_for = 0;
     loop {
         let closed = shared.is_closed();
         let before = station.position();
         shared
             .shards
             .carry_on(&shared.schema, shard, Carrier::Watcher);
+        let visible = kernel.horizon.visible();
+        if visible > woken_for {
+            woken_for = visible;
+            // All of them, whom a committer can wake a few of only.
+            shared.waiters.wake();
+            shared.waiters.pass_on();
+        }
         if station.position() > before {
             continue;
         }
         if closed {
+            seat.leave(kernel);
             return;
         }
-        waiting.enqueue();
-        if shared.is_closed() || kernel.horizon.visible() > station.position() {
+        seat.settle();
+        if shared.is_closed() || kernel.horizon.visible() > station.position().min(woken_for) {
             continue;
         }
         thread::park_timeout(LOOK_AGAIN);

@@ -40,6 +40,7 @@ impl World {
             // Also on the way out: whoever was woken before us may have left it to us.
             self.waiters.pass_on();
             if self.visible() >= version {
+                self.waiters.abandon(&waiter);
                 return parked;
             }
             thread::park();
@@ -120,4 +121,38 @@ fn leave_while_passing_on() {
         other.join().expect("no panic")
     });
     assert_eq!(seen, BTreeSet::from([0, 1]));
+}
+
+/// A task that notes that it was woken.
+struct Noted(std::sync::atomic::AtomicBool);
+
+impl std::task::Wake for Noted {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// One task is woken and never runs, another waits behind it: whoever is woken and runs wakes both.
+#[test]
+fn a_woken_one_that_never_runs() {
+    let seen = outcomes(2, || {
+        let world = World::new();
+        let tasks = [(); 2].map(|()| Arc::new(Noted(std::sync::atomic::AtomicBool::new(false))));
+        for task in &tasks {
+            let waiter = Waiter::task(std::task::Waker::from(Arc::clone(task)));
+            world.waiters.enqueue(&waiter);
+        }
+        let runs = spawn(&world, |world| world.wait(1));
+        world.commit(1);
+        let parked = runs.join().expect("no panic");
+        let woken = tasks.map(|task| task.0.load(std::sync::atomic::Ordering::Relaxed));
+        (parked > 0, woken)
+    });
+    // The commit wakes the newest; one that was gone by then has nobody left to it.
+    let expected = [
+        (false, [false, true]),
+        (false, [true, true]),
+        (true, [true, true]),
+    ];
+    assert_eq!(seen, BTreeSet::from(expected));
 }

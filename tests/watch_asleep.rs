@@ -1,0 +1,123 @@
+//! Watchers that sleep: nobody who is woken and does nothing keeps the others asleep.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use common::{put, store, task};
+use skep::{Delivery, Filter, Store, WatchError, Watcher};
+
+const WATCHERS: usize = 500;
+
+/// Counts the tasks that are woken.
+struct Task {
+    woken: AtomicBool,
+    count: Arc<AtomicUsize>,
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        if !self.woken.swap(true, Ordering::Relaxed) {
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Tasks that wait, each for a watcher of everything, and are polled only when asked to be.
+struct Asleep {
+    tasks: Vec<(Watcher, Waker, Arc<Task>)>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Asleep {
+    fn on(store: &Store) -> Self {
+        let count = Arc::new(AtomicUsize::new(0));
+        let tasks = (0..WATCHERS).map(|_| {
+            let task = Arc::new(Task {
+                woken: AtomicBool::new(false),
+                count: Arc::clone(&count),
+            });
+            let waker = Waker::from(Arc::clone(&task));
+            (store.watch(Filter::all()), waker, task)
+        });
+        let mut asleep = Self {
+            tasks: tasks.collect(),
+            count,
+        };
+        for (watcher, waker, _) in &mut asleep.tasks {
+            let polled = watcher.poll_recv(&mut Context::from_waker(waker));
+            assert!(polled.is_pending());
+        }
+        asleep
+    }
+
+    fn woken(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Waits for what another thread does.
+    fn wait_until_all_are_woken(&self) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while self.woken() < WATCHERS && Instant::now() < until {
+            std::thread::yield_now();
+        }
+        assert_eq!(self.woken(), WATCHERS);
+    }
+}
+
+#[test]
+fn of_those_that_a_commit_wakes_one_that_runs_is_enough() {
+    let store = store();
+    let mut asleep = Asleep::on(&store);
+    put(&store, [task(1)]);
+    // With a proposer others publish, and wake.
+    let first = loop {
+        let woken = |(_, _, task): &(_, _, Arc<Task>)| task.woken.load(Ordering::Relaxed);
+        if let Some(first) = asleep.tasks.iter().position(woken) {
+            break first;
+        }
+    };
+    let (watcher, waker, _) = &mut asleep.tasks[first];
+    let polled = watcher.poll_recv(&mut Context::from_waker(waker));
+    assert!(polled.is_ready());
+    asleep.wait_until_all_are_woken();
+}
+
+#[test]
+fn a_watcher_that_comes_by_or_goes_wakes_those_who_are_left() {
+    for goes in [false, true] {
+        let store = store();
+        let asleep = Asleep::on(&store);
+        let mut other = store.watch(Filter::all());
+        put(&store, [task(1)]);
+        match goes {
+            true => drop(other),
+            false => assert!(other.recv().is_ok()),
+        }
+        asleep.wait_until_all_are_woken();
+    }
+}
+
+#[test]
+fn where_threads_deliver_nobody_need_run() {
+    let builder = common::builder().table::<common::Task>();
+    let store = builder.watch_delivery(Delivery::Threads).build();
+    let asleep = Asleep::on(&store);
+    put(&store, [task(1)]);
+    asleep.wait_until_all_are_woken();
+}
+
+#[test]
+fn closing_wakes_everybody() {
+    let store = store();
+    let mut asleep = Asleep::on(&store);
+    drop(store);
+    asleep.wait_until_all_are_woken();
+    for (watcher, waker, _) in &mut asleep.tasks {
+        let polled = watcher.poll_recv(&mut Context::from_waker(waker));
+        assert!(matches!(polled, Poll::Ready(Err(WatchError::Closed))));
+    }
+}
