@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod cluster;
 pub mod memory;
+pub mod watchers;
 
 use std::sync::Barrier;
 use std::time::Duration;

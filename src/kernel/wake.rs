@@ -3,10 +3,10 @@
 //! # States
 //! ```text
 //! waiter:  IDLE --enqueue--> QUEUED --wake: the whole list is taken--> a few: IDLE, called
-//!                              |  ^                       the others: due --pass on--> IDLE, called
-//!                      abandon |  | enqueue
-//!                              v  |
-//!                              GONE --wake, pass on--> IDLE, not called
+//!                            |    ^                    the others: due --pass on--> IDLE, called
+//!                    abandon |    | enqueue
+//!                            v    |
+//!                            GONE --wake, pass on--> IDLE, not called
 //! ```
 //! A committer calls a few, whom it leaves the others to: the first of them that runs wakes all, a
 //! few at a time, so that those who run by then do it with it. So a commit costs its committer the
@@ -19,7 +19,7 @@
 //! all, for a committer calls when it has left all others where they are found, and calls another
 //! for one that is gone; who leaves finds itself queued, and is gone, or is called, and passes on.
 //! Or that a thread is stopped while it has waiters in its hands, some steps long. A thread that
-//! waits comes by itself ([`LOOK_AGAIN`]); those who deliver, if the store has them, at each commit.
+//! waits comes by itself ([`LOOK_AGAIN`]); threads that deliver, if there are any, at each commit.
 //!
 //! # Invariants
 //! - Q1: a queued waiter is on the list once, or on a chain of those who are due, or in the hands
@@ -136,8 +136,8 @@ fn take_first(first: &mut *mut Waiter, count: usize, few: &mut Few) {
     }
 }
 
-/// Calls those who still wait; false: nobody does. Threads first: waking them is the system's, while
-/// a task's waker may run anything, or stop.
+/// Calls those who still wait; false: nobody does. Threads first: waking them is the system's,
+/// while a task's waker may run anything, or stop.
 fn call_all(mut few: Few) -> bool {
     // AcqRel: [list]: who enqueues it again writes `next` after our read of it; of one that leaves
     // and us one is later, and sees the other.
@@ -192,7 +192,7 @@ impl Waiters {
         fence(Ordering::SeqCst);
     }
 
-    /// Has everybody queued woken: a few by the caller, and the rest by who of them runs first. With
+    /// Has everybody queued woken: a few by the caller, the rest by who of them runs first. With
     /// nobody there: a fence and two loads. O(1) otherwise; waits for nobody.
     #[inline]
     pub(crate) fn wake(&self) {
@@ -318,11 +318,11 @@ impl Waiters {
     }
 
     /// The waiter waits no more. Whom it was woken to wake it wakes. Left on the list it is in the
-    /// way of who wakes, and many of them would only go at the next commit: now and then the list is
-    /// emptied.
+    /// way of who wakes, and many of them would only go at the next commit: now and then the list
+    /// is emptied.
     pub(crate) fn abandon(&self, waiter: &Waiter) {
-        // AcqRel, Acquire: [list]: of a leaving and a calling one is later, and sees the other: we
-        // find who was left to us before.
+        // AcqRel: [list]: of a leaving and a calling one is later, and sees the other. Acquire: we
+        // were called, and find who was left to us before.
         let left = waiter
             .state
             .compare_exchange(QUEUED, GONE, Ordering::AcqRel, Ordering::Acquire);

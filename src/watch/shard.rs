@@ -46,8 +46,8 @@ pub enum Delivery {
     Committers,
     /// Nobody else. All watchers that wait are woken by each commit, and look.
     Receivers,
-    /// A thread for each shard, from when the store is built until it is closed. It also wakes those
-    /// who read the log themselves: none of them can keep another asleep.
+    /// A thread for each shard, from when the store is built until it is closed. It also wakes
+    /// those who read the log themselves: none of them can keep another asleep.
     Threads,
 }
 

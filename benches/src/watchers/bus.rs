@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use skep::{Delivery, Error, Event, Filter, Id, Object, Store};
+use skep::{Change, Delivery, Error, Event, Filter, Id, Object, Store};
 
-use crate::executor::Task as AsyncTask;
-use crate::{Shared, now};
+use super::executor::Task as AsyncTask;
+use super::{Shared, now};
 
 /// Nodes that there are where each watcher wants one event in a thousand.
 const THOUSAND: u64 = 1000;
@@ -16,7 +16,7 @@ const NODES: u64 = 5000;
 const CAPACITY: usize = 1024;
 
 /// What watchers ask for.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// Everything.
     All,
@@ -37,6 +37,18 @@ impl fmt::Display for Asked {
 }
 
 impl Asked {
+    /// All of them.
+    pub const EACH: [Self; 3] = [Self::All, Self::OneInAThousand, Self::OwnNode];
+
+    /// How many watchers it is measured with: the usual numbers, or one a node.
+    #[must_use]
+    pub fn watchers(self, usual: &'static [usize]) -> &'static [usize] {
+        match self {
+            Self::OwnNode => &[NODES as usize],
+            Self::All | Self::OneInAThousand => usual,
+        }
+    }
+
     fn nodes(self) -> u64 {
         match self {
             Self::All | Self::OneInAThousand => THOUSAND,
@@ -45,18 +57,15 @@ impl Asked {
     }
 
     /// The node of an event, or of a watcher: they go round, in another order each.
+    #[must_use]
     pub fn node(self, number: u64) -> u64 {
         number * 7 % self.nodes()
     }
 
     /// Whether a bus is measured: the store's other ways of delivery where it matters.
+    #[must_use]
     pub fn is_for(self, bus: &str) -> bool {
         self == Self::OwnNode || !bus.ends_with("delivers") && !bus.ends_with("deliver")
-    }
-
-    /// Watchers that look at an event on a channel.
-    pub fn deliveries(self, watchers: u64) -> u64 {
-        watchers
     }
 }
 
@@ -119,9 +128,9 @@ fn note(notes: &Shared, wants: bool, sent: u64) {
     if wants {
         let mut notes = notes.borrow_mut();
         notes.wanted += 1;
-        notes
-            .ages
-            .push(u32::try_from(now().saturating_sub(sent)).unwrap_or(u32::MAX));
+        if let Some(ages) = &mut notes.ages {
+            ages.push(u32::try_from(now().saturating_sub(sent)).unwrap_or(u32::MAX));
+        }
     }
 }
 
@@ -172,7 +181,8 @@ impl Bus for Skep {
         Box::pin(async move {
             loop {
                 if let Event::Change(change) = watcher.recv_async().await.expect("no lag") {
-                    let sent = change.new_object::<Task>().map_or(0, |task| task.sent);
+                    let task = change.of::<Task>().and_then(Change::new);
+                    let sent = task.map_or(0, |task| task.sent);
                     note(&notes, true, sent);
                 }
             }

@@ -1,23 +1,21 @@
 //! What it costs to tell many watchers, beside channels: the publisher's cost, the delivery's, and
-//! how long an event is on its way. Prints the table of docs/numbers.md.
+//! how long an event is on its way. Prints the table of docs/numbers.md, and how long it takes to
+//! create 100,000 watchers.
 //!
 //! `cargo run --release -p skep-benches --bin watchers -- [rounds] [most watchers]`
 
 #![forbid(unsafe_code)]
 
-mod bus;
-mod executor;
-
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bus::{Asked, BUSES, Bus};
-use executor::Executor;
+use skep_benches::watchers::bus::{Asked, BUSES, Make};
+use skep_benches::watchers::{BATCH, Shared, Swarm, now};
 
-/// Events published in a row.
-const BATCH: u64 = 64;
+/// Watchers of most measurements.
+const USUAL: &[usize] = &[1, 10, 100, 1_000, 10_000, 100_000];
+/// Watchers that are created to see how long it takes.
+const CREATED: usize = 100_000;
 /// Events of a measurement of latency, and the time between them.
 const LATENCY_EVENTS: u64 = 300;
 const LATENCY_PAUSE: Duration = Duration::from_micros(500);
@@ -25,25 +23,6 @@ const LATENCY_PAUSE: Duration = Duration::from_micros(500);
 const LATENCY_PAUSE_EACH: Duration = Duration::from_nanos(400);
 /// Deliveries that a measurement may make.
 const DELIVERIES_MAX: u64 = 4_000_000;
-
-/// What the tasks of watchers note.
-#[derive(Default)]
-pub struct Notes {
-    /// Events that watchers wanted.
-    wanted: u64,
-    /// Nanoseconds that they were on their way.
-    ages: Vec<u32>,
-}
-
-/// Where they note it: all of them run on one thread.
-pub type Shared = Rc<RefCell<Notes>>;
-
-/// Nanoseconds of a clock that all threads share.
-pub fn now() -> u64 {
-    use std::sync::LazyLock;
-    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    BEGAN.elapsed().as_nanos() as u64
-}
 
 /// Medians of one bus, with so many watchers that ask for something.
 struct Measured {
@@ -67,42 +46,31 @@ fn percentile(sorted: &[u32], share: f64) -> f64 {
 }
 
 /// Publishes `count` events; nanoseconds each.
-fn publish(bus: &dyn Bus, asked: Asked, count: u64, next: &mut u64) -> f64 {
+fn publish(swarm: &mut Swarm, count: u64) -> f64 {
     let began = Instant::now();
-    for _ in 0..count {
-        bus.publish(asked.node(*next), now());
-        *next += 1;
-    }
+    swarm.publish(count);
     began.elapsed().as_nanos() as f64 / count as f64
 }
 
-fn measure(make: bus::Make, watchers: usize, asked: Asked) -> Measured {
-    let bus = make(asked);
-    let notes = Shared::default();
-    let mut executor = Executor::default();
-    for watcher in 0..watchers {
-        executor.spawn(bus.watch(watcher as u64, asked, Rc::clone(&notes)));
-    }
-    executor.run_ready();
-    let mut next = 0;
-    let few = asked.deliveries(watchers as u64);
-    let rounds = (DELIVERIES_MAX / (BATCH * few).max(1)).clamp(3, 200);
+fn measure(make: Make, watchers: usize, asked: Asked) -> Measured {
+    let mut swarm = Swarm::new(make, asked, watchers);
+    let rounds = (DELIVERIES_MAX / (BATCH * watchers as u64).max(1)).clamp(3, 200);
     let (mut alone, mut batches, mut delivery) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         // Everybody sleeps.
-        alone.push(publish(&*bus, asked, 1, &mut next));
-        executor.run_ready();
-        batches.push(publish(&*bus, asked, BATCH, &mut next));
-        let before = notes.borrow().wanted;
+        alone.push(publish(&mut swarm, 1));
+        swarm.executor.run_ready();
+        batches.push(publish(&mut swarm, BATCH));
+        let before = swarm.notes.borrow().wanted;
         let began = Instant::now();
-        executor.run_ready();
+        swarm.executor.run_ready();
         let took = began.elapsed().as_nanos() as f64;
-        let wanted = notes.borrow().wanted - before;
+        let wanted = swarm.notes.borrow().wanted - before;
         if wanted > 0 {
             delivery.push(took / wanted as f64);
         }
     }
-    let ages = latency(&*bus, asked, executor, &notes, next);
+    let ages = latency(swarm, asked);
     Measured {
         alone: median(alone),
         in_batches: median(batches),
@@ -117,20 +85,15 @@ fn measure(make: bus::Make, watchers: usize, asked: Asked) -> Measured {
 }
 
 /// Publishes now and then, while this thread waits with all watchers; their events' ages, sorted.
-fn latency(
-    bus: &dyn Bus,
-    asked: Asked,
-    mut executor: Executor,
-    notes: &Shared,
-    first: u64,
-) -> Vec<u32> {
-    notes.borrow_mut().ages.clear();
+fn latency(swarm: Swarm, asked: Asked) -> Vec<u32> {
+    swarm.notes.borrow_mut().ages = Some(Vec::new());
     let done = AtomicBool::new(false);
+    let (first, mut executor) = (swarm.published(), swarm.executor);
     let pause = LATENCY_PAUSE + LATENCY_PAUSE_EACH * executor.len() as u32;
     // Of very many watchers a few events are ages enough.
     let events = (DELIVERIES_MAX / executor.len().max(1) as u64).clamp(20, LATENCY_EVENTS);
     std::thread::scope(|scope| {
-        let (done, waker) = (&done, executor.waker());
+        let (bus, done, waker) = (&*swarm.bus, &done, executor.waker());
         scope.spawn(move || {
             for event in first..first + events {
                 std::thread::sleep(pause);
@@ -145,9 +108,32 @@ fn latency(
             executor.run_ready();
         }
     });
-    let mut ages = std::mem::take(&mut notes.borrow_mut().ages);
+    let mut ages = swarm.notes.take().ages.unwrap_or_default();
     ages.sort_unstable();
     ages
+}
+
+/// How long it takes to create so many watchers; milliseconds, the median.
+fn creation(make: Make, watchers: usize, asked: Asked, rounds: usize) -> f64 {
+    let round = |_| {
+        let bus = make(asked);
+        let notes = Shared::default();
+        let mut tasks = Vec::with_capacity(watchers);
+        let began = Instant::now();
+        tasks.extend((0..watchers as u64).map(|it| bus.watch(it, asked, notes.clone())));
+        began.elapsed().as_secs_f64() * 1000.0
+    };
+    median((0..rounds).map(round).collect())
+}
+
+fn print_creation(most: usize, rounds: usize) {
+    let watchers = CREATED.min(most);
+    for asked in [Asked::All, Asked::OwnNode] {
+        for (name, make) in BUSES.iter().filter(|bus| asked.is_for(bus.0)) {
+            let took = creation(*make, watchers, asked, rounds);
+            println!("{asked}, {name}: {watchers} watchers created in {took:.1} ms");
+        }
+    }
 }
 
 fn main() {
@@ -157,12 +143,9 @@ fn main() {
     let figures = "publish, all asleep, ns | in a row, ns | delivery, ns | p50, us | p99, us";
     println!("| asked for | watchers | bus | {figures} |");
     println!("|---|---|---|---|---|---|---|---|");
-    for asked in [Asked::All, Asked::OneInAThousand, Asked::OwnNode] {
-        let counts: &[usize] = match asked {
-            Asked::OwnNode => &[5_000],
-            _ => &[1, 10, 100, 1_000, 10_000, 100_000],
-        };
-        for &watchers in counts.iter().filter(|count| **count <= most) {
+    for asked in Asked::EACH {
+        let counts = asked.watchers(USUAL).iter();
+        for &watchers in counts.filter(|count| **count <= most) {
             let buses: Vec<_> = BUSES.iter().filter(|bus| asked.is_for(bus.0)).collect();
             // Interleaved: each bus in each round.
             let mut results: Vec<Vec<Measured>> = buses.iter().map(|_| Vec::new()).collect();
@@ -185,4 +168,5 @@ fn main() {
             }
         }
     }
+    print_creation(most, rounds);
 }

@@ -72,11 +72,19 @@ impl Executor {
     }
 
     /// How many tasks it has.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.tasks.len()
     }
 
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
     /// Wakes the thread alone.
+    #[must_use]
     pub fn waker(&self) -> Waker {
         struct Unpark(Thread);
         impl Wake for Unpark {
