@@ -38,6 +38,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::barrier::fence;
+use super::reclaim::{allocate, free, own};
 use super::release::contain;
 use crate::sync::{Arc, AtomicPtr, AtomicU8, AtomicU32, Ordering, Padded, thread};
 
@@ -216,10 +217,10 @@ impl Waiters {
         let mut node = self.list.swap(std::ptr::null_mut(), Ordering::Acquire);
         take_first(&mut node, WAKES_MAX, &mut few);
         if !node.is_null() {
-            let chain = Box::into_raw(Box::new(Chain {
+            let chain = allocate(Chain {
                 first: node,
                 next: std::ptr::null_mut(),
-            }));
+            });
             self.leave_due(chain);
         }
         // Only when all the others are where these find them, and our hands are off.
@@ -269,12 +270,14 @@ impl Waiters {
             return;
         }
         // SAFETY: Q2: ours with the swap.
-        let mut first = unsafe { Box::from_raw(chain) };
+        let first = unsafe { own(chain) };
         take_first(&mut first.first, count, few);
-        let left = match first.first.is_null() {
-            true => first.next,
-            false => Box::into_raw(first),
-        };
+        let mut left = chain;
+        if first.first.is_null() {
+            left = first.next;
+            // SAFETY: Q2: as above, and not used again.
+            unsafe { free(chain) };
+        }
         if !left.is_null() {
             self.leave_due(left);
         }
@@ -285,7 +288,7 @@ impl Waiters {
         let mut last = chains;
         loop {
             // SAFETY: Q2: ours, until they are left.
-            let next = unsafe { (*last).next };
+            let next = unsafe { own(last) }.next;
             if next.is_null() {
                 break;
             }
@@ -295,7 +298,7 @@ impl Waiters {
         let mut head = self.due.load(Ordering::Relaxed);
         loop {
             // SAFETY: as above.
-            unsafe { (*last).next = head };
+            unsafe { own(last) }.next = head;
             // Release: [list]. Chains leave by a swap of all: no ABA. A failure is another's
             // leaving.
             match self
@@ -321,11 +324,12 @@ impl Waiters {
     /// way of who wakes, and many of them would only go at the next commit: now and then the list
     /// is emptied.
     pub(crate) fn abandon(&self, waiter: &Waiter) {
-        // AcqRel: [list]: of a leaving and a calling one is later, and sees the other. Acquire: we
+        // Relaxed: of a leaving and a calling one is later, and sees the other. Acquire: [list]: we
         // were called, and find who was left to us before.
-        let left = waiter
-            .state
-            .compare_exchange(QUEUED, GONE, Ordering::AcqRel, Ordering::Acquire);
+        let left =
+            waiter
+                .state
+                .compare_exchange(QUEUED, GONE, Ordering::Relaxed, Ordering::Acquire);
         if left.is_err() {
             return self.pass_on();
         }
