@@ -261,8 +261,8 @@ impl Kernel {
         active: &Active,
         garbage: &mut Garbage,
     ) {
-        // Relaxed: ordered by the fence.
-        record.residual.store(false, Ordering::Relaxed);
+        // Relaxed: ordered by the fence. A swap, as all marking is: each follows another in one order.
+        record.residual.swap(false, Ordering::Relaxed);
         // SeqCst: [residual].
         fence(Ordering::SeqCst);
         let mut later = false;
