@@ -209,7 +209,7 @@ PROTOCOLS = [
     ),
     (
         "E2: a link is released at once",
-        "reclaim.rs",
+        "garbage.rs",
         "work: super::collect::Work) {",
         "work: super::collect::Work) {"
         " if ON && work == super::collect::Work::Link {"

@@ -25,7 +25,7 @@
 //! | [`session`], [`figures`] | a thread's line of shared words; what it counts | L |
 //! | [`slots`], [`cursor`] | where watchers stand in the log | N, W |
 //! | [`station`], [`routes`], [`mailbox`], [`seat`] | delivery to watchers | J, U, M, S |
-//! | [`reclaim`] | epochs: who may still see what | R |
+//! | [`reclaim`], [`garbage`] | epochs: who may still see what; what is retired | R |
 //! | [`horizon`] | snapshot words: who reads at which version | H |
 //! | [`record`] | a key's record, claims and death | K |
 //! | [`chain`], [`node`], [`draft`] | a record's versions | V |
@@ -58,6 +58,7 @@ pub(crate) mod cursor;
 pub(crate) mod draft;
 pub(crate) mod entry;
 pub(crate) mod figures;
+pub(crate) mod garbage;
 pub(crate) mod hint;
 pub(crate) mod history;
 pub(crate) mod horizon;

@@ -419,20 +419,18 @@ pub(crate) fn drain(mut log: Log) {
 /// One try to move the epoch on; frees what is ripe, after showing it. Gives how much it was.
 pub(crate) fn reclaim(domain: &Domain, mut each: impl FnMut(*mut ())) -> usize {
     let ripe = domain.ripe(256);
-    for retired in &ripe {
-        match retired.action {
-            Action::Free(free) => {
-                each(retired.pointer);
-                // SAFETY: R3.
-                unsafe { free(retired.pointer) };
-            }
+    ripe.map(|retired| match retired.action {
+        Action::Free(free) => {
+            each(retired.pointer);
             // SAFETY: R3.
-            Action::Kernel(work) => unsafe {
-                super::release::release(None, work, retired.pointer);
-            },
+            unsafe { free(retired.pointer) };
         }
-    }
-    ripe.len()
+        // SAFETY: R3.
+        Action::Kernel(work) => unsafe {
+            super::release::release(None, work, retired.pointer);
+        },
+    })
+    .count()
 }
 
 /// Moves a watermark without a log.

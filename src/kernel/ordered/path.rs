@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::node::{Inner, Leaf};
+use super::leaf::Leaf;
+use super::node::Inner;
 use super::word::{Child, Slot, Word};
-use super::{INNER, LEAF, Ordered, OrderedIndex};
+use super::{INNER, Ordered, OrderedIndex};
 use crate::kernel::reclaim::Guard;
 
 /// More levels than a tree can get: an inner node is made by at least `INNER / 4` new children of a
@@ -144,8 +145,11 @@ impl<'g, N: Ordered> Path<'g, N> {
             false => step.index + 1,
             true => step.index.wrapping_sub(1),
         };
-        if cfg!(not(loom)) && next < step.inner.len() {
-            Leaf::prefetch_nodes(step.inner.cell(next).load().leaf_address(), LEAF);
+        if cfg!(not(loom))
+            && next < step.inner.len()
+            && let Child::Leaf(leaf) = step.inner.cell(next).load().child(self.guard)
+        {
+            leaf.prefetch_nodes();
         }
     }
 
