@@ -7,7 +7,7 @@
 
 use smallvec::SmallVec;
 
-use super::memory::{Block, allocate_with, free, free_block, own};
+use super::memory::{Block, adopt, allocate_with, free, free_block, own};
 
 /// Retired things in a bag.
 const BAG: usize = if cfg!(loom) { 6 } else { 10 };
@@ -127,7 +127,7 @@ impl Garbage {
         let mut bag = first;
         while !bag.is_null() {
             // SAFETY: a bag of ours, that nobody else knows.
-            let own = unsafe { own(bag) };
+            let own = unsafe { adopt(bag) };
             own.stamp = stamp;
             bag = own.next;
         }

@@ -137,6 +137,19 @@ pub(super) unsafe fn own<'a, T>(pointer: *mut T) -> &'a mut T {
     unsafe { &mut *pointer }
 }
 
+/// An object that is nobody else's and came to the caller however it did, which loom need not have
+/// seen: what is watched begins here.
+///
+/// # Safety
+/// As for [`own`].
+#[inline]
+pub(super) unsafe fn adopt<'a, T>(pointer: *mut T) -> &'a mut T {
+    #[cfg(loom)]
+    quarantine::watch(pointer);
+    // SAFETY: the caller's promise.
+    unsafe { &mut *pointer }
+}
+
 /// Under loom nothing is freed within an execution: a freed object is remembered, using it again
 /// is a failure, and the memory goes when the execution's domain does.
 ///

@@ -33,7 +33,7 @@
 //! | [`history`] | what the log keeps for watchers to come | Y |
 //! | [`clock`] | the watermark | C |
 //! | [`pending`] | commits whose outcome is decided elsewhere | D |
-//! | [`entry`], [`secondary`], [`column`] | index entries and key sets | E |
+//! | [`entry`], [`key_set`], [`secondary`], [`column`] | index entries and key sets | E |
 //! | [`table`], [`stage`] | typed records; what a write puts in place | T |
 //! | [`point`], [`ordered`] | the hash and the B+-tree | their own |
 //! | [`collect`], [`release`] | cutting, trimming, freeing; giving back, reaping | |
@@ -62,6 +62,7 @@ pub(crate) mod garbage;
 pub(crate) mod hint;
 pub(crate) mod history;
 pub(crate) mod horizon;
+pub(crate) mod key_set;
 pub(crate) mod log;
 pub(crate) mod mailbox;
 pub(crate) mod memory;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::chain;
 use super::commit::{Unpublished, Write};
 use super::draft::Draft;
-use super::entry::{Entry, EntryHeader, KeySet};
+use super::entry::{Entry, EntryHeader};
 use super::log::{Append, Log, Slot};
 use super::node::{self, Older, VersionHeader};
 use super::pending::{Outcome, Pending};
@@ -150,13 +150,13 @@ impl AnyTable for Cells {
         _: &Guard<'_>,
         garbage: &mut Garbage,
         entry: *const EntryHeader,
-    ) -> *const RecordHeader {
+    ) -> Option<*const RecordHeader> {
         let entry = entry.cast::<Entry<u64, u64>>().cast_mut();
         // SAFETY: dead, and retired below.
         let record = unsafe { at(entry.cast_const()) }.record;
         // SAFETY: R1: the caller killed it.
         unsafe { garbage.retire(entry) };
-        record.cast()
+        Some(record.cast())
     }
 
     fn drain(&mut self) {
@@ -450,18 +450,6 @@ pub(crate) fn release_entry(entry: &EntryHeader) -> bool {
     entry.release()
 }
 
-/// A key set of no entries, shared by two versions.
-pub(crate) fn shared_keys() -> KeySet {
-    let keys = KeySet::new(Box::new([]));
-    keys.share();
-    keys
-}
-
-/// A version gives its share of a key set back; true: it was the last.
-pub(crate) fn release_keys(keys: &KeySet) -> bool {
-    keys.release()
-}
-
 /// A version outside of any chain, to be given back link by link: as made, it has two.
 pub(crate) fn version() -> *const VersionHeader {
     make(Some(1)).cast_const()
@@ -482,7 +470,7 @@ pub(crate) struct Doubled(Unlinking);
 
 impl Doubled {
     pub(crate) fn new() -> Self {
-        Self(Unlinking::new())
+        Self(Unlinking::new(0))
     }
 
     /// True: the node is the caller's to retire.
