@@ -5,7 +5,7 @@
 //! operation's --give--> in limbo --ripen--> ready --take--> emptied, one thing after the other
 //! ```
 
-use smallvec::SmallVec;
+use std::mem::MaybeUninit;
 
 use super::memory::{Block, adopt, allocate_with, free, free_block, own};
 
@@ -33,7 +33,24 @@ pub(crate) struct Retired {
 pub(super) struct Bag {
     pub(super) stamp: u64,
     pub(super) next: *mut Bag,
-    items: SmallVec<[Retired; BAG]>,
+    count: usize,
+    /// So many of them, from the first on.
+    items: [MaybeUninit<Retired>; BAG],
+}
+
+impl Bag {
+    #[inline]
+    fn put(&mut self, retired: Retired) {
+        self.items[self.count].write(retired);
+        self.count += 1;
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<Retired> {
+        self.count = self.count.checked_sub(1)?;
+        // SAFETY: `put` filled the first `count`, of which this was one.
+        Some(unsafe { self.items[self.count].assume_init() })
+    }
 }
 
 /// What one operation retires; given to the domain whole, when the operation is over.
@@ -100,16 +117,18 @@ impl Garbage {
         }
         // SAFETY: a bag of ours, that nobody else knows.
         let bag = unsafe { own(self.first) };
-        bag.items.push(Retired { pointer, action });
+        bag.put(Retired { pointer, action });
         self.count += 1;
     }
 
+    #[inline(never)]
     fn add_bag(&mut self) {
         let next = self.first;
         self.first = allocate_with(|| Bag {
             stamp: 0,
             next,
-            items: SmallVec::new(),
+            count: 0,
+            items: [const { MaybeUninit::uninit() }; BAG],
         });
     }
 
@@ -137,9 +156,12 @@ impl Garbage {
 
 /// What was not given is leaked: nobody says when it may be freed.
 impl Drop for Garbage {
+    #[inline]
     fn drop(&mut self) {
-        // SAFETY: bags of ours, that nobody else knows.
-        while let Some(_leaked) = unsafe { take(&mut self.first) } {}
+        while !self.first.is_null() {
+            // SAFETY: bags of ours, that nobody else knows.
+            unsafe { take(&mut self.first) };
+        }
     }
 }
 
@@ -147,11 +169,12 @@ impl Drop for Garbage {
 ///
 /// # Safety
 /// The chain is the caller's alone.
+#[inline]
 pub(super) unsafe fn take(chain: &mut *mut Bag) -> Option<Retired> {
     while !chain.is_null() {
         // SAFETY: the caller's promise.
         let bag = unsafe { own(*chain) };
-        if let Some(retired) = bag.items.pop() {
+        if let Some(retired) = bag.take() {
             return Some(retired);
         }
         let done = std::mem::replace(chain, bag.next);

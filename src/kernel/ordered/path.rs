@@ -11,8 +11,8 @@ use super::{INNER, Ordered, OrderedIndex};
 use crate::kernel::reclaim::Guard;
 
 /// More levels than a tree can get: an inner node is made by at least `INNER / 4` new children of a
-/// child of its parent, so 16 levels take 2^60 inserts. A path within it never allocates.
-const LEVELS: usize = 16;
+/// child of its parent, so that 10 levels take 2^40 inserts. A path within it never allocates.
+const LEVELS: usize = 10;
 
 /// One inner node on the way, and the child taken there.
 struct Step<'g, N: Ordered> {
