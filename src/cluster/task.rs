@@ -1,6 +1,7 @@
 //! Tasks: one run of what a service says, on one node.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use super::annotations::{Annotations, CustomKey, Driver, Labels};
@@ -19,6 +20,9 @@ use crate::Indexes;
 use crate::Object;
 use crate::Version;
 use crate::fold_case;
+
+/// Characters of a computed name after the service's: two dots and two identities.
+const PLACE_AND_ID_MAX: usize = 2 + 2 * 25;
 
 /// A task.
 ///
@@ -183,13 +187,20 @@ impl Task {
         if !self.annotations.name.is_empty() {
             return Cow::Borrowed(&self.annotations.name);
         }
+        // Made in one allocation: each write of a task computes it.
         let service = &self.service_annotations.name;
-        let place = match (self.slot, self.node_id) {
-            (0, None) => String::new(),
-            (0, Some(node)) => node.to_string(),
-            (slot, _) => slot.to_string(),
+        let mut name = String::with_capacity(service.len() + PLACE_AND_ID_MAX);
+        name.push_str(service);
+        name.push('.');
+        let done = match (self.slot, self.node_id) {
+            (0, None) => Ok(()),
+            (0, Some(node)) => write!(name, "{node}"),
+            (slot, _) => write!(name, "{slot}"),
         };
-        Cow::Owned(format!("{service}.{place}.{}", self.id))
+        name.push('.');
+        done.and_then(|()| write!(name, "{}", self.id))
+            .expect("a String takes all that is written");
+        Cow::Owned(name)
     }
 
     /// The volumes that it got.

@@ -34,7 +34,7 @@ use super::cursor::Effort;
 use super::horizon::Active;
 use super::node::{Older, Passed, VersionHeader};
 use super::pending::Outcome;
-use super::reclaim::{Action, Garbage, Guard, Retired, allocate, at};
+use super::reclaim::{Action, Garbage, Guard, Retired, Ripe, allocate, at};
 use super::record::RecordHeader;
 use super::release::{contain, release};
 use super::session::Line;
@@ -329,22 +329,27 @@ impl Kernel {
 
     /// Frees some of what nobody can see any more. Not pinned: runs users' Drop.
     fn free_ripe(&self, line: &Line) -> bool {
-        // Relaxed: only the owning thread touches the counts (L2).
-        line.fresh.store(0, Ordering::Relaxed);
-        // Relaxed: as above.
+        // Relaxed: only the owning thread touches the count (L2).
         let own = line.given.load(Ordering::Relaxed);
         // Twice as many as this thread has retired, so that nobody retires faster than is freed.
         let wanted = usize::try_from(own.saturating_mul(2)).unwrap_or(OWN_FREED_MAX);
-        let ripe = self.domain.ripe(SLICE_FREED.max(wanted.min(OWN_FREED_MAX)));
         let mut garbage = GarbageBin::new(self);
         let mut freed = 0;
-        for retired in ripe {
+        for retired in self.take_ripe(line, SLICE_FREED.max(wanted.min(OWN_FREED_MAX))) {
             if freed == 0 {
                 step(Step::Reclaiming);
             }
             freed += 1;
             // SAFETY: R3: ripe, and taken by us alone.
             unsafe { self.execute(retired, &mut garbage.0) };
+            if cfg!(not(loom)) && self.retired_much(line) {
+                // What releasing retires takes the memory of what it retired before.
+                for retired in self.take_ripe(line, 2 * FRESH as usize) {
+                    freed += 1;
+                    // SAFETY: R3: as above.
+                    unsafe { self.execute(retired, &mut garbage.0) };
+                }
+            }
         }
         // Relaxed: as above.
         let own = line.given.load(Ordering::Relaxed);
@@ -352,6 +357,13 @@ impl Kernel {
         line.given
             .store(own.saturating_sub(freed), Ordering::Relaxed);
         freed > 0
+    }
+
+    /// Some of what is ripe, for the thread of this line.
+    fn take_ripe(&self, line: &Line, wanted: usize) -> Ripe<'_> {
+        // Relaxed: only the owning thread touches the count (L2).
+        line.fresh.store(0, Ordering::Relaxed);
+        self.domain.ripe(wanted)
     }
 
     /// # Safety

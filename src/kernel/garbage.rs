@@ -179,7 +179,15 @@ pub(super) unsafe fn take(chain: &mut *mut Bag) -> Option<Retired> {
         }
         let done = std::mem::replace(chain, bag.next);
         // SAFETY: the caller's promise, and it is off the chain.
-        unsafe { free(done) };
+        unsafe { free_bag(done) };
     }
     None
+}
+
+/// # Safety
+/// As [`free`]. Apart, so that taking is short.
+#[inline(never)]
+unsafe fn free_bag(bag: *mut Bag) {
+    // SAFETY: the caller's promise.
+    unsafe { free(bag) };
 }

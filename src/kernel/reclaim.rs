@@ -253,6 +253,7 @@ pub(super) struct Ripe<'d> {
 impl Iterator for Ripe<'_> {
     type Item = Retired;
 
+    #[inline]
     fn next(&mut self) -> Option<Retired> {
         self.wanted = self.wanted.checked_sub(1)?;
         // SAFETY: the swap of `Domain::ripe` made the bags ours.
