@@ -21,8 +21,8 @@ use crate::Object;
 use crate::Version;
 use crate::fold_case;
 
-/// Characters of a computed name after the service's: two dots and two identities.
-const PLACE_AND_ID_MAX: usize = 2 + 2 * 25;
+/// Characters of an identity.
+const ID_CHARACTERS: usize = 25;
 
 /// A task.
 ///
@@ -187,9 +187,14 @@ impl Task {
         if !self.annotations.name.is_empty() {
             return Cow::Borrowed(&self.annotations.name);
         }
-        // Made in one allocation: each write of a task computes it.
+        // In one allocation that fits: each write of a task computes it, and its index keeps it.
         let service = &self.service_annotations.name;
-        let mut name = String::with_capacity(service.len() + PLACE_AND_ID_MAX);
+        let place = match (self.slot.checked_ilog10(), self.node_id) {
+            (None, None) => 0,
+            (None, Some(_)) => ID_CHARACTERS,
+            (Some(tens), _) => 1 + tens as usize,
+        };
+        let mut name = String::with_capacity(service.len() + place + ID_CHARACTERS + 2);
         name.push_str(service);
         name.push('.');
         let done = match (self.slot, self.node_id) {
