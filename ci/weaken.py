@@ -58,6 +58,7 @@ MODELS = {
     "pending.rs": ["pending"],
     "record.rs": ["record"],
     "entry.rs": ["entry"],
+    "key_set.rs": ["entry"],
     "wake.rs": ["wake"],
     "mailbox.rs": ["delivery"],
     "routes.rs": ["delivery"],
@@ -103,8 +104,8 @@ PROTOCOLS = [
     (
         "D8: no sequence in the reaper's comparison",
         "record.rs",
-        "let claimed = state.wrapping_add(CLAIM + SEQUENCE);",
-        "let claimed = state.wrapping_add(if ON { CLAIM } else { CLAIM + SEQUENCE });",
+        "let claimed = state.wrapping_add(claims + SEQUENCE);",
+        "let claimed = state.wrapping_add(if ON { claims } else { claims + SEQUENCE });",
         ["record"],
     ),
     (
@@ -112,7 +113,7 @@ PROTOCOLS = [
         "entry.rs",
         "if before != 1 { return false; }",
         "if before != 1 { return false; }"
-        " if ON { self.holds.fetch_or(DEAD, Ordering::AcqRel); return true; }",
+        " if ON { self.state.0.fetch_or(DEAD, Ordering::AcqRel); return true; }",
         ["entry"],
     ),
     (
@@ -210,7 +211,7 @@ PROTOCOLS = [
     ),
     (
         "E2: a link is released at once",
-        "reclaim.rs",
+        "garbage.rs",
         "work: super::collect::Work) {",
         "work: super::collect::Work) {"
         " if ON && work == super::collect::Work::Link {"

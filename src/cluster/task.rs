@@ -1,6 +1,7 @@
 //! Tasks: one run of what a service says, on one node.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use super::annotations::{Annotations, CustomKey, Driver, Labels};
@@ -19,6 +20,9 @@ use crate::Indexes;
 use crate::Object;
 use crate::Version;
 use crate::fold_case;
+
+/// Characters of an identity.
+const ID_CHARACTERS: usize = 25;
 
 /// A task.
 ///
@@ -183,13 +187,25 @@ impl Task {
         if !self.annotations.name.is_empty() {
             return Cow::Borrowed(&self.annotations.name);
         }
+        // In one allocation that fits: each write of a task computes it, and its index keeps it.
         let service = &self.service_annotations.name;
-        let place = match (self.slot, self.node_id) {
-            (0, None) => String::new(),
-            (0, Some(node)) => node.to_string(),
-            (slot, _) => slot.to_string(),
+        let place = match (self.slot.checked_ilog10(), self.node_id) {
+            (None, None) => 0,
+            (None, Some(_)) => ID_CHARACTERS,
+            (Some(tens), _) => 1 + tens as usize,
         };
-        Cow::Owned(format!("{service}.{place}.{}", self.id))
+        let mut name = String::with_capacity(service.len() + place + ID_CHARACTERS + 2);
+        name.push_str(service);
+        name.push('.');
+        let done = match (self.slot, self.node_id) {
+            (0, None) => Ok(()),
+            (0, Some(node)) => write!(name, "{node}"),
+            (slot, _) => write!(name, "{slot}"),
+        };
+        name.push('.');
+        done.and_then(|()| write!(name, "{}", self.id))
+            .expect("a String takes all that is written");
+        Cow::Owned(name)
     }
 
     /// The volumes that it got.

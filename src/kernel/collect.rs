@@ -34,9 +34,10 @@ use super::cursor::Effort;
 use super::horizon::Active;
 use super::node::{Older, Passed, VersionHeader};
 use super::pending::Outcome;
-use super::reclaim::{Action, Garbage, Guard, Retired, allocate, at};
+use super::reclaim::{Action, Garbage, Guard, Retired, Ripe, allocate, at};
 use super::record::RecordHeader;
 use super::release::{contain, release};
+use super::session::Line;
 use super::stage::LAG_LONG;
 use super::step::{Step, step};
 use super::table::GarbageBin;
@@ -52,6 +53,8 @@ const SLICE_COMMITS: u64 = if cfg!(loom) { 2 } else { 96 };
 const SLICE_RESIDUAL: usize = 64;
 /// Retired things freed in a slice, about.
 const SLICE_FREED: usize = 256;
+/// A thread tries to free between its collections when it has retired so many things.
+const FRESH: u64 = 64;
 /// Things freed in a slice at most because the thread has retired as many.
 const OWN_FREED_MAX: usize = 16_384;
 
@@ -83,6 +86,8 @@ impl Kernel {
         line.commits.store(commits % EVERY, Ordering::Relaxed);
         if commits >= EVERY {
             self.collect_with(Effort::Fair);
+        } else if cfg!(not(loom)) && self.retired_much(line) {
+            self.free();
         }
     }
 
@@ -94,15 +99,29 @@ impl Kernel {
     fn collect_with(&self, effort: Effort) -> bool {
         // Also for a user's Drop that commits amid a collection: the log must not fill up.
         let cut = self.cut_and_trim(effort);
+        let freed = self.free();
+        cut || freed
+    }
+
+    /// Frees some of what is ripe, unless that is what this thread is about anyway.
+    fn free(&self) -> bool {
         let line = self.domain.registry().line();
         // Relaxed: only the owning thread touches the flag (L2).
         if line.collecting.swap(true, Ordering::Relaxed) {
-            // The freeing that the Drop interrupts goes on when it returns.
-            return cut;
+            // The freeing that a user's Drop interrupts goes on when it returns.
+            return false;
         }
         let _done = Collecting(&line.collecting);
-        let freed = self.free_ripe();
-        cut || freed
+        self.free_ripe(line)
+    }
+
+    /// Whether this thread has retired so much since it last tried to free that it is worth while
+    /// to try again: what is freed soon is used again while it is in the cache.
+    fn retired_much(&self, line: &Line) -> bool {
+        // Relaxed: only the owning thread touches the count (L2).
+        let fresh = line.fresh.load(Ordering::Relaxed);
+        // Trying looks at every line: seldom where there are many.
+        fresh >= FRESH && fresh >= self.domain.registry().count()
     }
 
     fn cut_and_trim(&self, effort: Effort) -> bool {
@@ -299,33 +318,52 @@ impl Kernel {
 
     /// Notes that this thread has retired so many things.
     pub(super) fn note_given(&self, count: usize) {
-        let given = &self.domain.registry().line().given;
-        // Relaxed: only the owning thread touches the count (L2).
-        let before = given.load(Ordering::Relaxed);
-        // Relaxed: as above.
-        given.store(before + count as u64, Ordering::Relaxed);
+        let line = self.domain.registry().line();
+        for counter in [&line.given, &line.fresh] {
+            // Relaxed: only the owning thread touches the counts (L2).
+            let before = counter.load(Ordering::Relaxed);
+            // Relaxed: as above.
+            counter.store(before + count as u64, Ordering::Relaxed);
+        }
     }
 
     /// Frees some of what nobody can see any more. Not pinned: runs users' Drop.
-    fn free_ripe(&self) -> bool {
-        let given = &self.domain.registry().line().given;
+    fn free_ripe(&self, line: &Line) -> bool {
         // Relaxed: only the owning thread touches the count (L2).
-        let own = given.load(Ordering::Relaxed);
+        let own = line.given.load(Ordering::Relaxed);
         // Twice as many as this thread has retired, so that nobody retires faster than is freed.
         let wanted = usize::try_from(own.saturating_mul(2)).unwrap_or(OWN_FREED_MAX);
-        let ripe = self.domain.ripe(SLICE_FREED.max(wanted.min(OWN_FREED_MAX)));
-        // Relaxed: as above.
-        given.store(own.saturating_sub(ripe.len() as u64), Ordering::Relaxed);
-        if ripe.is_empty() {
-            return false;
-        }
-        step(Step::Reclaiming);
         let mut garbage = GarbageBin::new(self);
-        for retired in ripe {
+        let mut freed = 0;
+        for retired in self.take_ripe(line, SLICE_FREED.max(wanted.min(OWN_FREED_MAX))) {
+            if freed == 0 {
+                step(Step::Reclaiming);
+            }
+            freed += 1;
             // SAFETY: R3: ripe, and taken by us alone.
             unsafe { self.execute(retired, &mut garbage.0) };
+            if cfg!(not(loom)) && self.retired_much(line) {
+                // What releasing retires takes the memory of what it retired before.
+                for retired in self.take_ripe(line, 2 * FRESH as usize) {
+                    freed += 1;
+                    // SAFETY: R3: as above.
+                    unsafe { self.execute(retired, &mut garbage.0) };
+                }
+            }
         }
-        true
+        // Relaxed: as above.
+        let own = line.given.load(Ordering::Relaxed);
+        // Relaxed: as above.
+        line.given
+            .store(own.saturating_sub(freed), Ordering::Relaxed);
+        freed > 0
+    }
+
+    /// Some of what is ripe, for the thread of this line.
+    fn take_ripe(&self, line: &Line, wanted: usize) -> Ripe<'_> {
+        // Relaxed: only the owning thread touches the count (L2).
+        line.fresh.store(0, Ordering::Relaxed);
+        self.domain.ripe(wanted)
     }
 
     /// # Safety

@@ -17,7 +17,7 @@ use super::ordered::Ordered;
 use super::reclaim::{at, free};
 use super::record::Record;
 use super::release::contain;
-use super::secondary::{Secondary, claim};
+use super::secondary::Secondary;
 use super::table::{GarbageBin, KeyBounds};
 
 /// The column of an index whose value type the caller does not know.
@@ -70,14 +70,25 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Column<'k, K, T, 
     fn link_each(&mut self) {
         while let Some(made) = self.made.get(self.linked) {
             let (fresh, place) = (made.entry, made.place as usize);
-            let chosen = self.index.put_entry(self.kernel, fresh, || ());
+            // SAFETY: made by us, and ours until it is linked.
+            let record = unsafe { at(fresh.cast_const()) }.record;
+            let mut garbage = GarbageBin::new(self.kernel);
+            let guard = self.kernel.domain.pin();
+            // SAFETY: as above, with its claim.
+            let linked = unsafe { self.index.put_entry(&guard, &mut garbage.0, fresh) };
+            drop(guard);
             // From here on its hold is among the held, or it is not linked and goes.
             self.linked += 1;
-            self.held[place] = chosen.cast();
-            if !std::ptr::eq(chosen, fresh) {
+            self.held[place] = linked.entry;
+            if !std::ptr::eq(linked.entry, fresh.cast()) {
                 // SAFETY: another stands in its place, so it was not linked.
-                unsafe { take_back(self.kernel, fresh) };
+                contain(|| unsafe { free(fresh) });
             }
+            // SAFETY: E2: a claim that is ours to give back keeps it, or our caller's.
+            let record = unsafe { at(record) };
+            self.kernel
+                .unclaim_times(&record.header, linked.claims, &mut garbage.0);
+            drop(garbage);
             // Leaves would pile up, else: one an entry.
             self.kernel.collect_sometimes();
         }
@@ -89,7 +100,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnyColumn<K, T> for C
         for value in self.index.values_of(object) {
             let place = u32::try_from(self.made.len()).expect("fewer entries than 2^32");
             let entry = self.index.make_entry(record, value);
-            claim(record);
+            let claimed = record.header.claim();
+            assert!(claimed, "K2: an entry for a dead record");
             // SAFETY: just made, and ours alone.
             let hint = unsafe { at(entry.cast_const()) }.hint();
             self.made.push(Made { hint, entry, place });
@@ -137,10 +149,10 @@ impl<K: KeyBounds, T, V: KeyBounds> Drop for Column<'_, K, T, V> {
             // SAFETY: made by us, not linked, and not looked at again.
             unsafe { take_back(self.kernel, made.entry) };
         }
-        for &entry in self.held.iter().filter(|entry| !entry.is_null()) {
-            // SAFETY: E3: the hold is ours.
-            contain(|| unsafe { self.kernel.release_entry(entry) });
-        }
+        let held = self.held.iter().filter(|entry| !entry.is_null());
+        let held: Vec<_> = held.copied().collect();
+        // SAFETY: E3: the holds are ours.
+        unsafe { self.kernel.release_entries(&held) };
     }
 }
 

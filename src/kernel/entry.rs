@@ -7,15 +7,17 @@
 //!
 //! # States
 //! ```text
-//! holds = { dead: 1 | count: 63 }
-//! live --hold--> count + 1 --release--> ... --count 0--> dead (CAS)
+//! state = { dead: 1 | replaced: 1 | killed: 1 | holds: 29 }
+//! live --hold--> holds + 1 --release--> ... --holds 0--> dead (CAS)
 //!      --> unlinked, its claim on the record given back, retired
 //! ```
 //!
 //! # Invariants
 //! - E1: a dead entry is never held again; who meets it puts a new one in its place.
 //! - E2: an entry owns one claim on its record, from before it is linked until after it is
-//!   unlinked.
+//!   unlinked: who retires it gives the claim back, and nobody does if nobody may say that it is
+//!   out of its tree ([`Unlinking`]). So the record of an entry that is reached in its tree under a
+//!   guard outlives the guard.
 //! - E3: each key set that names an entry owns one hold of it; so an entry of a version that a
 //!   snapshot can see stands in its tree.
 //! - E4: a key set is freed by its last version, when that has no links left (V5).
@@ -27,31 +29,29 @@ use super::hint::{self, Shared, hint};
 use super::ordered::{Ordered, Probe};
 use super::reclaim::at;
 use super::record::{Record, Unlinking};
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::Ordering;
 
-const DEAD: u64 = 1 << 63;
+const DEAD: u32 = 1 << 31;
+const HOLDS: u32 = (1 << 29) - 1;
 
 /// What every entry has.
 #[derive(Debug)]
 pub(crate) struct EntryHeader {
-    holds: AtomicU64,
-    /// Who has taken the dead entry out of its index so far.
-    pub(super) unlinking: Unlinking,
+    /// Holds, whether it is dead, and who has then taken it out of its index so far.
+    pub(super) state: Unlinking,
     /// The table of its record, and the index within the table.
     pub(crate) table: u16,
     pub(crate) index: u16,
 }
 
-/// A value of an index, with the record that has it.
+/// A value of an index, with the record that has it. There are many: the key is looked up in the
+/// record, since hints decide most comparisons.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Entry<K, V> {
     pub(crate) header: EntryHeader,
     pub(crate) value: V,
     pub(crate) record: *const Record<K>,
-    /// The record's key, for separators and comparisons without following `record` into a cold
-    /// line.
-    pub(crate) key: K,
 }
 
 // SAFETY: E2: the record outlives the entry; keys and values are shared and dropped by any thread
@@ -64,17 +64,20 @@ impl EntryHeader {
     /// Holds the entry; false when it is dead.
     pub(crate) fn hold(&self) -> bool {
         // Relaxed: the CAS decides.
-        let mut holds = self.holds.load(Ordering::Relaxed);
+        let mut holds = self.state.0.load(Ordering::Relaxed);
         loop {
             if holds & DEAD != 0 {
                 return false;
             }
+            assert!(holds < HOLDS, "too many versions with one index entry");
             // AcqRel: [hold], with the other transitions of the word. A failure is another thread's
             // success.
-            match self
-                .holds
-                .compare_exchange(holds, holds + 1, Ordering::AcqRel, Ordering::Relaxed)
-            {
+            match self.state.0.compare_exchange(
+                holds,
+                holds + 1,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return true,
                 Err(found) => holds = found,
             }
@@ -86,25 +89,25 @@ impl EntryHeader {
     #[must_use]
     pub(super) fn release(&self) -> bool {
         // AcqRel: [hold].
-        let before = self.holds.fetch_sub(1, Ordering::AcqRel);
-        assert!(before & !DEAD > 0, "E3: a hold given back twice");
+        let before = self.state.0.fetch_sub(1, Ordering::AcqRel);
+        assert!(before & HOLDS > 0, "E3: a hold given back twice");
         if before != 1 {
             return false;
         }
         // AcqRel: [hold]: it fails when somebody held the entry again, who then releases it.
         let dead = self
-            .holds
+            .state
+            .0
             .compare_exchange(0, DEAD, Ordering::AcqRel, Ordering::Relaxed);
         dead.is_ok()
     }
 }
 
-impl<K: Clone, V> Entry<K, V> {
+impl<K, V> Entry<K, V> {
     /// An entry with one hold. The caller gives it a claim on the record (E2).
     pub(crate) fn new(table: u16, index: u16, value: V, record: &Record<K>) -> Self {
         let header = EntryHeader {
-            holds: AtomicU64::new(1),
-            unlinking: Unlinking::new(),
+            state: Unlinking::new(1),
             table,
             index,
         };
@@ -112,8 +115,15 @@ impl<K: Clone, V> Entry<K, V> {
             header,
             value,
             record,
-            key: record.key.clone(),
         }
+    }
+
+    /// The key of its record.
+    #[inline]
+    pub(crate) fn key(&self) -> &K {
+        // SAFETY: E2: its claim keeps the record, or the guard under which the entry was reached;
+        // of one that is not linked yet its maker's claim.
+        &unsafe { at(self.record) }.key
     }
 }
 
@@ -131,7 +141,7 @@ where
 
     fn compare(&self, other: &Self) -> Order {
         let values = self.value.cmp(&other.value);
-        values.then_with(|| self.key.cmp(&other.key))
+        values.then_with(|| self.key().cmp(other.key()))
     }
 
     fn shared(first: &Self, last: &Self) -> Shared {
@@ -140,7 +150,11 @@ where
 
     #[inline]
     fn hint_after(&self, shared: Shared) -> u64 {
-        hint_after(&self.value, &self.key, shared)
+        match shared {
+            // Entries with one value are told apart by their keys.
+            Shared::ALL => hint(self.key()),
+            _ => hint::hint_after(&self.value, shared),
+        }
     }
 
     #[inline]
@@ -153,7 +167,10 @@ where
     }
 
     fn separator_hint((value, key): &(V, K), shared: Shared) -> u64 {
-        hint_after(value, key, shared)
+        match shared {
+            Shared::ALL => hint(key),
+            _ => hint::hint_after(value, shared),
+        }
     }
 
     #[inline]
@@ -175,21 +192,11 @@ where
     }
 
     fn separator(&self) -> (V, K) {
-        (self.value.clone(), self.key.clone())
+        (self.value.clone(), self.key().clone())
     }
 
     fn compare_separator(&self, (value, key): &(V, K)) -> Order {
-        self.value.cmp(value).then_with(|| self.key.cmp(key))
-    }
-}
-
-/// Entries with one value are told apart by their keys.
-#[inline]
-fn hint_after<V: 'static, K: 'static>(value: &V, key: &K, shared: Shared) -> u64 {
-    if shared == Shared::ALL {
-        hint(key)
-    } else {
-        hint::hint_after(value, shared)
+        self.value.cmp(value).then_with(|| self.key().cmp(key))
     }
 }
 
@@ -229,12 +236,12 @@ impl<'a, K, V> EntryProbe<'a, K, V> {
         }
     }
 
-    fn compare_with(&self, value: &V, key: &K) -> Order
+    fn compare_with<'e>(&self, value: &V, key: impl FnOnce() -> &'e K) -> Order
     where
-        K: Ord,
+        K: Ord + 'e,
         V: Ord,
     {
-        let keys = || self.key.map_or(Order::Equal, |own| own.cmp(key));
+        let keys = || self.key.map_or(Order::Equal, |own| own.cmp(key()));
         self.value.cmp(value).then_with(keys).then(self.tie)
     }
 
@@ -263,11 +270,11 @@ where
     }
 
     fn compare(&self, node: &Entry<K, V>) -> Order {
-        self.compare_with(&node.value, &node.key)
+        self.compare_with(&node.value, || node.key())
     }
 
     fn compare_separator(&self, (value, key): &(V, K)) -> Order {
-        self.compare_with(value, key)
+        self.compare_with(value, || key)
     }
 
     #[inline]
@@ -287,43 +294,5 @@ where
     #[inline]
     fn compare_shared_separator(&self, (one, _): &(V, K), shared: Shared) -> Order {
         self.compare_with_shared(one, shared)
-    }
-}
-
-/// The entries by which a version is found. Consecutive versions with the same values share one.
-#[derive(Debug)]
-pub(crate) struct KeySet {
-    versions: AtomicU32,
-    entries: Box<[*const EntryHeader]>,
-}
-
-impl KeySet {
-    /// A key set for one version; it takes over the holds of the entries.
-    pub(super) fn new(entries: Box<[*const EntryHeader]>) -> Self {
-        Self {
-            versions: AtomicU32::new(1),
-            entries,
-        }
-    }
-
-    pub(crate) fn entries(&self) -> &[*const EntryHeader] {
-        &self.entries
-    }
-
-    #[inline]
-    pub(crate) fn names(&self, entry: &EntryHeader) -> bool {
-        self.entries.iter().any(|&named| std::ptr::eq(named, entry))
-    }
-
-    pub(super) fn share(&self) {
-        // Relaxed: the caller's version is kept (V5), and it the key set.
-        self.versions.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// True: it was the last version's.
-    #[must_use]
-    pub(super) fn release(&self) -> bool {
-        // AcqRel: [count].
-        self.versions.fetch_sub(1, Ordering::AcqRel) == 1
     }
 }

@@ -6,7 +6,51 @@
 //! # Invariants
 //! R1 and R3 of [`super::reclaim`]: an object is freed once, when nobody can reach it.
 
+use std::alloc::Layout;
+
 use super::pool;
+
+/// A shared object of a size that only it knows: a head, and behind it as many things as the head
+/// says. It has nothing to be dropped, and pointers to it are thin.
+pub(crate) trait Block {
+    /// # Safety
+    /// `block` is a whole one of this kind.
+    unsafe fn layout(block: *const ()) -> Layout;
+}
+
+/// A new block, which `fill` makes whole in memory of this layout.
+#[inline]
+pub(super) fn allocate_block(layout: Layout, fill: impl FnOnce(*mut ())) -> *mut () {
+    let block = pool::take_block(layout).cast();
+    fill(block);
+    #[cfg(loom)]
+    quarantine::watch(block);
+    block
+}
+
+/// Frees a block.
+///
+/// # Safety
+/// It is from [`allocate_block`] as a `B`, and nobody uses it again.
+pub(super) unsafe fn free_block<B: Block + ?Sized>(block: *mut ()) {
+    #[cfg(loom)]
+    quarantine::bury_block::<B>(block);
+    #[cfg(not(loom))]
+    // SAFETY: the caller's promise.
+    unsafe {
+        free_block_now::<B>(block);
+    };
+}
+
+/// # Safety
+/// As [`free_block`].
+#[inline]
+unsafe fn free_block_now<B: Block + ?Sized>(block: *mut ()) {
+    // SAFETY: the caller's promise.
+    let layout = unsafe { B::layout(block) };
+    // SAFETY: as above, and it has nothing to be dropped.
+    unsafe { pool::give_block(block.cast(), layout) };
+}
 
 /// A new shared object.
 pub(crate) fn allocate<T>(value: T) -> *mut T {
@@ -68,27 +112,13 @@ unsafe fn free_now<T>(pointer: *mut T) {
     unsafe { left.0.drop_in_place() };
 }
 
-/// Takes an object of [`allocate`] back.
-///
-/// # Safety
-/// As for [`free`].
-pub(super) unsafe fn take_back<T>(pointer: *mut T) -> T {
-    #[cfg(loom)]
-    quarantine::forget(pointer);
-    // SAFETY: the caller's promise.
-    let value = unsafe { pointer.read() };
-    // SAFETY: from `allocate`, and what was in it has been taken out.
-    unsafe { pool::give(pointer) };
-    value
-}
-
 /// A shared object, for as long as the guard (or the hold, or the snapshot's word) that the caller
 /// names in its SAFETY comment stands.
 ///
 /// # Safety
 /// `pointer` is valid for `'a`.
 #[inline]
-pub(crate) unsafe fn at<'a, T>(pointer: *const T) -> &'a T {
+pub(crate) unsafe fn at<'a, T: ?Sized>(pointer: *const T) -> &'a T {
     #[cfg(loom)]
     quarantine::reach(pointer);
     // SAFETY: the caller's promise.
@@ -103,6 +133,19 @@ pub(crate) unsafe fn at<'a, T>(pointer: *const T) -> &'a T {
 pub(super) unsafe fn own<'a, T>(pointer: *mut T) -> &'a mut T {
     #[cfg(loom)]
     quarantine::change(pointer);
+    // SAFETY: the caller's promise.
+    unsafe { &mut *pointer }
+}
+
+/// An object that is nobody else's and came to the caller however it did, which loom need not have
+/// seen: what is watched begins here.
+///
+/// # Safety
+/// As for [`own`].
+#[inline]
+pub(super) unsafe fn adopt<'a, T>(pointer: *mut T) -> &'a mut T {
+    #[cfg(loom)]
+    quarantine::watch(pointer);
     // SAFETY: the caller's promise.
     unsafe { &mut *pointer }
 }
@@ -138,7 +181,7 @@ pub(crate) mod quarantine {
         WATCHED.with(|watched| watched.borrow_mut().insert(pointer.addr(), Witness::new()));
     }
 
-    pub(super) fn reach<T>(pointer: *const T) {
+    pub(super) fn reach<T: ?Sized>(pointer: *const T) {
         assert_alive(pointer.addr());
         WATCHED.with(|watched| {
             if let Some(witness) = watched.borrow().get(&pointer.addr()) {
@@ -156,18 +199,20 @@ pub(crate) mod quarantine {
         });
     }
 
-    pub(super) fn forget<T>(pointer: *mut T) {
-        change(pointer);
-        WATCHED.with(|watched| watched.borrow_mut().remove(&pointer.addr()));
-    }
-
     pub(super) fn bury<T>(pointer: *mut T) {
         unsafe fn free_as<T>(pointer: *mut ()) {
             // SAFETY: `bury` got this pointer as one to a T that is not used any more.
             unsafe { super::free_now(pointer.cast::<T>()) };
         }
-        let entry = (pointer.cast(), free_as::<T> as Free);
-        let before = FREED.with(|freed| freed.borrow_mut().insert(pointer.addr(), entry));
+        bury_as(pointer.cast(), free_as::<T>);
+    }
+
+    pub(super) fn bury_block<B: super::Block + ?Sized>(block: *mut ()) {
+        bury_as(block, super::free_block_now::<B>);
+    }
+
+    fn bury_as(pointer: *mut (), free: Free) {
+        let before = FREED.with(|freed| freed.borrow_mut().insert(pointer.addr(), (pointer, free)));
         assert!(before.is_none(), "freed twice");
         let witness = WATCHED.with(|watched| watched.borrow_mut().remove(&pointer.addr()));
         if let Some(witness) = witness {

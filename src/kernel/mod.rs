@@ -25,7 +25,7 @@
 //! | [`session`], [`figures`] | a thread's line of shared words; what it counts | L |
 //! | [`slots`], [`cursor`] | where watchers stand in the log | N, W |
 //! | [`station`], [`routes`], [`mailbox`], [`seat`] | delivery to watchers | J, U, M, S |
-//! | [`reclaim`] | epochs: who may still see what | R |
+//! | [`reclaim`], [`garbage`] | epochs: who may still see what; what is retired | R |
 //! | [`horizon`] | snapshot words: who reads at which version | H |
 //! | [`record`] | a key's record, claims and death | K |
 //! | [`chain`], [`node`], [`draft`] | a record's versions | V |
@@ -33,7 +33,7 @@
 //! | [`history`] | what the log keeps for watchers to come | Y |
 //! | [`clock`] | the watermark | C |
 //! | [`pending`] | commits whose outcome is decided elsewhere | D |
-//! | [`entry`], [`secondary`], [`column`] | index entries and key sets | E |
+//! | [`entry`], [`key_set`], [`secondary`], [`column`] | index entries and key sets | E |
 //! | [`table`], [`stage`] | typed records; what a write puts in place | T |
 //! | [`point`], [`ordered`] | the hash and the B+-tree | their own |
 //! | [`collect`], [`release`] | cutting, trimming, freeing; giving back, reaping | |
@@ -58,9 +58,11 @@ pub(crate) mod cursor;
 pub(crate) mod draft;
 pub(crate) mod entry;
 pub(crate) mod figures;
+pub(crate) mod garbage;
 pub(crate) mod hint;
 pub(crate) mod history;
 pub(crate) mod horizon;
+pub(crate) mod key_set;
 pub(crate) mod log;
 pub(crate) mod mailbox;
 pub(crate) mod memory;

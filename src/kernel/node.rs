@@ -24,7 +24,8 @@
 //! - [count]: who gives the last link or hold back sees all that was done under the others.
 
 use super::chain::List;
-use super::entry::{EntryHeader, KeySet};
+use super::entry::EntryHeader;
+use super::key_set::{KeySet, Keys};
 use super::reclaim::{allocate, allocate_with, at, free};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::version::{Meta, Moment};
@@ -50,7 +51,7 @@ pub(crate) struct VersionHeader {
 /// What every version has behind its object: what a read does not need.
 #[derive(Debug)]
 pub(super) struct Tail {
-    keys: *mut KeySet,
+    keys: *mut Keys,
     links: AtomicU32,
     holds: AtomicU32,
     created: Moment,
@@ -304,11 +305,11 @@ impl VersionHeader {
         (tail.created, tail.updated) = (created, updated);
     }
 
-    pub(super) fn set_keys(&mut self, keys: *mut KeySet) {
+    pub(super) fn set_keys(&mut self, keys: *mut Keys) {
         self.tail_mut().keys = keys;
     }
 
-    pub(super) fn keys(&self) -> *mut KeySet {
+    pub(super) fn keys(&self) -> *mut Keys {
         self.tail().keys
     }
 
@@ -322,7 +323,7 @@ impl VersionHeader {
             &[]
         } else {
             // SAFETY: the caller's promise.
-            unsafe { at(keys.cast_const()) }.entries()
+            unsafe { KeySet::at(keys) }.entries()
         };
         // SAFETY: E3: the key set's hold.
         entries.iter().map(|&entry| unsafe { at(entry) })
@@ -335,7 +336,7 @@ impl VersionHeader {
 
     /// Forgets what an unpublished version leads to, since none of that was given to it; tells its
     /// keys.
-    pub(super) fn forget_older(&mut self) -> *mut KeySet {
+    pub(super) fn forget_older(&mut self) -> *mut Keys {
         self.older = AtomicPtr::new(std::ptr::null_mut());
         self.keys()
     }

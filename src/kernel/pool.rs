@@ -49,12 +49,14 @@ impl Pool {
 }
 
 /// Whether blocks of this layout are kept.
+#[inline]
 const fn is_kept(layout: Layout) -> bool {
     let pooled = cfg!(not(any(loom, miri, skep_sanitize)));
     let fits = layout.size() >= size_of::<Block>() && layout.size() <= BLOCK_BYTES_MAX;
     pooled && fits && layout.align() >= align_of::<Block>()
 }
 
+#[inline]
 const fn class_of(layout: Layout) -> usize {
     layout.size() / CLASS_BYTES % CLASSES
 }
@@ -130,20 +132,26 @@ pub(super) fn empty() {
 /// Memory for a `T`, not filled yet.
 #[inline]
 pub(super) fn take<T>() -> *mut T {
-    let layout = const { Layout::new::<T>() };
-    let kept = const { is_kept(Layout::new::<T>()) };
-    if kept && let Ok(Some(block)) = POOL.try_with(|pool| pool.0[class_of(layout)].take(layout)) {
-        return block.cast();
+    take_block(const { Layout::new::<T>() }).cast()
+}
+
+/// Memory of a layout, not filled yet.
+#[inline]
+pub(super) fn take_block(layout: Layout) -> *mut u8 {
+    if is_kept(layout)
+        && let Ok(Some(block)) = POOL.try_with(|pool| pool.0[class_of(layout)].take(layout))
+    {
+        return block;
     }
     if layout.size() == 0 {
-        return std::ptr::dangling_mut();
+        return std::ptr::without_provenance_mut(layout.align());
     }
     // SAFETY: not of size 0.
     let block = unsafe { alloc(layout) };
     if block.is_null() {
         handle_alloc_error(layout);
     }
-    block.cast()
+    block
 }
 
 /// Gives memory of [`take`] back.
@@ -152,9 +160,17 @@ pub(super) fn take<T>() -> *mut T {
 /// It is from [`take`] with this type, the caller's, and what was in it is gone.
 #[inline]
 pub(super) unsafe fn give<T>(pointer: *mut T) {
-    let layout = const { Layout::new::<T>() };
-    let block = pointer.cast::<u8>();
-    if const { is_kept(Layout::new::<T>()) } {
+    // SAFETY: the caller's promise.
+    unsafe { give_block(pointer.cast(), const { Layout::new::<T>() }) };
+}
+
+/// Gives memory of [`take_block`] back.
+///
+/// # Safety
+/// It is from [`take_block`] with this layout, the caller's, and what was in it is gone.
+#[inline]
+pub(super) unsafe fn give_block(block: *mut u8, layout: Layout) {
+    if is_kept(layout) {
         // SAFETY: the caller's promise.
         let given = POOL.try_with(|pool| unsafe { pool.0[class_of(layout)].give(block, layout) });
         if given.is_ok_and(|given| given) {

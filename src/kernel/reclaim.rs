@@ -37,22 +37,21 @@
 //! - [unpin]: what a thread did while pinned happened before the epoch moved past it: Release in
 //!   the line, Acquire fence in the advancer, Release in the epoch, Acquire in who reclaims.
 
-use smallvec::SmallVec;
-
 #[cfg(loom)]
 pub(crate) use super::memory::quarantine;
-use super::memory::take_back;
+pub(super) use super::memory::{Block, allocate_block, allocate_with, free_block, own};
 pub(crate) use super::memory::{allocate, at, free};
-pub(super) use super::memory::{allocate_with, own};
 
 use super::barrier::fence;
+pub(crate) use super::garbage::{Action, Garbage, Retired};
+use super::garbage::{Bag, take};
 use super::session::{Line, Registry};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
 
 const IDLE: u64 = 0;
 const GENERATIONS: usize = 4;
-/// Retired things that travel without a second allocation.
-const BAG_INLINE: usize = 6;
+/// Times that the epoch is moved on before what is ripe is taken.
+const ADVANCES: u32 = if cfg!(loom) { 1 } else { 2 };
 
 /// Where garbage of one store goes and how old it is.
 #[derive(Debug)]
@@ -77,77 +76,6 @@ impl Guard<'_> {
     pub(super) fn held() -> Self {
         Self { line: None }
     }
-}
-
-/// What to do with something retired, once nobody can see it any more.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Action {
-    /// Plain memory: give it to this function.
-    Free(unsafe fn(*mut ())),
-    /// A chain link, a commit, a cut to be made: `collect` knows how.
-    Kernel(super::collect::Work),
-}
-
-/// One retired thing.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Retired {
-    pub(crate) pointer: *mut (),
-    pub(crate) action: Action,
-}
-
-// SAFETY: R1: whoever holds the Retired owns what it points to, and all of it is Send (T, keys and
-// values of tables are Send).
-unsafe impl Send for Retired {}
-
-/// What one operation retires; given to the domain whole, when the operation is over.
-#[derive(Debug, Default)]
-pub(crate) struct Garbage {
-    items: SmallVec<[Retired; BAG_INLINE]>,
-}
-
-impl Garbage {
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
-    /// Frees `pointer` (from [`allocate`]) when nobody can see it any more.
-    ///
-    /// # Safety
-    /// R1: it is unlinked, nobody links it again, and nobody else retires it.
-    pub(crate) unsafe fn retire<T>(&mut self, pointer: *mut T) {
-        unsafe fn free_as<T>(pointer: *mut ()) {
-            // SAFETY: `retire` took this pointer as one to a T from `allocate`, and R3 says nobody
-            // sees it.
-            unsafe { free(pointer.cast::<T>()) };
-        }
-        self.items.push(Retired {
-            pointer: pointer.cast(),
-            action: Action::Free(free_as::<T>),
-        });
-    }
-
-    /// Has `collect` do `work` on `pointer` when nobody can see it any more.
-    pub(super) fn defer<T>(&mut self, pointer: *mut T, work: super::collect::Work) {
-        self.items.push(Retired {
-            pointer: pointer.cast(),
-            action: Action::Kernel(work),
-        });
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.items.len()
-    }
-}
-
-#[derive(Debug)]
-struct Bag {
-    stamp: u64,
-    items: SmallVec<[Retired; BAG_INLINE]>,
-    next: *mut Bag,
 }
 
 impl Domain {
@@ -211,13 +139,9 @@ impl Domain {
         fence(Ordering::SeqCst);
         // Relaxed: ordered by the fence.
         let stamp = self.epoch.load(Ordering::Relaxed);
-        let bag = allocate(Bag {
-            stamp,
-            items: garbage.items,
-            next: std::ptr::null_mut(),
-        });
-        // SAFETY: the bag was just made and is ours.
-        unsafe { push(&self.limbo[stamp as usize % GENERATIONS], bag) };
+        let bags = garbage.into_bags(stamp);
+        // SAFETY: the operation's, and now ours.
+        unsafe { push(&self.limbo[stamp as usize % GENERATIONS], bags) };
     }
 
     /// Moves the epoch on if nobody pinned is behind it. O(lines).
@@ -245,27 +169,24 @@ impl Domain {
         }
     }
 
-    /// Tries to advance, then takes up to about `items_max` reclaimable things (whole bags). Empty
-    /// when nothing is ripe.
-    pub(super) fn ripe(&self, items_max: usize) -> SmallVec<[Retired; 32]> {
+    /// Tries to advance, then takes up to `wanted` reclaimable things, one by one.
+    pub(super) fn ripe(&self, wanted: usize) -> Ripe<'_> {
+        // Twice, unless somebody is pinned: then all that was given before this is ripe already,
+        // and its memory still in the cache.
+        for _ in 1..ADVANCES {
+            self.advance();
+        }
         let epoch = self.advance();
         for age in 2..GENERATIONS as u64 {
             self.ripen(epoch, epoch.wrapping_sub(age));
         }
-        let mut taken = SmallVec::new();
         // Acquire: [bag]: we read bags that others filled.
-        let mut bag = self.ready.swap(std::ptr::null_mut(), Ordering::Acquire);
-        while !bag.is_null() && taken.len() < items_max {
-            // SAFETY: the swap made the whole list ours; bags are from `allocate`.
-            let owned = unsafe { take_back(bag) };
-            taken.extend_from_slice(&owned.items);
-            bag = owned.next;
+        let bags = self.ready.swap(std::ptr::null_mut(), Ordering::Acquire);
+        Ripe {
+            domain: self,
+            bags,
+            wanted,
         }
-        if !bag.is_null() {
-            // SAFETY: what is left of the list is ours.
-            unsafe { push(&self.ready, bag) };
-        }
-        taken
     }
 
     /// Moves the bags of one generation that are old enough to `ready`, and the others back.
@@ -295,12 +216,10 @@ impl Domain {
         let lists = self.limbo.iter().chain([&self.ready]);
         for list in lists {
             // Relaxed: nobody else is left (`&mut self`).
-            let mut bag = list.swap(std::ptr::null_mut(), Ordering::Relaxed);
-            while !bag.is_null() {
-                // SAFETY: the swap made the list ours.
-                let owned = unsafe { take_back(bag) };
-                taken.extend_from_slice(&owned.items);
-                bag = owned.next;
+            let mut bags = list.swap(std::ptr::null_mut(), Ordering::Relaxed);
+            // SAFETY: the swap made the list ours.
+            while let Some(retired) = unsafe { take(&mut bags) } {
+                taken.push(retired);
             }
         }
         taken
@@ -319,6 +238,35 @@ impl Drop for Domain {
         }
         #[cfg(loom)]
         quarantine::clear();
+    }
+}
+
+/// Things that nobody can see any more. What is not taken is left to others.
+#[derive(Debug)]
+pub(super) struct Ripe<'d> {
+    domain: &'d Domain,
+    bags: *mut Bag,
+    /// How many more are taken.
+    wanted: usize,
+}
+
+impl Iterator for Ripe<'_> {
+    type Item = Retired;
+
+    #[inline]
+    fn next(&mut self) -> Option<Retired> {
+        self.wanted = self.wanted.checked_sub(1)?;
+        // SAFETY: the swap of `Domain::ripe` made the bags ours.
+        unsafe { take(&mut self.bags) }
+    }
+}
+
+impl Drop for Ripe<'_> {
+    fn drop(&mut self) {
+        if !self.bags.is_null() {
+            // SAFETY: what is left of the list is ours.
+            unsafe { push(&self.domain.ready, self.bags) };
+        }
     }
 }
 

@@ -36,7 +36,7 @@ use super::node::VersionHeader;
 use super::ordered::{Ordered, Probe, Shared};
 use super::point::Point;
 use super::reclaim::Garbage;
-use crate::sync::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 const CLAIM: u64 = 1;
 const CLAIMS: u64 = (1 << 31) - 1;
@@ -65,29 +65,32 @@ pub(crate) struct RecordHeader {
 /// A killer that removes the node itself needs no second. One that does not find it must not
 /// retire it on its own word: it was replaced, or an `Ord` that lies hides it where a reader may
 /// still come by, and then it is never freed.
+///
+/// Two bits of a word, whose others are the node's own business.
 #[derive(Debug)]
-pub(crate) struct Unlinking(AtomicU8);
+pub(crate) struct Unlinking(pub(super) AtomicU32);
 
 impl Unlinking {
-    const KILLED: u8 = 1;
-    const REPLACED: u8 = 2;
+    const KILLED: u32 = 1 << 29;
+    const REPLACED: u32 = 1 << 30;
 
-    pub(super) fn new() -> Self {
-        Self(AtomicU8::new(0))
+    /// Nobody has yet; the other bits of the word are `rest`.
+    pub(super) fn new(rest: u32) -> Self {
+        Self(AtomicU32::new(rest))
     }
 
     /// True: the node has been replaced, and is the killer's to retire.
     #[must_use]
     pub(super) fn killed(&self) -> bool {
         // AcqRel: [unlinking]: the later sees all that the earlier did.
-        self.0.fetch_or(Self::KILLED, Ordering::AcqRel) == Self::REPLACED
+        self.0.fetch_or(Self::KILLED, Ordering::AcqRel) & Self::REPLACED != 0
     }
 
     /// True: the killer is done, and the node is the replacer's to retire.
     #[must_use]
     pub(super) fn replaced(&self) -> bool {
         // AcqRel: [unlinking].
-        self.0.fetch_or(Self::REPLACED, Ordering::AcqRel) == Self::KILLED
+        self.0.fetch_or(Self::REPLACED, Ordering::AcqRel) & Self::KILLED != 0
     }
 }
 
@@ -120,13 +123,19 @@ impl RecordHeader {
 
     /// Claims the record; false when it is dead.
     pub(crate) fn claim(&self) -> bool {
+        self.claim_times(1)
+    }
+
+    /// Takes so many claims at once; false, and none, when the record is dead.
+    pub(super) fn claim_times(&self, count: u32) -> bool {
+        let claims = u64::from(count) * CLAIM;
         // Relaxed: the CAS decides.
         let mut state = self.state.load(Ordering::Relaxed);
         loop {
             if state & DEAD != 0 {
                 return false;
             }
-            let claimed = state.wrapping_add(CLAIM + SEQUENCE);
+            let claimed = state.wrapping_add(claims + SEQUENCE);
             // AcqRel: [claim], with every other transition of the word: the reaper sees what we do
             // after our claim only as a changed sequence, and we see what was done
             // before the last unclaim. A failure is another thread's success.
@@ -141,11 +150,18 @@ impl RecordHeader {
     }
 
     /// Gives a claim back.
+    #[cfg(loom)]
     pub(crate) fn unclaim(&self) -> Unclaimed {
+        self.unclaim_times(1)
+    }
+
+    /// Gives so many claims back, one at least.
+    pub(super) fn unclaim_times(&self, count: u32) -> Unclaimed {
+        let claims = u64::from(count) * CLAIM;
         // AcqRel: [claim]: what we did under the claim is seen by who finds the claims gone.
-        let before = self.state.fetch_sub(CLAIM, Ordering::AcqRel);
-        assert!(before & CLAIMS > 0, "K3: a claim given back twice");
-        if before & CLAIMS == CLAIM {
+        let before = self.state.fetch_sub(claims, Ordering::AcqRel);
+        assert!(before & CLAIMS >= claims, "K3: a claim given back twice");
+        if before & CLAIMS == claims {
             Unclaimed::Last
         } else {
             Unclaimed::Kept
@@ -188,7 +204,7 @@ impl<K> Record<K> {
             state: AtomicU64::new(CLAIM),
             hash,
             ordered: AtomicBool::new(false),
-            unlinking: Unlinking::new(),
+            unlinking: Unlinking::new(0),
             residual: AtomicBool::new(false),
             table,
         };

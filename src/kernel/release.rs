@@ -13,11 +13,12 @@ use super::barrier::prefetch;
 use super::chain::List;
 use super::collect::Work;
 use super::commit::{Commit, Write};
-use super::entry::{EntryHeader, KeySet};
+use super::entry::EntryHeader;
+use super::key_set::{KeySet, Keys};
 use super::log::{Log, Segment};
 use super::node::{Older, VersionHeader, release_hold};
 use super::pending::{Outcome, give_back};
-use super::reclaim::{Garbage, Guard, at, free};
+use super::reclaim::{Garbage, Guard, at, free, free_block};
 use super::record::{RecordHeader, Unclaimed};
 use super::stage::Compacted;
 use super::step::{Step, step};
@@ -26,9 +27,17 @@ use super::table::GarbageBin;
 impl Kernel {
     /// Gives a claim back, and reaps the record if it was the last and there is nothing to see.
     pub(super) fn unclaim(&self, record: &RecordHeader, garbage: &mut Garbage) {
-        // Pinned before the claim is gone, after which somebody else may reap the record.
+        self.unclaim_times(record, 1, garbage);
+    }
+
+    /// Gives so many claims back at once, as [`Kernel::unclaim`] does.
+    pub(super) fn unclaim_times(&self, record: &RecordHeader, count: u32, garbage: &mut Garbage) {
+        if count == 0 {
+            return;
+        }
+        // Pinned before the claims are gone, after which somebody else may reap the record.
         let guard = self.domain.pin();
-        if record.unclaim() == Unclaimed::Last {
+        if record.unclaim_times(count) == Unclaimed::Last {
             self.reap(&guard, record, garbage);
         }
     }
@@ -61,23 +70,56 @@ impl Kernel {
         }
     }
 
-    /// Gives back a hold of an entry; the last one takes it out of its index.
+    /// Gives back a hold of each of these entries; the last one takes an entry out of its index.
+    ///
+    /// # Safety
+    /// The holds are the caller's.
+    pub(super) unsafe fn release_entries(&self, entries: &[*const EntryHeader]) {
+        let mut garbage = GarbageBin::new(self);
+        // Pinned before a hold is gone, after which somebody else may retire the entry.
+        let guard = self.domain.pin();
+        // Entries of one key set are of one record, whose claims go together.
+        let mut claims = (std::ptr::null(), 0);
+        for &entry in entries {
+            let mut record = None;
+            // SAFETY: E3: the hold, the caller's to give back.
+            contain(|| record = unsafe { self.release_entry(&guard, &mut garbage.0, entry) });
+            let Some(record) = record else { continue };
+            if !std::ptr::eq(record, claims.0) {
+                self.give_claims(claims, &mut garbage.0);
+                claims = (record, 0);
+            }
+            claims.1 += 1;
+        }
+        self.give_claims(claims, &mut garbage.0);
+    }
+
+    fn give_claims(&self, (record, count): (*const RecordHeader, u32), garbage: &mut Garbage) {
+        if count > 0 {
+            // SAFETY: E2: the entries' claims, now ours, keep it.
+            self.unclaim_times(unsafe { at(record) }, count, garbage);
+        }
+    }
+
+    /// Gives back a hold of an entry; gives the record if a claim on it is now the caller's to give
+    /// back.
     ///
     /// # Safety
     /// The hold is the caller's.
-    pub(super) unsafe fn release_entry(&self, entry: *const EntryHeader) {
-        let mut garbage = GarbageBin::new(self);
-        // Pinned before the hold is gone, after which somebody else may retire the entry.
-        let guard = self.domain.pin();
+    unsafe fn release_entry(
+        &self,
+        guard: &Guard<'_>,
+        garbage: &mut Garbage,
+        entry: *const EntryHeader,
+    ) -> Option<*const RecordHeader> {
         // SAFETY: E3: the hold keeps it; then the pin.
         let header = unsafe { at(entry) };
-        if header.release() {
-            let table = self.tables.at(usize::from(header.table));
-            // SAFETY: of that table (T2), dead, killed by us.
-            let record = unsafe { table.unlink_entry(&guard, &mut garbage.0, entry) };
-            // SAFETY: E2: the entry's claim, now ours, keeps it.
-            self.unclaim(unsafe { at(record) }, &mut garbage.0);
+        if !header.release() {
+            return None;
         }
+        let table = self.tables.at(usize::from(header.table));
+        // SAFETY: of that table (T2), dead, killed by us.
+        unsafe { table.unlink_entry(guard, garbage, entry) }
     }
 
     /// Takes back what was put in place for a write that is not to be.
@@ -248,22 +290,20 @@ unsafe fn leave(kernel: Option<&Kernel>, version: *mut VersionHeader) {
 
 /// # Safety
 /// The share of the key set is the caller's.
-pub(super) unsafe fn release_keys(kernel: Option<&Kernel>, keys: *mut KeySet) {
+pub(super) unsafe fn release_keys(kernel: Option<&Kernel>, keys: *mut Keys) {
     // SAFETY: E4: our share keeps it.
-    if keys.is_null() || !unsafe { at(keys.cast_const()) }.release() {
+    if keys.is_null() || !unsafe { KeySet::at(keys) }.release() {
         return;
     }
     if let Some(kernel) = kernel {
         // SAFETY: ours alone by now.
-        let entries = unsafe { at(keys.cast_const()) }.entries();
+        let entries = unsafe { KeySet::at(keys) }.entries();
         entries.iter().for_each(|&entry| prefetch(entry));
-        for &entry in entries {
-            // SAFETY: E3: the key set's hold.
-            contain(|| unsafe { kernel.release_entry(entry) });
-        }
+        // SAFETY: E3: the key set's holds.
+        unsafe { kernel.release_entries(entries) };
     }
     // SAFETY: ours alone, not used again.
-    unsafe { free(keys) };
+    unsafe { free_block::<KeySet>(keys.cast()) };
 }
 
 /// Gives back a record's head in a teardown.

@@ -12,7 +12,7 @@ use super::ordered::{Choice, Course, OrderedIndex};
 use super::reading::{Reading, Stored};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::record::{Record, RecordHeader};
-use super::stage::INDEXES_INLINE;
+use super::stage::keys::{Slot, Slots};
 use super::table::{GarbageBin, KeyBounds, Table};
 
 /// The values that an object has in an index: ascending, each once.
@@ -31,6 +31,16 @@ pub(crate) struct Secondary<K: KeyBounds, T, V: KeyBounds> {
     hash_of: fn(u64, &V) -> u64,
 }
 
+/// What became of an entry that was made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Linked {
+    /// The one that stands now, with the hold.
+    pub(super) entry: *const EntryHeader,
+    /// Claims on the record that are the caller's to give back: the made entry's if another one
+    /// stands, and that of a dead one that gave way to it.
+    pub(super) claims: u32,
+}
+
 /// A secondary index whose value type the caller does not know.
 pub(crate) trait AnySecondary<K, T>: Any + Send + Sync {
     fn position(&self) -> u16;
@@ -39,14 +49,25 @@ pub(crate) trait AnySecondary<K, T>: Any + Send + Sync {
     fn value_hash(&self, seed: u64, entry: &EntryHeader) -> u64;
     /// Whether the object's values are exactly those of `entries`, which are this index's.
     fn same(&self, object: &T, entries: &[*const EntryHeader]) -> bool;
-    /// Holds, or makes, an entry for each value of the object.
-    fn stage(
+    /// Makes an entry, with a hold, for each value of the object. Runs the user's function.
+    fn make(&self, record: &Record<K>, object: &T, made: &mut Slots);
+    /// Puts an entry that was made in, unless a live one stands in its place, which then gets the
+    /// hold.
+    ///
+    /// # Safety
+    /// It is from [`AnySecondary::make`] of this index, the caller's, and with a claim (E2), which
+    /// is the caller's to give back if the entry was not put in.
+    unsafe fn link(
         &self,
-        kernel: &Kernel,
-        record: &Record<K>,
-        object: &T,
-        entries: &mut SmallVec<[*const EntryHeader; INDEXES_INLINE]>,
-    );
+        guard: &Guard<'_>,
+        garbage: &mut Garbage,
+        made: *mut EntryHeader,
+    ) -> Linked;
+    /// Frees an entry that was made and not put in. Runs the user's Drop.
+    ///
+    /// # Safety
+    /// As for [`AnySecondary::link`], and nobody uses it again.
+    unsafe fn discard(&self, made: *mut EntryHeader);
     /// For the entries of so many new objects.
     fn column<'a>(&'a self, kernel: &'a Kernel, objects: usize) -> Box<dyn AnyColumn<K, T> + 'a>;
     /// As [`super::table::AnyTable::unlink_entry`].
@@ -58,7 +79,7 @@ pub(crate) trait AnySecondary<K, T>: Any + Send + Sync {
         guard: &Guard<'_>,
         garbage: &mut Garbage,
         entry: *const EntryHeader,
-    ) -> *const RecordHeader;
+    ) -> Option<*const RecordHeader>;
     fn drain(&mut self);
     fn bytes(&self, guard: &Guard<'_>) -> usize;
     fn as_any(&self) -> &dyn Any;
@@ -111,7 +132,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
                     // SAFETY: E3: named by a version that the reading's word keeps, so the entry
                     // stands for 's.
                     let entry: &'s Entry<K, V> = unsafe { &*std::ptr::from_ref(entry) };
-                    visit(&entry.value, &entry.key, stored)
+                    visit(&entry.value, entry.key(), stored)
                 }
                 None => ControlFlow::Continue(()),
             }
@@ -134,27 +155,6 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
         stored.entries().filter_map(|entry| self.value_of(entry))
     }
 
-    /// An entry for a value of a record, with a hold for the caller.
-    fn hold_entry(&self, kernel: &Kernel, record: &Record<K>, value: V) -> *const EntryHeader {
-        // Made first, so that the probe can borrow its value; given back if an entry stands
-        // already.
-        let mut fresh = FreshEntry(self.make_entry(record, value));
-        let mut claimed = false;
-        let chosen = self.put_entry(kernel, fresh.0, || {
-            if !claimed {
-                claim(record);
-                claimed = true;
-            }
-        });
-        if std::ptr::eq(chosen, fresh.0) {
-            fresh.0 = std::ptr::null_mut();
-        } else if claimed {
-            let mut garbage = GarbageBin::new(kernel);
-            kernel.unclaim(&record.header, &mut garbage.0);
-        }
-        chosen.cast()
-    }
-
     /// An entry that is not linked yet, with a hold.
     pub(super) fn make_entry(&self, record: &Record<K>, value: V) -> *mut Entry<K, V> {
         allocate(Entry::new(self.table, self.position, value, record))
@@ -168,53 +168,39 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
         self.tree.fill(&guard, &mut garbage.0, entries)
     }
 
-    /// Puts an entry in, unless a live one stands in its place, which then gets the hold. Gives the
-    /// one that has it. `claim` is asked before the entry is put, for its claim on the record.
-    pub(super) fn put_entry(
+    /// As [`AnySecondary::link`].
+    ///
+    /// # Safety
+    /// As there.
+    pub(super) unsafe fn put_entry(
         &self,
-        kernel: &Kernel,
+        guard: &Guard<'_>,
+        garbage: &mut Garbage,
         fresh: *mut Entry<K, V>,
-        mut claim: impl FnMut(),
-    ) -> *const Entry<K, V> {
-        let mut garbage = GarbageBin::new(kernel);
-        let guard = kernel.domain.pin();
+    ) -> Linked {
         // SAFETY: the caller's alone until it is put.
         let made: &Entry<K, V> = unsafe { &*fresh };
-        let probe = EntryProbe::at(&made.value, &made.key);
+        let probe = EntryProbe::at(&made.value, made.key());
         let mut replaced = None;
-        let chosen = self.tree.insert(&guard, &mut garbage.0, &probe, |found| {
+        let chosen = self.tree.insert(guard, garbage, &probe, |found| {
             if found.is_some_and(|entry| entry.header.hold()) {
                 replaced = None;
                 return Choice::Keep;
             }
-            claim();
             replaced = found;
             Choice::Put(fresh)
         });
+        let mut claims = u32::from(!std::ptr::eq(chosen, fresh));
         if let Some(dead) = replaced
-            && dead.header.unlinking.replaced()
+            && dead.header.state.replaced()
         {
             // SAFETY: R1: out of the index by us, and its killer is done with it.
-            unsafe { garbage.0.retire(std::ptr::from_ref(dead).cast_mut()) };
+            unsafe { garbage.retire(std::ptr::from_ref(dead).cast_mut()) };
+            claims += 1;
         }
-        std::ptr::from_ref(chosen)
-    }
-}
-
-/// Claims the record of an entry about to be linked (E2). The caller's own claim, or the version
-/// that it reads, keeps the record alive.
-pub(super) fn claim<K>(record: &Record<K>) {
-    assert!(record.header.claim(), "K2: an entry for a dead record");
-}
-
-/// An entry that is not linked yet.
-struct FreshEntry<K, V>(*mut Entry<K, V>);
-
-impl<K, V> Drop for FreshEntry<K, V> {
-    fn drop(&mut self) {
-        if !self.0.is_null() {
-            // SAFETY: allocated by us, never linked.
-            unsafe { free(self.0) };
+        Linked {
+            entry: std::ptr::from_ref(chosen).cast(),
+            claims,
         }
     }
 }
@@ -244,16 +230,25 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
             })
     }
 
-    fn stage(
-        &self,
-        kernel: &Kernel,
-        record: &Record<K>,
-        object: &T,
-        entries: &mut SmallVec<[*const EntryHeader; INDEXES_INLINE]>,
-    ) {
+    fn make(&self, record: &Record<K>, object: &T, made: &mut Slots) {
         for value in self.values_of(object) {
-            entries.push(self.hold_entry(kernel, record, value));
+            made.push(Slot::made(self.make_entry(record, value).cast()));
         }
+    }
+
+    unsafe fn link(
+        &self,
+        guard: &Guard<'_>,
+        garbage: &mut Garbage,
+        made: *mut EntryHeader,
+    ) -> Linked {
+        // SAFETY: T2, and the caller's promise.
+        unsafe { self.put_entry(guard, garbage, made.cast()) }
+    }
+
+    unsafe fn discard(&self, made: *mut EntryHeader) {
+        // SAFETY: T2, and the caller's promise.
+        unsafe { free(made.cast::<Entry<K, V>>()) };
     }
 
     fn column<'a>(&'a self, kernel: &'a Kernel, objects: usize) -> Box<dyn AnyColumn<K, T> + 'a> {
@@ -265,16 +260,17 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
         guard: &Guard<'_>,
         garbage: &mut Garbage,
         entry: *const EntryHeader,
-    ) -> *const RecordHeader {
+    ) -> Option<*const RecordHeader> {
         let entry = entry.cast::<Entry<K, V>>().cast_mut();
         // SAFETY: T2; dead, and retired only below.
         let dead: &Entry<K, V> = unsafe { at(entry.cast_const()) };
-        let record = dead.record.cast::<RecordHeader>();
-        if self.tree.remove(guard, garbage, dead) || dead.header.unlinking.killed() {
-            // SAFETY: R1: unlinked, dead (E1), and ours to retire.
-            unsafe { garbage.retire(entry) };
+        if !self.tree.remove(guard, garbage, dead) && !dead.header.state.killed() {
+            // Whoever replaced it retires it, or nobody may.
+            return None;
         }
-        record
+        // SAFETY: R1: unlinked, dead (E1), and ours to retire.
+        unsafe { garbage.retire(entry) };
+        Some(dead.record.cast())
     }
 
     fn drain(&mut self) {

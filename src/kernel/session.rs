@@ -50,6 +50,8 @@ pub(crate) struct Line {
     pub(super) commits: AtomicU32,
     /// Retired things that the owner gave since it last freed some.
     pub(super) given: Tally,
+    /// Those that it gave since it last tried to.
+    pub(super) fresh: Tally,
     /// Whether the owner is inside a slice of collection.
     pub(super) collecting: AtomicBool,
     /// What the owner added to the store, as wrapping sums.
@@ -77,6 +79,7 @@ impl Line {
             pins: AtomicU32::new(0),
             commits: AtomicU32::new(0),
             given: Tally::new(0),
+            fresh: Tally::new(0),
             collecting: AtomicBool::new(false),
             versions: Tally::new(0),
             bytes: Tally::new(0),
@@ -163,6 +166,12 @@ impl Registry {
         });
         // SAFETY: L1: a line of this registry.
         (unsafe { &*line }, answer)
+    }
+
+    /// How many lines there are, about.
+    pub(super) fn count(&self) -> u64 {
+        // Relaxed: a figure.
+        self.counts.lines.load(Ordering::Relaxed)
     }
 
     /// How many words of all lines are in use, about.

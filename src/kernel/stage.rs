@@ -4,7 +4,7 @@
 use smallvec::SmallVec;
 
 pub(crate) mod bulk;
-mod keys;
+pub(super) mod keys;
 
 pub(super) use self::keys::INDEXES_INLINE;
 

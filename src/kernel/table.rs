@@ -14,6 +14,7 @@ use super::Kernel;
 use super::chain;
 use super::commit::Write;
 use super::entry::EntryHeader;
+use super::key_set::KeySet;
 use super::node::VersionHeader;
 use super::ordered::{Course, OrderedIndex};
 use super::point::PointIndex;
@@ -129,7 +130,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             return None;
         }
         // SAFETY: E4: the version is in its chain, so its key set stands.
-        unsafe { at(keys) }.names(entry).then_some(stored)
+        unsafe { KeySet::at(keys) }.names(entry).then_some(stored)
     }
 
     /// The typed record of a write of this table, for as long as a writer that must be validated
@@ -183,7 +184,8 @@ pub(crate) trait AnyTable: Any + Send + Sync {
         garbage: &mut Garbage,
         record: *const RecordHeader,
     );
-    /// Takes a dead entry out of its index and gives its record, whose claim is now the caller's.
+    /// Takes a dead entry out of its index, and gives its record if the entry's claim on it is now
+    /// the caller's to give back.
     ///
     /// # Safety
     /// It is an entry of this table, dead, and the caller is who killed it.
@@ -192,7 +194,7 @@ pub(crate) trait AnyTable: Any + Send + Sync {
         guard: &Guard<'_>,
         garbage: &mut Garbage,
         entry: *const EntryHeader,
-    ) -> *const RecordHeader;
+    ) -> Option<*const RecordHeader>;
     /// Frees everything; the log and the limbo are empty and nobody is left.
     fn drain(&mut self);
     fn bytes(&self, guard: &Guard<'_>) -> usize;
@@ -237,7 +239,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
         guard: &Guard<'_>,
         garbage: &mut Garbage,
         entry: *const EntryHeader,
-    ) -> *const RecordHeader {
+    ) -> Option<*const RecordHeader> {
         // SAFETY: dead, and not retired before the index does it.
         let index = unsafe { at(entry) }.index;
         // SAFETY: T2; the caller's promise.

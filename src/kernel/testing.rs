@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::chain;
 use super::commit::{Unpublished, Write};
 use super::draft::Draft;
-use super::entry::{Entry, EntryHeader, KeySet};
+use super::entry::{Entry, EntryHeader};
 use super::log::{Append, Log, Slot};
 use super::node::{self, Older, VersionHeader};
 use super::pending::{Outcome, Pending};
@@ -150,13 +150,13 @@ impl AnyTable for Cells {
         _: &Guard<'_>,
         garbage: &mut Garbage,
         entry: *const EntryHeader,
-    ) -> *const RecordHeader {
+    ) -> Option<*const RecordHeader> {
         let entry = entry.cast::<Entry<u64, u64>>().cast_mut();
         // SAFETY: dead, and retired below.
         let record = unsafe { at(entry.cast_const()) }.record;
         // SAFETY: R1: the caller killed it.
         unsafe { garbage.retire(entry) };
-        record.cast()
+        Some(record.cast())
     }
 
     fn drain(&mut self) {
@@ -419,20 +419,18 @@ pub(crate) fn drain(mut log: Log) {
 /// One try to move the epoch on; frees what is ripe, after showing it. Gives how much it was.
 pub(crate) fn reclaim(domain: &Domain, mut each: impl FnMut(*mut ())) -> usize {
     let ripe = domain.ripe(256);
-    for retired in &ripe {
-        match retired.action {
-            Action::Free(free) => {
-                each(retired.pointer);
-                // SAFETY: R3.
-                unsafe { free(retired.pointer) };
-            }
+    ripe.map(|retired| match retired.action {
+        Action::Free(free) => {
+            each(retired.pointer);
             // SAFETY: R3.
-            Action::Kernel(work) => unsafe {
-                super::release::release(None, work, retired.pointer);
-            },
+            unsafe { free(retired.pointer) };
         }
-    }
-    ripe.len()
+        // SAFETY: R3.
+        Action::Kernel(work) => unsafe {
+            super::release::release(None, work, retired.pointer);
+        },
+    })
+    .count()
 }
 
 /// Moves a watermark without a log.
@@ -450,18 +448,6 @@ pub(crate) fn is_pinned(line: &Line) -> bool {
 /// Marks the entry dead if this was its last hold.
 pub(crate) fn release_entry(entry: &EntryHeader) -> bool {
     entry.release()
-}
-
-/// A key set of no entries, shared by two versions.
-pub(crate) fn shared_keys() -> KeySet {
-    let keys = KeySet::new(Box::new([]));
-    keys.share();
-    keys
-}
-
-/// A version gives its share of a key set back; true: it was the last.
-pub(crate) fn release_keys(keys: &KeySet) -> bool {
-    keys.release()
 }
 
 /// A version outside of any chain, to be given back link by link: as made, it has two.
@@ -484,7 +470,7 @@ pub(crate) struct Doubled(Unlinking);
 
 impl Doubled {
     pub(crate) fn new() -> Self {
-        Self(Unlinking::new())
+        Self(Unlinking::new(0))
     }
 
     /// True: the node is the caller's to retire.

@@ -8,7 +8,8 @@ use super::tables;
 use crate::kernel::Limits;
 use crate::kernel::entry::Entry;
 use crate::kernel::history::HistoryLimits;
-use crate::kernel::testing::{Cell, release_entry, release_keys, shared_keys};
+use crate::kernel::key_set::testing::SharedKeys;
+use crate::kernel::testing::{Cell, release_entry};
 use crate::sync::{AtomicU64, Ordering};
 
 const LIMITS: Limits = Limits {
@@ -114,13 +115,13 @@ fn releases_by_two_versions() {
 fn a_key_set_of_two_versions() {
     let seen = outcomes(4, || {
         let world = World::new();
-        let keys = Arc::new(shared_keys());
+        let keys = Arc::new(SharedKeys::new());
         let share = Arc::clone(&keys);
         let other = spawn(&world, move |world| {
             world.work();
-            release_keys(&share)
+            share.release()
         });
-        let last = release_keys(&keys);
+        let last = keys.release();
         let after = world.is_done();
         let theirs = other.join().expect("no panic");
         assert!(!last || after, "freed before the other version was through");

@@ -5,9 +5,8 @@
 
 use std::cmp::Ordering;
 
-use super::node::Leaf;
 use super::path::Place;
-use super::word::{Fresh, Word};
+use super::word::Word;
 use super::{Choice, Ordered, OrderedIndex, Probe, SPARSE, Shared};
 use crate::kernel::reclaim::{Garbage, Guard, at};
 
@@ -49,11 +48,11 @@ impl<N: Ordered> OrderedIndex<N> {
             // SAFETY: O5: the node is alive; once in the tree it is retired only after it was taken
             // out, which is after this guard was pinned.
             let put = unsafe { at::<'g, N>(node) };
-            let swung = match found {
-                Ok(at) => self.swing(garbage, &place, |leaf| leaf.put_instead(at, node)),
-                Err(at) => self.swing(garbage, &place, |leaf| leaf.put(at, node)),
+            let changed = match found {
+                Ok(at) => place.leaf.put_instead(at, node),
+                Err(at) => place.leaf.put(at, node),
             };
-            if swung {
+            if self.swing(garbage, &place, Word::leaf(changed)) {
                 return put;
             }
         }
@@ -78,27 +77,23 @@ impl<N: Ordered> OrderedIndex<N> {
                 // O8: it is merged with a neighbour before its last node goes.
                 let level = place.path.shrinkable();
                 self.rebuild(guard, garbage, &place.path, level);
-            } else if self.swing(garbage, &place, |leaf| leaf.take_out(at)) {
+            } else if self.swing(garbage, &place, Word::leaf(place.leaf.take_out(at))) {
                 return true;
             }
         }
     }
 
-    /// Replaces the leaf of a place by a copy with one change, if it still stands there.
-    fn swing(
-        &self,
-        garbage: &mut Garbage,
-        place: &Place<'_, N>,
-        change: impl FnOnce(&mut Leaf<N>),
-    ) -> bool {
-        let mut fresh = Fresh::new();
-        let new = fresh.keep(Word::copy_of(place.leaf, change));
+    /// Replaces the leaf of a place by a new copy with one change, if it still stands there.
+    #[inline]
+    fn swing(&self, garbage: &mut Garbage, place: &Place<'_, N>, changed: Word<N>) -> bool {
         let slot = place.path.slot(self, place.path.levels());
-        let swung = slot.swing(place.seen, new);
+        let swung = slot.swing(place.seen, changed);
         if swung {
-            fresh.published();
             // SAFETY: O4: our CAS has just taken the old leaf out.
             unsafe { place.seen.retire(garbage) };
+        } else {
+            // SAFETY: just made, and not published.
+            unsafe { changed.free() };
         }
         swung
     }

@@ -68,6 +68,7 @@
 //! 2012).
 
 mod insert;
+mod leaf;
 mod node;
 mod path;
 mod rebuild;
@@ -83,7 +84,8 @@ use std::marker::PhantomData;
 pub(crate) use super::choice::Choice;
 pub(crate) use super::hint::Shared;
 
-use self::node::{Inner, Leaf};
+use self::leaf::Leaf;
+use self::node::Inner;
 use self::word::{Child, Slot, Word};
 use super::reclaim::Guard;
 
@@ -250,7 +252,7 @@ impl<N: Ordered> OrderedIndex<N> {
     /// An empty index: one empty leaf.
     pub(crate) fn new() -> Self {
         Self {
-            root: Slot::new(Word::leaf(Leaf::empty())),
+            root: Slot::new(Word::leaf(Leaf::<N>::empty())),
             nodes: PhantomData,
         }
     }
@@ -269,31 +271,23 @@ impl<N: Ordered> OrderedIndex<N> {
         }
     }
 
-    /// About how many bytes the tree's own nodes take. Loads one cell an inner node: for
-    /// statistics.
+    /// About how many bytes the tree's own nodes take. Looks at each of them: for statistics.
     pub(crate) fn bytes(&self, guard: &Guard<'_>) -> usize {
         fn below<N: Ordered>(guard: &Guard<'_>, word: Word<N>) -> usize {
-            let Child::Inner(inner) = word.child(guard) else {
-                return size_of::<Leaf<N>>();
+            let inner = match word.child(guard) {
+                Child::Leaf(leaf) => return leaf.bytes(),
+                Child::Inner(inner) => inner,
             };
-            let first = inner.cell(0).load();
             let own = size_of::<Inner<N>>() + inner.len() * size_of::<N::Separator>();
-            let children = if first.is_leaf() {
-                inner.len() * size_of::<Leaf<N>>()
-            } else {
-                let cells = 0..inner.len();
-                cells
-                    .map(|index| below(guard, inner.cell(index).load()))
-                    .sum()
-            };
-            own + children
+            let children = (0..inner.len()).map(|index| below(guard, inner.cell(index).load()));
+            own + children.sum::<usize>()
         }
         below(guard, self.root.load())
     }
 
     /// Empties the tree and frees its own memory, for teardown; `each` gets every node, ascending.
     pub(crate) fn drain(&mut self, mut each: impl FnMut(*mut N)) {
-        let root = std::mem::replace(&mut self.root, Slot::new(Word::leaf(Leaf::empty())));
+        let root = std::mem::replace(&mut self.root, Slot::new(Word::leaf(Leaf::<N>::empty())));
         // SAFETY: O4, O5: `&mut self`: the whole tree is ours, and it is not reachable any more.
         unsafe { root.load().take(&mut each) };
     }

@@ -4,14 +4,15 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::node::{Inner, Leaf};
+use super::leaf::Leaf;
+use super::node::Inner;
 use super::word::{Child, Slot, Word};
-use super::{INNER, LEAF, Ordered, OrderedIndex};
+use super::{INNER, Ordered, OrderedIndex};
 use crate::kernel::reclaim::Guard;
 
 /// More levels than a tree can get: an inner node is made by at least `INNER / 4` new children of a
-/// child of its parent, so 16 levels take 2^60 inserts. A path within it never allocates.
-const LEVELS: usize = 16;
+/// child of its parent, so that 10 levels take 2^40 inserts. A path within it never allocates.
+const LEVELS: usize = 10;
 
 /// One inner node on the way, and the child taken there.
 struct Step<'g, N: Ordered> {
@@ -144,8 +145,11 @@ impl<'g, N: Ordered> Path<'g, N> {
             false => step.index + 1,
             true => step.index.wrapping_sub(1),
         };
-        if cfg!(not(loom)) && next < step.inner.len() {
-            Leaf::prefetch_nodes(step.inner.cell(next).load().leaf_address(), LEAF);
+        if cfg!(not(loom))
+            && next < step.inner.len()
+            && let Child::Leaf(leaf) = step.inner.cell(next).load().child(self.guard)
+        {
+            leaf.prefetch_nodes();
         }
     }
 

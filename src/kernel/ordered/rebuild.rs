@@ -13,10 +13,11 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::node::{Bound, Inner, Leaf, Part};
+use super::leaf::Leaf;
+use super::node::{Bound, Inner, Part};
 use super::path::{Path, Place};
 use super::word::{Child, Fresh, Word};
-use super::{FILLED, INNER, LEAF, Ordered, OrderedIndex, TINY};
+use super::{FILLED, INNER, LEAF, Ordered, OrderedIndex, Shared, TINY};
 use crate::kernel::reclaim::{Garbage, Guard, at};
 
 impl<N: Ordered> OrderedIndex<N> {
@@ -94,7 +95,7 @@ impl<N: Ordered> OrderedIndex<N> {
             return true;
         }
         let mut rebuild = Rebuild::new(guard);
-        rebuild.spread(None, nodes, FILLED);
+        rebuild.spread(None, (nodes, None), FILLED);
         let new = rebuild.root();
         let swung = self.root.swing(seen, new);
         if swung {
@@ -159,24 +160,43 @@ impl<'g, N: Ordered> Rebuild<'g, N> {
 
     /// Deals the nodes of neighbouring leaves out to new ones.
     fn leaves(&mut self, low: Option<Bound<N>>, leaves: &[&Leaf<N>]) {
-        let nodes = leaves.iter().flat_map(|leaf| leaf.nodes());
-        let nodes: SmallVec<[*mut N; 2 * LEAF]> = nodes.copied().collect();
-        self.spread(low, &nodes, LEAF);
+        let mut nodes = SmallVec::<[*mut N; 2 * LEAF]>::new();
+        let mut hints = SmallVec::<[u64; 2 * LEAF]>::new();
+        let shared = leaves[0].known().0;
+        let mut alike = true;
+        for leaf in leaves {
+            let (own_shared, own_hints) = leaf.known();
+            nodes.extend_from_slice(leaf.nodes());
+            hints.extend_from_slice(own_hints);
+            alike &= own_shared == shared;
+        }
+        let known = alike.then_some((shared, &hints[..]));
+        self.spread(low, (&nodes, known), LEAF);
     }
 
-    /// Deals nodes out to leaves that have fewer than `capacity`.
-    fn spread(&mut self, mut low: Option<Bound<N>>, nodes: &[*mut N], capacity: usize) {
-        let mut rest = nodes;
+    /// Deals nodes out to leaves that have fewer than `capacity`. What they share in their leaves
+    /// of now comes with them, and their hints, if it is the same in all.
+    fn spread(
+        &mut self,
+        mut low: Option<Bound<N>>,
+        (nodes, known): (&[*mut N], Option<(Shared, &[u64])>),
+        capacity: usize,
+    ) {
+        let mut done = 0;
         for size in pieces(nodes.len(), capacity) {
-            let (piece, after) = rest.split_at(size);
-            let leaf = Leaf::of(piece);
-            if rest.len() < nodes.len() {
-                low = Some(Bound(leaf.node(self.guard, 0).separator()));
+            let range = done..done + size;
+            if done > 0 {
+                // SAFETY: O5: a node of a leaf loaded under the guard, or alive by the caller's
+                // word.
+                let first = unsafe { at::<N>(nodes[done]) };
+                low = Some(Bound(first.separator()));
             }
+            let known = known.map(|(shared, hints)| (shared, &hints[range.clone()]));
+            let leaf = Leaf::with_hints(&nodes[range], known);
             let word = self.fresh.keep(Word::leaf(leaf));
             let low = low.take();
             self.parts.push(Part { low, word });
-            rest = after;
+            done += size;
         }
     }
 

@@ -3,9 +3,8 @@
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use super::node::Leaf;
 use super::path::Walk;
-use super::{Course, LEAF, Ordered, OrderedIndex, Probe};
+use super::{Course, Ordered, OrderedIndex, Probe};
 use crate::kernel::barrier::prefetch;
 use crate::kernel::reclaim::{Guard, at};
 
@@ -65,7 +64,7 @@ impl<N: Ordered> OrderedIndex<N> {
             leaf.prefetch_hints();
         }
         if wanted >= WANTED_MIN {
-            Leaf::prefetch_nodes(leaf, LEAF);
+            leaf.prefetch_nodes();
         }
         let rest = match (from.map(|probe| leaf.count(guard, probe, near)), reversed) {
             (count, false) => count.unwrap_or(0)..leaf.len(),

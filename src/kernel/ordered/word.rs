@@ -8,8 +8,9 @@ use std::marker::PhantomData;
 use smallvec::SmallVec;
 
 use super::Ordered;
-use super::node::{Inner, Leaf};
-use crate::kernel::reclaim::{Garbage, Guard, allocate, allocate_with, at, free, own};
+use super::leaf::Leaf;
+use super::node::Inner;
+use crate::kernel::reclaim::{Garbage, Guard, allocate, at, free, free_block};
 use crate::sync::{AtomicPtr, Ordering};
 
 /// Nobody changes this cell any more.
@@ -50,7 +51,7 @@ impl<N: Ordered> Child<'_, N> {
 impl<N: Ordered> Word<N> {
     const ALIGNED: () = {
         assert!(
-            align_of::<Leaf<N>>() > MARKS,
+            Leaf::<N>::ALIGN > MARKS,
             "the marks fit below a leaf's address"
         );
         assert!(
@@ -67,20 +68,10 @@ impl<N: Ordered> Word<N> {
         }
     }
 
-    /// A new leaf.
-    pub(super) fn leaf(leaf: Leaf<N>) -> Self {
-        let pointer = allocate(leaf).cast::<()>();
-        Self::from_pointer(pointer.map_addr(|address| address | LEAF))
-    }
-
-    /// A new leaf: a copy of one, changed before anybody knows it.
+    /// A new leaf, one of those that `Leaf` makes.
     #[inline]
-    pub(super) fn copy_of(leaf: &Leaf<N>, change: impl FnOnce(&mut Leaf<N>)) -> Self {
-        let pointer = allocate_with(|| *leaf);
-        // SAFETY: just made, and nobody else knows it.
-        change(unsafe { own(pointer) });
-        let pointer = pointer.cast::<()>();
-        Self::from_pointer(pointer.map_addr(|address| address | LEAF))
+    pub(super) fn leaf(leaf: *mut ()) -> Self {
+        Self::from_pointer(leaf.map_addr(|address| address | LEAF))
     }
 
     /// A new inner node.
@@ -90,12 +81,6 @@ impl<N: Ordered> Word<N> {
 
     pub(super) fn is_leaf(self) -> bool {
         self.pointer.addr() & LEAF != 0
-    }
-
-    /// Where the leaf is, if it is one: to be fetched, not to be followed.
-    #[inline]
-    pub(super) fn leaf_address(self) -> *const Leaf<N> {
-        self.bare().cast()
     }
 
     pub(super) fn is_frozen(self) -> bool {
@@ -126,7 +111,7 @@ impl<N: Ordered> Word<N> {
         let bare = self.bare();
         if self.is_leaf() {
             // SAFETY: O4: loaded under the guard; the mark says that `Word::leaf` made it.
-            Child::Leaf(unsafe { at(bare.cast::<Leaf<N>>()) })
+            Child::Leaf(unsafe { Leaf::reach(bare) })
         } else {
             // SAFETY: O4: as above; without the mark it is `Word::inner`'s.
             Child::Inner(unsafe { at(bare.cast::<Inner<N>>()) })
@@ -140,7 +125,7 @@ impl<N: Ordered> Word<N> {
     pub(super) unsafe fn retire(self, garbage: &mut Garbage) {
         if self.is_leaf() {
             // SAFETY: the caller's promise; the mark says that it is a leaf.
-            unsafe { garbage.retire(self.bare().cast::<Leaf<N>>()) };
+            unsafe { garbage.retire_block::<Leaf<N>>(self.bare()) };
         } else {
             // SAFETY: as above, it is an inner node.
             unsafe { garbage.retire(self.bare().cast::<Inner<N>>()) };
@@ -151,10 +136,10 @@ impl<N: Ordered> Word<N> {
     ///
     /// # Safety
     /// Nobody else knows it, and nobody uses it again.
-    unsafe fn free(self) {
+    pub(super) unsafe fn free(self) {
         if self.is_leaf() {
             // SAFETY: the caller's promise; the mark says that it is a leaf.
-            unsafe { free(self.bare().cast::<Leaf<N>>()) };
+            unsafe { free_block::<Leaf<N>>(self.bare()) };
         } else {
             // SAFETY: as above, it is an inner node.
             unsafe { free(self.bare().cast::<Inner<N>>()) };
@@ -168,7 +153,7 @@ impl<N: Ordered> Word<N> {
     pub(super) unsafe fn take(self, each: &mut dyn FnMut(*mut N)) {
         if self.is_leaf() {
             // SAFETY: the caller's subtree, alive until the end of this call.
-            let leaf = unsafe { at(self.bare().cast::<Leaf<N>>()) };
+            let leaf = unsafe { Leaf::<N>::reach(self.bare()) };
             leaf.nodes().iter().for_each(|&node| each(node));
         } else {
             // SAFETY: as above.

@@ -11,11 +11,12 @@ use crate::kernel::Kernel;
 use crate::kernel::column::AnyColumn;
 use crate::kernel::commit::Write;
 use crate::kernel::draft::Draft;
-use crate::kernel::entry::{EntryHeader, KeySet};
+use crate::kernel::entry::EntryHeader;
+use crate::kernel::key_set::KeySet;
 use crate::kernel::node::VersionHeader;
 use crate::kernel::ordered::Ordered;
 use crate::kernel::reading::Reading;
-use crate::kernel::reclaim::{allocate, at};
+use crate::kernel::reclaim::at;
 use crate::kernel::record::Record;
 use crate::kernel::table::{GarbageBin, KeyBounds, Table};
 use crate::sync::Ordering;
@@ -159,7 +160,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         let keys = if columns.is_empty() {
             std::ptr::null_mut()
         } else {
-            allocate(KeySet::new(Box::from(&entries[..])))
+            KeySet::make(entries.into_iter())
         };
         let new = row.draft.into_node();
         // SAFETY: ours alone until the commit is appended.

@@ -1,18 +1,57 @@
 //! The key set of a new version: whatever is found by the same values as before keeps its entries.
+//!
+//! First the other entries are made, by the user's index functions; then, under one pin, all are
+//! held or linked.
 
 use smallvec::SmallVec;
 
 use crate::kernel::Kernel;
 use crate::kernel::barrier::prefetch;
-use crate::kernel::entry::{EntryHeader, KeySet};
-use crate::kernel::reclaim::{allocate, at};
+use crate::kernel::entry::EntryHeader;
+use crate::kernel::key_set::{KeySet, Keys};
+use crate::kernel::reclaim::at;
 use crate::kernel::record::Record;
 use crate::kernel::release::contain;
 use crate::kernel::secondary::AnySecondary;
-use crate::kernel::table::{KeyBounds, Table};
+use crate::kernel::table::{GarbageBin, KeyBounds, Table};
 
 /// Indexes of a table up to which what has changed is noted without an allocation.
 pub(crate) const INDEXES_INLINE: usize = 16;
+
+/// An entry of the key set to come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    entry: *const EntryHeader,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The key set before holds it.
+    Old,
+    /// Made, and not linked.
+    Made,
+    /// With a hold of ours.
+    Held,
+}
+
+pub(crate) type Slots = SmallVec<[Slot; INDEXES_INLINE]>;
+
+impl Slot {
+    pub(crate) fn made(entry: *mut EntryHeader) -> Self {
+        Self {
+            entry,
+            state: State::Made,
+        }
+    }
+
+    fn old(entry: *const EntryHeader) -> Self {
+        Self {
+            entry,
+            state: State::Old,
+        }
+    }
+}
 
 impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
     /// The key set of a new version: the old one if nothing that is indexed changed.
@@ -21,13 +60,13 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         kernel: &Kernel,
         record: &Record<K>,
         object: &T,
-        old: *mut KeySet,
-    ) -> *mut KeySet {
+        old: *mut Keys,
+    ) -> *mut Keys {
         if self.secondary.is_empty() {
             return std::ptr::null_mut();
         }
         // SAFETY: E4: the old version is visible at our snapshot, so it and its key set stand.
-        let old_keys = (!old.is_null()).then(|| unsafe { at(old.cast_const()) });
+        let old_keys = (!old.is_null()).then(|| unsafe { KeySet::at(old) });
         let same = self.same(object, old_keys);
         if let Some(old_keys) = old_keys
             && same.iter().all(Option::is_some)
@@ -35,18 +74,22 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             old_keys.share();
             return old;
         }
-        let mut held = HeldEntries {
+        let mut entries = Entries {
             kernel,
-            entries: SmallVec::new(),
+            table: self,
+            record,
+            slots: SmallVec::new(),
+            unused: SmallVec::new(),
+            claims: 0,
         };
         for (index, same) in self.secondary.iter().zip(same) {
             match same {
-                Some(entries) => held.hold(entries),
-                None => index.stage(kernel, record, object, &mut held.entries),
+                Some(old) => entries.slots.extend(old.iter().map(|&old| Slot::old(old))),
+                None => index.make(record, object, &mut entries.slots),
             }
         }
-        let entries = std::mem::take(&mut held.entries);
-        allocate(KeySet::new(entries.into_boxed_slice()))
+        entries.link();
+        entries.give()
     }
 
     /// Of each index the old entries, if the object has the same values. Runs the index functions.
@@ -81,29 +124,86 @@ fn split<'k, K: 'static, T: 'static>(
     entries.split_at(own.count())
 }
 
-/// Entries with a hold each; given back if user code panics before a key set has them.
-struct HeldEntries<'k> {
+/// The entries of a key set in the making; taken back if user code panics before it is made.
+struct Entries<'k, K: KeyBounds, T: Send + Sync + 'static> {
     kernel: &'k Kernel,
-    entries: SmallVec<[*const EntryHeader; INDEXES_INLINE]>,
+    table: &'k Table<K, T>,
+    record: &'k Record<K>,
+    slots: Slots,
+    /// Made, but others stand in their places.
+    unused: SmallVec<[*mut EntryHeader; 2]>,
+    /// Claims of the record that no entry has.
+    claims: u32,
 }
 
-impl HeldEntries<'_> {
-    /// Holds entries that a key set of a version at our snapshot holds.
-    fn hold(&mut self, entries: &[*const EntryHeader]) {
-        for &entry in entries {
-            // SAFETY: E3, E4: the old key set holds it.
-            let held = unsafe { at(entry) }.hold();
-            assert!(held, "E1: an entry died while a key set held it");
-            self.entries.push(entry);
+impl<K: KeyBounds, T: Send + Sync + 'static> Entries<'_, K, T> {
+    /// Holds the old entries, and links those that were made.
+    fn link(&mut self) {
+        let made = self.slots.iter().filter(|it| it.state == State::Made);
+        let made = u32::try_from(made.count()).expect("fewer entries than 2^32");
+        // The caller's own claim, or the version that it reads, keeps the record alive.
+        let claimed = made == 0 || self.record.header.claim_times(made);
+        assert!(claimed, "K2: entries for a dead record");
+        self.claims = made;
+        let mut garbage = GarbageBin::new(self.kernel);
+        let guard = self.kernel.domain.pin();
+        for slot in &mut self.slots {
+            // SAFETY: E3, E4: the old key set, or our hold, keeps it; or it was just made.
+            let header = unsafe { at(slot.entry) };
+            if slot.state == State::Old {
+                assert!(header.hold(), "E1: an entry died while a key set held it");
+                slot.state = State::Held;
+                continue;
+            }
+            let index = &self.table.secondary[usize::from(header.index)];
+            let made = slot.entry.cast_mut();
+            // SAFETY: T2: made by that index, ours alone, and with one of our claims.
+            let linked = unsafe { index.link(&guard, &mut garbage.0, made) };
+            // Its own claim, or, if it gets back more, one of another's.
+            self.claims = self.claims - 1 + linked.claims;
+            if !std::ptr::eq(linked.entry, made) {
+                self.unused.push(made);
+            }
+            *slot = Slot {
+                entry: linked.entry,
+                state: State::Held,
+            };
         }
+    }
+
+    /// The key set, whose the holds are now.
+    fn give(mut self) -> *mut Keys {
+        let slots = std::mem::take(&mut self.slots);
+        KeySet::make(slots.iter().map(|slot| slot.entry))
+    }
+
+    fn discard(&self, made: *mut EntryHeader) {
+        // SAFETY: made by us, and not linked.
+        let index = unsafe { at(made.cast_const()) }.index;
+        let index = &self.table.secondary[usize::from(index)];
+        // SAFETY: T2: made by that index, and not used again.
+        contain(|| unsafe { index.discard(made) });
     }
 }
 
-impl Drop for HeldEntries<'_> {
+impl<K: KeyBounds, T: Send + Sync + 'static> Drop for Entries<'_, K, T> {
     fn drop(&mut self) {
-        for &entry in &self.entries {
-            // SAFETY: E3: each is ours.
-            contain(|| unsafe { self.kernel.release_entry(entry) });
+        let of = |state| self.slots.iter().filter(move |slot| slot.state == state);
+        let made = of(State::Made).map(|slot| slot.entry.cast_mut());
+        made.for_each(|made| self.discard(made));
+        self.unused.iter().for_each(|&made| self.discard(made));
+        let held: Slotted = of(State::Held).map(|slot| slot.entry).collect();
+        if !held.is_empty() {
+            // SAFETY: E3: the holds are ours.
+            unsafe { self.kernel.release_entries(&held) };
+        }
+        if self.claims > 0 {
+            let mut garbage = GarbageBin::new(self.kernel);
+            let record = &self.record.header;
+            self.kernel
+                .unclaim_times(record, self.claims, &mut garbage.0);
         }
     }
 }
+
+type Slotted = SmallVec<[*const EntryHeader; INDEXES_INLINE]>;

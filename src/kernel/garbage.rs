@@ -1,0 +1,193 @@
+//! What is retired, from the operation that did until it is freed: in *bags*, which one operation
+//! fills and which change hands whole.
+//!
+//! ```text
+//! operation's --give--> in limbo --ripen--> ready --take--> emptied, one thing after the other
+//! ```
+
+use std::mem::MaybeUninit;
+
+use super::memory::{Block, adopt, allocate_with, free, free_block, own};
+
+/// Retired things in a bag.
+const BAG: usize = if cfg!(loom) { 6 } else { 10 };
+
+/// What to do with something retired, once nobody can see it any more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Action {
+    /// Plain memory: give it to this function.
+    Free(unsafe fn(*mut ())),
+    /// A chain link, a commit, a cut to be made: `collect` knows how.
+    Kernel(super::collect::Work),
+}
+
+/// One retired thing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retired {
+    pub(crate) pointer: *mut (),
+    pub(crate) action: Action,
+}
+
+/// Retired things of one operation, and the epoch in which it gave them.
+#[derive(Debug)]
+pub(super) struct Bag {
+    pub(super) stamp: u64,
+    pub(super) next: *mut Bag,
+    count: usize,
+    /// So many of them, from the first on.
+    items: [MaybeUninit<Retired>; BAG],
+}
+
+impl Bag {
+    #[inline]
+    fn put(&mut self, retired: Retired) {
+        self.items[self.count].write(retired);
+        self.count += 1;
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<Retired> {
+        self.count = self.count.checked_sub(1)?;
+        // SAFETY: `put` filled the first `count`, of which this was one.
+        Some(unsafe { self.items[self.count].assume_init() })
+    }
+}
+
+/// What one operation retires; given to the domain whole, when the operation is over.
+#[derive(Debug)]
+pub(crate) struct Garbage {
+    /// Bags of its own, all but the first full; null as long as there is nothing.
+    first: *mut Bag,
+    count: usize,
+}
+
+// SAFETY: R1: whoever holds the Garbage owns what it leads to, and all of it is Send (T, keys and
+// values of tables are Send).
+unsafe impl Send for Garbage {}
+
+impl Default for Garbage {
+    fn default() -> Self {
+        Self {
+            first: std::ptr::null_mut(),
+            count: 0,
+        }
+    }
+}
+
+impl Garbage {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Frees `pointer` (from [`super::memory::allocate`]) when nobody can see it any more.
+    ///
+    /// # Safety
+    /// R1: it is unlinked, nobody links it again, and nobody else retires it.
+    pub(crate) unsafe fn retire<T>(&mut self, pointer: *mut T) {
+        unsafe fn free_as<T>(pointer: *mut ()) {
+            // SAFETY: `retire` took this pointer as one to a T from `allocate`, and R3 says nobody
+            // sees it.
+            unsafe { free(pointer.cast::<T>()) };
+        }
+        self.push(pointer.cast(), Action::Free(free_as::<T>));
+    }
+
+    /// Frees a block (from [`super::memory::allocate_block`], as a `B`) when nobody can see it any
+    /// more.
+    ///
+    /// # Safety
+    /// As [`Garbage::retire`].
+    pub(super) unsafe fn retire_block<B: Block + ?Sized>(&mut self, block: *mut ()) {
+        unsafe fn free_as<B: Block + ?Sized>(block: *mut ()) {
+            // SAFETY: `retire_block` took this pointer as one to a B, and R3 says nobody sees it.
+            unsafe { free_block::<B>(block) };
+        }
+        self.push(block, Action::Free(free_as::<B>));
+    }
+
+    /// Has `collect` do `work` on `pointer` when nobody can see it any more.
+    pub(super) fn defer<T>(&mut self, pointer: *mut T, work: super::collect::Work) {
+        self.push(pointer.cast(), Action::Kernel(work));
+    }
+
+    #[inline]
+    fn push(&mut self, pointer: *mut (), action: Action) {
+        if self.count.is_multiple_of(BAG) {
+            self.add_bag();
+        }
+        // SAFETY: a bag of ours, that nobody else knows.
+        let bag = unsafe { own(self.first) };
+        bag.put(Retired { pointer, action });
+        self.count += 1;
+    }
+
+    #[inline(never)]
+    fn add_bag(&mut self) {
+        let next = self.first;
+        self.first = allocate_with(|| Bag {
+            stamp: 0,
+            next,
+            count: 0,
+            items: [const { MaybeUninit::uninit() }; BAG],
+        });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The bags, which are the caller's now, stamped.
+    pub(super) fn into_bags(mut self, stamp: u64) -> *mut Bag {
+        let first = std::mem::replace(&mut self.first, std::ptr::null_mut());
+        let mut bag = first;
+        while !bag.is_null() {
+            // SAFETY: a bag of ours, that nobody else knows.
+            let own = unsafe { adopt(bag) };
+            own.stamp = stamp;
+            bag = own.next;
+        }
+        first
+    }
+}
+
+/// What was not given is leaked: nobody says when it may be freed.
+impl Drop for Garbage {
+    #[inline]
+    fn drop(&mut self) {
+        while !self.first.is_null() {
+            // SAFETY: bags of ours, that nobody else knows.
+            unsafe { take(&mut self.first) };
+        }
+    }
+}
+
+/// The next thing of a chain of bags; what is empty is freed.
+///
+/// # Safety
+/// The chain is the caller's alone.
+#[inline]
+pub(super) unsafe fn take(chain: &mut *mut Bag) -> Option<Retired> {
+    while !chain.is_null() {
+        // SAFETY: the caller's promise.
+        let bag = unsafe { own(*chain) };
+        if let Some(retired) = bag.take() {
+            return Some(retired);
+        }
+        let done = std::mem::replace(chain, bag.next);
+        // SAFETY: the caller's promise, and it is off the chain.
+        unsafe { free_bag(done) };
+    }
+    None
+}
+
+/// # Safety
+/// As [`free`]. Apart, so that taking is short.
+#[inline(never)]
+unsafe fn free_bag(bag: *mut Bag) {
+    // SAFETY: the caller's promise.
+    unsafe { free(bag) };
+}
