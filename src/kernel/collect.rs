@@ -280,7 +280,7 @@ impl Kernel {
         active: &Active,
         garbage: &mut Garbage,
     ) {
-        // Relaxed: ordered by the fence. A swap, as all marking is: each follows another in one order.
+        // Relaxed: ordered by the fence. A swap, as marking is: each follows another in one order.
         record.residual.swap(false, Ordering::Relaxed);
         // SeqCst: [residual].
         fence(Ordering::SeqCst);
