@@ -28,6 +28,8 @@
 //! What is ripe is freed with the pin given up: a user's Drop may do what it likes, and its panics
 //! end here.
 
+use smallvec::SmallVec;
+
 use super::barrier::fence;
 use super::commit::{Commit, Write};
 use super::cursor::Effort;
@@ -36,7 +38,7 @@ use super::node::{Older, Passed, VersionHeader};
 use super::pending::Outcome;
 use super::reclaim::{Action, Garbage, Guard, Retired, Ripe, allocate, at};
 use super::record::RecordHeader;
-use super::release::{contain, release};
+use super::release::{contain, fetch_ahead, release};
 use super::session::Line;
 use super::stage::LAG_LONG;
 use super::step::{Step, step};
@@ -53,6 +55,8 @@ const SLICE_COMMITS: u64 = if cfg!(loom) { 2 } else { 96 };
 const SLICE_RESIDUAL: usize = 64;
 /// Retired things freed in a slice, about.
 const SLICE_FREED: usize = 256;
+/// Retired things of a slice that need no allocation of their own.
+const RIPE_INLINE: usize = if cfg!(loom) { 4 } else { 64 };
 /// A thread tries to free between its collections when it has retired so many things.
 const FRESH: u64 = 64;
 /// Things freed in a slice at most because the thread has retired as many.
@@ -335,7 +339,11 @@ impl Kernel {
         let wanted = usize::try_from(own.saturating_mul(2)).unwrap_or(OWN_FREED_MAX);
         let mut garbage = GarbageBin::new(self);
         let mut freed = 0;
-        for retired in self.take_ripe(line, SLICE_FREED.max(wanted.min(OWN_FREED_MAX))) {
+        let ripe = self.take_ripe(line, SLICE_FREED.max(wanted.min(OWN_FREED_MAX)));
+        let ripe: SmallVec<[Retired; RIPE_INLINE]> = ripe.collect();
+        for (place, &retired) in ripe.iter().enumerate() {
+            // SAFETY: R3: ripe, and taken by us alone.
+            unsafe { fetch_ahead(&ripe[place..]) };
             if freed == 0 {
                 step(Step::Reclaiming);
             }

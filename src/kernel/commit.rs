@@ -184,6 +184,12 @@ impl Commit {
         &self.writes
     }
 
+    /// The versions that it has a link to, each once for each link.
+    pub(super) fn images(&self) -> impl Iterator<Item = *const VersionHeader> {
+        let images = self.writes.iter().flat_map(|it| [it.old, it.new]);
+        images.filter(|image| !image.is_null())
+    }
+
     pub(super) fn posts(&self) -> &Posts {
         &self.posts
     }

@@ -33,7 +33,9 @@ pub(crate) struct Retired {
 pub(super) struct Bag {
     pub(super) stamp: u64,
     pub(super) next: *mut Bag,
-    count: usize,
+    /// Those that were taken, and those that were put.
+    taken: u32,
+    count: u32,
     /// So many of them, from the first on.
     items: [MaybeUninit<Retired>; BAG],
 }
@@ -41,23 +43,28 @@ pub(super) struct Bag {
 impl Bag {
     #[inline]
     fn put(&mut self, retired: Retired) {
-        self.items[self.count].write(retired);
+        self.items[self.count as usize].write(retired);
         self.count += 1;
     }
 
     #[inline]
     fn take(&mut self) -> Option<Retired> {
-        self.count = self.count.checked_sub(1)?;
-        // SAFETY: `put` filled the first `count`, of which this was one.
-        Some(unsafe { self.items[self.count].assume_init() })
+        if self.taken == self.count {
+            return None;
+        }
+        let first = self.taken as usize;
+        self.taken += 1;
+        // SAFETY: `put` filled the first `count`, of which this is one.
+        Some(unsafe { self.items[first].assume_init() })
     }
 }
 
 /// What one operation retires; given to the domain whole, when the operation is over.
 #[derive(Debug)]
 pub(crate) struct Garbage {
-    /// Bags of its own, all but the first full; null as long as there is nothing.
+    /// Bags of its own, all but the last full; null as long as there is nothing.
     first: *mut Bag,
+    last: *mut Bag,
     count: usize,
 }
 
@@ -69,6 +76,7 @@ impl Default for Garbage {
     fn default() -> Self {
         Self {
             first: std::ptr::null_mut(),
+            last: std::ptr::null_mut(),
             count: 0,
         }
     }
@@ -116,20 +124,27 @@ impl Garbage {
             self.add_bag();
         }
         // SAFETY: a bag of ours, that nobody else knows.
-        let bag = unsafe { own(self.first) };
+        let bag = unsafe { own(self.last) };
         bag.put(Retired { pointer, action });
         self.count += 1;
     }
 
     #[inline(never)]
     fn add_bag(&mut self) {
-        let next = self.first;
-        self.first = allocate_with(|| Bag {
+        let bag = allocate_with(|| Bag {
             stamp: 0,
-            next,
+            next: std::ptr::null_mut(),
+            taken: 0,
             count: 0,
             items: [const { MaybeUninit::uninit() }; BAG],
         });
+        let before = std::mem::replace(&mut self.last, bag);
+        if before.is_null() {
+            self.first = bag;
+        } else {
+            // SAFETY: a bag of ours, that nobody else knows.
+            unsafe { own(before) }.next = bag;
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

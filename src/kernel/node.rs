@@ -23,6 +23,7 @@
 //!   down the number of what is below; who takes that over loads the tag with Acquire.
 //! - [count]: who gives the last link or hold back sees all that was done under the others.
 
+use super::barrier::prefetch;
 use super::chain::List;
 use super::entry::EntryHeader;
 use super::key_set::{KeySet, Keys};
@@ -227,6 +228,13 @@ impl VersionHeader {
     fn tail(&self) -> &Tail {
         // SAFETY: V7: the header stands in a node of its shape, which is there as long as it.
         unsafe { &*self.tail_address() }
+    }
+
+    /// Has the processor fetch the counts.
+    #[inline]
+    pub(super) fn prefetch_counts(&self) {
+        let counts = std::mem::offset_of!(Tail, links);
+        prefetch(self.tail_address().cast::<u8>().wrapping_add(counts));
     }
 
     /// The tail of a version that nobody else knows.

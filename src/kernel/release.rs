@@ -18,7 +18,7 @@ use super::key_set::{KeySet, Keys};
 use super::log::{Log, Segment};
 use super::node::{Older, VersionHeader, release_hold};
 use super::pending::{Outcome, give_back};
-use super::reclaim::{Garbage, Guard, at, free, free_block};
+use super::reclaim::{Action, Garbage, Guard, Retired, at, free, free_block};
 use super::record::{RecordHeader, Unclaimed};
 use super::stage::Compacted;
 use super::step::{Step, step};
@@ -173,6 +173,40 @@ fn contain_panic(drop: impl FnOnce()) {
     }
 }
 
+/// Things between a fetch and what it is for: first of a thing itself, then of what it leads to.
+const AHEAD: usize = 6;
+
+/// Has the processor fetch what the work that follows will touch: long unused, it lies far away,
+/// and what counts links down waits for each line.
+///
+/// # Safety
+/// R3 holds for all the work, and the caller is the only one who has it.
+#[inline]
+pub(super) unsafe fn fetch_ahead(work: &[Retired]) {
+    if let Some(far) = work.get(2 * AHEAD) {
+        prefetch(far.pointer);
+    }
+    let Some(&Retired { pointer, action }) = work.get(AHEAD) else {
+        return;
+    };
+    match action {
+        Action::Kernel(Work::Link) => {
+            let version = pointer.cast::<VersionHeader>().cast_const();
+            // SAFETY: V5: the link that came with the work keeps it.
+            unsafe { at(version) }.prefetch_counts();
+        }
+        Action::Kernel(Work::Commit) => {
+            let commit = pointer.cast::<Commit>().cast_const();
+            // SAFETY: the caller's promise.
+            for image in unsafe { at(commit) }.images() {
+                // SAFETY: V5: the commit's link.
+                unsafe { at(image) }.prefetch_counts();
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Does one piece of releasing work. Without a kernel (the store is being torn down) entries are
 /// left to their trees.
 ///
@@ -197,13 +231,9 @@ pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut 
             // SAFETY: ours alone by now.
             let seen = unsafe { at(commit.cast_const()) };
             if seen.outcome() == Outcome::Accepted {
-                for write in seen.writes() {
-                    for image in [write.old, write.new] {
-                        if !image.is_null() {
-                            // SAFETY: the commit's link.
-                            unsafe { release_link(kernel, image.cast_mut()) };
-                        }
-                    }
+                for image in seen.images() {
+                    // SAFETY: the commit's link.
+                    unsafe { release_link(kernel, image.cast_mut()) };
                 }
             } else {
                 // SAFETY: ours alone, and `release`'s caller saw to the grace period.
