@@ -65,7 +65,7 @@ Examples:
       Eight schedulers that race, figures for a program.
   skep replay --soak 10m
       Replays for ten minutes, disturbed: broken if the books do not balance in one of them, or
-      if one needs half as much memory again as the first.
+      if one needs more than twice the memory of the first, and 64 MiB.
   skep replay --speed 3600 --csv-out placements.csv
       An hour a second, and where each task went: task,node,gpus,state,placed_at_version,
       created_at,placed_at,ended_at. A state is finished, failed, no_room (it never had any),
