@@ -337,18 +337,18 @@ impl Kernel {
         let own = line.given.load(Ordering::Relaxed);
         // Twice as many as this thread has retired, so that nobody retires faster than is freed.
         let wanted = usize::try_from(own.saturating_mul(2)).unwrap_or(OWN_FREED_MAX);
-        let mut garbage = GarbageBin::new(self);
-        let mut freed = 0;
         let ripe = self.take_ripe(line, SLICE_FREED.max(wanted.min(OWN_FREED_MAX)));
         let ripe: SmallVec<[Retired; RIPE_INLINE]> = ripe.collect();
+        if ripe.is_empty() {
+            return false;
+        }
+        step(Step::Reclaiming);
+        let mut garbage = GarbageBin::new(self);
+        let mut freed = ripe.len() as u64;
         for (place, &retired) in ripe.iter().enumerate() {
-            // SAFETY: R3: ripe, and taken by us alone.
+            // SAFETY: R3: ripe, taken by us alone, and not executed yet.
             unsafe { fetch_ahead(&ripe[place..]) };
-            if freed == 0 {
-                step(Step::Reclaiming);
-            }
-            freed += 1;
-            // SAFETY: R3: ripe, and taken by us alone.
+            // SAFETY: R3: as above.
             unsafe { self.execute(retired, &mut garbage.0) };
             if cfg!(not(loom)) && self.retired_much(line) {
                 // What releasing retires takes the memory of what it retired before.
@@ -364,7 +364,7 @@ impl Kernel {
         // Relaxed: as above.
         line.given
             .store(own.saturating_sub(freed), Ordering::Relaxed);
-        freed > 0
+        true
     }
 
     /// Some of what is ripe, for the thread of this line.

@@ -184,7 +184,7 @@ impl Commit {
         &self.writes
     }
 
-    /// The versions that it has a link to, each once for each link.
+    /// The versions that it has a link to if it is accepted, each once for each link.
     pub(super) fn images(&self) -> impl Iterator<Item = *const VersionHeader> {
         let images = self.writes.iter().flat_map(|it| [it.old, it.new]);
         images.filter(|image| !image.is_null())

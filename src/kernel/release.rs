@@ -174,7 +174,7 @@ fn contain_panic(drop: impl FnOnce()) {
 }
 
 /// Things between a fetch and what it is for: first of a thing itself, then of what it leads to.
-const AHEAD: usize = 6;
+const AHEAD: usize = if cfg!(loom) { 1 } else { 6 };
 
 /// Has the processor fetch what the work that follows will touch: long unused, it lies far away,
 /// and what counts links down waits for each line.
@@ -196,9 +196,13 @@ pub(super) unsafe fn fetch_ahead(work: &[Retired]) {
             unsafe { at(version) }.prefetch_counts();
         }
         Action::Kernel(Work::Commit) => {
-            let commit = pointer.cast::<Commit>().cast_const();
             // SAFETY: the caller's promise.
-            for image in unsafe { at(commit) }.images() {
+            let commit = unsafe { at(pointer.cast::<Commit>().cast_const()) };
+            if commit.outcome() != Outcome::Accepted {
+                // It has no link to what it was to replace, which may be gone.
+                return;
+            }
+            for image in commit.images() {
                 // SAFETY: V5: the commit's link.
                 unsafe { at(image) }.prefetch_counts();
             }

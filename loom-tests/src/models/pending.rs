@@ -179,3 +179,39 @@ fn a_refused_creation_beside_collection() {
     });
     assert_eq!(seen, BTreeSet::from([(None, 1)]));
 }
+
+/// A refused commit has no link to what it was to replace, which another may free before it: who
+/// fetches ahead what is to be freed must not look there.
+#[test]
+fn a_refused_commit_freed_after_what_it_names() {
+    let seen = outcomes(1, || {
+        let kernel = kernel(LIMITS);
+        let cells = [cell(&kernel, 1), cell(&kernel, 2)];
+        let made = Txn::begin(&kernel).commit(&cells.map(|cell| (cell, Some(10))));
+        assert_eq!(made, Ok(1));
+        for _ in 0..6 {
+            kernel.collect();
+        }
+        let proposed = Txn::begin(&kernel).propose(&[(cells[0], Some(99))]);
+        assert_eq!(proposed, Ok(2));
+        assert!(kernel.decide(2, false));
+        // The refused one is retired a slice before the one that frees what it names.
+        let pinned = kernel.domain.pin();
+        for (number, cell) in [(3, cells[1]), (4, cells[0]), (5, cells[0])] {
+            assert_eq!(add(&kernel, cell), Ok(number));
+        }
+        for _ in 0..3 {
+            kernel.collect();
+        }
+        drop(pinned);
+        let collector = spawn(&kernel, |kernel| {
+            kernel.collect();
+        });
+        for _ in 0..3 {
+            kernel.collect();
+        }
+        collector.join().expect("no panic");
+        look(&kernel, cells)
+    });
+    assert_eq!(seen, BTreeSet::from([(5, [12, 11])]));
+}
