@@ -215,16 +215,17 @@ fn remove(history: &mut History, at: usize) {
     }
 }
 
+/// The stamps of all that was read.
+fn stamps_read(history: &History) -> Vec<u64> {
+    let read = history.operations.iter().filter_map(seen);
+    read.map(|it| it.1.stamp).collect()
+}
+
 #[test]
 fn a_write_that_is_dropped_is_refused() {
     each_refused(|history, random| {
         // One that another read.
-        let read: Vec<u64> = history
-            .operations
-            .iter()
-            .filter_map(seen)
-            .map(|it| it.1.stamp)
-            .collect();
+        let read = stamps_read(history);
         let is_read = |operations: &[Operation], last: usize| match operations[last] {
             Operation::Put { stamp, .. } => read.contains(&stamp),
             _ => false,
@@ -241,12 +242,7 @@ fn a_write_that_is_dropped_is_refused() {
 #[test]
 fn a_commit_that_was_none_is_refused() {
     each_refused(|history, random| {
-        let read: Vec<u64> = history
-            .operations
-            .iter()
-            .filter_map(seen)
-            .map(|it| it.1.stamp)
-            .collect();
+        let read = stamps_read(history);
         let writes = |record: &&mut TransactionRecord| {
             let own = &history.operations[record.first..record.first + record.operations];
             let own_reads = own.iter().filter_map(seen).map(|it| it.1.stamp);

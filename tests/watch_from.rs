@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use common::{Account, Random, Task, account, counted, delete, events, put, scaled, task};
+use common::{Account, Counted, Random, Task, account, counted, delete, events, put, scaled, task};
 use skep::{
-    AnyChange, Builder, Change, Event, Filter, Indexes, Kind, Object, Store, Version, WatchError,
-    WatchFromError,
+    AnyChange, Builder, Change, Event, Filter, Kind, Store, Version, WatchError, WatchFromError,
 };
 
 fn builder() -> Builder {
@@ -337,24 +336,6 @@ fn joins_at_random_versions_are_exact_under_writers() {
     let stats = store.stats();
     let left = (stats.watchers, stats.log_commits, stats.versions);
     assert_eq!(left, (0, 200, 603), "{stats:?}");
-}
-
-/// An object that knows how many of its kind are alive.
-#[derive(Clone)]
-struct Counted {
-    id: u64,
-    _alive: Arc<()>,
-}
-
-impl Object for Counted {
-    type Key = u64;
-    const TABLE: &'static str = "counted";
-
-    fn key(&self) -> u64 {
-        self.id
-    }
-
-    fn indexes(_: &mut Indexes<Self>) {}
 }
 
 /// Puts two of them, in one commit.

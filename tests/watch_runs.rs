@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use common::{Task, counted, events, put, store};
+use common::{Counted, Task, counted, events, put, store};
 use skep::{Event, Filter, Index, Indexes, Object, Store, Version, WatchError, Watcher};
 
 /// More commits than a run has.
@@ -95,24 +95,6 @@ fn a_gap_comes_after_the_run_before_it() {
     assert!(missed > 900, "{missed}");
     let rest = versions(&mut watcher);
     assert!(rest.into_iter().eq(8 + missed + 1..=5000));
-}
-
-/// An object that tells how many of its kind are alive.
-#[derive(Clone)]
-struct Counted {
-    id: u64,
-    _alive: Arc<()>,
-}
-
-impl Object for Counted {
-    type Key = u64;
-    const TABLE: &'static str = "counted";
-
-    fn key(&self) -> u64 {
-        self.id
-    }
-
-    fn indexes(_: &mut Indexes<Self>) {}
 }
 
 #[test]

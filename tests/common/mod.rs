@@ -4,7 +4,6 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::fmt::Debug;
-#[cfg(feature = "testing")]
 use std::sync::Arc;
 
 #[cfg(feature = "testing")]
@@ -296,4 +295,22 @@ pub fn submit(store: &Store, object: Task) -> Submission {
 /// How many tasks there are.
 pub fn count(store: &Store) -> usize {
     store.read().count(keys::<Task>().all())
+}
+
+/// An object that knows how many of its kind are alive.
+#[derive(Clone)]
+pub struct Counted {
+    pub id: u64,
+    pub _alive: Arc<()>,
+}
+
+impl Object for Counted {
+    type Key = u64;
+    const TABLE: &'static str = "counted";
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    fn indexes(_: &mut Indexes<Self>) {}
 }

@@ -120,15 +120,21 @@ fn compaction_during_a_read() {
     assert_eq!(seen, BTreeSet::from([(old, old, Some((4, 40)))]));
 }
 
+/// A cell written twice, and a snapshot of what was written first.
+fn held_below_two() -> (Arc<Kernel>, Cell, SharedHold) {
+    let kernel = kernel(LIMITS);
+    let cell = cell(&kernel, 1);
+    write_numbers(&kernel, cell, 1..=1);
+    let oldest = SharedHold::begin(&kernel, Kind::Reader);
+    write_numbers(&kernel, cell, 2..=2);
+    (kernel, cell, oldest)
+}
+
 /// S3, V2: what nobody needs is passed by, beside who reads below it and at the head.
 #[test]
 fn passing_by_during_a_read() {
     let seen = outcomes(2, || {
-        let kernel = kernel(LIMITS);
-        let cell = cell(&kernel, 1);
-        write_numbers(&kernel, cell, 1..=1);
-        let oldest = SharedHold::begin(&kernel, Kind::Reader);
-        write_numbers(&kernel, cell, 2..=2);
+        let (kernel, cell, oldest) = held_below_two();
         let mut old = Txn::begin_as(&kernel, Kind::Reader);
         write_numbers(&kernel, cell, 3..=4);
         // Ripe by the third: what was passed by is released.
@@ -178,11 +184,7 @@ fn two_pass_by() {
 #[test]
 fn taken_over_with_its_number() {
     let seen = outcomes(1, || {
-        let kernel = kernel(LIMITS);
-        let cell = cell(&kernel, 1);
-        write_numbers(&kernel, cell, 1..=1);
-        let oldest = SharedHold::begin(&kernel, Kind::Reader);
-        write_numbers(&kernel, cell, 2..=2);
+        let (kernel, cell, oldest) = held_below_two();
         let mut old = Txn::begin_as(&kernel, Kind::Reader);
         write_numbers(&kernel, cell, 3..=5);
         kernel.collect();

@@ -29,12 +29,23 @@ use disturb::Disturbances;
 use memory::Memory;
 use soaked::Soaked;
 
-/// What all rounds share.
-struct Soak<'a> {
-    args: &'a Replay,
+/// When it ends.
+struct End {
     interrupt: Interrupt,
     began: Instant,
     length: Duration,
+}
+
+impl End {
+    fn came(&self) -> bool {
+        self.began.elapsed() >= self.length || self.interrupt.came()
+    }
+}
+
+/// What all rounds share.
+struct Soak<'a> {
+    args: &'a Replay,
+    end: End,
     disturbances: Disturbances,
     memory: Memory,
 }
@@ -45,27 +56,29 @@ pub fn soak(args: &Replay, length: Duration) -> Result<ExitCode, InputError> {
     crate::cluster(args, args.seed)?;
     let mut soak = Soak {
         args,
-        interrupt: Interrupt::listen(),
-        began: Instant::now(),
-        length,
+        end: End {
+            interrupt: Interrupt::listen(),
+            began: Instant::now(),
+            length,
+        },
         disturbances: Disturbances::default(),
         memory: Memory::default(),
     };
     let mut soaked = Soaked::default();
-    while !soak.is_over() && soaked.faults.is_empty() {
+    while !soak.end.came() && soaked.faults.is_empty() {
         let seed = args.seed.wrapping_add(soaked.rounds);
         let summary = soak.round(seed)?;
         soaked.add(&summary);
         soaked.faults.extend(soak.memory.end_round());
     }
-    soaked.finish(&soak.disturbances, &soak.memory, soak.began.elapsed());
+    soaked.finish(&soak.disturbances, &soak.memory, soak.end.began.elapsed());
     let printed = crate::print_lines(&soaked.text(args.json), &soaked.faults);
     if let Err(error) = &printed {
         eprintln!("error: standard output: it cannot be written: {error}");
     }
     let code = match (
         soaked.faults.is_empty() && printed.is_ok(),
-        soak.interrupt.came(),
+        soak.end.interrupt.came(),
     ) {
         (false, _) => crate::BROKEN,
         (true, true) => interrupt::EXIT_CODE,
@@ -84,10 +97,6 @@ impl Drop for StopWhenDropped<'_> {
 }
 
 impl Soak<'_> {
-    fn is_over(&self) -> bool {
-        self.began.elapsed() >= self.length || self.interrupt.came()
-    }
-
     /// One replay, disturbed.
     fn round(&mut self, seed: u64) -> Result<Summary, InputError> {
         let run = Run::new(crate::cluster(self.args, seed)?, seed);
@@ -109,8 +118,7 @@ impl Soak<'_> {
     ) -> Outcome {
         let mut progress = Progress::new(run.timeline.entries().len() as u64, self.args.quiet);
         let stop = AtomicBool::new(false);
-        let (args, interrupt) = (self.args, &self.interrupt);
-        let (began, length) = (self.began, self.length);
+        let (args, end) = (self.args, &self.end);
         let (disturbances, memory) = (&self.disturbances, &mut self.memory);
         let outcome = std::thread::scope(|scope| {
             let _stop = StopWhenDropped(&stop);
@@ -121,8 +129,7 @@ impl Soak<'_> {
                 progress.show(run);
                 watermark.look(run);
                 memory.look();
-                let over = began.elapsed() >= length || interrupt.came();
-                if over || faults.count() > 0 {
+                if end.came() || faults.count() > 0 {
                     run.interrupt();
                 }
             })
