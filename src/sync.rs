@@ -41,6 +41,9 @@ pub(crate) fn unique() -> u64 {
 /// loom the plain one, so that models do not grow by what they cannot tell.
 pub(crate) use std::sync::atomic::AtomicU64 as Tally;
 
+/// A number that says only what is worth fetching ahead: the plain one as well.
+pub(crate) use std::sync::atomic::AtomicU32 as Guess;
+
 #[cfg(not(loom))]
 mod door {
     pub(crate) use std::sync::Arc;

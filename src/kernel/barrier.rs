@@ -9,6 +9,7 @@
 //!
 //! # Invariants
 //! - B1: the assembly here changes no memory and no register but the flags.
+//! - B2: an atomic integer is laid out as the plain one (std's documentation of its atomics).
 
 use crate::sync::Ordering;
 
@@ -33,7 +34,7 @@ fn locked_fence() {
 }
 
 /// Bytes of a cache line.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 /// Has the processor fetch all lines of some objects in a row, at once: who goes through them would
 /// else wait for one line after the other. A hint: nothing is read.

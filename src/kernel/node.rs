@@ -117,6 +117,11 @@ pub(crate) struct VersionNode<T> {
     tail: Tail,
 }
 
+/// Bytes of a version of an object `T`.
+pub(super) const fn bytes<T>() -> usize {
+    size_of::<VersionNode<T>>()
+}
+
 /// # Safety
 /// `version` is a `VersionNode<T>` from `allocate`, and nobody has it.
 unsafe fn free_node<T>(version: *mut VersionHeader) {

@@ -109,6 +109,7 @@ impl Kernel {
         let mut bytes = 0;
         for write in commit.writes() {
             bytes += write.new_size(guard);
+            self.table(usize::from(write.table)).forecast(guard, write);
             if write.claimed {
                 // SAFETY: K3: the commit's claim, ours to give back, keeps it.
                 self.unclaim(unsafe { at(write.record) }, &mut garbage.0);

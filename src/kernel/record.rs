@@ -228,6 +228,12 @@ impl<K> Point for Record<K> {
         let header = std::ptr::from_ref(&self.header).cast_mut();
         garbage.defer(header, Work::Unclaim);
     }
+
+    #[inline]
+    fn onward(&self) -> *const () {
+        // Relaxed: only fetched ahead.
+        self.header.head.load(Ordering::Relaxed).cast_const().cast()
+    }
 }
 
 impl<K: Ord + Clone + Send + Sync + 'static> Ordered for Record<K> {

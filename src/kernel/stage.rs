@@ -27,6 +27,9 @@ use crate::version::Moment;
 const LINKS_MAX: u32 = if cfg!(loom) { 2 } else { 4 };
 /// The same when nothing holds it back for long: collection will cut soon.
 const LINKS_HOT_MAX: u32 = if cfg!(loom) { 2 } else { 64 };
+/// Bytes of a version that are fetched ahead for a writer at most: as many lines as a core fetches
+/// at once.
+const WRITE_AHEAD_MAX: usize = 1024;
 /// A horizon this many commits behind the watermark is held back by a long snapshot.
 pub(super) const LAG_LONG: u64 = if cfg!(loom) { 2 } else { 1024 };
 
@@ -81,7 +84,10 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         hash: u64,
     ) -> Option<(Stored<'s, T>, Place)> {
         let guard = reading.pin();
-        let record = self.points.get(&guard, hash, |record| record.key == *key)?;
+        // Who writes an object reads all of it.
+        let reach = node::bytes::<T>().min(WRITE_AHEAD_MAX);
+        let is_it = |record: &Record<K>| record.key == *key;
+        let record = self.points.get(&guard, hash, reach, is_it)?;
         let stored = self.read(reading, record)?;
         let place = Place {
             record: &raw const record.header,

@@ -28,6 +28,9 @@ use crate::sync::Ordering;
 pub trait KeyBounds: Ord + Clone + Send + Sync + 'static {}
 impl<K: Ord + Clone + Send + Sync + 'static> KeyBounds for K {}
 
+/// Bytes of a version that are fetched ahead for a reader, who may look at one field only.
+const READ_AHEAD: usize = 64;
+
 /// A table of objects `T` with keys `K`.
 pub struct Table<K: KeyBounds, T> {
     pub(super) position: u16,
@@ -80,7 +83,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         let guard = reading.pin();
         let record = self
             .points
-            .get(&guard, hash, |record| matches(&record.key))?;
+            .get(&guard, hash, READ_AHEAD, |record| matches(&record.key))?;
         self.read(reading, record)
     }
 
@@ -195,6 +198,8 @@ pub(crate) trait AnyTable: Any + Send + Sync {
         garbage: &mut Garbage,
         entry: *const EntryHeader,
     ) -> Option<*const RecordHeader>;
+    /// Notes where the record of an installed write leads now, for lookups to come.
+    fn forecast(&self, guard: &Guard<'_>, write: &Write);
     /// Frees everything; the log and the limbo are empty and nobody is left.
     fn drain(&mut self);
     fn bytes(&self, guard: &Guard<'_>) -> usize;
@@ -244,6 +249,13 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
         let index = unsafe { at(entry) }.index;
         // SAFETY: T2; the caller's promise.
         unsafe { self.secondary[usize::from(index)].unlink(guard, garbage, entry) }
+    }
+
+    fn forecast(&self, guard: &Guard<'_>, write: &Write) {
+        // SAFETY: K3, K4: as for its installation; T1, and the header is the record's first field
+        // (repr C).
+        self.points
+            .forecast(guard, unsafe { at(write.record.cast()) });
     }
 
     fn drain(&mut self) {

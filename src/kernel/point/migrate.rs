@@ -159,6 +159,7 @@ impl<N: Point> PointIndex<N> {
             None => Choice::Put(pointer),
         };
         self.place(guard, garbage, next, node.hash(), &same, &mut choose);
+        next.forecast(node);
         node.unclaim(garbage);
     }
 

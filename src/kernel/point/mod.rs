@@ -2,8 +2,9 @@
 //!
 //! Open addressing, word by word from a key's home. A lookup reads words until it finds its key or
 //! an EMPTY word, and looks only at nodes whose tag, 16 bits of the hash, is right: two cache
-//! misses a hit. A full, or churned, table gets a *next* table; inserts copy what is in their way
-//! and a chunk more, and the old table goes when all of it is copied. Nobody waits for anybody.
+//! misses a hit, the second together with what the node leads to ([`forecast`]). A full, or
+//! churned, table gets a *next* table; inserts copy what is in their way and a chunk more, and the
+//! old table goes when all of it is copied. Nobody waits for anybody.
 //!
 //! # States
 //! A word's: [`word`]. A table's:
@@ -70,6 +71,7 @@
 //! Frozen words and helping copiers are those of Click's non-blocking hash table (2007), there
 //! "primed" values, and of papaya; tags are a Swiss table's. The claims are our own.
 
+mod forecast;
 mod migrate;
 mod table;
 #[cfg(any(test, loom))]
@@ -95,6 +97,8 @@ pub(crate) trait Point {
     fn claim(&self) -> bool;
     /// Gives a claim back.
     fn unclaim(&self, garbage: &mut Garbage);
+    /// Where its reader goes on, about: only fetched ahead.
+    fn onward(&self) -> *const ();
 }
 
 pub(crate) use super::choice::Choice;
@@ -130,7 +134,8 @@ impl<N: Point> PointIndex<N> {
         }
     }
 
-    /// The node of a key; it may be DEAD, then the key was absent at some moment of the call.
+    /// The node of a key; it may be DEAD, then the key was absent at some moment of the call. The
+    /// caller goes on to read about `reach` bytes of where the node leads: they are fetched ahead.
     ///
     /// Wait-free as long as it is not overtaken by rebuilds without end: it reads each word of a
     /// table at most once, and goes on only to a table that has begun to replace this one, which
@@ -140,12 +145,13 @@ impl<N: Point> PointIndex<N> {
         &self,
         guard: &'g Guard<'_>,
         hash: u64,
+        reach: usize,
         matches: impl Fn(&N) -> bool,
     ) -> Option<&'g N> {
         let mut frozen = None;
         let mut table = self.first(guard);
         loop {
-            match table.find(guard, hash, &matches) {
+            match table.find(guard, hash, reach, &matches) {
                 Found::Here(node) => return Some(node),
                 Found::Nowhere => return frozen,
                 Found::Frozen(node) => frozen = Some(node),
@@ -176,6 +182,15 @@ impl<N: Point> PointIndex<N> {
         let node = self.place(guard, garbage, table, hash, &matches, &mut choose);
         self.help(guard, garbage);
         node
+    }
+
+    /// Notes where a node leads now, for lookups to come.
+    pub(crate) fn forecast(&self, guard: &Guard<'_>, node: &N) {
+        let mut table = Some(self.first(guard));
+        while let Some(of) = table {
+            of.forecast(node);
+            table = of.next(guard);
+        }
     }
 
     /// Takes exactly this DEAD node out, wherever it stands; the caller then retires it.

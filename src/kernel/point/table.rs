@@ -1,6 +1,7 @@
 //! One table of the point index: groups of words, how full they are, and how far they are copied.
 
 use super::Point;
+use super::forecast::Forecasts;
 use super::word::{Tag, Word};
 use crate::kernel::reclaim::{Guard, at};
 use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, Padded};
@@ -44,6 +45,7 @@ struct Progress {
 
 pub(super) struct Table<N> {
     groups: Box<[Group<N>]>,
+    forecasts: Forecasts,
     /// The table that replaces this one; null, then set once.
     next: AtomicPtr<Table<N>>,
     /// Non-zero: each word of the chunk is frozen, and its node copied or DEAD.
@@ -76,6 +78,7 @@ impl<N> Table<N> {
         };
         Self {
             groups: empty_groups(slots / WORDS),
+            forecasts: Forecasts::new(slots),
             next: AtomicPtr::new(std::ptr::null_mut()),
             chunks: (0..slots / CHUNK_SLOTS).map(|_| AtomicU8::new(0)).collect(),
             regions: (0..regions).map(|_| region()).collect(),
@@ -96,13 +99,13 @@ impl<N> Table<N> {
         &self.groups[index / WORDS].words[index % WORDS]
     }
 
-    /// The slot at a place of a run, which goes round at the table's end.
+    /// The slot at a place of a run, which goes round at the table's end, and its index.
     #[inline]
-    fn slot_of_run(&self, place: usize) -> &AtomicPtr<N> {
+    fn slot_of_run(&self, place: usize) -> (usize, &AtomicPtr<N>) {
         let index = place & (self.slots() - 1);
         // SAFETY: P9: masked by the number of slots, a power of two, less one.
         let group = unsafe { self.groups.get_unchecked(index / WORDS) };
-        &group.words[index % WORDS]
+        (index, &group.words[index % WORDS])
     }
 
     /// The first slot of a hash's run: most keys stand in it, so that a lookup's branches are
@@ -152,23 +155,24 @@ impl<N> Table<N> {
             .is_ok()
     }
 
-    /// Looks for a key. Wait-free: each slot is read at most once.
+    /// Looks for a key, and has the first `reach` bytes fetched of where its node's reader goes on.
+    /// Wait-free: each slot is read at most once.
     #[inline]
     pub(super) fn find<'g>(
         &self,
         _guard: &'g Guard<'_>,
         hash: u64,
+        reach: usize,
         matches: &impl Fn(&N) -> bool,
     ) -> Found<'g, N> {
         let tag = Tag::of(hash);
         let home = self.home(hash);
         for step in 0..self.slots() {
+            let (index, slot) = self.slot_of_run(home.wrapping_add(step));
             // Acquire: [node], [freeze].
-            let word = Word(
-                self.slot_of_run(home.wrapping_add(step))
-                    .load(Ordering::Acquire),
-            );
+            let word = Word(slot.load(Ordering::Acquire));
             if let Some(node) = word.tagged(tag) {
+                self.forecasts.fetch(index, node, reach);
                 // SAFETY: P6: it stood in a table reached under the guard.
                 let node: &'g N = unsafe { at(node) };
                 if matches(node) {
@@ -310,6 +314,31 @@ impl<N> Table<N> {
 }
 
 impl<N: Point> Table<N> {
+    /// What is forecast of a node, if the table has forecasts and the node is in it.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn forecast_of(&self, node: &N) -> Option<*const u8> {
+        // Relaxed: nothing is read through it.
+        let word = |slot: &AtomicPtr<N>| Word(slot.load(Ordering::Relaxed));
+        let mut run = self.probe(node.hash());
+        let is_it = |found: *mut N| std::ptr::eq(found, node);
+        let (index, _) = run.find(|(_, slot)| word(slot).node().is_some_and(is_it))?;
+        self.forecasts.guess(index, node)
+    }
+
+    /// Notes where the reader of a node goes on, if the node is in this table.
+    pub(super) fn forecast(&self, node: &N) {
+        for (index, slot) in self.probe(node.hash()) {
+            // Relaxed: nothing is read through it.
+            let word = Word(slot.load(Ordering::Relaxed));
+            if word.is_empty() {
+                return;
+            }
+            if word.node().is_some_and(|found| std::ptr::eq(found, node)) {
+                return self.forecasts.note(index, node, node.onward());
+            }
+        }
+    }
+
     /// Whether this node stands in this table, to which nobody else has access.
     pub(super) fn holds_alone(&self, node: *mut N, hash: u64) -> bool {
         self.probe(hash)

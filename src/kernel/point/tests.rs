@@ -1,7 +1,7 @@
 //! Stress on threads of the system, and what one thread can show of resizes.
 
-use super::PointIndex;
 use super::testing::{collect, empty, enter, get, leave};
+use super::{Point, PointIndex};
 use crate::kernel::reclaim::{Domain, Garbage};
 use crate::sync::thread;
 
@@ -37,6 +37,27 @@ fn what_is_inserted_is_found_across_resizes_by_any_hash() {
         );
         assert_eq!(empty(index), (0..1500).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn a_forecast_is_carried_to_a_larger_table() {
+    let domain = Domain::new();
+    let index = PointIndex::new();
+    let guard = domain.pin();
+    let mut garbage = Garbage::new();
+    for key in 0..20_000 {
+        let node = enter(&index, &guard, &mut garbage, key, 1, mixed);
+        index.forecast(&guard, node);
+    }
+    let forecast = (0..20_000).filter(|key| {
+        let node = get(&index, &guard, *key, mixed).expect("it was put in");
+        let mut tables = std::iter::successors(Some(index.first(&guard)), |it| it.next(&guard));
+        tables.any(|table| table.forecast_of(node) == Some(node.onward().cast()))
+    });
+    assert_eq!(forecast.count(), 20_000);
+    drop(guard);
+    domain.give(garbage);
+    empty(index);
 }
 
 #[test]
