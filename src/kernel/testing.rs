@@ -159,6 +159,8 @@ impl AnyTable for Cells {
         Some(record.cast())
     }
 
+    fn forecast(&self, _: &Guard<'_>, _: &Write) {}
+
     fn drain(&mut self) {
         for record in std::mem::take(self.0.get_mut().expect("no panic")) {
             let record = std::ptr::with_exposed_provenance_mut::<Record<u64>>(record);
