@@ -145,7 +145,7 @@ pub(super) fn write(
     let done = table(kernel)
         .stage(kernel, reading, (&key, hash(key)), place, put, now)
         .and_then(|staged| {
-            let mut prepared = Prepared::new(kernel);
+            let mut prepared = Prepared::new(kernel, kernel.domain.registry().line());
             prepared.add(staged);
             append(kernel, reading, key, prepared)
         });
@@ -178,7 +178,7 @@ fn append(
         }
         match prepared.append(&guard, position + 1) {
             Attempt::Appended(commit) => {
-                prepared.publish(&guard, commit);
+                let _ = prepared.publish(&guard, commit);
                 return Ok(position + 1);
             }
             Attempt::Taken => {}
