@@ -22,16 +22,18 @@ use std::time::Duration;
 
 use criterion::{BenchmarkGroup, BenchmarkId};
 use skep::Store;
-use skep_benches::clock::Clock;
+use skep_benches::clock::ByClock;
 use skep_benches::cluster::{Sizes, Tasks};
-use skep_benches::{memory, run};
+use skep_benches::run;
+use skep_measure::clock::Clock;
+use skep_measure::memory;
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
 
 /// Measures by the clock that is asked for.
-type Criterion = criterion::Criterion<Clock>;
-type Group<'g> = BenchmarkGroup<'g, Clock>;
+type Criterion = criterion::Criterion<ByClock>;
+type Group<'g> = BenchmarkGroup<'g, ByClock>;
 
 /// A cluster, made when it is first asked for.
 struct Cluster {
@@ -84,7 +86,7 @@ fn is_asked(name: &str) -> bool {
 
 fn main() {
     let mut criterion = criterion::Criterion::default()
-        .with_measurement(Clock::asked())
+        .with_measurement(ByClock(Clock::asked()))
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
         .sample_size(10)

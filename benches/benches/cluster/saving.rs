@@ -3,7 +3,7 @@
 use criterion::BatchSize;
 use skep::Action;
 use skep::cluster::{Task, builder, catalogue};
-use skep_benches::memory;
+use skep_measure::memory;
 
 use crate::{Cluster, Criterion};
 
