@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod cluster;
+pub mod tails;
 pub mod watchers;
 
 use std::time::Duration;

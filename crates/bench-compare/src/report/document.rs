@@ -24,9 +24,9 @@ const SECTIONS: &[(Rank, &str, &str)] = &[
     ),
     (
         Rank::Behind,
-        "Behind, where nothing is asked",
-        "These stores are faster by some count of threads. Most of them cannot do what skep does: \
-         no snapshots, or no transactions.",
+        "Behind another store",
+        "These stores are faster by some count of threads, though nothing that is asked is missed. \
+         Most of them cannot do what skep does: no snapshots, or no transactions.",
     ),
     (
         Rank::Reached,
@@ -182,7 +182,7 @@ mod tests {
         let order = [
             "## Behind first",
             "papaya",
-            "## Behind, where",
+            "## Behind another",
             "upper",
             "## Reached",
         ];

@@ -17,9 +17,9 @@ pub enum Rank {
     MissesFirst,
     /// What is asked finally is not so.
     MissesFinally,
-    /// Nothing is asked, and the store beside is faster.
+    /// Nothing that is asked is missed, and the store beside is faster.
     Behind,
-    /// What is asked is so.
+    /// What is asked is so, and the store beside is slower.
     Reached,
     /// Nothing is asked, and the store beside is slower.
     Ahead,
@@ -52,10 +52,10 @@ impl Finding {
             Rank::MissesFirst
         } else if misses(&self.finally) {
             Rank::MissesFinally
-        } else if !self.first.is_empty() || !self.finally.is_empty() {
-            Rank::Reached
         } else if self.is_behind {
             Rank::Behind
+        } else if !self.first.is_empty() || !self.finally.is_empty() {
+            Rank::Reached
         } else {
             Rank::Ahead
         }
@@ -116,7 +116,11 @@ fn rates(workload: &Rated, all: &[Samples], clock: Clock) -> Vec<Finding> {
             own: format!("{medians} ({spreads} %)"),
             store: store.store.to_owned(),
             is_behind: ratios.iter().flatten().any(|ratio| *ratio < 1.0),
-            ratios: beside(ratios, |ratio| format!("{ratio:.2}")),
+            ratios: if store.store == SKEP {
+                String::new()
+            } else {
+                beside(ratios, |ratio| format!("{ratio:.2}"))
+            },
             first,
             finally,
         }
@@ -190,6 +194,14 @@ mod tests {
         let expected = [Rank::Reached, Rank::MissesFinally, Rank::Behind];
         assert_eq!(ranks([2e6, 4e6]), expected);
         assert_eq!(ranks([1e6, 2e6])[1], Rank::Reached);
+        // What is asked of a part is met by one who is behind.
+        const HALF: Rated = Rated {
+            first: &[Times("peer", 0.5)],
+            finally: &[],
+            ..RATED[0]
+        };
+        let all = [samples(SKEP, [6e6, 6e6]), samples("peer", [8e6, 8e6])];
+        assert_eq!(rates(&HALF, &all, Clock::Wall)[1].rank(), Rank::Behind);
         // The worse of one thread and two decides.
         assert_eq!(ranks([1e6, 8e6])[1], Rank::MissesFirst);
         assert_eq!(found([9e6, 9.5e6], [1e6, 1e6])[2].1, Rank::Ahead);

@@ -19,7 +19,7 @@ const WIDTH: u32 = 960;
 const TOP: u32 = 72;
 /// Below them: the axis, and lines about the origin.
 const AXIS: u32 = 52;
-const BOTTOM: u32 = 72;
+const BOTTOM: u32 = 96;
 /// Left of them: the stores' names.
 const LEFT: u32 = 190;
 const RIGHT: u32 = 24;
@@ -31,6 +31,8 @@ const LINE_LETTERS: usize = 130;
 /// Skep's colour, and everybody else's.
 const OWN: RGBColor = RGBColor(200, 80, 0);
 const OTHER: RGBColor = RGBColor(70, 110, 160);
+/// How a bar is to be read.
+const WHISKERS: &str = "bar: the median of the rounds; line: from the least to the most of them";
 /// The axis goes on so many times beyond the longest bar, for what is written there.
 const BEYOND: f64 = 3.0;
 
@@ -92,11 +94,10 @@ fn head(root: &Area<'_>, chart: &Chart) -> Drawn {
         root.draw(&Text::new(series.clone(), (x + 34, 42), font(15, false)))?;
         x += 60 + 9 * series.len() as i32;
     }
-    let whiskers = "line: least to most of the rounds; bar: their median";
-    root.draw(&Text::new(whiskers, (x, 42), font(15, false)))
+    Ok(())
 }
 
-/// The powers of ten around what is shown.
+/// From the power of ten below what is shown to beyond it.
 fn axis((least, most): (f64, f64)) -> (f64, f64) {
     let from = 10_f64.powf((least * 0.9).log10().floor());
     (from, most * BEYOND)
@@ -170,14 +171,15 @@ fn written(root: &Area<'_>, text: &str, at: (i32, i32), side: HPos, font: TextSt
     root.draw(&Text::new(text, at, style))
 }
 
-/// Where the figures come from.
+/// How bars are to be read, and where the figures come from.
 fn foot(root: &Area<'_>, origin: &Origin, height: u32) -> Drawn {
     let about = format!(
         "{}; {}; load before it {}",
         origin.machine, origin.date, origin.load
     );
-    let lines = wrapped(&about).into_iter().chain(wrapped(&origin.command));
-    let mut y = height as i32 - BOTTOM as i32 + 4;
+    let texts = [WHISKERS, &about, &origin.command];
+    let lines = texts.into_iter().flat_map(wrapped);
+    let mut y = height as i32 - BOTTOM as i32 + 12;
     for line in lines {
         root.draw(&Text::new(line, (16, y), font(13, false)))?;
         y += 15;
