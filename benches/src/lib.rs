@@ -1,11 +1,26 @@
 //! What the benches share: a store of tasks with an index, and threads that run an operation a
 //! given number of times.
 //!
-//! `cargo bench -p skep-benches --bench store -- --quick`; the comparison with peers is
+//! ```text
+//! cargo bench                                    # all benches; charts in target/criterion
+//! SKEP_BENCH=quick cargo bench                   # a look at all of them, in some minutes
+//! cargo bench -p skep-benches --bench store -- update    # a part
+//! ```
+//!
+//! | bench | what |
+//! |---|---|
+//! | `operations` | every public operation, by one thread |
+//! | `store` | how reads, snapshots, updates and watching scale with threads |
+//! | `cluster` | the state package: 100,000 tasks of a cluster with all their indexes |
+//! | `watch` | many watchers, beside channels |
+//! | `reclaim` | what a reader pays for reclamation, beside crossbeam-epoch |
+//!
+//! Latencies are the business of the programs `tails` and `watchers`; the comparison with peers is
 //! `crates/bench-compare`.
 
 pub mod clock;
 pub mod cluster;
+pub mod profile;
 pub mod tails;
 pub mod watchers;
 

@@ -67,8 +67,8 @@ pub struct Args {
     pub workloads: String,
     /// Which peers, by parts of their names, with commas between; skep is always there
     ///
-    /// Without it, all: papaya, dashmap, RwLock<BTreeMap>, RwLock<HashMap>, surrealmx, skipdb,
-    /// concread, redb, ArcSwap<imbl>, SkipMap; mvcc-core if built with its feature.
+    /// Without it, all: papaya, dashmap, `RwLock<BTreeMap>`, `RwLock<HashMap>`, surrealmx, skipdb,
+    /// concread, redb, `ArcSwap<imbl>`, SkipMap; mvcc-core if built with its feature.
     #[arg(long, value_delimiter = ',', value_parser = part_of_name)]
     pub peers: Vec<String>,
     /// Counts of threads, with commas between [default: 1, 2 and the number of cores]
