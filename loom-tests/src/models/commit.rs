@@ -186,6 +186,32 @@ fn a_late_helper() {
     assert_eq!(seen, BTreeSet::from([12]));
 }
 
+/// C1, V3, V4: a writer stops after its append, one helps, one collects what the helper replaces, and
+/// one reads: it keeps what it found.
+#[test]
+fn a_helper_and_a_reclaimer_beside_a_reader() {
+    let seen = outcomes(1, || {
+        let (kernel, [cell, _]) = two_cells();
+        let number = append_only(Txn::begin(&kernel), cell, 11);
+        let helper = spawn(&kernel, move |kernel| {
+            let guard = kernel.domain.pin();
+            kernel.advance_to(&guard, number);
+        });
+        let reader = spawn(&kernel, move |kernel| {
+            let mut txn = Txn::begin_as(kernel, Kind::Reader);
+            let found = txn.read(cell).expect("there");
+            assert_eq!(txn.read(cell), Some(found));
+            (txn.version(), found)
+        });
+        for _ in 0..3 {
+            kernel.collect();
+        }
+        helper.join().expect("no panic");
+        reader.join().expect("no panic")
+    });
+    assert_eq!(seen, BTreeSet::from([(1, (1, 10)), (2, (2, 11))]));
+}
+
 /// G1: each reads both cells and writes one: not both, on the same snapshot.
 #[test]
 fn write_skew() {
