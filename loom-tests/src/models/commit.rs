@@ -186,8 +186,8 @@ fn a_late_helper() {
     assert_eq!(seen, BTreeSet::from([12]));
 }
 
-/// C1, V3, V4: a writer stops after its append, one helps, one collects what the helper replaces, and
-/// one reads: it keeps what it found.
+/// C1, V3, V4: a writer stops after its append, one helps, one collects what the helper replaces,
+/// and one reads: it keeps what it found.
 #[test]
 fn a_helper_and_a_reclaimer_beside_a_reader() {
     let seen = outcomes(1, || {
