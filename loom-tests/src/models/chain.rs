@@ -407,6 +407,33 @@ fn two_last_links() {
     assert_eq!(seen, BTreeSet::from([()]));
 }
 
+/// V4, [head]: a commit is installed while a sweep is at its record: the sweep sees the new version
+/// with its number, and leaves what a snapshot needs below it.
+#[test]
+fn install_during_a_sweep() {
+    let seen = outcomes(2, || {
+        let limits = Limits {
+            log_commits: 0,
+            ..LIMITS
+        };
+        let kernel = kernel(limits);
+        let cell = cell(&kernel, 1);
+        write_numbers(&kernel, cell, 1..=1);
+        let first = SharedHold::begin(&kernel, Kind::Reader);
+        write_numbers(&kernel, cell, 2..=2);
+        kernel.collect();
+        assert!(cell.is_residual(), "nothing was put away");
+        let mut second = Txn::begin_as(&kernel, Kind::Reader);
+        drop(first);
+        let sweeper = spawn(&kernel, |kernel| kernel.sweep());
+        write_numbers(&kernel, cell, 3..=3);
+        sweeper.join().expect("no panic");
+        let guard = kernel.domain.pin();
+        (second.read(cell), cell.chain(&guard))
+    });
+    assert_eq!(seen, BTreeSet::from([(Some((2, 20)), vec![3, 2])]));
+}
+
 /// K5, [residual]: a commit is put off, since its record is on the list, while a sweep takes the
 /// record off it: the sweep sees that the commit is claimed, and puts the record back; or the
 /// record is not put off.
