@@ -321,8 +321,10 @@ class Place:
 
 def without_tests(lines):
     """Where a file's own tests begin."""
-    for at, line in enumerate(lines):
-        if line.startswith(("#[cfg(test)]", "#[cfg(all(test")):
+    for at, line in enumerate(lines[:-1]):
+        below = lines[at + 1]
+        is_own = below.startswith("mod ") and below.endswith("{")
+        if is_own and line.startswith(("#[cfg(test)]", "#[cfg(all(test")):
             return at
     return len(lines)
 
