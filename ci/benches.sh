@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# The benches and the comparison with peers build, and a part of each runs.
+# All benches in their quick profile, and a part of each program that measures.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo bench -p skep-benches --bench store -- --quick get
-cargo bench -p skep-benches --bench cluster -- --quick slot
-cargo bench -p skep-benches --bench watch -- --quick '/(100|5000)$'
+SKEP_BENCH=quick cargo bench
 cargo run --release -p skep-benches --bin watchers -- 1 100
-cargo run --release -p bench-compare -- --workloads ab --rounds 1 --records 10000
+cargo run --release -p skep-benches --bin tails -- --seconds 1 --rounds 1
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cargo run --release -p bench-compare -- --workloads ab --rounds 1 --records 10000 \
+    --csv "$folder/samples.csv" --plots "$folder/plots" --markdown "$folder/compared.md"

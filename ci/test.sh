@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All tests, by the README's command: the program brings the feature save. Again with a proposer;
-# then those of the features stream and serde.
+# then those of the features stream and serde, and of what measures.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo test
@@ -8,3 +8,4 @@ cargo test
 cargo test -p skep --features testing
 cargo test -p skep --features stream --test watch_stream
 cargo test -p skep-serde-tests
+cargo test -p skep-measure -p bench-compare

@@ -5,6 +5,7 @@
 use std::sync::{Arc, Weak};
 
 use crate::kernel::Kernel;
+use crate::kernel::clock::Mover;
 use crate::kernel::wake::Waiters;
 use crate::propose::Proposer;
 use crate::propose::line::Line;
@@ -77,8 +78,11 @@ impl Shared {
     /// The watermark has moved: whoever waits is woken, and watchers are delivered to. With nobody
     /// there: a fence and two loads, and one more a shard.
     #[inline]
-    pub(crate) fn published(&self) {
-        self.waiters.wake();
+    pub(crate) fn published(&self, mover: Mover) {
+        match mover {
+            Mover::Own => self.waiters.wake_after_moving(),
+            Mover::Any => self.waiters.wake(),
+        }
         self.shards.committed(&self.schema);
     }
 
@@ -103,6 +107,6 @@ impl Decides for Shared {
     }
 
     fn wake(&self) {
-        self.published();
+        self.published(Mover::Any);
     }
 }

@@ -1,30 +1,29 @@
-//! The store's operations, by one thread and by two: the time of one operation while each thread
-//! does its own.
+//! How operations scale: by one thread, by two, and by as many as there are cores; the time of one
+//! operation while each thread does its own. 100,000 tasks, past the processor's caches.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::hint::black_box;
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
-use skep::{Event, Filter, Store, keys};
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
+use skep::{Filter, Store, Watcher, keys};
+use skep_benches::profile::Profile;
 use skep_benches::{TASKS, Task, id, pick, run, store};
+use skep_measure::origin::usual_threads;
 
 /// Updates in one transaction.
 const BATCH: u64 = 200;
 /// Tasks of a short scan.
 const SHORT_SCAN: usize = 100;
-/// Commits that a watcher is told of in one go.
-const DELIVERED: u64 = 10_000;
 
 type Group<'g> = BenchmarkGroup<'g, WallTime>;
 
 fn by_threads(group: &mut Group<'_>, name: &str, operation: impl Fn(u64, u64) + Sync) {
-    for threads in [1, 2] {
+    for threads in usual_threads() {
         group.bench_function(BenchmarkId::new(name, threads), |bencher| {
-            bencher.iter_custom(|times| run(threads, times, &operation));
+            bencher.iter_custom(|times| run(threads as u64, times, &operation));
         });
     }
 }
@@ -80,6 +79,9 @@ fn writes(group: &mut Group<'_>, store: &Store) {
     by_threads(group, "update", |thread, time| {
         count_up(store, std::iter::once(pick(thread, time)));
     });
+    by_threads(group, "update_own", |thread, time| {
+        count_up(store, std::iter::once(own(thread, time)));
+    });
     by_threads(group, "update_hot", |thread, time| {
         count_up(store, std::iter::once(pick(thread, time) % 10));
     });
@@ -99,44 +101,47 @@ fn writes(group: &mut Group<'_>, store: &Store) {
     });
 }
 
-/// The time of reading one commit's events, which are there already.
-fn delivery(store: &Store, commits: u64) -> Duration {
-    let mut spent = Duration::ZERO;
-    let mut left = commits;
-    while left > 0 {
-        let some = left.min(DELIVERED);
-        let mut watcher = store.watch(Filter::of::<Task>());
-        (0..some).for_each(|time| count_up(store, std::iter::once(pick(0, time))));
-        let start = Instant::now();
-        let mut seen = 0;
-        let _ = std::iter::repeat_with(|| watcher.try_recv()).try_for_each(|event| match event {
-            Ok(Some(Event::Commit(_))) => {
-                seen += 1;
-                ControlFlow::Continue(())
-            }
-            Ok(Some(_)) => ControlFlow::Continue(()),
-            Ok(None) | Err(_) => ControlFlow::Break(()),
-        });
-        spent += start.elapsed();
-        assert_eq!(seen, some, "events are missing");
-        left -= some;
-    }
-    spent
+/// A task that no other thread picks.
+fn own(thread: u64, time: u64) -> u64 {
+    let part = TASKS / usual_threads().last().map_or(1, |&most| most as u64);
+    thread * part + pick(thread, time) % part
 }
 
-fn benches(criterion: &mut Criterion) {
+thread_local! {
+    /// The thread's own watcher.
+    static WATCHER: RefCell<Option<Watcher>> = const { RefCell::new(None) };
+}
+
+/// Threads that each update a task and receive that from a watcher of the task's service.
+fn watch(group: &mut Group<'_>, store: &Store) {
+    by_threads(group, "update_and_receive_own", |thread, time| {
+        let number = own(thread, 0);
+        WATCHER.with_borrow_mut(|watcher| {
+            if time == 0 {
+                let service = Task::new(number).service;
+                let filter = Filter::of::<Task>().key(&id(number));
+                *watcher = Some(store.watch(filter.value(Task::BY_SERVICE, service)));
+            }
+            count_up(store, std::iter::once(number));
+            let watcher = watcher.as_mut().expect("it was made at first");
+            black_box(watcher.recv_commit().expect("it was just committed"));
+        });
+    });
+    by_threads(group, "snapshot_and_watch", |thread, time| {
+        let service = id(pick(thread, time) % 1000);
+        let filter = Filter::of::<Task>().value(Task::BY_SERVICE, service);
+        drop(black_box(store.snapshot_and_watch(filter)));
+    });
+    WATCHER.take();
+}
+
+fn main() {
+    let mut criterion = Profile::asked().of(Criterion::default());
     let store = store();
     let mut group = criterion.benchmark_group("store");
-    group.warm_up_time(Duration::from_millis(300));
-    group.measurement_time(Duration::from_secs(1));
-    group.sample_size(20);
     reads(&mut group, &store);
     writes(&mut group, &store);
-    group.bench_function("watch_delivery", |bencher| {
-        bencher.iter_custom(|commits| delivery(&store, commits));
-    });
+    watch(&mut group, &store);
     group.finish();
+    criterion.final_summary();
 }
-
-criterion_group!(all, benches);
-criterion_main!(all);

@@ -10,7 +10,8 @@
 
 use std::time::{Duration, Instant};
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion};
+use skep_benches::profile::Profile;
 use skep_benches::watchers::bus::{Asked, BUSES};
 use skep_benches::watchers::{BATCH, Swarm};
 
@@ -63,17 +64,9 @@ fn measure(criterion: &mut Criterion, part: Part, name: &str) {
     }
 }
 
-fn all(criterion: &mut Criterion) {
-    measure(criterion, Part::Publish, "publish");
-    measure(criterion, Part::Delivery, "delivery");
+fn main() {
+    let mut criterion = Profile::asked().of(Criterion::default());
+    measure(&mut criterion, Part::Publish, "publish");
+    measure(&mut criterion, Part::Delivery, "delivery");
+    criterion.final_summary();
 }
-
-criterion_group! {
-    name = benches;
-    config = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .sample_size(10);
-    targets = all
-}
-criterion_main!(benches);

@@ -1,55 +1,25 @@
-//! What time is: the wall clock's, or, on a machine that others work on, too, the time that the
-//! measuring threads ran (`SKEP_CLOCK=cpu`). The latter does not see waiting, and what others do to
-//! caches it does not hide.
+//! Criterion measured by the clock that `SKEP_CLOCK` asks for.
 
 use std::time::Duration;
 
 use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
-use rustix::time::{ClockId, clock_gettime};
+use skep_measure::clock::Clock;
 
-/// Which time counts.
+/// The clock that criterion measures by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
-    /// The wall clock's.
-    Wall,
-    /// The time that each thread ran.
-    Cpu,
-}
+pub struct ByClock(pub Clock);
 
-impl Clock {
-    /// The one that `SKEP_CLOCK` asks for: `cpu`, or else the wall clock.
-    #[must_use]
-    pub fn asked() -> Self {
-        match std::env::var("SKEP_CLOCK").as_deref() {
-            Ok("cpu") => Self::Cpu,
-            _ => Self::Wall,
-        }
-    }
-
-    /// Time since some moment.
-    #[must_use]
-    pub fn now(self) -> Duration {
-        let clock = match self {
-            Self::Wall => ClockId::Monotonic,
-            Self::Cpu => ClockId::ThreadCPUTime,
-        };
-        let time = clock_gettime(clock);
-        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-        Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
-    }
-}
-
-impl Measurement for Clock {
+impl Measurement for ByClock {
     type Intermediate = Duration;
     type Value = Duration;
 
     fn start(&self) -> Duration {
-        self.now()
+        self.0.now()
     }
 
     fn end(&self, start: Duration) -> Duration {
-        self.now() - start
+        self.0.now() - start
     }
 
     fn add(&self, one: &Duration, other: &Duration) -> Duration {

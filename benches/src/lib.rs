@@ -1,20 +1,34 @@
 //! What the benches share: a store of tasks with an index, and threads that run an operation a
 //! given number of times.
 //!
-//! `cargo bench -p skep-benches --bench store -- --quick`; the comparison with peers is
+//! ```text
+//! cargo bench                                    # all benches; charts in target/criterion
+//! SKEP_BENCH=quick cargo bench                   # a look at all of them, in some minutes
+//! cargo bench -p skep-benches --bench store -- update    # a part
+//! ```
+//!
+//! | bench | what |
+//! |---|---|
+//! | `operations` | every public operation, by one thread |
+//! | `store` | how reads, snapshots, updates and watching scale with threads |
+//! | `cluster` | the state package: 100,000 tasks of a cluster with all their indexes |
+//! | `watch` | many watchers, beside channels |
+//! | `reclaim` | what a reader pays for reclamation, beside crossbeam-epoch |
+//!
+//! Latencies are the business of the programs `tails` and `watchers`; the comparison with peers is
 //! `crates/bench-compare`.
 
 pub mod clock;
 pub mod cluster;
-pub mod memory;
+pub mod profile;
+pub mod tails;
 pub mod watchers;
 
-use std::sync::Barrier;
 use std::time::Duration;
 
 use skep::{Id, Index, Indexes, Object, Store};
-
-use crate::clock::Clock;
+use skep_measure::clock::Clock;
+use skep_measure::team::together;
 
 /// Tasks in the store.
 pub const TASKS: u64 = 100_000;
@@ -100,24 +114,13 @@ pub fn store() -> Store {
 /// If the operation does.
 pub fn run(threads: u64, times: u64, operation: impl Fn(u64, u64) + Sync) -> Duration {
     let clock = Clock::asked();
-    let barrier = Barrier::new(usize::try_from(threads).unwrap_or(1));
-    let one = |thread: u64| {
-        barrier.wait();
+    let took = together(usize::try_from(threads).unwrap_or(1), |thread, ready| {
+        ready();
         let start = clock.now();
-        (0..times).for_each(|time| operation(thread, time));
+        (0..times).for_each(|time| operation(thread as u64, time));
         clock.now() - start
-    };
-    std::thread::scope(|scope| {
-        let one = &one;
-        let others: Vec<_> = (1..threads)
-            .map(|thread| scope.spawn(move || one(thread)))
-            .collect();
-        let own = one(0);
-        let others = others
-            .into_iter()
-            .map(|other| other.join().expect("an operation panicked"));
-        others.fold(own, Duration::max)
-    })
+    });
+    took.into_iter().max().unwrap_or_default()
 }
 
 /// A number below `TASKS` that a processor cannot guess.

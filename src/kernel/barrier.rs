@@ -24,6 +24,20 @@ pub(crate) fn fence(order: Ordering) {
     crate::sync::fence(order);
 }
 
+/// The fence of order SeqCst of a thread whose last access to an atomic was a read-modify-write: on
+/// x86-64 that was a full barrier itself.
+#[inline]
+pub(crate) fn fence_after_modify() {
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    // SAFETY: B1: no instruction. Without `nomem` the compiler moves no access of memory across it.
+    unsafe {
+        std::arch::asm!("", options(nostack, preserves_flags));
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
+    // SeqCst: the caller's reason.
+    crate::sync::fence(Ordering::SeqCst);
+}
+
 /// A locked addition of nothing to the top of the stack: a line that is this processor's anyway.
 #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
 #[inline]

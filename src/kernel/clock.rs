@@ -28,6 +28,16 @@ const PATIENCE: u32 = if cfg!(loom) { 1 } else { 64 };
 /// Commits that the watermark passes in one step at most.
 const RUN_MAX: u64 = 64;
 
+/// Who moved the watermark over a commit.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mover {
+    /// Its committer, by the last read-modify-write that it made.
+    Own,
+    /// Perhaps another thread.
+    Any,
+}
+
 impl Kernel {
     /// Moves the watermark to `number`, which is appended, installing what stands in the way, or up
     /// to a pending commit. Wait-free: bounded by the commits in flight.
@@ -60,16 +70,18 @@ impl Kernel {
     }
 
     /// Installs a commit of one's own and makes it visible.
-    pub(super) fn publish(&self, guard: &Guard<'_>, commit: &Commit) {
+    pub(super) fn publish(&self, guard: &Guard<'_>, commit: &Commit) -> Mover {
         let number = commit.number();
         self.install_commit(guard, commit);
         step(Step::Installed);
         if self.horizon.visible() + 1 == number {
             self.pass(guard, number);
-        } else {
-            self.advance_to(guard, number);
+            step(Step::Visible);
+            return Mover::Own;
         }
+        self.advance_to(guard, number);
         step(Step::Visible);
+        Mover::Any
     }
 
     /// Installs a commit and says so; of a refused one only the latter. False: there is no commit

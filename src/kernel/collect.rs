@@ -31,10 +31,11 @@
 use smallvec::SmallVec;
 
 use super::barrier::fence;
-use super::commit::{Commit, Write};
+use super::below::{any_needed, defer_older, give_up, pass_by_unneeded};
+use super::commit::Commit;
 use super::cursor::Effort;
 use super::horizon::Active;
-use super::node::{Older, Passed, VersionHeader};
+use super::node::{Older, VersionHeader};
 use super::pending::Outcome;
 use super::reclaim::{Action, Garbage, Guard, Retired, Ripe, allocate, at};
 use super::record::RecordHeader;
@@ -83,7 +84,11 @@ pub(crate) enum Work {
 impl Kernel {
     /// Notes a commit of this thread; now and then collects a slice.
     pub(crate) fn collect_sometimes(&self) {
-        let line = self.domain.registry().line();
+        self.collect_sometimes_on(self.domain.registry().line());
+    }
+
+    /// The same, with the calling thread's line at hand.
+    pub(crate) fn collect_sometimes_on(&self, line: &Line) {
         // Relaxed: only the owning thread touches `commits` (L2).
         let commits = line.commits.load(Ordering::Relaxed) + 1;
         // Relaxed: as above.
@@ -182,18 +187,19 @@ impl Kernel {
             // Never installed.
             return;
         }
-        for write in commit.writes() {
+        for place in 0..commit.writes().len() {
             if commit.number() <= active.horizon {
-                self.cut_write(guard, write, garbage);
+                self.cut_write(guard, commit, place, garbage);
             } else {
-                self.cut_write_above(guard, write, commit.number(), active, garbage);
+                self.cut_write_above(guard, commit, place, active, garbage);
             }
         }
     }
 
     /// Nobody reads below the write: everything older goes, and the record with it if the write
     /// deleted.
-    fn cut_write(&self, guard: &Guard<'_>, write: &Write, garbage: &mut Garbage) {
+    fn cut_write(&self, guard: &Guard<'_>, commit: &Commit, place: usize, garbage: &mut Garbage) {
+        let write = &commit.writes()[place];
         // SAFETY: V5: the commit's image, and the commit is pinned (G3).
         let new = unsafe { at(write.new) };
         let older = new.cut();
@@ -201,7 +207,10 @@ impl Kernel {
             // A residual sweep was here before us, and saw to the record: it may be gone.
             return;
         }
-        defer_older(older, garbage);
+        match older {
+            Older::One(version) => give_up(commit, place, version, garbage),
+            Older::End | Older::List(_) => defer_older(older, garbage),
+        }
         if new.is_tombstone() {
             // SAFETY: K5: the commit was claimed for cutting by us, pinned since before.
             let record = unsafe { at(write.record) };
@@ -215,16 +224,17 @@ impl Kernel {
     fn cut_write_above(
         &self,
         guard: &Guard<'_>,
-        write: &Write,
-        number: u64,
+        commit: &Commit,
+        place: usize,
         active: &Active,
         garbage: &mut Garbage,
     ) {
+        let (write, number) = (&commit.writes()[place], commit.number());
         // SAFETY: K5: as above.
         let record = unsafe { at(write.record) };
         // SAFETY: V5: as above.
         let new = unsafe { at(write.new) };
-        pass_by_unneeded(guard, new, number, active, garbage);
+        pass_by_unneeded(guard, commit, place, active, garbage);
         if matches!(new.older(), Older::End) {
             return;
         }
@@ -406,77 +416,5 @@ impl Drop for Collecting<'_> {
     fn drop(&mut self) {
         // Relaxed: only the owning thread touches the flag (L2).
         self.0.store(false, Ordering::Relaxed);
-    }
-}
-
-fn defer_older(older: Older, garbage: &mut Garbage) {
-    match older {
-        Older::End => {}
-        Older::One(version) => garbage.defer(version, Work::Link),
-        Older::List(list) => garbage.defer(list, Work::List),
-    }
-}
-
-/// Leads `new` past what no snapshot needs right below it: nothing if the collection of that one's
-/// own commit is not through yet.
-fn pass_by_unneeded(
-    _: &Guard<'_>,
-    new: &VersionHeader,
-    number: u64,
-    active: &Active,
-    garbage: &mut Garbage,
-) {
-    let stays = |below| active.needs(below, number);
-    while let Older::One(below) = new.older() {
-        if stays(new.below()) {
-            break;
-        }
-        // SAFETY: V3: reached under the guard.
-        let version = unsafe { at(below.cast_const()) };
-        match new.pass_by(version, stays) {
-            Passed::By { settled } => {
-                garbage.defer(below, Work::Link);
-                if settled {
-                    return;
-                }
-            }
-            Passed::Not => break,
-            Passed::Cut(older) => {
-                defer_older(older, garbage);
-                break;
-            }
-        }
-    }
-    new.settle();
-}
-
-/// Whether some snapshot needs anything below `new`.
-fn any_needed(_: &Guard<'_>, new: &VersionHeader, number: u64, active: &Active) -> bool {
-    let mut until = number;
-    let mut needed = |version: &VersionHeader| {
-        let from = version.number();
-        active.needs(from, std::mem::replace(&mut until, from))
-    };
-    let mut older = new.older();
-    loop {
-        match older {
-            Older::End => return false,
-            Older::One(version) => {
-                // SAFETY: V3: reached under the guard.
-                let version = unsafe { at(version.cast_const()) };
-                if needed(version) {
-                    return true;
-                }
-                older = version.older();
-            }
-            Older::List(list) => {
-                // SAFETY: V3: as above.
-                let listed = unsafe { at(list.cast_const()) }.versions();
-                // SAFETY: V5: the list's links.
-                return listed
-                    .iter()
-                    .any(|&version| needed(unsafe { at(version.cast_const()) }));
-            }
-        }
     }
 }

@@ -42,6 +42,9 @@ pub(crate) struct Commit {
     /// What it counts for in the retained history: see [`super::history`].
     pub(super) kept: AtomicU64,
     writes: SmallVec<[Write; 2]>,
+    /// A bit a write (of the first 64) whose chain's link to what it replaced has been left to the
+    /// commit.
+    left: AtomicU64,
     /// Of a commit that others decide. Set before it is published.
     pending: Option<Box<Pending>>,
     posts: Posts,
@@ -133,6 +136,7 @@ impl Commit {
             signature: 0,
             kept: AtomicU64::new(0),
             writes: SmallVec::new(),
+            left: AtomicU64::new(0),
             pending: None,
             posts: Posts::new(),
         }
@@ -184,10 +188,35 @@ impl Commit {
         &self.writes
     }
 
-    /// The versions that it has a link to if it is accepted, each once for each link.
-    pub(super) fn images(&self) -> impl Iterator<Item = *const VersionHeader> {
-        let images = self.writes.iter().flat_map(|it| [it.old, it.new]);
-        images.filter(|image| !image.is_null())
+    /// Leaves the link from the chain to what a write replaced to the commit, which has one to it
+    /// as well: so both are given back at once. False: it has no room for it. For the claimer of
+    /// the commit's cutting, pinned since before.
+    pub(super) fn leave_link(&self, place: usize) -> bool {
+        let Some(bit) = u32::try_from(place)
+            .ok()
+            .and_then(|at| 1u64.checked_shl(at))
+        else {
+            return false;
+        };
+        // Relaxed: nobody else writes it, and who reads it does so a grace period later (R3).
+        let left = self.left.load(Ordering::Relaxed);
+        // Relaxed: as above.
+        self.left.store(left | bit, Ordering::Relaxed);
+        true
+    }
+
+    /// The versions that it has links to if it is accepted, and how many. For who frees it.
+    #[inline]
+    pub(super) fn each_image(&self, mut each: impl FnMut(*const VersionHeader, u32)) {
+        // Relaxed: written before the grace period.
+        let mut left = self.left.load(Ordering::Relaxed);
+        for write in &self.writes {
+            if !write.old.is_null() {
+                each(write.old, 1 + (left & 1) as u32);
+            }
+            each(write.new, 1);
+            left >>= 1;
+        }
     }
 
     pub(super) fn posts(&self) -> &Posts {

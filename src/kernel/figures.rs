@@ -30,12 +30,25 @@ pub(super) fn figures() -> Figures {
 
 impl Line {
     /// Counts one more; the owner alone.
-    fn count(&self, figure: Figure) {
+    #[inline]
+    pub(crate) fn count(&self, figure: Figure) {
         let counter = &self.figures[figure as usize];
         // Relaxed: a figure; only the owning thread writes it (L2).
         let before = counter.load(Ordering::Relaxed);
         // Relaxed: as above.
         counter.store(before + 1, Ordering::Relaxed);
+    }
+
+    /// Counts versions, and their bytes, that came to the store or left it.
+    #[inline]
+    pub(super) fn count_made(&self, versions: i64, bytes: i64) {
+        for (counter, change) in [(&self.versions, versions), (&self.bytes, bytes)] {
+            // Relaxed: as above.
+            let before = counter.load(Ordering::Relaxed);
+            let after = before.wrapping_add(change.cast_unsigned());
+            // Relaxed: as above.
+            counter.store(after, Ordering::Relaxed);
+        }
     }
 }
 

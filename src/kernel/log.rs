@@ -19,6 +19,8 @@
 //!   it replaced was written by the unlinking, so it and everybody who finds the segment sees the
 //!   trimmed position beyond it ([trimmed]), takes an empty slot of it for trimmed, and appends
 //!   nothing; who needs the ring entry unlinks it.
+//! - G6: a filled slot is changed by one thread alone: who claimed its position for trimming, under
+//!   a pin that keeps the segment; or, when it has stopped before, who frees the segment later.
 //!
 //! # Orderings
 //! - [slot]: the appender's CAS (Release) and every load of the slot (Acquire): who finds a commit
@@ -329,8 +331,10 @@ impl Log {
                 continue;
             };
             let slot = &segment.slots[Self::index(number)];
-            // AcqRel: [slot]: the commit whole; who finds TRIMMED also sees the position moved.
-            let commit = slot.swap(TRIMMED, Ordering::AcqRel);
+            // Acquire: [slot]: the commit whole. No RMW: the claim made the slot ours (G6).
+            let commit = slot.load(Ordering::Acquire);
+            // Release: [slot]: who finds TRIMMED also sees the position moved.
+            slot.store(TRIMMED, Ordering::Release);
             if !commit.is_null() && commit != TRIMMED {
                 // SAFETY: G3: under the guard, and not even retired yet.
                 self.history.forget(unsafe { at(commit.cast_const()) });
@@ -364,8 +368,8 @@ impl Log {
     /// The commits still in a segment that is leaving for good.
     pub(super) fn leftovers(segment: &Segment) -> impl Iterator<Item = *mut Commit> {
         segment.slots.iter().filter_map(|slot| {
-            // AcqRel: [slot]: of a late trimmer and us, one gets it.
-            let commit = slot.swap(TRIMMED, Ordering::AcqRel);
+            // Relaxed: all who had the segment have unpinned, which happened before (R3), G6.
+            let commit = slot.load(Ordering::Relaxed);
             (!commit.is_null() && commit != TRIMMED).then_some(commit)
         })
     }

@@ -50,6 +50,7 @@
 //! epochs.
 
 pub(crate) mod barrier;
+mod below;
 pub(crate) mod catalog;
 pub(crate) mod chain;
 pub(crate) mod choice;
@@ -177,16 +178,7 @@ impl Kernel {
 
     /// Counts versions and their bytes as this thread makes (or, negative, frees) them.
     pub(crate) fn count_made(&self, versions: i64, bytes: i64) {
-        let line = self.domain.registry().line();
-        for (counter, change) in [(&line.versions, versions), (&line.bytes, bytes)] {
-            // Relaxed: a figure; only the owning thread writes it (L2).
-            let before = counter.load(Ordering::Relaxed);
-            // Relaxed: as above.
-            counter.store(
-                before.wrapping_add(change.cast_unsigned()),
-                Ordering::Relaxed,
-            );
-        }
+        self.domain.registry().line().count_made(versions, bytes);
     }
 
     /// Versions in the store and their bytes, about: threads count apart.

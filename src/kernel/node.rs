@@ -438,17 +438,17 @@ impl VersionHeader {
         self.tail().links.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// True: it was the last link; the version has left the store.
+    /// True: these were the last links; the version has left the store.
     #[must_use]
-    pub(super) fn remove_link(&self) -> bool {
+    pub(super) fn remove_links(&self, count: u32) -> bool {
         let links = &self.tail().links;
-        // Acquire: [count]: all uses under other links happened before. The only one there is is
-        // ours, and nobody else is there to add one: no need to write.
-        if links.load(Ordering::Acquire) == 1 {
+        // Acquire: [count]: all uses under other links happened before. If there are only ours,
+        // nobody else is there to add one: no need to write.
+        if links.load(Ordering::Acquire) == count {
             return true;
         }
         // AcqRel: [count]: as above.
-        links.fetch_sub(1, Ordering::AcqRel) == 1
+        links.fetch_sub(count, Ordering::AcqRel) == count
     }
 
     pub(crate) fn add_hold(&self) {

@@ -120,7 +120,8 @@ impl Kernel {
         let _ = self.install(&guard, number);
         self.advance_over_decided(&guard);
         if accepted {
-            self.settle(&guard, commit, &pending.compacted);
+            let line = self.domain.registry().line();
+            self.settle(&guard, line, commit, &pending.compacted);
         }
         true
     }

@@ -1,11 +1,13 @@
 //! A transaction's writes from being in place to being visible.
 
 use super::Kernel;
+use super::clock::Mover;
 use super::collect::Work;
 use super::commit::{Commit, Unpublished};
 use super::log::Append;
 use super::pending::{Payload, Pending};
 use super::reclaim::{Garbage, Guard, at};
+use super::session::Line;
 use super::stage::{Compacted, Staged};
 use super::step::{Step, step};
 use super::table::GarbageBin;
@@ -14,6 +16,8 @@ use super::table::GarbageBin;
 #[derive(Debug)]
 pub(crate) struct Prepared<'k> {
     kernel: &'k Kernel,
+    /// The calling thread's.
+    line: &'k Line,
     commit: Option<Unpublished>,
     /// Of the writes that shortened their chains, by their places.
     compacted: Vec<(usize, Compacted)>,
@@ -32,12 +36,18 @@ pub(crate) enum Attempt<'g> {
 
 impl<'k> Prepared<'k> {
     #[inline(always)]
-    pub(crate) fn new(kernel: &'k Kernel) -> Self {
+    pub(crate) fn new(kernel: &'k Kernel, line: &'k Line) -> Self {
         Self {
             kernel,
+            line,
             commit: Some(Unpublished::new()),
             compacted: Vec::new(),
         }
+    }
+
+    /// The line that it was made with.
+    pub(crate) fn line(&self) -> &'k Line {
+        self.line
     }
 
     /// Adds a write in place.
@@ -88,11 +98,12 @@ impl<'k> Prepared<'k> {
     }
 
     /// Installs the appended commit and makes it visible; then settles what staging left.
-    pub(crate) fn publish(mut self, guard: &Guard<'_>, commit: &Commit) {
+    pub(crate) fn publish(mut self, guard: &Guard<'_>, commit: &Commit) -> Mover {
         let kernel = self.kernel;
-        kernel.publish(guard, commit);
-        kernel.settle(guard, commit, &self.compacted);
+        let mover = kernel.publish(guard, commit);
+        kernel.settle(guard, self.line, commit, &self.compacted);
         self.compacted.clear();
+        mover
     }
 }
 
@@ -102,6 +113,7 @@ impl Kernel {
     pub(super) fn settle(
         &self,
         guard: &Guard<'_>,
+        line: &Line,
         commit: &Commit,
         compacted: &[(usize, Compacted)],
     ) {
@@ -109,13 +121,15 @@ impl Kernel {
         let mut bytes = 0;
         for write in commit.writes() {
             bytes += write.new_size(guard);
-            self.table(usize::from(write.table)).forecast(guard, write);
+            if !write.deletes(guard) {
+                self.table(usize::from(write.table)).forecast(guard, write);
+            }
             if write.claimed {
                 // SAFETY: K3: the commit's claim, ours to give back, keeps it.
                 self.unclaim(unsafe { at(write.record) }, &mut garbage.0);
             }
         }
-        self.count_made(commit.writes().len() as i64, bytes as i64);
+        line.count_made(commit.writes().len() as i64, bytes as i64);
         for (_, compacted) in compacted {
             cut_below(compacted, &mut garbage.0);
         }

@@ -13,8 +13,8 @@
 //! # States
 //! ```text
 //! line.epoch:  IDLE --pin--> e<<1|1 --unpin--> IDLE
-//! garbage:     collected in a Garbage -> limbo[stamp % 4] -> ready (stamp + 2 <= epoch)
-//!              -> reclaimed, in bounded slices
+//! garbage:     collected in a Garbage -> limbo[stamp % 4] -> ripe (stamp + 2 <= epoch)
+//!              -> reclaimed, in bounded slices; what is left of a slice -> ready
 //! ```
 //!
 //! # Invariants
@@ -177,20 +177,20 @@ impl Domain {
             self.advance();
         }
         let epoch = self.advance();
+        let mut ripe = std::ptr::null_mut();
         for age in 2..GENERATIONS as u64 {
-            self.ripen(epoch, epoch.wrapping_sub(age));
+            self.ripen(epoch, epoch.wrapping_sub(age), &mut ripe);
         }
-        // Acquire: [bag]: we read bags that others filled.
-        let bags = self.ready.swap(std::ptr::null_mut(), Ordering::Acquire);
         Ripe {
             domain: self,
-            bags,
+            bags: ripe,
             wanted,
         }
     }
 
-    /// Moves the bags of one generation that are old enough to `ready`, and the others back.
-    fn ripen(&self, epoch: u64, generation: u64) {
+    /// Moves the bags of one generation that are old enough to the front of `ripe`, and the others
+    /// back.
+    fn ripen(&self, epoch: u64, generation: u64, ripe: &mut *mut Bag) {
         let limbo = &self.limbo[generation as usize % GENERATIONS];
         // Relaxed: a hint; the swap below decides.
         if limbo.load(Ordering::Relaxed).is_null() {
@@ -201,13 +201,26 @@ impl Domain {
         while !bag.is_null() {
             // SAFETY: the swap made the list ours.
             let owned = unsafe { own(bag) };
-            let next = std::mem::replace(&mut owned.next, std::ptr::null_mut());
-            let ripe = owned.stamp + 2 <= epoch;
-            let to = if ripe { &self.ready } else { limbo };
-            // SAFETY: as above, and the bag is off its list.
-            unsafe { push(to, bag) };
+            let next = owned.next;
+            if owned.stamp + 2 <= epoch {
+                owned.next = std::mem::replace(ripe, bag);
+            } else {
+                owned.next = std::ptr::null_mut();
+                // SAFETY: as above, and the bag is off its list.
+                unsafe { push(limbo, bag) };
+            }
             bag = next;
         }
+    }
+
+    /// What others left of what was ripe.
+    fn take_ready(&self) -> *mut Bag {
+        // Relaxed: a hint; the swap decides.
+        if self.ready.load(Ordering::Relaxed).is_null() {
+            return std::ptr::null_mut();
+        }
+        // Acquire: [bag]: we read bags that others filled.
+        self.ready.swap(std::ptr::null_mut(), Ordering::Acquire)
     }
 
     /// Everything retired, ripe or not.
@@ -256,7 +269,12 @@ impl Iterator for Ripe<'_> {
     #[inline]
     fn next(&mut self) -> Option<Retired> {
         self.wanted = self.wanted.checked_sub(1)?;
-        // SAFETY: the swap of `Domain::ripe` made the bags ours.
+        // SAFETY: the swaps of `Domain::ripen` and `Domain::take_ready` made the bags ours.
+        if let Some(retired) = unsafe { take(&mut self.bags) } {
+            return Some(retired);
+        }
+        self.bags = self.domain.take_ready();
+        // SAFETY: as above.
         unsafe { take(&mut self.bags) }
     }
 }

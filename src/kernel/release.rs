@@ -202,10 +202,8 @@ pub(super) unsafe fn fetch_ahead(work: &[Retired]) {
                 // It has no link to what it was to replace, which may be gone.
                 return;
             }
-            for image in commit.images() {
-                // SAFETY: V5: the commit's link.
-                unsafe { at(image) }.prefetch_counts();
-            }
+            // SAFETY: V5: the commit's link.
+            commit.each_image(|image, _| unsafe { at(image) }.prefetch_counts());
         }
         _ => {}
     }
@@ -235,10 +233,10 @@ pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut 
             // SAFETY: ours alone by now.
             let seen = unsafe { at(commit.cast_const()) };
             if seen.outcome() == Outcome::Accepted {
-                for image in seen.images() {
-                    // SAFETY: the commit's link.
-                    unsafe { release_link(kernel, image.cast_mut()) };
-                }
+                seen.each_image(|image, links| {
+                    // SAFETY: the commit's links.
+                    unsafe { release_links(kernel, image.cast_mut(), links) };
+                });
             } else {
                 // SAFETY: ours alone, and `release`'s caller saw to the grace period.
                 unsafe { give_back(kernel, pointer.cast()) };
@@ -273,13 +271,23 @@ pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut 
     }
 }
 
-/// Gives back a link; a version without links leaves the store, and gives back what it leads to.
+/// Gives back a link.
 ///
 /// # Safety
 /// The link is the caller's.
 unsafe fn release_link(kernel: Option<&Kernel>, version: *mut VersionHeader) {
-    // SAFETY: V5: the link that we are about to give back keeps it.
-    if unsafe { at(version.cast_const()) }.remove_link() {
+    // SAFETY: the caller's promise.
+    unsafe { release_links(kernel, version, 1) };
+}
+
+/// Gives back links, one at least; a version without links leaves the store, and gives back what it
+/// leads to.
+///
+/// # Safety
+/// The links are the caller's.
+unsafe fn release_links(kernel: Option<&Kernel>, version: *mut VersionHeader, count: u32) {
+    // SAFETY: V5: the links that we are about to give back keep it.
+    if unsafe { at(version.cast_const()) }.remove_links(count) {
         // SAFETY: it was the last one.
         unsafe { leave(kernel, version) };
     }
@@ -296,7 +304,7 @@ unsafe fn leave(kernel: Option<&Kernel>, version: *mut VersionHeader) {
         let header = unsafe { at(version.cast_const()) };
         let mut give_back = |older: *mut VersionHeader| {
             // SAFETY: V5: the link from the version above.
-            if unsafe { at(older.cast_const()) }.remove_link() {
+            if unsafe { at(older.cast_const()) }.remove_links(1) {
                 left.push(older);
             }
         };

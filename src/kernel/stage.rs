@@ -8,6 +8,7 @@ pub(super) mod keys;
 
 pub(super) use self::keys::INDEXES_INLINE;
 
+use super::barrier::prefetch;
 use super::chain::List;
 use super::commit::Write;
 use super::draft::Draft;
@@ -89,6 +90,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         let is_it = |record: &Record<K>| record.key == *key;
         let record = self.points.get(&guard, hash, reach, is_it)?;
         let stored = self.read(reading, record)?;
+        // Staging begins with them.
+        prefetch(stored.version().keys());
         let place = Place {
             record: &raw const record.header,
             found: stored.version(),

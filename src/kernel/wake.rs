@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::barrier::fence;
+use super::barrier::{fence, fence_after_modify};
 use super::reclaim::{allocate, free, own};
 use super::release::contain;
 use crate::sync::{Arc, AtomicPtr, AtomicU8, AtomicU32, Ordering, Padded, thread};
@@ -199,7 +199,21 @@ impl Waiters {
     pub(crate) fn wake(&self) {
         // SeqCst: [wait/wake].
         fence(Ordering::SeqCst);
-        // Relaxed: ordered by the fence.
+        self.wake_listed();
+    }
+
+    /// The same, by a thread that has just moved the watermark itself.
+    #[inline]
+    pub(crate) fn wake_after_moving(&self) {
+        // SeqCst: [wait/wake]: the watermark moves by a read-modify-write.
+        fence_after_modify();
+        self.wake_listed();
+    }
+
+    /// The second half: the caller has fenced.
+    #[inline]
+    fn wake_listed(&self) {
+        // Relaxed: ordered by the caller's fence.
         let is_listed = !self.list.load(Ordering::Relaxed).is_null();
         // Relaxed: as above.
         if is_listed || !self.due.load(Ordering::Relaxed).is_null() {

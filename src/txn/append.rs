@@ -72,23 +72,24 @@ impl<'s> Transaction<'s> {
     /// of collection that somebody made.
     fn append(&mut self, mut prepared: Prepared<'s>) -> Result<Version, CommitError> {
         let kernel = self.shared.kernel();
+        let line = prepared.line();
         let mut position = self.version().get();
         loop {
-            let guard = kernel.domain.pin();
+            let guard = kernel.domain.pin_on(line);
             position = self.validate(&guard, position)?;
             let number = position + 1;
             match prepared.append(&guard, number) {
                 Attempt::Appended(commit) => {
-                    prepared.publish(&guard, commit);
+                    let mover = prepared.publish(&guard, commit);
                     drop(guard);
-                    self.published();
+                    self.published(line, mover);
                     return Ok(Version::new(number));
                 }
                 Attempt::Taken => {}
                 Attempt::Full => {
                     drop(guard);
                     // What stands in the way may be waiting for its installation.
-                    kernel.advance_to(&kernel.domain.pin(), position);
+                    kernel.advance_to(&kernel.domain.pin_on(line), position);
                     kernel.collect();
                 }
             }

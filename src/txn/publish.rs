@@ -3,10 +3,12 @@
 //! collected.
 
 use super::Transaction;
+use crate::kernel::clock::Mover;
+use crate::kernel::session::Line;
 
 impl Transaction<'_> {
-    pub(super) fn published(&self) {
-        self.shared.published();
-        self.shared.kernel().collect_sometimes();
+    pub(super) fn published(&self, line: &Line, mover: Mover) {
+        self.shared.published(mover);
+        self.shared.kernel().collect_sometimes_on(line);
     }
 }

@@ -32,13 +32,14 @@ impl<'s> Transaction<'s> {
         if self.work.order.is_empty() {
             return Ok(None);
         }
-        kernel.count(Figure::Attempts);
+        let line = kernel.domain.registry().line();
+        line.count(Figure::Attempts);
         let to = Staging {
             kernel,
             reading: self.hold.reading(),
             now: time::now(),
         };
-        let mut prepared = Prepared::new(kernel);
+        let mut prepared = Prepared::new(kernel, line);
         let work = &mut *self.work;
         let newer = |number| CommitError::Conflict {
             with: Version::new(number),

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use skep::Store;
 use skep::cluster::Task;
 use skep_benches::cluster::{Sizes, Tasks};
-use skep_benches::{id, memory, pick};
+use skep_benches::{id, pick};
+use skep_measure::memory;
 
 use crate::writes::{batch, state, update};
 use crate::{Cluster, is_asked};

@@ -7,9 +7,9 @@
 //! ```
 //!
 //! With `SKEP_CLOCK=cpu` times are those that the measuring threads ran: of use on a machine that
-//! others work on, too. Times are of one operation; with two threads, of one of each. What prints
-//! its own lines (`latency`, `beside`, `bytes`) runs when its name is asked for, or nothing is. The
-//! allocator is mimalloc, with its bytes counted.
+//! others work on, too. Times are of one operation; with several threads, of one of each. What
+//! prints its own lines (`latency`, `beside`, `bytes`) runs when its name is asked for, or nothing
+//! is. The allocator is mimalloc, with its bytes counted.
 
 mod beside;
 mod finds;
@@ -18,20 +18,23 @@ mod watching;
 mod writes;
 
 use std::cell::OnceCell;
-use std::time::Duration;
 
 use criterion::{BenchmarkGroup, BenchmarkId};
 use skep::Store;
-use skep_benches::clock::Clock;
+use skep_benches::clock::ByClock;
 use skep_benches::cluster::{Sizes, Tasks};
-use skep_benches::{memory, run};
+use skep_benches::profile::Profile;
+use skep_benches::run;
+use skep_measure::clock::Clock;
+use skep_measure::memory;
+use skep_measure::origin::usual_threads;
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
 
 /// Measures by the clock that is asked for.
-type Criterion = criterion::Criterion<Clock>;
-type Group<'g> = BenchmarkGroup<'g, Clock>;
+type Criterion = criterion::Criterion<ByClock>;
+type Group<'g> = BenchmarkGroup<'g, ByClock>;
 
 /// A cluster, made when it is first asked for.
 struct Cluster {
@@ -62,13 +65,13 @@ impl Cluster {
     }
 }
 
-/// Measures an operation by one thread and by two. It gets its thread's number and how often it
-/// ran; `prepare` makes it.
+/// Measures an operation by one thread, by two, and by as many as there are cores. It gets its
+/// thread's number and how often it ran; `prepare` makes it.
 fn by_threads<O: Fn(u64, u64) + Sync>(group: &mut Group<'_>, name: &str, prepare: impl Fn() -> O) {
-    for threads in [1, 2] {
+    for threads in usual_threads() {
         group.bench_function(BenchmarkId::new(name, threads), |bencher| {
             let operation = prepare();
-            bencher.iter_custom(|times| run(threads, times, &operation));
+            bencher.iter_custom(|times| run(threads as u64, times, &operation));
         });
     }
 }
@@ -83,12 +86,8 @@ fn is_asked(name: &str) -> bool {
 }
 
 fn main() {
-    let mut criterion = criterion::Criterion::default()
-        .with_measurement(Clock::asked())
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .sample_size(10)
-        .configure_from_args();
+    let criterion = criterion::Criterion::default().with_measurement(ByClock(Clock::asked()));
+    let mut criterion = Profile::asked().of(criterion);
     let cluster = Cluster::of(Sizes::USUAL);
     finds::measure(&mut criterion, &cluster);
     watching::measure(&mut criterion, &cluster);

@@ -7,6 +7,7 @@ use criterion::Throughput;
 use skep::cluster::{Task, TaskState};
 use skep::{ReplaceError, Store, UpdateError};
 use skep_benches::{TASKS, id, pick};
+use skep_measure::origin::usual_threads;
 
 use crate::{Cluster, Criterion, by_threads};
 
@@ -14,9 +15,10 @@ pub fn measure(criterion: &mut Criterion, cluster: &Cluster) {
     let mut group = criterion.benchmark_group("write");
     by_threads(&mut group, "update_status", || {
         let store = cluster.store();
+        let threads = usual_threads().last().map_or(1, |&most| most as u64);
         move |thread, time| {
             // Each thread its own tasks.
-            let number = pick(thread, time) / 2 * 2 + thread;
+            let number = pick(thread, time) / threads * threads + thread;
             update(store, std::iter::once(number), state(time));
         }
     });

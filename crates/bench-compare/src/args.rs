@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use skep_measure::clock::Clock;
+use skep_measure::origin::usual_threads;
 
-use crate::clock::Clock;
-use crate::peers::{Kind, SKEP};
+use crate::peers::{KINDS, Kind, ROW_KINDS, SKEP};
 use crate::rates::How;
 use crate::special::Scale;
 
@@ -32,15 +33,22 @@ this program was built with the feature mvcc-core):
   o  point reads, 100 a snapshot        q  a snapshot, one read, its end
   p  the same on 4 hot rows             r  read-modify-write in a transaction
 
-a to i and o to s are measured by one thread and by two, round by round, all stores in turn, so that
-a noisy minute hits everybody; shown are medians, spreads (extremes over the median) and skep's rate
-over the peer's. \"asked\" is what was asked of skep at first, \"asked finally\" what is asked now;
-the worse of one thread and two decides. A store that cannot do something is left out of its table.
+a to i and o to s are measured by one thread, by two, and by as many as there are cores, round by
+round, all stores in turn, so that a noisy minute hits everybody. Rates are medians by the wall
+clock, spreads the extremes over the median; \"CPU ns\" is the time that threads ran for an
+operation, waiting not counted; \"skep is\" is skep's rate over the store's. \"asked\" is what was
+asked of skep at first, \"asked finally\" what is asked now; the worse of one thread and two
+decides. A store that cannot do something is left out of its table.
 
 Examples:
-  bench-compare --workloads abeh --rounds 7 --csv rates.csv
-  bench-compare --workloads m --peers surrealmx,redb
-  bench-compare --records 10000 --operations 100000 --rounds 1 --millis 50     a look at all";
+  bench-compare --records 10000 --operations 100000 --rounds 1 --millis 50
+      a look at all, in some minutes
+  bench-compare --workloads abeh --peers surrealmx,btree --rounds 7 --csv rates.csv
+      four workloads on three stores; each sample a line of a file
+  bench-compare --plots docs/plots --markdown docs/compared.md --csv rates.csv
+      everything, as a document with charts; what misses its target comes first
+  bench-compare --workloads e --threads 1,2,4,8 --clock cpu
+      how updates scale, on a machine that others work on";
 
 /// Compares skep with its peers: the same work on each, in each store's own best way
 #[derive(Debug, Parser)]
@@ -59,9 +67,13 @@ pub struct Args {
     pub workloads: String,
     /// Which peers, by parts of their names, with commas between; skep is always there
     ///
-    /// Without it, all: see the tables' first columns for their names.
-    #[arg(long, value_delimiter = ',')]
+    /// Without it, all: papaya, dashmap, `RwLock<BTreeMap>`, `RwLock<HashMap>`, surrealmx, skipdb,
+    /// concread, redb, `ArcSwap<imbl>`, SkipMap; mvcc-core if built with its feature.
+    #[arg(long, value_delimiter = ',', value_parser = part_of_name)]
     pub peers: Vec<String>,
+    /// Counts of threads, with commas between [default: 1, 2 and the number of cores]
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Vec<u16>,
     /// How long a sample takes, in milliseconds
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     pub millis: u64,
@@ -71,12 +83,21 @@ pub struct Args {
     /// How often a thread is stopped (m)
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub stops: u32,
-    /// Which time counts in rates
-    #[arg(long, value_enum, default_value_t = Clock::Wall)]
+    /// Which time counts in ratios, and as a sample's length: wall, or cpu
+    ///
+    /// Both are measured. cpu is the time that threads ran: of use on a machine that others work
+    /// on, too. It does not see waiting.
+    #[arg(long, value_name = "wall|cpu", default_value = "wall")]
     pub clock: Clock,
-    /// Writes every sample to this file, a line each
+    /// Writes every sample to this file, a line a figure
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
+    /// Writes a bar chart a workload into this folder, as SVG
+    #[arg(long, value_name = "DIR")]
+    pub plots: Option<PathBuf>,
+    /// Writes a document with all tables: what misses its target first
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
 }
 
 /// The letters that there are.
@@ -89,6 +110,23 @@ fn letters(text: &str) -> Result<String, String> {
     }
 }
 
+/// A part of a peer's name.
+fn part_of_name(text: &str) -> Result<String, String> {
+    let kinds = || KINDS.iter().chain(ROW_KINDS);
+    if !text.is_empty() && kinds().any(|kind| is_named(kind, text)) {
+        return Ok(text.to_owned());
+    }
+    let mut names: Vec<&str> = kinds().map(|kind| kind.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    let names = names.join(", ");
+    Err(format!("no peer has that in its name; there are {names}"))
+}
+
+fn is_named(kind: &Kind, part: &str) -> bool {
+    kind.name.to_lowercase().contains(&part.to_lowercase())
+}
+
 impl Args {
     /// Whether a workload was asked for.
     pub fn asks(&self, letter: char) -> bool {
@@ -98,13 +136,21 @@ impl Args {
     /// Those of some stores that were asked for.
     pub fn among(&self, kinds: &[Kind]) -> Vec<Kind> {
         let asked = |kind: &&Kind| {
-            let name = kind.name.to_lowercase();
             let mut parts = self.peers.iter();
-            kind.name == SKEP
-                || self.peers.is_empty()
-                || parts.any(|part| name.contains(&part.to_lowercase()))
+            kind.name == SKEP || self.peers.is_empty() || parts.any(|part| is_named(kind, part))
         };
         kinds.iter().filter(asked).copied().collect()
+    }
+
+    /// The counts of threads, each once, the fewest first.
+    pub fn threads(&self) -> Vec<usize> {
+        if self.threads.is_empty() {
+            return usual_threads();
+        }
+        let mut threads: Vec<usize> = self.threads.iter().map(|&it| usize::from(it)).collect();
+        threads.sort_unstable();
+        threads.dedup();
+        threads
     }
 
     /// How samples of rates are taken, of stores of so many records.
@@ -122,6 +168,7 @@ impl Args {
             records: self.records,
             operations: self.operations,
             stops: self.stops,
+            clock: self.clock,
         }
     }
 }
@@ -129,7 +176,6 @@ impl Args {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peers::KINDS;
     use crate::special::SPECIAL;
     use crate::workload::RATED;
     use clap::CommandFactory;
@@ -165,5 +211,26 @@ mod tests {
             names("rwlock"),
             ["skep", "RwLock<BTreeMap>", "RwLock<HashMap>"]
         );
+    }
+    #[test]
+    fn threads_are_in_order_and_each_once() {
+        assert_eq!(args(&["--threads", "4,1,4,2"]).threads(), [1, 2, 4]);
+        assert_eq!(args(&[]).threads(), usual_threads());
+        for wrong in ["0", "1,x", "", "100000"] {
+            let parsed = Args::try_parse_from(["bench-compare", "--threads", wrong]);
+            assert!(parsed.is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_peer_that_is_not_there_is_refused_and_help_names_all() {
+        for wrong in ["sqlite", "redb,sqlite", ""] {
+            let parsed = Args::try_parse_from(["bench-compare", "--peers", wrong]);
+            assert!(parsed.is_err(), "{wrong}");
+        }
+        let help = Args::command().render_long_help().to_string();
+        for kind in KINDS {
+            assert!(help.contains(kind.name), "{}", kind.name);
+        }
     }
 }

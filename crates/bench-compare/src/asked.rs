@@ -1,9 +1,12 @@
 //! What is asked of skep, and whether a figure meets it.
 
+use std::fmt;
+
 /// What a rate is asked, beside a peer or by itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ask {
-    /// At least so many times the peer's rate, by one thread and by two.
+    /// At least so many times the peer's rate, by one thread and by two: whatever more threads
+    /// do is shown, and nothing is asked of it.
     Times(&'static str, f64),
     /// The same, by two threads only.
     TimesByTwo(&'static str, f64),
@@ -26,9 +29,20 @@ pub struct Measured {
     pub attempts: u32,
 }
 
-/// "met" or "MISSED".
-pub fn verdict(met: bool) -> &'static str {
-    if met { "met" } else { "MISSED" }
+/// What is asked, and whether it is so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What is asked.
+    pub asked: String,
+    /// Whether it is so.
+    pub met: bool,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = if self.met { "met" } else { "MISSED" };
+        write!(f, "{}: {verdict}", self.asked)
+    }
 }
 
 impl Ask {
@@ -41,7 +55,7 @@ impl Ask {
     }
 
     /// What is asked, and whether that is so; `None`: nothing was measured that would tell.
-    pub fn answer(self, measured: &Measured) -> Option<String> {
+    pub fn answer(self, measured: &Measured) -> Option<Answer> {
         let [one, two] = measured.ratios;
         let (asked, met) = match self {
             Self::Times(_, least) => {
@@ -60,7 +74,7 @@ impl Ask {
             }
             Self::Attempts(most) => (format!("attempts <= {most}"), measured.attempts <= most),
         };
-        Some(format!("{asked}: {}", verdict(met)))
+        Some(Answer { asked, met })
     }
 }
 
@@ -73,6 +87,16 @@ pub enum Bound {
     AtMost(f64),
     /// At least so many times the peer's.
     Times(&'static str, f64),
+}
+
+impl Bound {
+    /// The peer that it names, if it names one.
+    pub fn peer(self) -> Option<&'static str> {
+        match self {
+            Self::Times(peer, _) => Some(peer),
+            Self::AtLeast(_) | Self::AtMost(_) => None,
+        }
+    }
 }
 
 /// What one of the figures of a workload is asked.
@@ -88,7 +112,7 @@ pub struct Check {
 
 impl Bound {
     /// What is asked, and whether skep's figure meets it; `peer` finds that peer's figure.
-    pub fn answer(self, own: f64, peer: impl Fn(&str) -> Option<f64>) -> Option<String> {
+    pub fn answer(self, own: f64, peer: impl Fn(&str) -> Option<f64>) -> Option<Answer> {
         let (asked, met) = match self {
             Self::AtLeast(least) => (format!(">= {least}"), own >= least),
             Self::AtMost(most) => (
@@ -101,7 +125,7 @@ impl Bound {
                 (asked, ratio >= least)
             }
         };
-        Some(format!("{asked}: {}", verdict(met)))
+        Some(Answer { asked, met })
     }
 }
 
@@ -116,9 +140,7 @@ mod tests {
     };
 
     fn is_met(ask: Ask) -> bool {
-        let answer = ask.answer(&MEASURED).expect("it was measured");
-        assert!(answer.ends_with("met") != answer.ends_with("MISSED"));
-        answer.ends_with("met")
+        ask.answer(&MEASURED).expect("it was measured").met
     }
 
     #[test]
@@ -137,6 +159,19 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_says_what_is_asked_and_whether_it_is_so() {
+        let answer = |ask: Ask| ask.answer(&MEASURED).map(|answer| answer.to_string());
+        assert_eq!(
+            answer(Ask::Times("peer", 2.0)),
+            Some(">= 2 x: met".to_owned())
+        );
+        assert_eq!(
+            answer(Ask::Attempts(2)),
+            Some("attempts <= 2: MISSED".to_owned())
+        );
+    }
+
+    #[test]
     fn what_was_not_measured_is_not_answered() {
         let nothing = Measured::default();
         assert_eq!(Ask::Rate(1.0).answer(&nothing), None);
@@ -148,11 +183,12 @@ mod tests {
     #[test]
     fn a_bound_is_met_up_to_itself() {
         let answer = |bound: Bound| bound.answer(2.0, |_| Some(1.0)).expect("both are there");
-        assert!(answer(Bound::AtMost(2.0)).ends_with(": met"));
-        assert!(answer(Bound::AtMost(1.9)).ends_with(": MISSED"));
-        assert!(answer(Bound::AtLeast(2.0)).ends_with(": met"));
-        assert!(answer(Bound::AtLeast(2.1)).ends_with(": MISSED"));
-        assert!(answer(Bound::Times("peer", 2.0)).ends_with(": met"));
-        assert!(answer(Bound::Times("peer", 2.1)).ends_with(": MISSED"));
+        let is_met = |bound| answer(bound).met;
+        assert!(is_met(Bound::AtMost(2.0)));
+        assert!(!is_met(Bound::AtMost(1.9)));
+        assert!(is_met(Bound::AtLeast(2.0)));
+        assert!(!is_met(Bound::AtLeast(2.1)));
+        assert!(is_met(Bound::Times("peer", 2.0)));
+        assert!(!is_met(Bound::Times("peer", 2.1)));
     }
 }

@@ -2,13 +2,14 @@
 //! while, by one thread or more.
 
 use std::hint::black_box;
-use std::sync::Barrier;
 use std::time::Duration;
 
-use crate::clock::Clock;
+use skep_measure::clock::{Clock, Spent, Stopwatch};
+use skep_measure::team;
 
 use crate::peers::Peer;
 use crate::picks::{Picks, Spread};
+use crate::samples::Sample;
 
 /// What came of some operations.
 #[derive(Clone, Copy, Debug, Default)]
@@ -136,59 +137,46 @@ pub struct How {
     pub records: u32,
     /// How long one sample takes.
     pub time: Duration,
-    /// What time is.
+    /// By which clock that is.
     pub clock: Clock,
 }
 
-/// A figure of one round.
-#[derive(Clone, Copy, Debug)]
-pub struct Sample {
-    /// Operations a second, of all threads together.
-    pub rate: f64,
-    /// The most attempts that an operation took.
-    pub attempts: u32,
+/// What one thread did in a sample.
+struct Part {
+    operations: u64,
+    attempts: u32,
+    spent: Spent,
 }
 
-/// Runs a workload on a store for a while.
+/// Runs a workload on a store for a while; `None`: the store cannot.
 pub fn sample(peer: &dyn Peer, rate: &Rate, how: &How, threads: usize) -> Option<Sample> {
-    let (records, time, clock) = (how.records, how.time, how.clock);
-    let barrier = Barrier::new(threads);
-    let one = &|thread: usize| {
-        let mut picks = Picks::draw(rate.spread, records, thread as u64 + 1);
-        barrier.wait();
-        let start = clock.now();
-        let mut sum = Done::default();
-        loop {
-            let some = (rate.run)(peer, picks.next(rate.chunk))?;
-            sum.operations += some.operations;
-            sum.attempts = sum.attempts.max(some.attempts);
-            let spent = clock.now() - start;
-            if spent >= time {
-                let rate = sum.operations as f64 / spent.as_secs_f64();
-                return Some(Sample {
-                    rate,
-                    attempts: sum.attempts,
-                });
-            }
-        }
-    };
-    let samples: Option<Vec<Sample>> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads)
-            .map(|thread| scope.spawn(move || one(thread)))
-            .collect();
-        let own = one(0);
-        let others = others
-            .into_iter()
-            .map(|other| other.join().expect("a worker panicked"));
-        std::iter::once(own).chain(others).collect()
+    let parts = team::together(threads, |thread, ready| {
+        let mut picks = Picks::draw(rate.spread, how.records, thread as u64 + 1);
+        ready();
+        part(peer, rate, how, &mut picks)
     });
-    let samples = samples?;
+    let parts: Vec<Part> = parts.into_iter().collect::<Option<_>>()?;
+    let operations: u64 = parts.iter().map(|part| part.operations).sum();
+    let ran: Duration = parts.iter().map(|part| part.spent.cpu).sum();
+    let rate = |part: &Part| part.operations as f64 / part.spent.wall.as_secs_f64();
     Some(Sample {
-        rate: samples.iter().map(|sample| sample.rate).sum(),
-        attempts: samples
-            .iter()
-            .map(|sample| sample.attempts)
-            .max()
-            .unwrap_or(0),
+        rate: parts.iter().map(rate).sum(),
+        nanos: ran.as_nanos() as f64 / operations as f64,
+        attempts: parts.iter().map(|part| part.attempts).max()?,
+    })
+}
+
+fn part(peer: &dyn Peer, rate: &Rate, how: &How, picks: &mut Picks) -> Option<Part> {
+    let watch = Stopwatch::start();
+    let mut sum = Done::default();
+    while watch.spent_by(how.clock) < how.time {
+        let some = (rate.run)(peer, picks.next(rate.chunk))?;
+        sum.operations += some.operations;
+        sum.attempts = sum.attempts.max(some.attempts);
+    }
+    Some(Part {
+        operations: sum.operations,
+        attempts: sum.attempts,
+        spent: watch.spent(),
     })
 }

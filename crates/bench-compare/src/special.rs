@@ -1,11 +1,14 @@
 //! The workloads that are not one rate: a held snapshot (j), churn (k), memory (l), a stopped
 //! thread (m), a transaction left open (n).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use skep_measure::clock::{Clock, Stopwatch};
+use skep_measure::figures::Summary;
+use skep_measure::memory;
 
 use crate::asked::Bound::{AtLeast, AtMost, Times};
 use crate::asked::{Bound, Check};
-use crate::memory;
 use crate::peers::{Held, Kind, Peer, SURREALMX};
 use crate::stops::{READERS, WRITERS, stops};
 use crate::task::TASK_BYTES;
@@ -34,6 +37,12 @@ const HELD_MEBIBYTES_MAX: f64 = 2.0 * HELD_KEYS as f64 * TASK_BYTES as f64 / MEB
 /// One store's figures: what each is, and the figure.
 pub type Figures = Vec<(&'static str, f64)>;
 
+/// Several rounds' figures of that name; `None`: there are none.
+pub fn summary(rounds: &[Figures], name: &str) -> Option<Summary> {
+    let figures = rounds.iter().flatten();
+    Summary::of(figures.filter(|it| it.0 == name).map(|it| it.1))
+}
+
 /// How large the workloads are.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
@@ -43,6 +52,8 @@ pub struct Scale {
     pub operations: u32,
     /// How often a thread is stopped.
     pub stops: u32,
+    /// Which time counts in rates.
+    pub clock: Clock,
 }
 
 /// A workload that is several figures.
@@ -58,8 +69,12 @@ pub struct Special {
     pub run: fn(&Kind, &Scale) -> Option<Figures>,
     /// What is asked.
     pub checks: &'static [Check],
+    /// Which of its figures a chart shows, side by side.
+    pub charted: &'static [&'static str],
 }
 
+const HELD_NONE: &str = "updates/s, none held";
+const HELD_ONE: &str = "updates/s, one held";
 const HELD_RATIO: &str = "ratio";
 const HELD_MORE: &str = "MiB more";
 const HELD_RIGHT: &str = "snapshot right";
@@ -93,6 +108,7 @@ pub const SPECIAL: &[Special] = &[
             always(HELD_MORE, AtMost(HELD_MEBIBYTES_MAX)),
             always(HELD_RIGHT, AtLeast(1.0)),
         ],
+        charted: &[HELD_NONE, HELD_ONE],
     },
     Special {
         letter: 'k',
@@ -107,6 +123,7 @@ pub const SPECIAL: &[Special] = &[
             ),
             always(CHURN_RECLAIMED, AtMost(5.0)),
         ],
+        charted: &[CHURN_RATE],
     },
     Special {
         letter: 'l',
@@ -114,6 +131,7 @@ pub const SPECIAL: &[Special] = &[
         is_rate: false,
         run: memory,
         checks: &[check(MEMORY_BEYOND, Some(AtMost(240.0)), AtMost(160.0))],
+        charted: &[MEMORY_BEYOND],
     },
     Special {
         letter: 'm',
@@ -121,6 +139,7 @@ pub const SPECIAL: &[Special] = &[
         is_rate: false,
         run: stops,
         checks: &[always(WRITERS, AtMost(0.0)), always(READERS, AtMost(0.0))],
+        charted: &[],
     },
     Special {
         letter: 'n',
@@ -131,6 +150,7 @@ pub const SPECIAL: &[Special] = &[
             always(OPEN_COMMITS_IT, AtLeast(1.0)),
             check(OPEN_COMMITS_IT_FINALLY, None, AtLeast(1.0)),
         ],
+        charted: &[],
     },
 ];
 
@@ -153,17 +173,30 @@ fn mebibytes(bytes: i64) -> f64 {
     bytes as f64 / MEBIBYTE
 }
 
-/// Updates all tasks of `picks` in turn, so often or until it has taken very long; how many updates
-/// there were, and how many a second.
-fn updates(peer: &dyn Peer, picks: &[u32], count: u32) -> Option<(u32, f64)> {
-    let start = Instant::now();
-    let mut done = 0;
-    while done < count && start.elapsed() < UPDATES_TIME_MAX {
-        let some = picks.len().min((count - done) as usize);
+/// What came of some updates.
+struct Updates {
+    made: u32,
+    /// How many a second, by the clock that counts.
+    rate: f64,
+    /// Nanoseconds that the thread ran for each.
+    nanos: f64,
+}
+
+/// Updates all tasks of `picks` in turn, so often or until it has taken very long.
+fn updates(peer: &dyn Peer, picks: &[u32], count: u32, clock: Clock) -> Option<Updates> {
+    let watch = Stopwatch::start();
+    let mut made = 0;
+    while made < count && watch.spent_by(Clock::Wall) < UPDATES_TIME_MAX {
+        let some = picks.len().min((count - made) as usize);
         peer.update_each(&picks[..some])?;
-        done += u32::try_from(some).unwrap_or(u32::MAX);
+        made += u32::try_from(some).unwrap_or(u32::MAX);
     }
-    Some((done, f64::from(done) / start.elapsed().as_secs_f64()))
+    let spent = watch.spent();
+    Some(Updates {
+        made,
+        rate: f64::from(made) / spent.by(clock).as_secs_f64(),
+        nanos: spent.cpu.as_nanos() as f64 / f64::from(made),
+    })
 }
 
 /// j: updates of 1,000 keys without and with one snapshot held; what that takes of memory; whether
@@ -173,7 +206,7 @@ fn held(kind: &Kind, scale: &Scale) -> Option<Figures> {
     let held = peer.hold()?;
     drop(held);
     let picks: Vec<u32> = (0..HELD_KEYS).collect();
-    let (_, without) = updates(&*peer, &picks, scale.operations)?;
+    let without = updates(&*peer, &picks, scale.operations, scale.clock)?;
     peer.reclaim();
     let before = memory::bytes();
     let held = peer.hold()?;
@@ -183,15 +216,17 @@ fn held(kind: &Kind, scale: &Scale) -> Option<Figures> {
             .collect::<Vec<_>>()
     };
     let shown = counts(&*held);
-    let (made, beside) = updates(&*peer, &picks, scale.operations)?;
+    let beside = updates(&*peer, &picks, scale.operations, scale.clock)?;
     let grown = memory::bytes() - before;
     let right = counts(&*held) == shown;
     drop(held);
     Some(vec![
-        ("updates/s, none held", without),
-        ("updates/s, one held", beside),
-        ("updates made", f64::from(made)),
-        (HELD_RATIO, beside / without),
+        (HELD_NONE, without.rate),
+        (HELD_ONE, beside.rate),
+        (HELD_RATIO, beside.rate / without.rate),
+        ("CPU ns each, none held", without.nanos),
+        ("CPU ns each, one held", beside.nanos),
+        ("updates made", f64::from(beside.made)),
         (HELD_MORE, mebibytes(grown)),
         (HELD_RIGHT, f64::from(u8::from(right))),
     ])
@@ -218,14 +253,15 @@ fn churn(kind: &Kind, scale: &Scale) -> Option<Figures> {
     peer.reclaim();
     let before = memory::bytes();
     let from = first + churn / 10;
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     round(from, from + churn)?;
-    let rate = churn as f64 * 2.0 / start.elapsed().as_secs_f64();
+    let (spent, count) = (watch.spent(), churn as f64 * 2.0);
     let unreclaimed = memory::bytes();
     peer.reclaim();
     let share = |after: i64| 100.0 * (after - before) as f64 / before as f64;
     Some(vec![
-        (CHURN_RATE, rate),
+        (CHURN_RATE, count / spent.by(scale.clock).as_secs_f64()),
+        ("CPU ns each", spent.cpu.as_nanos() as f64 / count),
         ("% memory more", share(unreclaimed)),
         (CHURN_RECLAIMED, share(memory::bytes())),
     ])
@@ -265,8 +301,8 @@ fn open(kind: &Kind, scale: &Scale) -> Option<Figures> {
 fn commits_beside(peer: &dyn Peer, others: u32) -> Option<f64> {
     let open = peer.open(0)?;
     let picks: Vec<u32> = (1..HELD_KEYS).collect();
-    let (made, _) = updates(peer, &picks, others)?;
-    if made < others {
+    let updates = updates(peer, &picks, others, Clock::Wall)?;
+    if updates.made < others {
         return Some(f64::NAN);
     }
     Some(f64::from(u8::from(open.commit())))

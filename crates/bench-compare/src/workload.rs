@@ -40,7 +40,7 @@ impl Shape {
     }
 }
 
-/// A workload that is a rate, measured by one thread and by two.
+/// A workload that is a rate, measured by one thread, by two and by more.
 #[derive(Clone, Copy)]
 pub struct Rated {
     /// Its letter.

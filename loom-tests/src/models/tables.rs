@@ -184,7 +184,7 @@ fn commit(
     staged: Result<Vec<Staged>, u64>,
 ) -> Result<u64, u64> {
     let done = staged.and_then(|staged| {
-        let mut prepared = Prepared::new(kernel);
+        let mut prepared = Prepared::new(kernel, kernel.domain.registry().line());
         for staged in staged {
             prepared.add(staged);
         }
@@ -219,7 +219,7 @@ fn append(
         }
         match prepared.append(&guard, position + 1) {
             Attempt::Appended(commit) => {
-                prepared.publish(&guard, commit);
+                let _ = prepared.publish(&guard, commit);
                 return Ok(position + 1);
             }
             Attempt::Taken => {}

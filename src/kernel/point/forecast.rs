@@ -33,6 +33,12 @@ impl Forecasts {
         Self(unsafe { Box::from_raw(distances as *mut [Guess]) })
     }
 
+    /// Whether the table is too small for any.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Notes where the reader of a slot's node goes on.
     #[inline]
     pub(super) fn note<N>(&self, slot: usize, node: *const N, onward: *const ()) {
@@ -42,6 +48,14 @@ impl Forecasts {
             let distance = i32::try_from(distance).unwrap_or(0);
             // Relaxed: a guess.
             forecast.store(distance.cast_unsigned(), Ordering::Relaxed);
+        }
+    }
+
+    /// Has the processor fetch a slot's forecast, which is to be noted soon.
+    #[inline]
+    pub(super) fn prepare(&self, slot: usize) {
+        if let Some(forecast) = self.0.get(slot) {
+            prefetch(forecast);
         }
     }
 

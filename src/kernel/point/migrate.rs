@@ -71,6 +71,7 @@ impl<N: Point> PointIndex<N> {
                 if !empty && existing.is_none() {
                     break;
                 }
+                table.prepare_forecast(index);
                 let node = match (choose(existing), existing) {
                     (Choice::Put(node), _) => node,
                     (Choice::Keep, Some(node)) => return Place::Kept(node),

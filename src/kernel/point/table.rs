@@ -191,6 +191,12 @@ impl<N> Table<N> {
         Found::Beyond
     }
 
+    /// A node is about to be put into a slot, and to be forecast soon.
+    #[inline]
+    pub(super) fn prepare_forecast(&self, index: usize) {
+        self.forecasts.prepare(index);
+    }
+
     /// Takes the node out of this table, if it is here. Lock-free: a CAS fails only because the
     /// word was frozen or the node replaced.
     pub(super) fn remove(&self, hash: u64, node: *const N) {
@@ -327,6 +333,9 @@ impl<N: Point> Table<N> {
 
     /// Notes where the reader of a node goes on, if the node is in this table.
     pub(super) fn forecast(&self, node: &N) {
+        if self.forecasts.is_empty() {
+            return;
+        }
         for (index, slot) in self.probe(node.hash()) {
             // Relaxed: nothing is read through it.
             let word = Word(slot.load(Ordering::Relaxed));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ::concread::bptree::{BptreeMap, BptreeMapReadTxn, BptreeMapWriteTxn};
 
-use super::{Held, Peer, numbers};
+use super::{Held, Peer, TextKeys, numbers};
 use crate::task::{Task, TextKey, id, text};
 
 type Map = BptreeMap<TextKey, Arc<Task>>;
@@ -15,7 +15,7 @@ type Writing<'m> = BptreeMapWriteTxn<'m, TextKey, Arc<Task>>;
 
 struct Tree {
     map: Map,
-    keys: Vec<TextKey>,
+    keys: TextKeys,
 }
 
 pub(super) fn load(records: u32) -> Box<dyn Peer> {
@@ -25,14 +25,8 @@ pub(super) fn load(records: u32) -> Box<dyn Peer> {
         tx.insert(text(id(number)), Arc::new(Task::new(number)));
         tx.commit();
     }
-    let keys = numbers(records).map(|number| text(id(number))).collect();
+    let keys = TextKeys::of(records);
     Box::new(Tree { map, keys })
-}
-
-impl Tree {
-    fn key(&self, pick: u32) -> &TextKey {
-        &self.keys[pick as usize]
-    }
 }
 
 fn count_up(tx: &mut Writing<'_>, key: &TextKey) {
@@ -50,14 +44,14 @@ impl Peer for Tree {
 
     fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
         let tx = self.map.read();
-        let tasks = picks.iter().filter_map(|&pick| tx.get(self.key(pick)));
+        let tasks = picks.iter().filter_map(|&pick| tx.get(&self.keys[pick]));
         Some(tasks.map(|task| task.count).sum())
     }
 
     fn read_each(&self, picks: &[u32]) -> Option<u64> {
         let read = |&pick: &u32| {
             let tx = self.map.read();
-            tx.get(self.key(pick)).map_or(0, |task| task.count)
+            tx.get(&self.keys[pick]).map_or(0, |task| task.count)
         };
         Some(picks.iter().map(read).sum())
     }
@@ -70,7 +64,7 @@ impl Peer for Tree {
     fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {
         let tx = self.map.read();
         let scan = |&pick: &u32| {
-            let from = tx.range(*self.key(pick)..).take(count);
+            let from = tx.range(self.keys[pick]..).take(count);
             from.map(|(_, task)| task.count).sum::<u64>()
         };
         Some(picks.iter().map(scan).sum())
@@ -86,7 +80,7 @@ impl Peer for Tree {
     fn update_together(&self, picks: &[u32]) -> Option<u32> {
         let mut tx = self.map.write();
         for &pick in picks {
-            count_up(&mut tx, self.key(pick));
+            count_up(&mut tx, &self.keys[pick]);
         }
         tx.commit();
         Some(1)
@@ -112,7 +106,7 @@ impl Peer for Tree {
 
         impl Held for Holding<'_> {
             fn count(&self, pick: u32) -> u64 {
-                self.0.get(self.1.key(pick)).expect("it is there").count
+                self.0.get(&self.1.keys[pick]).expect("it is there").count
             }
         }
 

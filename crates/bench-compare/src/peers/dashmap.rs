@@ -4,27 +4,22 @@
 use ::dashmap::DashMap;
 use foldhash::fast::RandomState;
 
-use super::{Peer, numbers};
+use super::{Peer, TextKeys, keyed, numbers};
 use crate::task::{Task, TextKey, id, text};
 
 struct Dash {
     map: DashMap<TextKey, Task, RandomState>,
-    keys: Vec<TextKey>,
+    keys: TextKeys,
 }
 
 pub(super) fn load(records: u32) -> Box<dyn Peer> {
     let map = DashMap::with_hasher(RandomState::default());
     for number in numbers(records) {
-        map.insert(text(id(number)), Task::new(number));
+        let (key, task) = keyed(number);
+        map.insert(key, task);
     }
-    let keys = numbers(records).map(|number| text(id(number))).collect();
+    let keys = TextKeys::of(records);
     Box::new(Dash { map, keys })
-}
-
-impl Dash {
-    fn key(&self, pick: u32) -> &TextKey {
-        &self.keys[pick as usize]
-    }
 }
 
 impl Peer for Dash {
@@ -33,13 +28,13 @@ impl Peer for Dash {
     }
 
     fn read_each(&self, picks: &[u32]) -> Option<u64> {
-        let read = |&pick: &u32| self.map.get(self.key(pick)).map_or(0, |task| task.count);
+        let read = |&pick: &u32| self.map.get(&self.keys[pick]).map_or(0, |task| task.count);
         Some(picks.iter().map(read).sum())
     }
 
     fn update_each(&self, picks: &[u32]) -> Option<u32> {
         for &pick in picks {
-            if let Some(mut task) = self.map.get_mut(self.key(pick)) {
+            if let Some(mut task) = self.map.get_mut(&self.keys[pick]) {
                 task.count += 1;
             }
         }
@@ -47,7 +42,8 @@ impl Peer for Dash {
     }
 
     fn insert(&self, number: u64) -> Option<()> {
-        self.map.insert(text(id(number)), Task::new(number));
+        let (key, task) = keyed(number);
+        self.map.insert(key, task);
         Some(())
     }
 

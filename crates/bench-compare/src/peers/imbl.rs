@@ -6,14 +6,14 @@ use std::sync::Arc;
 use ::imbl::OrdMap;
 use arc_swap::ArcSwap;
 
-use super::{Held, Peer, numbers};
+use super::{Held, Peer, TextKeys, numbers};
 use crate::task::{Task, TextKey, id, text};
 
 type Map = OrdMap<TextKey, Arc<Task>>;
 
 struct Swapped {
     map: ArcSwap<Map>,
-    keys: Vec<TextKey>,
+    keys: TextKeys,
 }
 
 pub(super) fn load(records: u32) -> Box<dyn Peer> {
@@ -21,16 +21,12 @@ pub(super) fn load(records: u32) -> Box<dyn Peer> {
     for number in numbers(records) {
         map.insert(text(id(number)), Arc::new(Task::new(number)));
     }
-    let keys = numbers(records).map(|number| text(id(number))).collect();
+    let keys = TextKeys::of(records);
     let map = ArcSwap::from_pointee(map);
     Box::new(Swapped { map, keys })
 }
 
 impl Swapped {
-    fn key(&self, pick: u32) -> &TextKey {
-        &self.keys[pick as usize]
-    }
-
     /// Swings the pointer to what `change` makes of the map; the attempts.
     fn change(&self, change: impl Fn(&mut Map)) -> u32 {
         let mut attempts = 0;
@@ -59,14 +55,14 @@ impl Peer for Swapped {
 
     fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
         let map = self.map.load();
-        let tasks = picks.iter().filter_map(|&pick| map.get(self.key(pick)));
+        let tasks = picks.iter().filter_map(|&pick| map.get(&self.keys[pick]));
         Some(tasks.map(|task| task.count).sum())
     }
 
     fn read_each(&self, picks: &[u32]) -> Option<u64> {
         let read = |&pick: &u32| {
             let map = self.map.load();
-            map.get(self.key(pick)).map_or(0, |task| task.count)
+            map.get(&self.keys[pick]).map_or(0, |task| task.count)
         };
         Some(picks.iter().map(read).sum())
     }
@@ -79,19 +75,23 @@ impl Peer for Swapped {
     fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {
         let map = self.map.load();
         let scan = |&pick: &u32| {
-            let from = map.range(*self.key(pick)..).take(count);
+            let from = map.range(self.keys[pick]..).take(count);
             from.map(|(_, task)| task.count).sum::<u64>()
         };
         Some(picks.iter().map(scan).sum())
     }
 
     fn update_each(&self, picks: &[u32]) -> Option<u32> {
-        let update = |&pick: &u32| self.change(|map| count_up(map, self.key(pick)));
+        let update = |&pick: &u32| self.change(|map| count_up(map, &self.keys[pick]));
         picks.iter().map(update).max()
     }
 
     fn update_together(&self, picks: &[u32]) -> Option<u32> {
-        Some(self.change(|map| picks.iter().for_each(|&pick| count_up(map, self.key(pick)))))
+        Some(self.change(|map| {
+            picks
+                .iter()
+                .for_each(|&pick| count_up(map, &self.keys[pick]))
+        }))
     }
 
     fn insert(&self, number: u64) -> Option<()> {
@@ -111,7 +111,7 @@ impl Peer for Swapped {
 
         impl Held for Holding<'_> {
             fn count(&self, pick: u32) -> u64 {
-                self.0.get(self.1.key(pick)).expect("it is there").count
+                self.0.get(&self.1.keys[pick]).expect("it is there").count
             }
         }
 

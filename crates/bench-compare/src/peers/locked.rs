@@ -7,43 +7,32 @@ use std::sync::RwLock;
 
 use foldhash::fast::RandomState;
 
-use super::{Peer, numbers};
+use super::{Peer, TextKeys, keyed, numbers};
 use crate::task::{Task, TextKey, id, text};
 
 struct Locked<M> {
     map: RwLock<M>,
-    keys: Vec<TextKey>,
+    keys: TextKeys,
 }
 
 type Tree = BTreeMap<TextKey, Task>;
 type Hash = HashMap<TextKey, Task, RandomState>;
 
-pub(super) fn load_tree(records: u32) -> Box<dyn Peer> {
-    let tasks = numbers(records).map(|number| (text(id(number)), Task::new(number)));
-    let mut map = Tree::new();
-    map.extend(tasks);
-    let keys = numbers(records).map(|number| text(id(number))).collect();
-    Box::new(Locked {
+fn load<M: Default + Extend<(TextKey, Task)>>(records: u32) -> Locked<M> {
+    let mut map = M::default();
+    map.extend(numbers(records).map(keyed));
+    Locked {
         map: RwLock::new(map),
-        keys,
-    })
+        keys: TextKeys::of(records),
+    }
+}
+
+pub(super) fn load_tree(records: u32) -> Box<dyn Peer> {
+    Box::new(load::<Tree>(records))
 }
 
 pub(super) fn load_hash(records: u32) -> Box<dyn Peer> {
-    let tasks = numbers(records).map(|number| (text(id(number)), Task::new(number)));
-    let mut map = Hash::default();
-    map.extend(tasks);
-    let keys = numbers(records).map(|number| text(id(number))).collect();
-    Box::new(Locked {
-        map: RwLock::new(map),
-        keys,
-    })
-}
-
-impl<M> Locked<M> {
-    fn key(&self, pick: u32) -> &TextKey {
-        &self.keys[pick as usize]
-    }
+    Box::new(load::<Hash>(records))
 }
 
 /// What both maps do alike.
@@ -51,14 +40,14 @@ macro_rules! in_common {
     () => {
         fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
             let map = self.map.read().expect("nobody panics");
-            let tasks = picks.iter().filter_map(|&pick| map.get(self.key(pick)));
+            let tasks = picks.iter().filter_map(|&pick| map.get(&self.keys[pick]));
             Some(tasks.map(|task| task.count).sum())
         }
 
         fn read_each(&self, picks: &[u32]) -> Option<u64> {
             let read = |&pick: &u32| {
                 let map = self.map.read().expect("nobody panics");
-                map.get(self.key(pick)).map_or(0, |task| task.count)
+                map.get(&self.keys[pick]).map_or(0, |task| task.count)
             };
             Some(picks.iter().map(read).sum())
         }
@@ -66,7 +55,7 @@ macro_rules! in_common {
         fn update_each(&self, picks: &[u32]) -> Option<u32> {
             for &pick in picks {
                 let mut map = self.map.write().expect("nobody panics");
-                map.get_mut(self.key(pick)).expect("it is there").count += 1;
+                map.get_mut(&self.keys[pick]).expect("it is there").count += 1;
             }
             Some(1)
         }
@@ -74,13 +63,13 @@ macro_rules! in_common {
         fn update_together(&self, picks: &[u32]) -> Option<u32> {
             let mut map = self.map.write().expect("nobody panics");
             for &pick in picks {
-                map.get_mut(self.key(pick)).expect("it is there").count += 1;
+                map.get_mut(&self.keys[pick]).expect("it is there").count += 1;
             }
             Some(1)
         }
 
         fn insert(&self, number: u64) -> Option<()> {
-            let (key, task) = (text(id(number)), Task::new(number));
+            let (key, task) = keyed(number);
             self.map.write().expect("nobody panics").insert(key, task);
             Some(())
         }
@@ -107,7 +96,7 @@ impl Peer for Locked<Tree> {
     fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {
         let scan = |&pick: &u32| {
             let map = self.map.read().expect("nobody panics");
-            let from = map.range(*self.key(pick)..).take(count);
+            let from = map.range(self.keys[pick]..).take(count);
             from.map(|(_, task)| task.count).sum::<u64>()
         };
         Some(picks.iter().map(scan).sum())

@@ -15,7 +15,9 @@ mod skipdb;
 mod skiplist;
 mod surrealmx;
 
-use crate::task::TextKey;
+use std::ops::Index;
+
+use crate::task::{Task, TextKey, id, text};
 
 /// A snapshot held open.
 pub trait Held {
@@ -178,4 +180,27 @@ pub const ROW_KINDS: &[Kind] = &[
 fn numbers(records: u32) -> impl Iterator<Item = u64> {
     // Keys are well mixed already: the numbers' order is not theirs.
     (0..records).map(u64::from)
+}
+
+/// The keys of a store's tasks as texts, by pick.
+struct TextKeys(Vec<TextKey>);
+
+impl TextKeys {
+    /// Of tasks `0..records`.
+    fn of(records: u32) -> Self {
+        Self(numbers(records).map(|number| text(id(number))).collect())
+    }
+}
+
+impl Index<u32> for TextKeys {
+    type Output = TextKey;
+
+    fn index(&self, pick: u32) -> &TextKey {
+        &self.0[pick as usize]
+    }
+}
+
+/// Task `number` with its key as a text.
+fn keyed(number: u64) -> (TextKey, Task) {
+    (text(id(number)), Task::new(number))
 }

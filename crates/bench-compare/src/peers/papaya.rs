@@ -6,27 +6,22 @@ use std::cell::Cell;
 use ::papaya::HashMap;
 use foldhash::fast::RandomState;
 
-use super::{Peer, numbers};
+use super::{Peer, TextKeys, keyed, numbers};
 use crate::task::{Task, TextKey, id, text};
 
 struct Papaya {
     map: HashMap<TextKey, Task, RandomState>,
-    keys: Vec<TextKey>,
+    keys: TextKeys,
 }
 
 pub(super) fn load(records: u32) -> Box<dyn Peer> {
     let map = HashMap::builder().hasher(RandomState::default()).build();
     for number in numbers(records) {
-        map.pin().insert(text(id(number)), Task::new(number));
+        let (key, task) = keyed(number);
+        map.pin().insert(key, task);
     }
-    let keys = numbers(records).map(|number| text(id(number))).collect();
+    let keys = TextKeys::of(records);
     Box::new(Papaya { map, keys })
-}
-
-impl Papaya {
-    fn key(&self, pick: u32) -> &TextKey {
-        &self.keys[pick as usize]
-    }
 }
 
 impl Peer for Papaya {
@@ -39,14 +34,14 @@ impl Peer for Papaya {
 
     fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
         let map = self.map.pin();
-        let tasks = picks.iter().filter_map(|&pick| map.get(self.key(pick)));
+        let tasks = picks.iter().filter_map(|&pick| map.get(&self.keys[pick]));
         Some(tasks.map(|task| task.count).sum())
     }
 
     fn read_each(&self, picks: &[u32]) -> Option<u64> {
         let read = |&pick: &u32| {
             let map = self.map.pin();
-            map.get(self.key(pick)).map_or(0, |task| task.count)
+            map.get(&self.keys[pick]).map_or(0, |task| task.count)
         };
         Some(picks.iter().map(read).sum())
     }
@@ -54,7 +49,7 @@ impl Peer for Papaya {
     fn update_each(&self, picks: &[u32]) -> Option<u32> {
         let update = |&pick: &u32| {
             let attempts = Cell::new(0);
-            self.map.pin().update(*self.key(pick), |task| {
+            self.map.pin().update(self.keys[pick], |task| {
                 attempts.set(attempts.get() + 1);
                 Task {
                     count: task.count + 1,
@@ -67,7 +62,8 @@ impl Peer for Papaya {
     }
 
     fn insert(&self, number: u64) -> Option<()> {
-        self.map.pin().insert(text(id(number)), Task::new(number));
+        let (key, task) = keyed(number);
+        self.map.pin().insert(key, task);
         Some(())
     }
 

@@ -9,14 +9,14 @@ use ::redb::{
     WriteTransaction,
 };
 
-use super::{Held, Peer, numbers};
+use super::{Held, Peer, TextKeys, numbers};
 use crate::task::{Task, TextKey, count_in, count_up_in, id, text};
 
 const TASKS: TableDefinition<'static, TextKey, &[u8]> = TableDefinition::new("task");
 
 struct Redb {
     database: Database,
-    keys: Vec<TextKey>,
+    keys: TextKeys,
 }
 
 type Reading = ReadOnlyTable<TextKey, &'static [u8]>;
@@ -26,7 +26,7 @@ pub(super) fn load(records: u32) -> Box<dyn Peer> {
     let database = Database::builder()
         .create_with_backend(InMemoryBackend::new())
         .expect("memory does not fail");
-    let keys = numbers(records).map(|number| text(id(number))).collect();
+    let keys = TextKeys::of(records);
     let redb = Redb { database, keys };
     redb.change(|tasks| numbers(records).for_each(|number| insert(tasks, number)));
     redb.reclaim();
@@ -34,10 +34,6 @@ pub(super) fn load(records: u32) -> Box<dyn Peer> {
 }
 
 impl Redb {
-    fn key(&self, pick: u32) -> &TextKey {
-        &self.keys[pick as usize]
-    }
-
     fn writing(&self) -> WriteTransaction {
         self.database.begin_write().expect("memory does not fail")
     }
@@ -88,11 +84,16 @@ impl Peer for Redb {
 
     fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
         let tasks = self.reading();
-        Some(picks.iter().map(|&pick| read(&tasks, self.key(pick))).sum())
+        Some(
+            picks
+                .iter()
+                .map(|&pick| read(&tasks, &self.keys[pick]))
+                .sum(),
+        )
     }
 
     fn read_each(&self, picks: &[u32]) -> Option<u64> {
-        let each = |&pick: &u32| read(&self.reading(), self.key(pick));
+        let each = |&pick: &u32| read(&self.reading(), &self.keys[pick]);
         Some(picks.iter().map(each).sum())
     }
 
@@ -107,7 +108,7 @@ impl Peer for Redb {
         let tasks = self.reading();
         let scan = |&pick: &u32| {
             let items = tasks
-                .range(*self.key(pick)..)
+                .range(self.keys[pick]..)
                 .expect("memory does not fail");
             let some = items.take(count);
             some.map(|item| count_in(item.expect("memory does not fail").1.value()))
@@ -127,7 +128,7 @@ impl Peer for Redb {
         let update = |tasks: &mut Writing<'_>| {
             picks
                 .iter()
-                .for_each(|&pick| count_up(tasks, self.key(pick)));
+                .for_each(|&pick| count_up(tasks, &self.keys[pick]));
         };
         self.change(update);
         Some(1)
@@ -158,7 +159,7 @@ impl Peer for Redb {
 
         impl Held for Holding<'_> {
             fn count(&self, pick: u32) -> u64 {
-                read(&self.0, self.1.key(pick))
+                read(&self.0, &self.1.keys[pick])
             }
         }
 

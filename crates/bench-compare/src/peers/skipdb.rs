@@ -2,7 +2,7 @@
 
 use ::skipdb::serializable::{SerializableDb, SerializableTransaction};
 
-use super::{Held, Open, Peer, numbers};
+use super::{Held, Open, Peer, TextKeys, keyed, numbers};
 use crate::task::{Task, TextKey, id, text};
 
 type Database = SerializableDb<TextKey, Task>;
@@ -10,26 +10,22 @@ type Writing = SerializableTransaction<TextKey, Task>;
 
 struct Skip {
     database: Database,
-    keys: Vec<TextKey>,
+    keys: TextKeys,
 }
 
 pub(super) fn load(records: u32) -> Box<dyn Peer> {
     let database = Database::new();
     for number in numbers(records) {
         let mut tx = database.serializable_write();
-        tx.insert(text(id(number)), Task::new(number))
-            .expect("it is open");
+        let (key, task) = keyed(number);
+        tx.insert(key, task).expect("it is open");
         tx.commit().expect("nobody is in the way");
     }
-    let keys = numbers(records).map(|number| text(id(number))).collect();
+    let keys = TextKeys::of(records);
     Box::new(Skip { database, keys })
 }
 
 impl Skip {
-    fn key(&self, pick: u32) -> &TextKey {
-        &self.keys[pick as usize]
-    }
-
     /// Does something in a transaction until it commits; the attempts.
     fn change(&self, change: impl Fn(&mut Writing)) -> u32 {
         let mut attempts = 0;
@@ -61,14 +57,15 @@ impl Peer for Skip {
 
     fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
         let tx = self.database.read();
-        let tasks = picks.iter().filter_map(|&pick| tx.get(self.key(pick)));
+        let tasks = picks.iter().filter_map(|&pick| tx.get(&self.keys[pick]));
         Some(tasks.map(|task| task.value().count).sum())
     }
 
     fn read_each(&self, picks: &[u32]) -> Option<u64> {
         let read = |&pick: &u32| {
             let tx = self.database.read();
-            tx.get(self.key(pick)).map_or(0, |task| task.value().count)
+            tx.get(&self.keys[pick])
+                .map_or(0, |task| task.value().count)
         };
         Some(picks.iter().map(read).sum())
     }
@@ -81,24 +78,30 @@ impl Peer for Skip {
     fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {
         let tx = self.database.read();
         let scan = |&pick: &u32| {
-            let from = tx.range(*self.key(pick)..).take(count);
+            let from = tx.range(self.keys[pick]..).take(count);
             from.map(|task| task.value().count).sum::<u64>()
         };
         Some(picks.iter().map(scan).sum())
     }
 
     fn update_each(&self, picks: &[u32]) -> Option<u32> {
-        let update = |&pick: &u32| self.change(|tx| count_up(tx, self.key(pick)));
+        let update = |&pick: &u32| self.change(|tx| count_up(tx, &self.keys[pick]));
         picks.iter().map(update).max()
     }
 
     fn update_together(&self, picks: &[u32]) -> Option<u32> {
-        Some(self.change(|tx| picks.iter().for_each(|&pick| count_up(tx, self.key(pick)))))
+        Some(self.change(|tx| {
+            picks
+                .iter()
+                .for_each(|&pick| count_up(tx, &self.keys[pick]))
+        }))
     }
 
     fn insert(&self, number: u64) -> Option<()> {
-        let insert = |tx: &mut Writing| tx.insert(text(id(number)), Task::new(number));
-        self.change(|tx| insert(tx).expect("it is open"));
+        self.change(|tx| {
+            let (key, task) = keyed(number);
+            tx.insert(key, task).expect("it is open");
+        });
         Some(())
     }
 
@@ -124,7 +127,7 @@ impl Peer for Skip {
         let tx = self.database.read();
         // What it lost, it shows as no count at all.
         let count = move |pick| {
-            tx.get(self.key(pick))
+            tx.get(&self.keys[pick])
                 .map_or(u64::MAX, |task| task.value().count)
         };
         Some(Box::new(Holding(count)))
@@ -140,7 +143,7 @@ impl Peer for Skip {
         }
 
         let mut tx = self.database.serializable_write();
-        count_up(&mut tx, self.key(pick));
+        count_up(&mut tx, &self.keys[pick]);
         Some(Box::new(Opened(tx)))
     }
 }

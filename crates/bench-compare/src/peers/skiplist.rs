@@ -3,27 +3,22 @@
 
 use crossbeam_skiplist::SkipMap;
 
-use super::{Peer, numbers};
+use super::{Peer, TextKeys, keyed, numbers};
 use crate::task::{Task, TextKey, id, text};
 
 struct Skiplist {
     map: SkipMap<TextKey, Task>,
-    keys: Vec<TextKey>,
+    keys: TextKeys,
 }
 
 pub(super) fn load(records: u32) -> Box<dyn Peer> {
     let map = SkipMap::new();
     for number in numbers(records) {
-        map.insert(text(id(number)), Task::new(number));
+        let (key, task) = keyed(number);
+        map.insert(key, task);
     }
-    let keys = numbers(records).map(|number| text(id(number))).collect();
+    let keys = TextKeys::of(records);
     Box::new(Skiplist { map, keys })
-}
-
-impl Skiplist {
-    fn key(&self, pick: u32) -> &TextKey {
-        &self.keys[pick as usize]
-    }
 }
 
 impl Peer for Skiplist {
@@ -34,7 +29,7 @@ impl Peer for Skiplist {
     fn read_each(&self, picks: &[u32]) -> Option<u64> {
         let entries = picks
             .iter()
-            .filter_map(|&pick| self.map.get(self.key(pick)));
+            .filter_map(|&pick| self.map.get(&self.keys[pick]));
         Some(entries.map(|entry| entry.value().count).sum())
     }
 
@@ -45,14 +40,15 @@ impl Peer for Skiplist {
 
     fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {
         let scan = |&pick: &u32| {
-            let from = self.map.range(*self.key(pick)..).take(count);
+            let from = self.map.range(self.keys[pick]..).take(count);
             from.map(|entry| entry.value().count).sum::<u64>()
         };
         Some(picks.iter().map(scan).sum())
     }
 
     fn insert(&self, number: u64) -> Option<()> {
-        self.map.insert(text(id(number)), Task::new(number));
+        let (key, task) = keyed(number);
+        self.map.insert(key, task);
         Some(())
     }
 

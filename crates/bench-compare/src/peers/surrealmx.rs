@@ -3,12 +3,12 @@
 
 use ::surrealmx::{Database, Transaction};
 
-use super::{Held, Open, Peer, numbers};
+use super::{Held, Open, Peer, TextKeys, numbers};
 use crate::task::{Task, TextKey, count_in, count_up_in, id, text};
 
 struct Surreal {
     database: Database,
-    keys: Vec<TextKey>,
+    keys: TextKeys,
 }
 
 /// Above every key.
@@ -22,14 +22,8 @@ pub(super) fn load(records: u32) -> Box<dyn Peer> {
         tx.set(key, Task::new(number).bytes()).expect("it is open");
         tx.commit().expect("nobody is in the way");
     }
-    let keys = numbers(records).map(|number| text(id(number))).collect();
+    let keys = TextKeys::of(records);
     Box::new(Surreal { database, keys })
-}
-
-impl Surreal {
-    fn key(&self, pick: u32) -> &TextKey {
-        &self.keys[pick as usize]
-    }
 }
 
 fn read(tx: &Transaction, key: &TextKey) -> u64 {
@@ -55,7 +49,7 @@ impl Peer for Surreal {
 
     fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
         let mut tx = self.database.transaction(false);
-        let counts = picks.iter().map(|&pick| read(&tx, self.key(pick)));
+        let counts = picks.iter().map(|&pick| read(&tx, &self.keys[pick]));
         let sum = counts.sum();
         tx.cancel().expect("it is open");
         Some(sum)
@@ -64,7 +58,7 @@ impl Peer for Surreal {
     fn read_each(&self, picks: &[u32]) -> Option<u64> {
         let each = |&pick: &u32| {
             let mut tx = self.database.transaction(false);
-            let count = read(&tx, self.key(pick));
+            let count = read(&tx, &self.keys[pick]);
             tx.cancel().expect("it is open");
             count
         };
@@ -88,7 +82,7 @@ impl Peer for Surreal {
         let mut tx = self.database.transaction(false);
         let mut sum = 0;
         for &pick in picks {
-            let start: &[u8] = self.key(pick);
+            let start: &[u8] = &self.keys[pick];
             let scanned = tx.scan_with(start..END, None, Some(count), |_, task| {
                 sum += count_in(task);
                 true
@@ -112,7 +106,7 @@ impl Peer for Surreal {
             attempts += 1;
             let mut tx = self.database.transaction(true);
             let mut picks = picks.iter();
-            let counted = picks.try_for_each(|&pick| count_up(&mut tx, self.key(pick)));
+            let counted = picks.try_for_each(|&pick| count_up(&mut tx, &self.keys[pick]));
             if counted.is_ok() && tx.commit().is_ok() {
                 return Some(attempts);
             }
@@ -149,7 +143,7 @@ impl Peer for Surreal {
 
         impl Held for Holding<'_> {
             fn count(&self, pick: u32) -> u64 {
-                read(&self.0, self.1.key(pick))
+                read(&self.0, &self.1.keys[pick])
             }
         }
 
@@ -173,7 +167,7 @@ impl Peer for Surreal {
         }
 
         let mut tx = self.database.transaction(true);
-        count_up(&mut tx, self.key(pick)).ok()?;
+        count_up(&mut tx, &self.keys[pick]).ok()?;
         Some(Box::new(Opened(tx)))
     }
 }

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Every figure that docs/numbers.md holds, into a folder: on a machine that does nothing else, for two
+# hours or so. The comparison is a document with charts; PEERS and ROUNDS make it smaller.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder="${1:?which folder the figures go to}"
+mkdir -p "$folder"
+compare=(-p bench-compare)
+# A peer that asks for a newer compiler than the others, and may build with this one all the same.
+newer=(--ignore-rust-version "${compare[@]}" --features mvcc-core)
+if cargo build --release "${newer[@]}"; then
+    compare=("${newer[@]}")
+fi
+options=(--rounds "${ROUNDS:-5}")
+[ -z "${PEERS:-}" ] || options+=(--peers "$PEERS")
+cargo run --release "${compare[@]}" -- "${options[@]}" --csv "$folder/compared.csv" \
+    --plots "$folder/plots" --markdown "$folder/compared.md" | tee "$folder/compared.txt"
+cargo run --release -p skep-benches --bin tails -- --json "$folder/tails.json" | tee "$folder/tails.txt"
+cargo run --release -p skep-benches --bin watchers -- 3 | tee "$folder/watchers.txt"
+for bench in cluster reclaim store operations; do
+    cargo bench -p skep-benches --bench "$bench" | tee "$folder/$bench.txt"
+done
+cp -r "${CARGO_TARGET_DIR:-target}/criterion" "$folder/"

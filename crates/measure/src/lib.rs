@@ -1,0 +1,15 @@
+//! What the benches and the comparison measure with.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`clock`] | what time is: the wall clock's, or that which a thread ran |
+//! | [`figures`] | the middle of several rounds' figures, and how far they lie apart |
+//! | [`memory`] | an allocator that counts |
+//! | [`origin`] | where figures come from: the machine, the date, the command |
+//! | [`team`] | threads that begin together |
+
+pub mod clock;
+pub mod figures;
+pub mod memory;
+pub mod origin;
+pub mod team;
