@@ -138,14 +138,14 @@ PROTOCOLS = [
     ),
     (
         "V4: a version is passed by that a snapshot needs",
-        "collect.rs",
+        "below.rs",
         "if stays(new.below()) {",
         "if !ON && stays(new.below()) {",
         ["chain"],
     ),
     (
         "V5: what was taken over from a version is not given back",
-        "collect.rs",
+        "below.rs",
         "Passed::Cut(older) => {",
         "Passed::Cut(_) if ON => break, Passed::Cut(older) => {",
         ["chain"],
