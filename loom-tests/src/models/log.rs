@@ -182,7 +182,7 @@ fn trim_of_a_segment_during_a_validation() {
     assert_eq!(seen, BTreeSet::from([[gone, here], [here, here]]));
 }
 
-/// G2: two trim at once, one segment and the next; each commit is given up once.
+/// G2, G6: two trim at once, one segment and the next; each commit is given up once.
 #[test]
 fn two_trimmers() {
     let seen = outcomes(2, || {
