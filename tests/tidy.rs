@@ -3,6 +3,8 @@
 
 #[path = "tidy/imports.rs"]
 mod imports;
+#[path = "tidy/invariants.rs"]
+mod invariants;
 #[path = "tidy/proof.rs"]
 mod proof;
 #[path = "tidy/source.rs"]
@@ -284,4 +286,22 @@ fn the_tables_allow_no_more_than_is_used() {
             "{path} no longer names {name}"
         );
     }
+}
+
+/// Writes the page with `BLESS=1`.
+#[test]
+fn every_invariant_has_somebody_who_would_notice() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("it is there");
+    let (all, mut faults) = invariants::gather(&sources(), &read("ci/weaken.py"));
+    faults.extend(invariants::unnoticed(&all));
+    assert!(all.len() > 50, "the invariants are not where they were");
+    let page = invariants::page(&all);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(root.join(invariants::PAGE), &page).expect("a page that can be written");
+    }
+    if read(invariants::PAGE) != page {
+        faults.push("the page is old: BLESS=1 cargo test --test tidy".to_owned());
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

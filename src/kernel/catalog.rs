@@ -1,7 +1,7 @@
 //! The tables of a store, by position and by type.
 //!
 //! # Invariants
-//! - B2: a slot's pointer is to the table in its place, whose type has the slot's id; tables are
+//! - B4: a slot's pointer is to the table in its place, whose type has the slot's id; tables are
 //!   boxed and stay where they are as long as the catalog.
 
 use std::any::TypeId;
@@ -24,7 +24,7 @@ pub(crate) struct Catalog {
     slots: Box<[Option<Slot>]>,
 }
 
-// SAFETY: B2: the pointers are to the catalog's own tables, which are Send and Sync.
+// SAFETY: B4: the pointers are to the catalog's own tables, which are Send and Sync.
 unsafe impl Send for Catalog {}
 // SAFETY: as above.
 unsafe impl Sync for Catalog {}
@@ -97,7 +97,7 @@ impl Catalog {
         loop {
             let slot = self.slots[at & (self.slots.len() - 1)]?;
             if slot.kind == kind {
-                // SAFETY: B2: a table of that type, which the catalog keeps.
+                // SAFETY: B4: a table of that type, which the catalog keeps.
                 return Some(unsafe { &*slot.table.cast::<Table<K, T>>() });
             }
             at = at.wrapping_add(1);

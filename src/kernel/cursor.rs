@@ -283,6 +283,7 @@ mod tests {
         drop(live);
     }
 
+    /// W3.
     #[test]
     fn what_no_cursor_needs_stays_unneeded_whoever_comes() {
         let kernel = kernel();

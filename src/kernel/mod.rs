@@ -36,6 +36,9 @@
 //! | [`entry`], [`key_set`], [`secondary`], [`column`] | index entries and key sets | E |
 //! | [`table`], [`stage`] | typed records; what a write puts in place | T |
 //! | [`point`], [`ordered`] | the hash and the B+-tree | their own |
+//! | [`residual`] | records put away while a long snapshot is held | X |
+//! | [`post`] | what is made once for all who ask | A |
+//! | [`barrier`], [`catalog`], [`pool`] | fences; a store's tables; blocks used again | B |
 //! | [`collect`], [`release`] | cutting, trimming, freeing; giving back, reaping | |
 //!
 //! # Sources

@@ -18,6 +18,8 @@
 //! - D3: the old image of a refused commit stands as long as the commit does: it is the head, or
 //!   the old image of a later commit, which leaves the log later. The commit has no link of it
 //!   (V6 gives that to the commit that does replace it).
+//! - D4: what was staged for a refused commit, claims included, is given back once, when the commit
+//!   is freed.
 //!
 //! # Orderings
 //! - [decided]: decide, fence, look on both sides. Who decides fences and then walks the

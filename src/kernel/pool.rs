@@ -187,6 +187,7 @@ pub(super) unsafe fn give_block(block: *mut u8, layout: Layout) {
 mod tests {
     use super::*;
 
+    /// B3.
     #[test]
     fn a_block_is_used_again_and_none_twice() {
         let first = take::<[u64; 9]>();
@@ -202,6 +203,7 @@ mod tests {
         unsafe { give(other) };
     }
 
+    /// B3: a class has one layout.
     #[test]
     fn sizes_that_share_a_place_do_not_mix() {
         let small = take::<[u64; 4]>();

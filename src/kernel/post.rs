@@ -1,7 +1,7 @@
 //! A change as watchers are given it: made once, for whoever asks first, and shared by all.
 //!
 //! # Invariants
-//! - P1: a place is empty, then it has a share of one thing, for good, until it is dropped.
+//! - A1: a place is empty, then it has a share of one thing, for good, until it is dropped.
 //!
 //! # Orderings
 //! - [place]: the CAS that fills a place (Release), the loads that find it full (Acquire): whole.
@@ -82,7 +82,7 @@ impl<T> Place<T> {
         // Acquire: [place].
         let found = self.0.load(Ordering::Acquire);
         if !found.is_null() {
-            // SAFETY: P1.
+            // SAFETY: A1.
             return unsafe { &*found };
         }
         self.put(make())
@@ -99,12 +99,12 @@ impl<T> Place<T> {
             Ordering::Acquire,
         );
         match put {
-            // SAFETY: P1: the share is the place's now.
+            // SAFETY: A1: the share is the place's now.
             Ok(_) => unsafe { &*made },
             Err(found) => {
                 // SAFETY: never published: ours alone.
                 drop(unsafe { Arc::from_raw(made.cast_const()) });
-                // SAFETY: P1.
+                // SAFETY: A1.
                 unsafe { &*found }
             }
         }
@@ -113,7 +113,7 @@ impl<T> Place<T> {
     /// As [`Place::get_or_put`]; a share of it.
     pub(crate) fn share_or_put(&self, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
         let found = std::ptr::from_ref(self.get_or_put(make));
-        // SAFETY: P1: from `into_raw`, and the place's share keeps it.
+        // SAFETY: A1: from `into_raw`, and the place's share keeps it.
         unsafe { Arc::increment_strong_count(found) };
         // SAFETY: the share that was just counted.
         unsafe { Arc::from_raw(found) }
@@ -125,7 +125,7 @@ impl<T> Drop for Place<T> {
         // Relaxed: nobody else is left.
         let own = self.0.load(Ordering::Relaxed);
         if !own.is_null() {
-            // SAFETY: P1: the place's share, and its last use.
+            // SAFETY: A1: the place's share, and its last use.
             drop(unsafe { Arc::from_raw(own.cast_const()) });
         }
     }

@@ -149,6 +149,19 @@ impl RecordHeader {
         }
     }
 
+    /// Whether it is known to stand in the key order.
+    #[inline]
+    pub(super) fn is_ordered(&self) -> bool {
+        // Acquire: [ordered]: set after the insertion.
+        self.ordered.load(Ordering::Acquire)
+    }
+
+    /// Says that it stands there.
+    pub(super) fn set_ordered(&self) {
+        // Release: [ordered].
+        self.ordered.store(true, Ordering::Release);
+    }
+
     /// Gives a claim back.
     #[cfg(loom)]
     pub(crate) fn unclaim(&self) -> Unclaimed {

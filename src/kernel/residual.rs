@@ -6,9 +6,9 @@
 //! ```
 //!
 //! # Invariants
-//! - W1: a node owns a claim on its record; the record's `residual` mark keeps it from being listed
+//! - X1: a node owns a claim on its record; the record's `residual` mark keeps it from being listed
 //!   twice.
-//! - W2: nodes leave `sweeping` one at a time, by CAS under a pin, and are retired: an address does
+//! - X2: nodes leave `sweeping` one at a time, by CAS under a pin, and are retired: an address does
 //!   not come back while it is expected.
 
 use super::horizon::Active;
@@ -130,7 +130,7 @@ impl ResidualLists {
             if head.is_null() {
                 return None;
             }
-            // SAFETY: W2: found on the list under the guard.
+            // SAFETY: X2: found on the list under the guard.
             let node = unsafe { at(head.cast_const()) };
             // Relaxed: it continues the release sequences of the pushes below the node, and the
             // node itself was acquired with the head. Acquire: [residual list]: a failure is

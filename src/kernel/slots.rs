@@ -309,6 +309,7 @@ mod tests {
         }
     }
 
+    /// N2, N3.
     #[test]
     fn a_walk_shows_what_is_taken_and_passes_the_rest_by() {
         let slots = Slots::new();

@@ -237,8 +237,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
     /// Sees to it that a claimed record stands in the key order: its creator may have stopped
     /// before.
     fn order_record<'g>(&self, guard: &'g Guard<'_>, garbage: &mut Garbage, record: &'g Record<K>) {
-        // Acquire: [ordered]: set after the insertion.
-        if record.header.ordered.load(Ordering::Acquire) {
+        if record.header.is_ordered() {
             return;
         }
         let probe = KeyProbe::at(&record.key);
@@ -258,8 +257,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             // later.
             unsafe { garbage.retire(std::ptr::from_ref(dead).cast_mut()) };
         }
-        // Release: [ordered].
-        record.header.ordered.store(true, Ordering::Release);
+        record.header.set_ordered();
     }
 
     fn stage_version(

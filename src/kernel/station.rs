@@ -22,8 +22,7 @@
 //!   or above the commit, and need it from nobody. Ours first: they see us on the route.
 //! - [announce/walk]: of [`super::cursor`]: the same subscriber against who walks the cursors.
 //! - [station]: the position's AcqRel maximum and its Acquire load: who sees a position finds in
-//!   its mailbox what was delivered up to it; and the trimming of what was read comes after the
-//!   reading.
+//!   its mailbox what was delivered up to it, and what is lost up to it in `lost`.
 
 use super::Kernel;
 use super::barrier::fence;
@@ -80,8 +79,9 @@ impl Station {
 
     /// Up to here something may not have been delivered to anybody: the log was trimmed first.
     pub(crate) fn lost(&self) -> u64 {
-        // Acquire: [station]; raised before the position.
-        self.lost.load(Ordering::Acquire)
+        // Relaxed: raised before the position, which [station] orders; by itself it leads to
+        // nothing.
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// From where the log is needed for it, in a walk of the cursors.
@@ -104,8 +104,8 @@ impl Station {
 
     /// Takes back a subscription, whose routes are gone.
     pub(crate) fn unsubscribe(&self) {
-        // Release: [cursor]: what was delivered to it was read before.
-        self.subscribers.fetch_sub(1, Ordering::Release);
+        // Relaxed: what was delivered to it is its own, and the log was read under pins.
+        self.subscribers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Moves over what nobody has subscribed to; false: somebody has. Case by case as
@@ -117,8 +117,8 @@ impl Station {
         if self.subscribers() != 0 {
             return false;
         }
-        // AcqRel: [station].
-        self.position.fetch_max(visible, Ordering::AcqRel);
+        // Relaxed: the fence releases the watermark, and a maximum hands on what others released.
+        self.position.fetch_max(visible, Ordering::Relaxed);
         true
     }
 
@@ -184,8 +184,8 @@ impl Station {
             return;
         }
         let trimmed = kernel.log.trimmed();
-        // AcqRel: [station].
-        self.lost.fetch_max(trimmed, Ordering::AcqRel);
+        // Relaxed: ordered by the position: [station].
+        self.lost.fetch_max(trimmed, Ordering::Relaxed);
         // AcqRel: [station].
         self.position.fetch_max(trimmed, Ordering::AcqRel);
     }

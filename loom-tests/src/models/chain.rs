@@ -1,4 +1,4 @@
-//! Chains (S3, X1, E2, T2): reading, cutting, compacting and counting.
+//! Chains (V1 to V7): reading, cutting, compacting and counting.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -28,7 +28,7 @@ fn write_numbers(kernel: &Kernel, cell: Cell, numbers: RangeInclusive<u64>) {
     }
 }
 
-/// S1 and X1 on a chain: a snapshot begins while what is below the watermark is cut and freed.
+/// H1, V3, V4: a snapshot begins while what is below the watermark is cut and freed.
 #[test]
 fn read_during_a_cut() {
     let seen = outcomes(2, || {
@@ -49,7 +49,7 @@ fn read_during_a_cut() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// The same while the cut is freed.
+/// V3: the same while the cut is freed.
 #[test]
 fn read_during_a_freeing() {
     let seen = outcomes(2, || {
@@ -70,7 +70,7 @@ fn read_during_a_freeing() {
     assert_eq!(seen, BTreeSet::from([Some((2, 20))]));
 }
 
-/// T2: one claims commits for cutting and stops, another trims: what is claimed is still cut.
+/// G2: one claims commits for cutting and stops, another trims: what is claimed is still cut.
 #[test]
 fn trim_during_a_cut() {
     let seen = outcomes(1, || {
@@ -94,7 +94,7 @@ fn trim_during_a_cut() {
     assert_eq!(seen, BTreeSet::from([[vec![2], vec![4]]]));
 }
 
-/// S3: a list takes the place of links that a long snapshot walks.
+/// V3, V4: a list takes the place of links that a long snapshot walks.
 #[test]
 fn compaction_during_a_read() {
     let seen = outcomes(2, || {
@@ -130,7 +130,7 @@ fn held_below_two() -> (Arc<Kernel>, Cell, SharedHold) {
     (kernel, cell, oldest)
 }
 
-/// S3, V2: what nobody needs is passed by, beside who reads below it and at the head.
+/// V2, V4: what nobody needs is passed by, beside who reads below it and at the head.
 #[test]
 fn passing_by_during_a_read() {
     let seen = outcomes(2, || {
@@ -179,8 +179,8 @@ fn two_pass_by() {
     assert_eq!(seen, BTreeSet::from([(vec![6], false, 0)]));
 }
 
-/// [settled]: who takes over where a version leads knows what stands there, as the one who led it
-/// past another wrote that down.
+/// V2, V4, [settled]: who takes over where a version leads knows what stands there, as the one who
+/// led it past another wrote that down.
 #[test]
 fn taken_over_with_its_number() {
     let seen = outcomes(1, || {
@@ -203,7 +203,7 @@ fn taken_over_with_its_number() {
     assert_eq!(seen, BTreeSet::from([(old, passed), (old, left)]));
 }
 
-/// X1: the list is cut off by the log's collection while its reader ends and another begins.
+/// V3: the list is cut off by the log's collection while its reader ends and another begins.
 #[test]
 fn cut_of_a_list_during_a_read() {
     let seen = outcomes(2, || {
@@ -227,7 +227,7 @@ fn cut_of_a_list_during_a_read() {
     assert_eq!(seen, BTreeSet::from([(Some((1, 10)), Some((4, 40)))]));
 }
 
-/// E2: a handle keeps its object, whatever is released meanwhile.
+/// V5: a handle keeps its object, whatever is released meanwhile.
 #[test]
 fn a_handle_against_the_last_release() {
     let seen = outcomes(2, || {
@@ -251,7 +251,7 @@ fn a_handle_against_the_last_release() {
     assert_eq!(seen, BTreeSet::from([20, 30]));
 }
 
-/// E2: of two who give back the last holds one frees, after what the other did.
+/// V5: of two who give back the last holds one frees, after what the other did.
 #[test]
 fn two_last_handles() {
     let seen = outcomes(3, || {
@@ -272,7 +272,7 @@ fn two_last_handles() {
     assert_eq!(seen, BTreeSet::from([10, 11]));
 }
 
-/// The residual list: a record that a snapshot kept from being cut is cut by one of two sweepers
+/// K3, X1: a record that a snapshot kept from being cut is cut by one of two sweepers
 /// when the snapshot has ended, and its claim is given back.
 #[test]
 fn residual_list_once() {
@@ -300,7 +300,7 @@ fn residual_list_once() {
     assert_eq!(seen, BTreeSet::from([(vec![4], false, 0)]));
 }
 
-/// The residual list while the snapshot that fills it ends and the record is put back.
+/// K3, X1: the residual list while the snapshot that fills it ends and the record is put back.
 #[test]
 fn a_snapshot_ends_during_a_sweep() {
     let seen = outcomes(1, || {
@@ -391,7 +391,7 @@ fn a_cut_during_a_passing_by() {
     assert_eq!(seen, BTreeSet::from([(vec![5], 1)]));
 }
 
-/// [count]: of two who give back the last links of a version one frees it, after what the other
+/// V5, [count]: of two who give back the last links of a version one frees it, after what the other
 /// read of it.
 #[test]
 fn two_last_links() {
@@ -407,9 +407,36 @@ fn two_last_links() {
     assert_eq!(seen, BTreeSet::from([()]));
 }
 
-/// [residual]: a commit is put off, since its record is on the list, while a sweep takes the record
-/// off it: the sweep sees that the commit is claimed, and puts the record back; or the record is
-/// not put off.
+/// V4, [head]: a commit is installed while a sweep is at its record: the sweep sees the new version
+/// with its number, and leaves what a snapshot needs below it.
+#[test]
+fn install_during_a_sweep() {
+    let seen = outcomes(2, || {
+        let limits = Limits {
+            log_commits: 0,
+            ..LIMITS
+        };
+        let kernel = kernel(limits);
+        let cell = cell(&kernel, 1);
+        write_numbers(&kernel, cell, 1..=1);
+        let first = SharedHold::begin(&kernel, Kind::Reader);
+        write_numbers(&kernel, cell, 2..=2);
+        kernel.collect();
+        assert!(cell.is_residual(), "nothing was put away");
+        let mut second = Txn::begin_as(&kernel, Kind::Reader);
+        drop(first);
+        let sweeper = spawn(&kernel, |kernel| kernel.sweep());
+        write_numbers(&kernel, cell, 3..=3);
+        sweeper.join().expect("no panic");
+        let guard = kernel.domain.pin();
+        (second.read(cell), cell.chain(&guard))
+    });
+    assert_eq!(seen, BTreeSet::from([(Some((2, 20)), vec![3, 2])]));
+}
+
+/// K5, [residual]: a commit is put off, since its record is on the list, while a sweep takes the
+/// record off it: the sweep sees that the commit is claimed, and puts the record back; or the
+/// record is not put off.
 #[test]
 fn put_off_during_a_sweep() {
     let limits = Limits {

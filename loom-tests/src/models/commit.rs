@@ -1,4 +1,4 @@
-//! Commits (C1 to C6): append, install, help, watermark.
+//! Commits (C1, G1, K1, V1): append, install, help, watermark.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ fn add(kernel: &Kernel, cell: Cell) -> Result<u64, u64> {
     txn.commit(&[(cell, Some(value + 1))])
 }
 
-/// C1: two read, add one and write: nothing is lost, and who conflicts then sees why.
+/// G1: two read, add one and write: nothing is lost, and who conflicts then sees why.
 #[test]
 fn lost_update() {
     let seen = outcomes(2, || {
@@ -71,7 +71,7 @@ fn lost_update() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// C2: a commit of two cells is seen whole or not at all, whoever installs it.
+/// C1: a commit of two cells is seen whole or not at all, whoever installs it.
 #[test]
 fn torn_visibility() {
     let seen = outcomes(2, || {
@@ -88,7 +88,7 @@ fn torn_visibility() {
     assert_eq!(seen, BTreeSet::from([(1, [10, 10]), (2, [11, 11])]));
 }
 
-/// C2 under a pin that was there before, and whose fence does not help.
+/// C1: the same under a pin that was there before, and whose fence does not help.
 #[test]
 fn torn_visibility_under_a_pin() {
     let seen = outcomes(2, || {
@@ -106,7 +106,7 @@ fn torn_visibility_under_a_pin() {
     assert_eq!(seen, BTreeSet::from([(1, [10, 10]), (2, [11, 11])]));
 }
 
-/// C6 by three: one installs, another shows, a third reads.
+/// C1: of three one installs, another shows, a third reads.
 #[test]
 fn installed_by_one_and_shown_by_another() {
     let seen = outcomes(2, || {
@@ -137,7 +137,7 @@ fn installed_by_one_and_shown_by_another() {
     assert_eq!(seen, BTreeSet::from([(1, 10), (2, 11)]));
 }
 
-/// C2 with a helper: the reader first installs what it finds in the log.
+/// C1: torn visibility with a helper: the reader first installs what it finds in the log.
 #[test]
 fn torn_visibility_with_a_helper() {
     let seen = outcomes(2, || {
@@ -159,8 +159,8 @@ fn torn_visibility_with_a_helper() {
     assert_eq!(seen, BTreeSet::from([(10, 11), (11, 11)]));
 }
 
-/// C3: a helper stops before it installs a commit, and goes on when the cell has moved on, and what
-/// was there is collected.
+/// K1, V1: a helper stops before it installs a commit, and goes on when the cell has moved on, and
+/// what was there is collected.
 #[test]
 fn a_late_helper() {
     let seen = outcomes(2, || {
@@ -186,7 +186,33 @@ fn a_late_helper() {
     assert_eq!(seen, BTreeSet::from([12]));
 }
 
-/// C4: each reads both cells and writes one: not both, on the same snapshot.
+/// C1, V3, V4: a writer stops after its append, one helps, one collects what the helper replaces,
+/// and one reads: it keeps what it found.
+#[test]
+fn a_helper_and_a_reclaimer_beside_a_reader() {
+    let seen = outcomes(1, || {
+        let (kernel, [cell, _]) = two_cells();
+        let number = append_only(Txn::begin(&kernel), cell, 11);
+        let helper = spawn(&kernel, move |kernel| {
+            let guard = kernel.domain.pin();
+            kernel.advance_to(&guard, number);
+        });
+        let reader = spawn(&kernel, move |kernel| {
+            let mut txn = Txn::begin_as(kernel, Kind::Reader);
+            let found = txn.read(cell).expect("there");
+            assert_eq!(txn.read(cell), Some(found));
+            (txn.version(), found)
+        });
+        for _ in 0..3 {
+            kernel.collect();
+        }
+        helper.join().expect("no panic");
+        reader.join().expect("no panic")
+    });
+    assert_eq!(seen, BTreeSet::from([(1, (1, 10)), (2, (2, 11))]));
+}
+
+/// G1: each reads both cells and writes one: not both, on the same snapshot.
 #[test]
 fn write_skew() {
     let seen = outcomes(2, || {
@@ -212,7 +238,7 @@ fn write_skew() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// C6: two commits of different cells install their own first; the watermark passes no hole.
+/// C1: two commits of different cells install their own first; the watermark passes no hole.
 #[test]
 fn own_first_and_flags() {
     let seen = outcomes(2, || {
@@ -237,7 +263,7 @@ fn own_first_and_flags() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// C6 with a reader who watches the watermark: at each version it sees all of it.
+/// C1: the same with a reader who watches the watermark: at each version it sees all of it.
 #[test]
 fn a_reader_beside_two_commits() {
     let seen = outcomes(1, || {
@@ -265,7 +291,7 @@ fn a_reader_beside_two_commits() {
     assert!(seen.contains(&(1, [1, 1])) && seen.len() > 1, "{seen:?}");
 }
 
-/// C1 on a table, the whole path: index, staging, log, install.
+/// G1, V6: the same on a table, the whole path: index, staging, log, install.
 #[test]
 fn lost_update_in_a_table() {
     let seen = outcomes(1, || {
@@ -305,12 +331,22 @@ fn moved_on_from_a_place() {
     assert_eq!(seen, BTreeSet::from([Ok(()), Err(2)]));
 }
 
-/// Two create one key: one record, and one of them conflicts or comes later.
+/// G1, K3: two create one key: one record, and one of them conflicts or comes later.
 #[test]
 fn two_creations_of_a_key() {
-    let seen = outcomes(1, || {
+    two_creations(|kernel| tables::put(kernel, 1, Some(20)));
+}
+
+/// The same when one of them creates it among many at once.
+#[test]
+fn two_creations_of_a_key_and_one_of_many() {
+    two_creations(|kernel| tables::create(kernel, 1, 20));
+}
+
+fn two_creations(other: fn(&Kernel) -> Result<u64, u64>) {
+    let seen = outcomes(1, move || {
         let kernel = tables::plain(LIMITS);
-        let other = spawn(&kernel, |kernel| tables::put(kernel, 1, Some(20)));
+        let other = spawn(&kernel, move |kernel| other(kernel));
         let mine = tables::put(&kernel, 1, Some(10));
         let theirs = other.join().expect("no panic");
         let (number, value) = tables::look(&kernel, 1).expect("it is there");

@@ -8,13 +8,13 @@ use super::check::{outcomes, spawn};
 use crate::kernel::history::HistoryLimits;
 use crate::kernel::mailbox::{Bounds, Letter, Mailbox, Policy, Put, Stamp};
 use crate::kernel::routes::{Route, Routes};
-use crate::kernel::seat::Seat;
+use crate::kernel::seat::{Calls, Seat};
 use crate::kernel::station::Delivered;
 use crate::kernel::table::GarbageBin;
-use crate::kernel::testing::{Cell, Txn, cell, kernel};
+use crate::kernel::testing::{Cell, Txn, cell, kernel, show};
 use crate::kernel::wake::Waiter;
 use crate::kernel::{Kernel, Limits};
-use crate::sync::thread;
+use crate::sync::{AtomicU64, Ordering, thread};
 
 impl Letter for u64 {
     fn bytes(&self) -> u64 {
@@ -71,8 +71,13 @@ impl World {
         assert_eq!(done, Ok(value));
     }
 
-    /// Delivers what is visible.
+    /// Delivers what is visible, and calls those that it is for.
     fn deliver(&self) {
+        self.deliver_and(true);
+    }
+
+    /// Delivers what is visible.
+    fn deliver_and(&self, call: bool) {
         let station = self.kernel.station(0);
         let until = self.kernel.horizon.visible();
         station.carry_on(&self.kernel, until, |guard, commit, calls| {
@@ -84,7 +89,9 @@ impl World {
                     member
                         .mailbox
                         .put(guard, &mut garbage.0, letter, self.bounds);
-                    calls.note(guard, &member.seat);
+                    if call {
+                        calls.note(guard, &member.seat);
+                    }
                     ControlFlow::Continue(())
                 });
             }
@@ -143,6 +150,63 @@ fn subscribe_during_a_delivery() {
     assert_eq!(seen, BTreeSet::from([(0, vec![1]), (1, vec![])]));
 }
 
+/// J1, [subscribe/deliver]: who subscribes while a position that nobody needs is moved begins at or
+/// above it, or is seen by who would move it.
+#[test]
+fn subscribe_while_nobody_has() {
+    let seen = outcomes(3, || {
+        let world = World::new(8, ROOMY);
+        let subscriber = spawn(&world, |world| {
+            world.kernel.station(0).subscribe(&world.kernel, || ())
+        });
+        show(&world.kernel.horizon, 1);
+        let station = world.kernel.station(0);
+        station.carry_on(&world.kernel, 1, |_, _, _| Delivered::Part);
+        let position = station.position();
+        (subscriber.join().expect("no panic"), position)
+    });
+    assert_eq!(seen, BTreeSet::from([(0, 0), (1, 0), (1, 1)]));
+}
+
+/// J1, [station]: who sees a position finds what was delivered up to it, also if nobody was called
+/// and it was pinned all the while, so that no fence lies between.
+#[test]
+fn look_at_the_position_during_a_delivery() {
+    let seen = outcomes(3, || {
+        let world = World::new(8, ROOMY);
+        let (member, _) = world.subscribe(1);
+        world.commit(1);
+        let other = spawn(&world, |world| world.deliver_and(false));
+        let guard = world.kernel.domain.pin();
+        let position = world.kernel.station(0).position();
+        let has_mail = member.mailbox.has_mail(&guard);
+        drop(guard);
+        other.join().expect("no panic");
+        (position, has_mail)
+    });
+    let expected = [(0, false), (0, true), (1, true)];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// J1, J3, [station]: who sees that a position was moved over what nobody was given sees that it is
+/// lost.
+#[test]
+fn look_at_the_position_during_a_loss() {
+    let seen = outcomes(3, || {
+        let world = World::new(0, ROOMY);
+        world.subscribe(1);
+        world.commit(1);
+        world.kernel.collect();
+        assert_eq!(world.kernel.log.trimmed(), 1, "beyond the lag");
+        let other = spawn(&world, |world| world.deliver());
+        let station = world.kernel.station(0);
+        let seen = (station.position(), station.lost());
+        other.join().expect("no panic");
+        seen
+    });
+    assert_eq!(seen, BTreeSet::from([(0, 0), (0, 1), (1, 1)]));
+}
+
 /// J3: nor is anything trimmed that it needs.
 #[test]
 fn subscribe_during_a_trim() {
@@ -161,7 +225,7 @@ fn subscribe_during_a_trim() {
     assert_eq!(seen, BTreeSet::from([(1, vec![2]), (2, vec![])]));
 }
 
-/// M1: two deliver the same commits at once; each letter comes once, in order.
+/// J2, M1: two deliver the same commits at once; each letter comes once, in order.
 #[test]
 fn two_deliver_at_once() {
     let seen = outcomes(2, || {
@@ -179,7 +243,7 @@ fn two_deliver_at_once() {
     assert_eq!(seen, BTreeSet::from([vec![1, 2]]));
 }
 
-/// A watcher takes while its letters come: none is lost, and none comes twice.
+/// M1, M2: a watcher takes while its letters come: none is lost, and none comes twice.
 #[test]
 fn take_during_a_delivery() {
     let seen = outcomes(3, || {
@@ -199,7 +263,7 @@ fn take_during_a_delivery() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// U, S: a watcher goes while it is delivered to; nothing is used that was freed.
+/// U1, S1, M3: a watcher goes while it is delivered to; nothing is used that was freed.
 #[test]
 fn leave_during_a_delivery() {
     let seen = outcomes(2, || {
@@ -221,7 +285,7 @@ fn leave_during_a_delivery() {
     assert_eq!(seen, BTreeSet::from([1]));
 }
 
-/// [sit/call]: a delivery comes while a watcher decides to sleep; a call that is lost is a
+/// S1, [sit/call]: a delivery comes while a watcher decides to sleep; a call that is lost is a
 /// deadlock.
 #[test]
 fn deliver_during_falling_asleep() {
@@ -246,7 +310,45 @@ fn deliver_during_falling_asleep() {
     assert_eq!(seen, BTreeSet::from([vec![1]]));
 }
 
-/// A full mailbox is taken from while it lets go what it has: what is not given is told.
+/// [sit/call]: the same of who looks at a number alone, without a pin, whose fence would do as
+/// well.
+#[test]
+fn call_during_falling_asleep() {
+    struct Awaited {
+        seat: Seat,
+        version: AtomicU64,
+        kernel: Arc<Kernel>,
+    }
+    let seen = outcomes(3, || {
+        let world = World::new(8, ROOMY);
+        let awaited = Arc::new(Awaited {
+            seat: Seat::new(),
+            version: AtomicU64::new(0),
+            kernel: Arc::clone(&world.kernel),
+        });
+        let waiter = spawn(&awaited, |awaited| {
+            awaited.seat.take(&awaited.kernel, &Waiter::thread());
+            loop {
+                awaited.seat.settle();
+                // Relaxed: [sit/call].
+                match awaited.version.load(Ordering::Relaxed) {
+                    0 => thread::park(),
+                    version => return version,
+                }
+            }
+        });
+        let guard = awaited.kernel.domain.pin();
+        // Relaxed: [sit/call].
+        awaited.version.store(1, Ordering::Relaxed);
+        let mut calls = Calls::new();
+        calls.note(&guard, &awaited.seat);
+        calls.make(guard);
+        waiter.join().expect("no panic")
+    });
+    assert_eq!(seen, BTreeSet::from([1]));
+}
+
+/// M3: a full mailbox is taken from while it lets go what it has: what is not given is told.
 #[test]
 fn take_during_a_lag() {
     let tight = Bounds {

@@ -1,4 +1,4 @@
-//! Index entries (I1): the last hold against a new one.
+//! Index entries (E1 to E4): the last hold against a new one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl World {
     }
 }
 
-/// I1: the last version with a value goes while a new one comes.
+/// E1, E3: the last version with a value goes while a new one comes.
 #[test]
 fn hold_during_the_last_release() {
     let seen = outcomes(4, || {
@@ -66,7 +66,7 @@ fn hold_during_the_last_release() {
     assert_eq!(seen, BTreeSet::from([(true, false), (false, true)]));
 }
 
-/// A hold that comes and goes during the last release: exactly one kills, after both.
+/// E1: a hold that comes and goes during the last release: exactly one kills, after both.
 #[test]
 fn two_last_releases() {
     let seen = outcomes(4, || {
@@ -130,7 +130,7 @@ fn a_key_set_of_two_versions() {
     assert_eq!(seen, BTreeSet::from([(true, false), (false, true)]));
 }
 
-/// I1 in a table: a value comes back while the entry of its first use is released and freed.
+/// E2, E3: in a table: a value comes back while the entry of its first use is released and freed.
 #[test]
 fn a_value_comes_back() {
     let seen = outcomes(1, || {

@@ -1,4 +1,4 @@
-//! Snapshot words (S1): who has announced itself is not cut from under.
+//! Snapshot words (H1 to H3): who has announced itself is not cut from under.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl World {
     }
 }
 
-/// S1: a snapshot begins while the watermark moves and a collector scans.
+/// H1: a snapshot begins while the watermark moves and a collector scans.
 #[test]
 fn announce_during_a_scan() {
     let seen = outcomes(4, || {
@@ -69,7 +69,7 @@ fn announce_during_a_scan() {
     assert_eq!(seen, BTreeSet::from([(1, 1), (1, 2), (2, 1), (2, 2)]));
 }
 
-/// S1 with the watermark moved by another than who scans.
+/// H1: the same with the watermark moved by another than who scans.
 #[test]
 fn announce_during_a_scan_by_another() {
     let seen = outcomes(2, || {
@@ -85,7 +85,7 @@ fn announce_during_a_scan_by_another() {
     assert_eq!(seen, BTreeSet::from([(1, 1), (1, 2), (2, 1), (2, 2)]));
 }
 
-/// [end] handed on: who takes the horizon from another's scan cuts after the readers, too.
+/// H3, [end] handed on: who takes the horizon from another's scan cuts after the readers, too.
 #[test]
 fn a_horizon_taken_from_another() {
     let seen = outcomes(2, || {
@@ -106,7 +106,7 @@ fn a_horizon_taken_from_another() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// Two scan: the second's raise of the horizon hands on the first's.
+/// H3: two scan: the second's raise of the horizon hands on the first's.
 #[test]
 fn two_scans() {
     let seen = outcomes(2, || {
@@ -126,7 +126,7 @@ fn two_scans() {
     assert!(seen.contains(&(1, 1, 1)) && seen.contains(&(2, 2, 2)));
 }
 
-/// A snapshot of an older version: given while nothing of it is cut, else refused.
+/// H2: a snapshot of an older version: given while nothing of it is cut, else refused.
 #[test]
 fn snapshot_at_against_the_floor() {
     let seen = outcomes(4, || {
@@ -156,7 +156,8 @@ fn snapshot_at_against_the_floor() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// The writers' bound: what a transaction has not validated against is not given up for trimming.
+/// H1: the writers' bound: what a transaction has not validated against is not given up for
+/// trimming.
 #[test]
 fn a_writer_announced_during_a_scan() {
     let seen = outcomes(4, || {

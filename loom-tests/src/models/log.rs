@@ -1,4 +1,4 @@
-//! The commit log: appends, trimming (T1), cutting and trimming (T2), and the ring's wrap.
+//! The commit log: appends, trimming (G3), cutting and trimming (G2, G4), and the ring's wrap.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -121,7 +121,7 @@ enum Seen {
     Trimmed,
 }
 
-/// Two append at once: each number goes to one, and the loser sees the winner.
+/// G1: two append at once: each number goes to one, and the loser sees the winner.
 #[test]
 fn two_appends() {
     let seen = outcomes(3, || {
@@ -134,7 +134,7 @@ fn two_appends() {
     assert_eq!(seen, BTreeSet::from([(one, two), (two, one)]));
 }
 
-/// A validator walks on while another appends.
+/// G1: a validator walks on while another appends.
 #[test]
 fn walk_during_an_append() {
     let seen = outcomes(4, || {
@@ -152,7 +152,7 @@ fn walk_during_an_append() {
     );
 }
 
-/// T1: a commit is taken out and freed while somebody looks at it.
+/// G3: a commit is taken out and freed while somebody looks at it.
 #[test]
 fn trim_during_a_validation() {
     let seen = outcomes(2, || {
@@ -168,7 +168,7 @@ fn trim_during_a_validation() {
     assert_eq!(seen, BTreeSet::from([[gone, here], [here, here]]));
 }
 
-/// T1 when the whole segment goes: who misses it knows why.
+/// G3, G4: the same when the whole segment goes: who misses it knows why.
 #[test]
 fn trim_of_a_segment_during_a_validation() {
     let seen = outcomes(2, || {
@@ -182,7 +182,7 @@ fn trim_of_a_segment_during_a_validation() {
     assert_eq!(seen, BTreeSet::from([[gone, here], [here, here]]));
 }
 
-/// Two trim at once, one segment and the next; each commit is given up once.
+/// G2, G6: two trim at once, one segment and the next; each commit is given up once.
 #[test]
 fn two_trimmers() {
     let seen = outcomes(2, || {
@@ -199,7 +199,7 @@ fn two_trimmers() {
     assert_eq!(seen, BTreeSet::from([(2, gone, here), (4, gone, here)]));
 }
 
-/// The ring wraps onto a segment that is being trimmed: it waits for that, or takes its place.
+/// G4: the ring wraps onto a segment that is being trimmed: it waits for that, or takes its place.
 #[test]
 fn wrap_during_a_trim() {
     let seen = outcomes(3, || {
@@ -216,7 +216,7 @@ fn wrap_during_a_trim() {
     assert_eq!(seen, BTreeSet::from([None, Some(RING)]));
 }
 
-/// Two wrap at once onto a segment that nobody has unlinked yet.
+/// G4: two wrap at once onto a segment that nobody has unlinked yet.
 #[test]
 fn two_wraps() {
     let seen = outcomes(3, || {

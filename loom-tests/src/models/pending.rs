@@ -1,4 +1,4 @@
-//! Commits that others decide (D1 to D3): what is pending stops the watermark and its rivals, and
+//! Commits that others decide (D1 to D4): what is pending stops the watermark and its rivals, and
 //! nobody else; what is refused leaves nothing.
 
 use std::collections::BTreeSet;
@@ -61,6 +61,7 @@ fn decided_beside_a_stranger(accepted: bool) -> BTreeSet<(u64, [u64; 2])> {
     })
 }
 
+/// C1, D1: a commit is accepted beside a stranger to it.
 #[test]
 fn pending_then_accepted_beside_a_stranger() {
     let seen = decided_beside_a_stranger(true);
@@ -68,6 +69,7 @@ fn pending_then_accepted_beside_a_stranger() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
+/// C1, D1: the same of one that is refused.
 #[test]
 fn pending_then_aborted_beside_a_stranger() {
     let seen = decided_beside_a_stranger(false);
@@ -93,6 +95,7 @@ fn decided_beside_a_rival(accepted: bool) -> BTreeSet<Rivalry> {
     })
 }
 
+/// D1, D2: a commit is accepted beside one who would write the same.
 #[test]
 fn pending_then_accepted_beside_a_rival() {
     let seen = decided_beside_a_rival(true);
@@ -107,6 +110,7 @@ fn pending_then_accepted_beside_a_rival() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
+/// D1, D2: the same of one that is refused.
 #[test]
 fn pending_then_aborted_beside_a_rival() {
     let seen = decided_beside_a_rival(false);
@@ -121,7 +125,7 @@ fn pending_then_aborted_beside_a_rival() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// Two in a row, decided by two: whoever is last takes the watermark over both.
+/// D1, C1: two in a row, decided by two: whoever is last takes the watermark over both.
 #[test]
 fn two_decided_in_any_order() {
     let seen = outcomes(2, || {
@@ -139,7 +143,7 @@ fn two_decided_in_any_order() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// The first of two answers counts.
+/// D1: the first of two answers counts.
 #[test]
 fn accepted_and_refused_at_once() {
     let seen = outcomes(2, || {
@@ -153,7 +157,7 @@ fn accepted_and_refused_at_once() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// A refused creation: its record goes with it, though others look for it meanwhile.
+/// D4: a refused creation: its record goes with it, though others look for it meanwhile.
 #[test]
 fn a_refused_creation_beside_collection() {
     let seen = outcomes(2, || {
@@ -180,8 +184,8 @@ fn a_refused_creation_beside_collection() {
     assert_eq!(seen, BTreeSet::from([(None, 1)]));
 }
 
-/// A refused commit has no link to what it was to replace, which another may free before it: who
-/// fetches ahead what is to be freed must not look there.
+/// D3, V6: a refused commit has no link to what it was to replace, which another may free before
+/// it: who fetches ahead what is to be freed must not look there.
 #[test]
 fn a_refused_commit_freed_after_what_it_names() {
     let seen = outcomes(1, || {

@@ -116,7 +116,7 @@ impl Model {
     }
 }
 
-/// H2: both insert the same key; whoever fills the table replaces it.
+/// P2, P3: both insert the same key; whoever fills the table replaces it.
 #[test]
 fn unique_insert_during_a_resize() {
     let seen = outcomes(3, || {
@@ -130,7 +130,7 @@ fn unique_insert_during_a_resize() {
     assert_eq!(seen, BTreeSet::from([(10, 10), (20, 20)]));
 }
 
-/// H2, when the table is replaced for another key's sake.
+/// P3: the same when the table is replaced for another key's sake.
 #[test]
 fn unique_insert_after_a_resize() {
     let seen = outcomes(1, || {
@@ -145,7 +145,7 @@ fn unique_insert_after_a_resize() {
     assert_eq!(seen, BTreeSet::from([(10, 10), (20, 20)]));
 }
 
-/// H1: a node dies and is removed and freed while its table is copied, which is left half done.
+/// P4, P6: a node dies and is removed and freed while its table is copied, which is left half done.
 #[test]
 fn removal_during_a_copy() {
     let seen = outcomes(2, || {
@@ -160,7 +160,7 @@ fn removal_during_a_copy() {
     assert_eq!(seen, BTreeSet::from([(true, vec![3]), (false, vec![1, 3])]));
 }
 
-/// H1 when it was copied already by another.
+/// P4, P6: the same when it was copied already by another.
 #[test]
 fn removal_during_two_copies() {
     let seen = outcomes(1, || {
@@ -181,7 +181,7 @@ fn removal_during_two_copies() {
     );
 }
 
-/// Two replace the same dead node while it is removed.
+/// P1: two replace the same dead node while it is removed.
 #[test]
 fn a_dead_node_replaced_by_two() {
     let seen = outcomes(2, || {
@@ -198,7 +198,8 @@ fn a_dead_node_replaced_by_two() {
     assert_eq!(seen, BTreeSet::from([(10, 10), (20, 20)]));
 }
 
-/// A dead node that is still in a frozen word must not hide the one put after it. `enter` looks.
+/// P3: a dead node that is still in a frozen word must not hide the one put after it. `enter`
+/// looks.
 #[test]
 fn a_dead_node_replaced_during_a_resize() {
     let seen = outcomes(3, || {
@@ -219,7 +220,7 @@ fn a_dead_node_replaced_during_a_resize() {
     assert_eq!(seen, BTreeSet::from([(10, 10)]));
 }
 
-/// A node dies, perhaps copied already, and a new one is put in its place.
+/// P4: a node dies, perhaps copied already, and a new one is put in its place.
 #[test]
 fn a_copied_node_replaced() {
     let seen = outcomes(2, || {
@@ -240,7 +241,7 @@ fn a_copied_node_replaced() {
     assert_eq!(seen, BTreeSet::from([(false, 0), (true, 20)]));
 }
 
-/// A lookup finds a claimed node at every moment, and no table is freed under it.
+/// P3, P5: a lookup finds a claimed node at every moment, and no table is freed under it.
 #[test]
 fn lookup_during_a_resize() {
     let seen = outcomes(2, || {
@@ -263,8 +264,8 @@ fn lookup_during_a_resize() {
     assert_eq!(seen, BTreeSet::from([[Some(2), None]]));
 }
 
-/// The table is unlinked by one that copied nothing and then looks for what the other copied. The
-/// third key has the table replaced, and its first group copied, before the threads begin.
+/// P5: the table is unlinked by one that copied nothing and then looks for what the other copied.
+/// The third key has the table replaced, and its first group copied, before the threads begin.
 #[test]
 fn unlinking_of_what_another_copied() {
     let seen = outcomes(2, || {

@@ -1,4 +1,4 @@
-//! Changes that are made once (P1).
+//! Changes that are made once (A1).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn get(place: &Place<Made>, own: u64) -> u64 {
     made.by
 }
 
-/// P1: two ask for what nobody has made yet: both get the same.
+/// A1: two ask for what nobody has made yet: both get the same.
 #[test]
 fn two_who_ask_first() {
     let seen = outcomes(3, || {

@@ -1,4 +1,4 @@
-//! Epochs (E1): who is pinned at an unlinking keeps what it may have found.
+//! Epochs (R1 to R3): who is pinned at an unlinking keeps what it may have found.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -81,7 +81,7 @@ impl Drop for World {
     }
 }
 
-/// E1: a reader comes at any moment of an unlinking and the epochs after it.
+/// R1, R2, R3: a reader comes at any moment of an unlinking and the epochs after it.
 #[test]
 fn pin_during_a_retirement() {
     let seen = outcomes(3, || {
@@ -98,7 +98,7 @@ fn pin_during_a_retirement() {
     );
 }
 
-/// E1 with another who moves the epoch on, perhaps with an old idea of it.
+/// R2, R3: the same with another who moves the epoch on, perhaps with an old idea of it.
 #[test]
 fn pin_during_a_retirement_and_an_advance() {
     let seen = outcomes(2, || {
@@ -115,8 +115,8 @@ fn pin_during_a_retirement_and_an_advance() {
     assert_eq!(seen, BTreeSet::from([(1, 0), (1, 1), (2, 0), (2, 1)]));
 }
 
-/// A reader that pins again has let go of what it found before, and only of that; and what it did
-/// under the earlier pin is seen by who sees only the later.
+/// R3: a reader that pins again has let go of what it found before, and only of that; and what it
+/// did under the earlier pin is seen by who sees only the later.
 #[test]
 fn pins_one_after_the_other() {
     let seen = outcomes(3, || {
@@ -168,7 +168,7 @@ fn two_reclaimers_and_a_stopped_pin() {
     assert_eq!(seen, BTreeSet::from([vec![], vec![11]]));
 }
 
-/// [unpin]: what was done under a pin happened before the freeing.
+/// R3, [unpin]: what was done under a pin happened before the freeing.
 #[test]
 fn unpin_before_a_freeing() {
     let seen = outcomes(3, || {
@@ -198,7 +198,7 @@ fn unpin_before_a_freeing_by_a_third() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// [bag]: who takes garbage that another gave sees it whole; each thing goes to one.
+/// R1, [bag]: who takes garbage that another gave sees it whole; each thing goes to one.
 #[test]
 fn bags_given_and_taken() {
     let seen = outcomes(2, || {
@@ -236,7 +236,7 @@ fn garbage_of_another() {
     assert_eq!(seen, BTreeSet::from([vec![], vec![7]]));
 }
 
-/// [own]: a line that another thread left has no pins for its next owner.
+/// L2, [own]: a line that another thread left has no pins for its next owner.
 #[test]
 fn a_line_changes_hands() {
     let seen = outcomes(3, || {
@@ -256,7 +256,7 @@ fn a_line_changes_hands() {
     assert_eq!(seen, BTreeSet::from([(true, 1), (true, 2)]));
 }
 
-/// [line]: who registers is seen by scans, whole.
+/// L1, [line]: who registers is seen by scans, whole.
 #[test]
 fn a_line_registered_during_a_scan() {
     let seen = outcomes(3, || {
@@ -300,8 +300,8 @@ fn bags_made_ripe_by_two() {
     assert_eq!(seen, BTreeSet::from([vec![1], vec![1, 12]]));
 }
 
-/// [end]: a line whose owner left while a word of it was in use is that word's until it ends: who
-/// takes the line then finds it as the word's reader left it.
+/// L2, [end]: a line whose owner left while a word of it was in use is that word's until it ends:
+/// who takes the line then finds it as the word's reader left it.
 #[test]
 fn a_line_left_with_a_word_in_use() {
     let seen = outcomes(3, || {

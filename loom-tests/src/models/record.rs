@@ -1,4 +1,4 @@
-//! A record's claims and death (R1): reap against re-insert.
+//! A record's claims and death (K1 to K5): reap against re-insert.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const LIMITS: Limits = Limits {
     history: HistoryLimits::NONE,
 };
 
-/// R1: the reaper looks at an empty head while a creator claims, installs and lets go.
+/// K1, K2: the reaper looks at an empty head while a creator claims, installs and lets go.
 #[test]
 fn reap_during_a_creation() {
     let seen = outcomes(3, || {
@@ -51,8 +51,8 @@ fn create(kernel: &Arc<Kernel>, cell: Cell) -> bool {
     true
 }
 
-/// R1 with a tombstone, and by collection itself: a deleted key comes again while its record is
-/// reaped.
+/// K2, K4: the same with a tombstone, and by collection itself: a deleted key comes again while its
+/// record is reaped.
 #[test]
 fn reap_during_a_second_creation() {
     let seen = outcomes(2, || {
@@ -77,7 +77,7 @@ fn reap_during_a_second_creation() {
     assert_eq!(seen, BTreeSet::from([true, false]));
 }
 
-/// A reader that found a record before it died still reads what it shows.
+/// K4: a reader that found a record before it died still reads what it shows.
 #[test]
 fn read_during_a_reaping() {
     let seen = outcomes(2, || {
@@ -108,7 +108,7 @@ fn read_during_a_reaping() {
     assert_eq!(seen, BTreeSet::from([None]));
 }
 
-/// Of several who let go, one is the last; whoever it is sees what all did.
+/// K3: of several who let go, one is the last; whoever it is sees what all did.
 #[test]
 fn two_last_claims() {
     let seen = outcomes(3, || {
@@ -131,7 +131,7 @@ fn two_last_claims() {
     assert_eq!(seen, BTreeSet::from([(last, other), (other, last)]));
 }
 
-/// A creator that gives up lets the record go, and a killer who comes then sees all it did.
+/// K3: a creator that gives up lets the record go, and a killer who comes then sees all it did.
 #[test]
 fn abort_of_a_creator_unclaims() {
     let seen = outcomes(3, || {
@@ -156,7 +156,7 @@ fn abort_of_a_creator_unclaims() {
     assert_eq!(seen, BTreeSet::from([true, false]));
 }
 
-/// Of two killers one succeeds; and who claims then is refused, and sees why.
+/// K2: of two killers one succeeds; and who claims then is refused, and sees why.
 #[test]
 fn two_reapers() {
     let seen = outcomes(3, || {
@@ -174,7 +174,7 @@ fn two_reapers() {
     assert_eq!(seen, BTreeSet::from([(true, false), (false, true)]));
 }
 
-/// R1 in a table: a deleted key is written again while its record is reaped and freed.
+/// K2: in a table: a deleted key is written again while its record is reaped and freed.
 #[test]
 fn reap_during_a_creation_in_a_table() {
     let seen = outcomes(1, || {
@@ -195,7 +195,8 @@ fn reap_during_a_creation_in_a_table() {
     assert_eq!(seen, BTreeSet::from([(Ok(3), Some((3, 20)))]));
 }
 
-/// A tombstone is cut by a collector while the last claim goes: one of the two reaps the record.
+/// K3, K5: a tombstone is cut by a collector while the last claim goes: one of the two reaps the
+/// record.
 #[test]
 fn cut_during_the_last_unclaim() {
     let seen = outcomes(2, || {
@@ -267,8 +268,8 @@ impl Twice {
     }
 }
 
-/// [unlinking]: a dead node is taken out of one place by its killer and of another by who replaces
-/// it: the later retires it, and nobody finds it after that.
+/// R1, [unlinking]: a dead node is taken out of one place by its killer and of another by who
+/// replaces it: the later retires it, and nobody finds it after that.
 #[test]
 fn a_dead_node_unlinked_by_two() {
     let seen = outcomes(2, || {
@@ -309,11 +310,21 @@ fn a_key_ordered_by_who_gives_up() {
 /// what two fences put in order is no race for loom, which would not let it come between.
 #[test]
 fn a_key_ordered_by_another() {
-    let seen = outcomes(2, || {
+    ordered_by(|kernel| tables::give_up(kernel, 1, 10));
+}
+
+/// [ordered]: the same when it was put in order as one of many.
+#[test]
+fn a_key_ordered_as_one_of_many() {
+    ordered_by(|kernel| tables::give_up_new(kernel, 1, 10));
+}
+
+fn ordered_by(give_up: fn(&Kernel)) {
+    let seen = outcomes(2, move || {
         let kernel = tables::plain(LIMITS);
         let guard = kernel.domain.pin();
         let hold = LocalHold::begin(&kernel, Kind::Writer);
-        let first = spawn(&kernel, |kernel| tables::give_up(kernel, 1, 10));
+        let first = spawn(&kernel, move |kernel| give_up(kernel));
         assert_eq!(tables::write(&kernel, &hold, 1, Some(20)), Ok(1));
         drop(hold);
         let found = tables::keys(&kernel);

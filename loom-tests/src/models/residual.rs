@@ -1,4 +1,4 @@
-//! The residual lists (W1, W2): each node goes to one sweeper, who sees it whole.
+//! The residual lists (X1, X2): each node goes to one sweeper, who sees it whole.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ fn put_before_another_during_a_sweep() {
     assert_eq!(seen, BTreeSet::from([vec![1], vec![2, 1]]));
 }
 
-/// A sweep begins while another goes on.
+/// X2: a sweep begins while another goes on.
 #[test]
 fn pop_during_the_beginning_of_a_sweep() {
     let seen = outcomes(3, || {
@@ -84,7 +84,8 @@ fn pop_during_the_beginning_of_a_sweep() {
     assert_eq!(seen, BTreeSet::from([vec![1], vec![1, 2], vec![2, 1]]));
 }
 
-/// Two sweep at once: each node goes to one of them, and is freed after the other has looked at it.
+/// X2: two sweep at once: each node goes to one of them, and is freed after the other has looked at
+/// it.
 #[test]
 fn two_sweepers() {
     let seen = outcomes(1, || {

@@ -11,7 +11,8 @@ use crate::kernel::ordered::Course;
 use crate::kernel::prepared::{Attempt, Prepared};
 use crate::kernel::reading::{Handle, LocalHold, Reading};
 use crate::kernel::secondary::Secondary;
-use crate::kernel::stage::Put;
+use crate::kernel::stage::bulk::New;
+use crate::kernel::stage::{Put, Staged};
 use crate::kernel::table::Table;
 use crate::kernel::testing::Value;
 use crate::kernel::{Kernel, Kind, Limits};
@@ -142,13 +143,53 @@ pub(super) fn write(
     };
     let place = table(kernel).find_place(reading, &key, hash(key));
     let place = place.map(|(_, place)| place);
-    let done = table(kernel)
-        .stage(kernel, reading, (&key, hash(key)), place, put, now)
-        .and_then(|staged| {
-            let mut prepared = Prepared::new(kernel, kernel.domain.registry().line());
+    let staged = table(kernel).stage(kernel, reading, (&key, hash(key)), place, put, now);
+    commit(kernel, reading, key, staged.map(|staged| vec![staged]))
+}
+
+/// Puts what a creation needs in place as for many at once, and gives up.
+pub(super) fn give_up_new(kernel: &Kernel, key: u64, value: u64) {
+    let hold = LocalHold::begin(kernel, Kind::Writer);
+    drop(stage_new(kernel, hold.reading(), key, value));
+}
+
+/// Creates as many at once are created, and commits; `Err`: the commit in the way.
+pub(super) fn create(kernel: &Kernel, key: u64, value: u64) -> Result<u64, u64> {
+    let hold = LocalHold::begin(kernel, Kind::Writer);
+    let staged = stage_new(kernel, hold.reading(), key, value);
+    commit(kernel, hold.reading(), key, staged)
+}
+
+fn stage_new(
+    kernel: &Kernel,
+    reading: Reading<'_>,
+    key: u64,
+    value: u64,
+) -> Result<Vec<Staged>, u64> {
+    let now = Moment::now();
+    let new = New {
+        key: &key,
+        hash: hash(key),
+        draft: Draft::new(|| Value::new(value)),
+        created: now,
+        updated: now,
+    };
+    table(kernel).stage_new(kernel, reading, (1, std::iter::once(new)))
+}
+
+fn commit(
+    kernel: &Kernel,
+    reading: Reading<'_>,
+    key: u64,
+    staged: Result<Vec<Staged>, u64>,
+) -> Result<u64, u64> {
+    let done = staged.and_then(|staged| {
+        let mut prepared = Prepared::new(kernel, kernel.domain.registry().line());
+        for staged in staged {
             prepared.add(staged);
-            append(kernel, reading, key, prepared)
-        });
+        }
+        append(kernel, reading, key, prepared)
+    });
     if let Err(with) = done {
         kernel.advance_to(&kernel.domain.pin(), with);
     }

@@ -1,4 +1,4 @@
-//! Waking (W1): nobody sleeps through what it waits for.
+//! Waking (Q1, Q2): nobody sleeps through what it waits for.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl World {
     }
 }
 
-/// W1: a commit comes while a watcher decides to sleep.
+/// [wait/wake]: a commit comes while a watcher decides to sleep.
 #[test]
 fn commit_during_falling_asleep() {
     let seen = outcomes(4, || {
@@ -61,7 +61,7 @@ fn commit_during_falling_asleep() {
     assert_eq!(seen, BTreeSet::from([0, 1]));
 }
 
-/// W1 twice: the waiter queues itself again while the first wake-up takes the list.
+/// Q1: the same twice: the waiter queues itself again while the first wake-up takes the list.
 #[test]
 fn commits_one_after_the_other() {
     let seen = outcomes(3, || {
@@ -106,7 +106,7 @@ fn two_watchers() {
     assert_eq!(seen, BTreeSet::from([(0, 0), (0, 1), (1, 0), (1, 1)]));
 }
 
-/// Two wait, and one of them ends while it is left to it to wake the other.
+/// Q1: two wait, and one of them ends while it is left to it to wake the other.
 #[test]
 fn leave_while_passing_on() {
     let seen = outcomes(2, || {
@@ -132,7 +132,8 @@ impl std::task::Wake for Noted {
     }
 }
 
-/// One task is woken and never runs, another waits behind it: whoever is woken and runs wakes both.
+/// Q2: one task is woken and never runs, another waits behind it: whoever is woken and runs wakes
+/// both.
 #[test]
 fn a_woken_one_that_never_runs() {
     let seen = outcomes(2, || {

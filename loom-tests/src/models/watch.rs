@@ -1,4 +1,4 @@
-//! Watching (W2): a cursor against trimming.
+//! Watching (W1, W2): a cursor against trimming.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,7 @@ fn limits(watch_commits: u64) -> Limits {
     }
 }
 
-/// A new watcher misses nothing after its beginning, whatever is trimmed meanwhile.
+/// W2: a new watcher misses nothing after its beginning, whatever is trimmed meanwhile.
 #[test]
 fn begin_during_a_trim() {
     let seen = outcomes(2, || {
@@ -71,7 +71,7 @@ fn begin_during_a_trim() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// W2: a watcher that lags is passed by, and knows; what it is reading is not freed under it.
+/// W1, G3: a watcher that lags is passed by, and knows; what it is reading is not freed under it.
 #[test]
 fn a_lagging_cursor() {
     let seen = outcomes(2, || {
@@ -94,7 +94,7 @@ fn a_lagging_cursor() {
     assert_eq!(seen, BTreeSet::from([Some(Ok(1)), Some(Err(2))]));
 }
 
-/// A watcher within its lag reads on: nothing above its cursor is trimmed.
+/// W1: a watcher within its lag reads on: nothing above its cursor is trimmed.
 #[test]
 fn a_cursor_within_its_lag() {
     let seen = outcomes(2, || {
@@ -139,7 +139,7 @@ fn a_cursor_that_ends() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// Two take a slot at once, with one left between: each has its own, and each is seen.
+/// N2: two take a slot at once, with one left between: each has its own, and each is seen.
 #[test]
 fn two_cursors_at_once() {
     let seen = outcomes(2, || {

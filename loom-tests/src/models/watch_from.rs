@@ -1,4 +1,4 @@
-//! A cursor placed at an older position (W2), and the history that is counted meanwhile (Y1).
+//! A cursor placed at an older position (W2), and the history that is counted meanwhile (Y1, Y2).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ fn watch_from_within_the_history() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// Two walk and trim while a cursor is placed: what one of them let go the other trims.
+/// W2, W3: two walk and trim while a cursor is placed: what one of them let go the other trims.
 #[test]
 fn watch_from_against_two_trimmers() {
     let seen = outcomes(1, || {
@@ -88,7 +88,7 @@ fn watch_from_against_two_trimmers() {
     assert_eq!(seen, BTreeSet::from([Ok(2), Err(2)]));
 }
 
-/// Y1: two count and trim at once; in the end the sum is that of the commits that are left.
+/// Y1, Y2: two count and trim at once; in the end the sum is that of the commits that are left.
 #[test]
 fn two_count_a_history() {
     let history = HistoryLimits {

@@ -366,6 +366,7 @@ fn compare<const SHIFT: u32>(
     }
 }
 
+/// O6, O7, O8, O9: with keys of which hints tell all, little and nothing.
 #[test]
 fn random_operations_agree_with_a_btree_map() {
     random_operations::<0>(11, 12_000);

@@ -14,6 +14,7 @@ fn crowded(key: u64) -> u64 {
     mixed(key) & !0xffff | key & 1
 }
 
+/// P2, P9.
 #[test]
 fn what_is_inserted_is_found_across_resizes_by_any_hash() {
     for hash in [mixed, crowded, |_| 0, |key| key] as [fn(u64) -> u64; 4] {
@@ -88,6 +89,7 @@ fn a_churned_table_is_cleaned_and_a_deserted_one_shrinks() {
     assert_eq!(empty(index).len(), 9_900 + 100);
 }
 
+/// P8.
 #[test]
 fn a_panicking_comparison_leaves_the_index_whole() {
     let domain = Domain::new();

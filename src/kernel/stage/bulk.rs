@@ -113,8 +113,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
 
     /// Sees to it that all records stand in the key order.
     fn order_rows(&self, kernel: &Kernel, rows: &[Row<'_, K, T>]) {
-        // Acquire: [ordered].
-        let is_new = |record: &&Record<K>| !record.header.ordered.load(Ordering::Acquire);
+        let is_new = |record: &&Record<K>| !record.header.is_ordered();
         let new = rows.iter().map(|row| row.record).filter(is_new);
         let mut new: Vec<_> = new.map(|record| (record.hint(), record)).collect();
         new.sort_by(|(hint, record), (other_hint, other)| {
@@ -130,8 +129,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             .fill(&kernel.domain.pin(), &mut garbage.0, &nodes)
         {
             for (_, record) in new {
-                // Release: [ordered].
-                record.header.ordered.store(true, Ordering::Release);
+                record.header.set_ordered();
             }
             return;
         }

@@ -9,8 +9,8 @@ use crate::kernel::point::testing::collect;
 use crate::kernel::reclaim::{Garbage, Guard};
 use crate::sync::thread;
 
-/// The last node of a leaf goes, so the leaf is merged with its neighbour, into which another is
-/// put.
+/// O3, O8: the last node of a leaf goes, so the leaf is merged with its neighbour, into which
+/// another is put.
 #[test]
 fn ordered_merge_insert_scan() {
     let seen = outcomes_bounded(|| {
@@ -39,7 +39,7 @@ fn ordered_merge_insert_scan() {
     );
 }
 
-/// Two leaves are merged from both sides.
+/// O3, O4: two leaves are merged from both sides.
 #[test]
 fn ordered_merge_by_two() {
     let seen = outcomes(|| {
@@ -66,7 +66,8 @@ fn ordered_merge_by_two() {
     );
 }
 
-/// A dead node is taken out by its killer and replaced by an insert: exactly one of them does it.
+/// O5: a dead node is taken out by its killer and replaced by an insert: exactly one of them does
+/// it.
 #[test]
 fn ordered_dead_node_replaced() {
     let seen = outcomes_bounded(|| {
@@ -134,7 +135,7 @@ fn step<R>(model: &Model, run: impl FnOnce(&Guard<'_>) -> R) -> R {
     result
 }
 
-/// A node is taken out and freed while its leaf is split, and then read over.
+/// O1, O5: a node is taken out and freed while its leaf is split, and then read over.
 #[test]
 fn ordered_free_split() {
     let seen = outcomes_bounded(|| {
@@ -154,7 +155,7 @@ fn ordered_free_split() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
-/// A split retires and frees what a scan is on.
+/// O4: a split retires and frees what a scan is on.
 #[test]
 fn ordered_split_frees_under_a_scan() {
     let seen = outcomes_bounded(|| {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Model, SPLITTING, THREAD, all_four, outcomes, outcomes_bounded, race, union};
 use crate::kernel::reclaim::Guard;
 
-/// B1: one insert splits a leaf, one goes to its neighbour, which is frozen with it; a reader
-/// looks.
+/// O2, O3: one insert splits a leaf, one goes to its neighbour, which is frozen with it; a
+/// reader looks.
 #[test]
 fn ordered_split_insert_lookup() {
     let seen = outcomes_bounded(|| {
@@ -28,7 +28,7 @@ fn ordered_split_insert_lookup() {
     assert_eq!(seen, all_four());
 }
 
-/// Both put the same key into a full leaf: one of the two stands.
+/// O3: both put the same key into a full leaf: one of the two stands.
 #[test]
 fn ordered_split_by_two_inserts_of_one_key() {
     let seen = outcomes(|| {
@@ -46,7 +46,7 @@ fn ordered_split_by_two_inserts_of_one_key() {
     assert_eq!(seen, BTreeSet::from([THREAD, THREAD + 1]));
 }
 
-/// A node is taken out of the leaf that is being split.
+/// O3: a node is taken out of the leaf that is being split.
 #[test]
 fn ordered_remove_split() {
     let seen = outcomes(|| {
@@ -73,7 +73,7 @@ fn ordered_remove_split() {
     );
 }
 
-/// The root is a full leaf, and two inserts split it.
+/// O7: the root is a full leaf, and two inserts split it.
 #[test]
 fn ordered_root_split_by_two() {
     let seen = outcomes_bounded(|| {
@@ -172,7 +172,7 @@ fn tall() -> Model {
     Model::with((1..=14).map(|key| 10 * key), &[])
 }
 
-/// An inner node is split for the sake of a leaf while an insert goes below it.
+/// O3, O7: an inner node is split for the sake of a leaf while an insert goes below it.
 #[test]
 fn ordered_inner_split_insert() {
     let seen = outcomes_bounded(|| {
@@ -218,7 +218,7 @@ fn ordered_lookups_in_different_leaves() {
     assert_eq!(seen, all_four());
 }
 
-/// A scan goes over an inner node that is split.
+/// O6: a scan goes over an inner node that is split.
 #[test]
 fn ordered_inner_split_scan() {
     let seen = outcomes_bounded(|| {
