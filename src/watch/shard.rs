@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
+use super::admission::Admission;
 use super::filter::Filter;
 use super::member::Member;
 use crate::kernel::Kernel;
@@ -58,6 +59,7 @@ pub(crate) struct WatchConfig {
     pub(crate) delivery: Delivery,
     pub(crate) events_max: u32,
     pub(crate) bytes_max: u64,
+    pub(crate) watchers_max: u64,
 }
 
 /// The shards of a store.
@@ -66,6 +68,7 @@ pub(crate) struct Shards {
     config: WatchConfig,
     /// Where the threads that deliver are called, if there are any: one a shard.
     threads: Box<[Seat]>,
+    pub(super) admission: Admission,
     began: Instant,
 }
 
@@ -97,6 +100,7 @@ impl Shards {
             shards: (0..shards).map(|_| routes()).collect(),
             config,
             threads: (0..threads).map(|_| Seat::new()).collect(),
+            admission: Admission::new(config.watchers_max),
             began: Instant::now(),
         }
     }
@@ -142,8 +146,10 @@ impl Shards {
     pub(super) fn subscribe(&self, schema: &Schema, member: &Arc<Member>) -> u64 {
         let kernel = schema.kernel();
         let station = self.station(kernel, member);
+        // Before it is counted: hashes are the user's, and may panic.
+        let routes = member.filter.routes(schema);
         let start = station.subscribe(kernel, || {
-            for route in member.filter.routes(schema) {
+            for route in routes {
                 self.routes(member)
                     .add(kernel, route, member.number, member);
             }
