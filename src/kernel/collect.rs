@@ -275,6 +275,7 @@ impl Kernel {
         while seen < SLICE_RESIDUAL
             && let Some(record) = self.residual.pop(guard, garbage)
         {
+            step(Step::Sweeping);
             // SAFETY: K3: the list's claim keeps it.
             self.sweep_record(guard, unsafe { at(record) }, active, garbage);
             seen += 1;

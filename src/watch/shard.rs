@@ -28,6 +28,7 @@ use crate::kernel::release::contain;
 use crate::kernel::routes::{Route, Routes};
 use crate::kernel::seat::{Calls, Seat};
 use crate::kernel::station::{Delivered, Station};
+use crate::kernel::step::{Step, step};
 use crate::kernel::table::GarbageBin;
 use crate::sync::unique;
 use crate::table::schema::Schema;
@@ -397,6 +398,7 @@ impl<'g> Round<'_, 'g> {
         let put = member
             .mailbox
             .put(guard, &mut self.garbage.0, letter, bounds);
+        step(Step::Delivering);
         // Also what was there before: who delivered it may have stopped short of calling.
         calls.note(guard, &member.seat);
         if let Some(timeout) = member.timeout() {
