@@ -94,7 +94,7 @@ impl Busy {
         while self.waiting.poll_recv(&mut context).is_ready() {}
         drop(store.watch(Filter::of::<Account>().key(&turn)));
         drop(store.watch(Filter::all()));
-        if turn % 64 == 0 {
+        if turn.is_multiple_of(64) {
             swell(store, own + 500_000_000);
         }
         if turn % 512 == 511 {
@@ -160,7 +160,7 @@ pub fn others_go_on(store: &Store) {
                     let fresh = Account { number, amount: 0 };
                     let created = store.update(|tx| tx.create(fresh.clone()));
                     created.expect("a new key");
-                    if turn % 64 == 0 {
+                    if turn.is_multiple_of(64) {
                         assert_eq!(sum(store), ACCOUNTS * START);
                         assert!(store.snapshot().get::<Account>(&0).is_some());
                         let version = store.version();
