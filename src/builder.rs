@@ -30,10 +30,14 @@ const WATCH_COMMITS_MAX: u64 = 1 << 16;
 const WATCH_EVENTS_MAX: u32 = 1 << 16;
 /// Bytes of them.
 const WATCH_BYTES_MAX: u64 = 64 << 20;
+/// Watchers of one store.
+const WATCHERS_MAX: u64 = 1 << 20;
 /// Parts in which watchers are delivered to.
 const WATCH_SHARDS: usize = 1;
 /// Objects that one transaction may change.
 const TRANSACTION_CHANGES_MAX: usize = 1 << 20;
+/// Keys and ranges that one transaction may read before it writes.
+const TRANSACTION_READS_MAX: usize = 4 << 20;
 /// Objects that one transaction of a batch changes, about.
 const BATCH_CHANGES_MAX: usize = 200;
 /// Bytes that one transaction of a batch changes, about.
@@ -81,6 +85,7 @@ impl Builder {
             config: Config {
                 attempts_max: ATTEMPTS_MAX,
                 transaction_changes_max: TRANSACTION_CHANGES_MAX,
+                transaction_reads_max: TRANSACTION_READS_MAX,
                 batch_changes_max: BATCH_CHANGES_MAX,
                 batch_bytes_max: BATCH_BYTES_MAX,
             },
@@ -89,6 +94,7 @@ impl Builder {
                 delivery: Delivery::default(),
                 events_max: WATCH_EVENTS_MAX,
                 bytes_max: WATCH_BYTES_MAX,
+                watchers_max: WATCHERS_MAX,
             },
             proposer: None,
         }
@@ -168,6 +174,15 @@ impl Builder {
         self
     }
 
+    /// How many watchers there may be at a time. Default: 1,048,576. One more is
+    /// told [`WatchError::TooManyWatchers`](crate::WatchError::TooManyWatchers), by
+    /// [`watch_from`](crate::Store::watch_from) at once and else when it first receives.
+    #[must_use]
+    pub fn watchers_max(mut self, watchers: u64) -> Self {
+        self.watch.watchers_max = watchers;
+        self
+    }
+
     /// Who delivers to watchers, beside the watchers that receive, who always do. Default:
     /// [`Delivery::Committers`].
     #[must_use]
@@ -218,6 +233,19 @@ impl Builder {
         self
     }
 
+    /// How many keys and ranges one transaction may read, if it also writes: what it reads is kept,
+    /// and looked through for each commit since its snapshot. Default: 4,194,304; never less than
+    /// the objects that it may change, since a write is a read of its key.
+    ///
+    /// A query counts as one range for each value that it asks for, however much it finds, and a
+    /// key once. Not counted are [`peek`](crate::Transaction::peek) and its like, which are not
+    /// kept. A transaction that only reads is not bounded; nothing is kept of what it reads beyond.
+    #[must_use]
+    pub fn transaction_reads_max(mut self, reads: usize) -> Self {
+        self.config.transaction_reads_max = reads;
+        self
+    }
+
     /// From how many changed objects on a batch commits what it has. Default: 200. A step is never
     /// split.
     #[must_use]
@@ -256,11 +284,14 @@ impl Builder {
         limits.watch_commits = limits.watch_commits.min(limits.log_commits);
         let history = &mut limits.history.commits;
         *history = history.map(|commits| commits.min(limits.log_commits));
+        let mut config = self.config;
+        let reads_max = &mut config.transaction_reads_max;
+        *reads_max = config.transaction_changes_max.max(*reads_max);
         let make = (0..).zip(&self.make);
         let tables = make.map(|(position, make)| make(position, seed(position)));
         let kernel = Kernel::new(limits, tables.collect());
         let proposer = self.proposer.clone();
-        Shared::new(Schema::new(kernel), self.config, proposer, self.watch)
+        Shared::new(Schema::new(kernel), config, proposer, self.watch)
     }
 }
 
@@ -268,4 +299,37 @@ impl Builder {
 fn seed(position: u16) -> u64 {
     use std::hash::{BuildHasher, RandomState};
     hash_of(RandomState::new().hash_one(unique()), &position)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::object::Indexes;
+
+    #[derive(Clone)]
+    struct One;
+
+    impl Object for One {
+        type Key = u64;
+        const TABLE: &'static str = "one";
+
+        fn key(&self) -> u64 {
+            1
+        }
+
+        fn indexes(_: &mut Indexes<Self>) {}
+    }
+
+    #[test]
+    fn tables_are_bounded() {
+        let mut builder = Builder::new();
+        builder.types = vec![TypeId::of::<()>(); usize::from(u16::MAX) - 1];
+        let full = builder.table::<One>();
+        assert_eq!(full.types.len(), 65_535);
+        let mut full = full.table::<One>();
+        full.types[65_534] = TypeId::of::<()>();
+        full.names.clear();
+        let more = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| full.table::<One>()));
+        assert!(more.is_err(), "a table beyond the numbers of tables");
+    }
 }

@@ -39,7 +39,8 @@ use crate::watch::watcher::Watcher;
 pub struct Fork {
     source: Store,
     store: Store,
-    watcher: Watcher,
+    /// None: there is nobody yet, or not any more.
+    watcher: Option<Watcher>,
     /// The source's version that the fork is equal to.
     followed: Version,
     /// What the commit at hand did, as far as it has been seen.
@@ -89,6 +90,12 @@ pub enum ForkError {
     Refused(DivergenceCause),
     /// Others who write to the fork got in the way at every attempt.
     Busy,
+    /// The source has as many watchers as it may, and none is left for the fork. It follows by
+    /// difference at each attempt.
+    TooManyWatchers {
+        /// How many there may be.
+        watchers_max: u64,
+    },
     /// The source is closed.
     Closed,
 }
@@ -102,7 +109,7 @@ impl Fork {
         let mut fork = Self {
             source: source.clone(),
             store: source.like().build(),
-            watcher: source.watch(Filter::all()),
+            watcher: None,
             followed: Version::ZERO,
             actions: Vec::new(),
             broken: true,
@@ -130,7 +137,7 @@ impl Fork {
     pub fn poll(&mut self) -> Result<Version, ForkError> {
         self.catch_up()?;
         loop {
-            match self.watcher.try_recv() {
+            match self.watcher().try_recv() {
                 Ok(Some(event)) => self.follow(event)?,
                 Ok(None) => return Ok(self.followed),
                 Err(error) => self.missed(error)?,
@@ -145,12 +152,16 @@ impl Fork {
     pub fn follow_until(&mut self, version: Version) -> Result<Version, ForkError> {
         self.catch_up()?;
         while self.followed < version {
-            match self.watcher.recv() {
+            match self.watcher().recv() {
                 Ok(event) => self.follow(event)?,
                 Err(error) => self.missed(error)?,
             }
         }
         Ok(self.followed)
+    }
+
+    fn watcher(&mut self) -> &mut Watcher {
+        self.watcher.as_mut().expect("it has caught up")
     }
 
     fn follow(&mut self, event: Event) -> Result<(), ForkError> {
@@ -174,6 +185,10 @@ impl Fork {
     fn missed(&mut self, error: WatchError) -> Result<(), ForkError> {
         match error {
             WatchError::Closed => Err(ForkError::Closed),
+            WatchError::TooManyWatchers { watchers_max } => {
+                self.broken = true;
+                Err(ForkError::TooManyWatchers { watchers_max })
+            }
             // It asks for no bounds; and a new one would be whole again, too.
             WatchError::Lagged { .. } | WatchError::Overflowed => {
                 self.broken = true;
@@ -187,10 +202,12 @@ impl Fork {
         if !self.broken {
             return Ok(());
         }
+        // So that its place is free.
+        self.watcher = None;
         let (snapshot, watcher) = self.source.snapshot_and_watch(Filter::all());
         self.actions.clear();
         self.store.follow(&snapshot, self.followed)?;
-        self.watcher = watcher;
+        self.watcher = Some(watcher);
         (self.followed, self.broken) = (snapshot.version(), false);
         Ok(())
     }
@@ -220,6 +237,10 @@ impl fmt::Display for ForkError {
             Self::Diverged(divergence) => divergence.fmt(f),
             Self::Refused(cause) => write!(f, "the source does not fit: {cause}"),
             Self::Busy => f.write_str("others write to the fork"),
+            Self::TooManyWatchers { watchers_max } => WatchError::TooManyWatchers {
+                watchers_max: *watchers_max,
+            }
+            .fmt(f),
             Self::Closed => f.write_str("the source is closed"),
         }
     }
@@ -230,7 +251,7 @@ impl StdError for ForkError {
         match self {
             Self::Diverged(divergence) => Some(divergence),
             Self::Refused(cause) => Some(cause),
-            Self::Busy | Self::Closed => None,
+            Self::Busy | Self::TooManyWatchers { .. } | Self::Closed => None,
         }
     }
 }

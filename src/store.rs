@@ -185,6 +185,9 @@ impl Store {
     }
 
     /// Follows the changes that commits make from now on.
+    ///
+    /// Beyond [`Builder::watchers_max`] the watcher gets nothing but
+    /// [`WatchError::TooManyWatchers`](crate::WatchError::TooManyWatchers).
     #[must_use]
     pub fn watch(&self, filter: impl Into<Filter>) -> Watcher {
         let mut watcher = Watcher::new(self.shared(), filter.into());
@@ -228,7 +231,9 @@ impl Store {
     ///
     /// # Errors
     /// [`WatchFromError::Compacted`] if what came after the version is not all kept,
-    /// [`WatchFromError::Future`] if the version has not been committed.
+    /// [`WatchFromError::Future`] if the version has not been committed,
+    /// [`WatchFromError::TooManyWatchers`] at the bound of
+    /// [`Builder::watchers_max`].
     pub fn watch_from(
         &self,
         version: Version,
@@ -238,10 +243,7 @@ impl Store {
         if version > newest {
             return Err(WatchFromError::Future { newest });
         }
-        let watcher = Watcher::from(self.shared(), filter.into(), version.get());
-        watcher.map_err(|oldest| WatchFromError::Compacted {
-            oldest: Version::new(oldest),
-        })
+        Watcher::from(self.shared(), filter.into(), version.get())
     }
 
     /// A snapshot, and a watcher of exactly the changes after it. Locks nothing and stops no

@@ -3,7 +3,10 @@
 mod common;
 
 use common::{Task, put, scaled, store, task};
-use skep::{CommitError, ReplaceError, Store, UpdateError, Version};
+use skep::{
+    CommitError, Filter, Fork, ReplaceError, Store, Transaction, UpdateError, Version, WatchError,
+    WatchFromError, keys,
+};
 
 #[test]
 fn conflict_tells_the_attempts() {
@@ -138,4 +141,177 @@ fn long_transaction_passes_other_keys_commits_at_its_first_attempt() {
     let version = tx.commit().expect("nothing that it read was changed");
     assert_eq!(version, Version::new(commits + 2));
     assert_eq!(store.read().get::<Task>(&1).unwrap().count, 1);
+}
+
+/// What a transaction that may read three keys or ranges reads.
+type Reading = fn(&Transaction<'_>);
+
+#[test]
+fn too_many_reads_are_told_by_who_writes() {
+    let three = || Store::builder().table::<Task>().transaction_changes_max(1);
+    let store = three().transaction_reads_max(3).build();
+    put(&store, [task(1)]);
+    let write = |reads: Reading| {
+        let mut tx = store.begin();
+        reads(&tx);
+        // A write is a read of its key.
+        tx.modify::<Task>(&1, |task| task.count += 1).unwrap();
+        tx.commit()
+    };
+    let within: [Reading; 4] = [
+        |tx| (0..3).for_each(|id| assert_eq!(tx.get::<Task>(&id).is_some(), id == 1)),
+        |tx| (0..9).for_each(|_| assert!(tx.get::<Task>(&2).is_none())),
+        |tx| assert_eq!(tx.count(Task::BY_NODE.any_of([1u64, 2])), 0),
+        |tx| (0..9).for_each(|id| assert_eq!(tx.peek::<Task>(&id).is_some(), id == 1)),
+    ];
+    for (at, reads) in within.into_iter().enumerate() {
+        assert!(write(reads).is_ok(), "{at}");
+    }
+    let beyond: [Reading; 4] = [
+        |tx| (2..5).for_each(|id| assert!(tx.get::<Task>(&id).is_none())),
+        |tx| assert_eq!(tx.count(Task::BY_NODE.any_of([1u64, 2, 3])), 0),
+        |tx| (0..3).for_each(|from| assert!(tx.count(keys::<Task>().range(from..)) < 2)),
+        // What is there to be seen is seen, counted or not.
+        |tx| (0..9).for_each(|id| assert_eq!(tx.get::<Task>(&(9 - id)).is_some(), id == 8)),
+    ];
+    let version = store.version();
+    for (at, reads) in beyond.into_iter().enumerate() {
+        let told = CommitError::TooManyReads { reads_max: 3 };
+        assert_eq!(write(reads), Err(told), "{at}");
+    }
+    assert_eq!(store.version(), version);
+    let failed = store.update(|tx| {
+        let all = (10..20).filter(|id| tx.get::<Task>(id).is_some()).count();
+        tx.modify::<Task>(&1, |task| task.count = all as i64)
+    });
+    assert_eq!(failed, Err(UpdateError::TooManyReads { reads_max: 3 }));
+    // Who only reads is not bounded; and the count is the transaction's, not the thread's.
+    let read = store.begin();
+    assert_eq!(
+        (0..99).filter(|id| read.get::<Task>(id).is_some()).count(),
+        1
+    );
+    assert_eq!(read.commit(), Ok(version));
+    assert!(write(|_| {}).is_ok());
+}
+
+#[test]
+fn a_bound_of_reads_leaves_room_for_the_changes() {
+    let builder = Store::builder().table::<Task>().transaction_changes_max(10);
+    let store = builder.transaction_reads_max(0).build();
+    let create = |many| store.update(|tx| (0..many).try_for_each(|id| tx.upsert(task(id))));
+    assert_eq!(create(10), Ok(()));
+    assert!(matches!(create(11), Err(UpdateError::TooLarge { .. })));
+}
+
+#[test]
+fn a_batch_stays_within_the_bound_of_reads() {
+    let builder = Store::builder().table::<Task>().transaction_changes_max(4);
+    let store = builder.transaction_reads_max(8).build();
+    let done = store.batch(|batch| {
+        for step in 0..20u64 {
+            batch.step(move |tx| {
+                assert!(tx.get::<Task>(&(1_000 + 2 * step)).is_none());
+                assert!(tx.get::<Task>(&(1_001 + 2 * step)).is_none());
+                tx.upsert(task(1))
+            })?;
+        }
+        Ok(())
+    });
+    let report = done.expect("each step is small");
+    assert_eq!((report.applied, report.transactions), (20, 7));
+    let failed = store.batch(|batch| {
+        batch.step(|tx| {
+            assert_eq!((0..9).filter(|id| tx.get::<Task>(id).is_some()).count(), 1);
+            tx.upsert(task(1))
+        })
+    });
+    let failed = failed.expect_err("the step alone is too large");
+    assert_eq!(failed.error, UpdateError::TooManyReads { reads_max: 8 });
+}
+
+#[test]
+fn too_many_watchers_are_told() {
+    let builder = Store::builder().table::<Task>().watchers_max(3);
+    let store = builder.history_commits(10).build();
+    let of_key = |id: u64| Filter::of::<Task>().key(&id);
+    let mut kept = vec![
+        store.watch(of_key(1)),
+        store.watch(Filter::all()),
+        store.watch_from(store.version(), of_key(1)).unwrap(),
+    ];
+    let mut refused = [store.watch(of_key(1)), store.watch(Filter::all())];
+    let told = WatchFromError::TooManyWatchers { watchers_max: 3 };
+    let from = store.watch_from(store.version(), Filter::all());
+    assert_eq!(from.expect_err("there are three"), told);
+    assert_eq!(store.watchers().len(), 3);
+    put(&store, [task(1)]);
+    for watcher in &mut refused {
+        let told = WatchError::TooManyWatchers { watchers_max: 3 };
+        assert_eq!(watcher.try_recv().map(drop), Err(told));
+        assert_eq!(watcher.recv().map(drop), Err(told));
+        assert_eq!(watcher.resume(), Ok(()));
+        assert_eq!(watcher.iter().count(), 1, "it ends");
+    }
+    for watcher in &mut kept {
+        assert_eq!(common::events(watcher).len(), 2);
+    }
+    // Places are given back, by those that have one.
+    drop(refused);
+    assert_eq!(store.watchers().len(), 3);
+    kept.pop();
+    let (_, mut fourth) = store.snapshot_and_watch(of_key(1));
+    put(
+        &store,
+        [Task {
+            count: 1,
+            ..task(1)
+        }],
+    );
+    assert_eq!(common::events(&mut fourth).len(), 2);
+    drop((kept, fourth));
+    assert_eq!(store.stats().watchers, 0);
+    let compacted = store.watch_from(Version::ZERO, Filter::all());
+    assert!(compacted.is_ok(), "{compacted:?}");
+}
+
+#[test]
+fn a_watcher_that_is_not_made_takes_no_place() {
+    let builder = Store::builder().table::<Task>().watchers_max(1);
+    let store = builder.build();
+    for id in 0..600 {
+        put(&store, [task(id)]);
+    }
+    store.reclaim();
+    for _ in 0..9 {
+        let gone = store.watch_from(Version::ZERO, Filter::all());
+        assert!(matches!(gone, Err(WatchFromError::Compacted { .. })));
+    }
+    let mut fork = Fork::new(&store).expect("there is a place");
+    assert_eq!(fork.poll().unwrap(), store.version());
+    assert!(matches!(
+        Fork::new(&store).map(|mut fork| fork.poll()),
+        Ok(Err(_))
+    ));
+}
+
+/// Each is validated against all before it: that takes a release build.
+#[cfg(all(feature = "testing", not(debug_assertions)))]
+#[test]
+fn proposals_in_flight_are_bounded() {
+    let (proposer, store) = common::proposed();
+    proposer.hold();
+    let flights: Vec<_> = (0..32_768)
+        .map(|id| common::submit(&store, task(id)))
+        .collect();
+    let create = |id| {
+        let mut tx = store.begin();
+        tx.create(task(id)).unwrap();
+        tx.submit().map(drop)
+    };
+    let with = Version::new(1);
+    assert_eq!(create(40_000), Err(CommitError::Conflict { with }));
+    proposer.release();
+    assert!(flights.into_iter().all(|flight| flight.wait().is_ok()));
+    assert!(create(40_000).is_ok());
 }

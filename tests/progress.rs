@@ -9,15 +9,14 @@
 mod accounts;
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use skep::failpoints::{STEPS, Step, set_hook};
-use skep::{Filter, Store, keys};
+use skep::{Store, keys};
 
-use accounts::{
-    ACCOUNTS, Account, COMMITS, START, come_and_go, new_store, others_go_on, sum, transfer,
-};
+use accounts::{ACCOUNTS, Account, Busy, COMMITS, START, new_store, others_go_on, sum};
 
 /// How long a thread may take to come to its step, alone.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -90,16 +89,48 @@ fn with_stopped<R>(store: &Store, steps: &[Step], others: impl FnOnce() -> R) ->
 /// Commits and deletes until every wanted step has been met: some steps come only now and then.
 fn work_until_stopped(store: &Store, thread: u64) {
     let (state, _) = gate();
-    // So that there is something to deliver.
-    let _watcher = store.watch(Filter::of::<Account>().key(&0));
+    let mut busy = Busy::new(store);
     for turn in 0.. {
-        transfer(store, turn % ACCOUNTS, (turn + 1 + thread) % ACCOUNTS);
-        // A key of its own each time, so that dead records are met, not claimed again.
-        come_and_go(store, 1_000_000 * (thread + 100) + turn);
+        busy.turn(store, thread, turn);
         if state.lock().expect("as above").wanted.is_empty() {
             return;
         }
     }
+}
+
+/// Versions that a thread may have made since its last collection, before it stopped.
+const BUSY_VERSIONS_MAX: u64 = 20_000;
+
+/// Reads all accounts again and again while `others` run; how long that took, in words.
+fn read_beside(store: &Store, others: impl FnOnce()) -> String {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            let mut took = Vec::new();
+            // Relaxed: a sign, and nothing with it.
+            while !over.load(Ordering::Relaxed) || took.is_empty() {
+                let began = Instant::now();
+                assert_eq!(sum(store), ACCOUNTS * START);
+                took.push(began.elapsed());
+                std::thread::yield_now();
+            }
+            took
+        });
+        others();
+        // Relaxed: as above.
+        over.store(true, Ordering::Relaxed);
+        let mut took = reading.join().expect("no panic");
+        took.sort_unstable();
+        let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
+        let shares = [
+            ("p50", 0.5),
+            ("p99", 0.99),
+            ("p99.9", 0.999),
+            ("at most", 1.0),
+        ];
+        let shares = shares.map(|(name, share)| format!("{name} {:?}", at(share)));
+        format!("{} ({} reads)", shares.join(", "), took.len())
+    })
 }
 
 fn check_books(store: &Store) {
@@ -115,8 +146,17 @@ fn a_thread_stopped_anywhere_stops_nobody() {
     // One test: the hook and the gate are the process's.
     for step in STEPS {
         let store = new_store();
-        with_stopped(&store, &[step], || others_go_on(&store));
+        let (latencies, kept) = with_stopped(&store, &[step], || {
+            let latencies = read_beside(&store, || others_go_on(&store));
+            store.reclaim();
+            (latencies, store.stats().versions)
+        });
         check_books(&store);
+        // What is made while it stands there is kept at the worst, and no more: each turn of the
+        // two threads makes three versions. To these come those of a swell that it stopped in.
+        let made = ACCOUNTS + 3 * 2 * COMMITS + 2 * BUSY_VERSIONS_MAX;
+        assert!(kept <= made, "{step:?}: {kept} versions, {made} were made");
+        println!("{step:?}: {kept} versions while it stood there; a read took {latencies}");
         store.reclaim();
         let versions = store.stats().versions;
         assert_eq!(

@@ -2,9 +2,9 @@
 
 mod common;
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
-use common::{Random, Task, delete, put, scaled, store, task};
+use common::{Counted, Random, Task, delete, put, scaled, store, task};
 use skep::{Snapshot, SnapshotError, Store, Version, keys};
 
 fn counted(id: u64, count: i64) -> Task {
@@ -390,4 +390,40 @@ fn a_key_with_a_hundred_thousand_retained_versions_is_written_as_ever() {
         let snapshot = store.snapshot_at(Version::new(version)).expect("retained");
         assert_eq!(count_of(&snapshot, 1), version.cast_signed());
     }
+}
+
+#[test]
+fn what_comes_and_goes_beside_a_held_snapshot_is_freed() {
+    let store = Store::builder().table::<Counted>().build();
+    let alive = Arc::new(());
+    let kept = |id| Counted {
+        id,
+        _alive: Arc::clone(&alive),
+    };
+    put_one(&store, kept(0));
+    let held = store.snapshot();
+    let times = scaled(2_000, 20_000) as u64;
+    for id in 1..=times {
+        put_one(&store, kept(id));
+        delete::<Counted>(&store, &id);
+    }
+    store.reclaim();
+    let left = Arc::strong_count(&alive) as u64 - 2;
+    assert!(left <= times / 10, "{left} of {times} objects are left");
+    // Of a key a tombstone stays until the snapshot goes; then nothing does.
+    assert!(
+        store.stats().versions <= times + 1 + left,
+        "{:?}",
+        store.stats()
+    );
+    let later = store.snapshot();
+    drop(held);
+    store.reclaim();
+    assert_eq!((store.stats().versions, Arc::strong_count(&alive)), (1, 2));
+    assert_eq!(later.count(keys::<Counted>().all()), 1);
+}
+
+fn put_one(store: &Store, object: Counted) {
+    let put = store.update(|tx| tx.upsert(object.clone()));
+    put.expect("nothing is in the way");
 }

@@ -6,13 +6,17 @@
 //! | [`operations`] | operations on a store, against a map a version ([`history`]) |
 //! | [`queries`] | queries, against a look at every object ([`question`]) |
 //! | [`restore`] | files, sound and otherwise, restored into a store |
+//! | [`filters`] | watches of every kind of filter, against a look at every change |
+//! | [`trace`] | CSV files and command lines, as the program reads them |
 //! | [`item`] | the objects of all |
 
 #![forbid(unsafe_code)]
 
+pub mod filters;
 pub mod history;
 pub mod item;
 pub mod operations;
 pub mod queries;
 pub mod question;
 pub mod restore;
+pub mod trace;

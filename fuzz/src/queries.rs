@@ -29,24 +29,32 @@ pub struct Run {
     pub questions: Vec<Question>,
 }
 
-/// Does the writes in one transaction and on the model; what the unique index refuses is left out.
-fn write(tx: &mut skep::Transaction<'_>, state: &mut State, writes: &[Write]) {
+/// Does the writes in one transaction and on the model; what the unique index refuses is left out,
+/// and what is done is given back.
+pub fn write(tx: &mut skep::Transaction<'_>, state: &mut State, writes: &[Write]) -> Vec<Write> {
+    let mut done = Vec::new();
     for write in writes {
         match write {
             Write::Put(item) => {
                 let mut others = state.values().filter(|other| other.key != item.key);
                 let taken = others.any(|other| other.name == item.name);
                 assert_eq!(tx.upsert(item.clone()).is_err(), taken, "{item:?}");
-                if !taken {
-                    state.insert(item.key, item.clone());
+                if taken {
+                    continue;
                 }
+                state.insert(item.key, item.clone());
             }
             Write::Delete(key) => {
                 let deleted = tx.delete::<Item>(key).is_ok();
                 assert_eq!(deleted, state.remove(key).is_some(), "{key}");
+                if !deleted {
+                    continue;
+                }
             }
         }
+        done.push(write.clone());
     }
+    done
 }
 
 impl Run {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use arbitrary::Arbitrary;
-use skep::{Condition, Query, Snapshot, Transaction, View, fold_case, keys};
+use skep::{Condition, Query, Snapshot, TableFilter, Transaction, View, fold_case, keys};
 
 use crate::item::{Item, group, key, label, name, tag};
 
@@ -59,9 +59,14 @@ pub struct Question {
     pub limit: u8,
 }
 
+/// A condition that a watcher may keep, too.
+trait Asking: Condition<Item> + Send + Sync + 'static {}
+
+impl<C: Condition<Item> + Send + Sync + 'static> Asking for C {}
+
 /// What a query is given to.
 trait Ask {
-    fn ask<C: Condition<Item>>(&mut self, query: Query<Item, C>);
+    fn ask<C: Asking>(&mut self, query: Query<Item, C>);
 }
 
 /// Joins a first query and the one that it is asked.
@@ -71,8 +76,8 @@ struct Joined<'a, C, A> {
     ask: &'a mut A,
 }
 
-impl<C: Condition<Item>, A: Ask> Ask for Joined<'_, C, A> {
-    fn ask<D: Condition<Item>>(&mut self, second: Query<Item, D>) {
+impl<C: Asking, A: Ask> Ask for Joined<'_, C, A> {
+    fn ask<D: Asking>(&mut self, second: Query<Item, D>) {
         let first = self.first.clone();
         if self.and {
             self.ask.ask(first.and(second));
@@ -89,7 +94,7 @@ struct Joining<'a, A> {
 }
 
 impl<A: Ask> Ask for Joining<'_, A> {
-    fn ask<C: Condition<Item>>(&mut self, first: Query<Item, C>) {
+    fn ask<C: Asking>(&mut self, first: Query<Item, C>) {
         let (and, second) = match self.join {
             Join::Alone => return self.ask.ask(first),
             Join::And(second) => (true, second),
@@ -219,6 +224,22 @@ impl Question {
         second || self.part.is_met(item)
     }
 
+    /// Whether an object is found, however many others are.
+    pub fn is_met(&self, item: &Item) -> bool {
+        match &self.join {
+            Join::Alone => self.part.is_met(item),
+            Join::And(second) => self.part.is_met(item) && second.is_met(item),
+            Join::Or(second) => self.part.is_met(item) || second.is_met(item),
+        }
+    }
+
+    /// A filter with this as a condition.
+    pub fn condition(&self, filter: TableFilter<Item>) -> TableFilter<Item> {
+        let mut meeting = Meeting(Some(filter));
+        self.put(&mut meeting);
+        meeting.0.expect("it is put back")
+    }
+
     /// Asks a store, in all the ways it may be asked, and compares the answers with one another.
     pub fn find(&self, reader: &impl Find) -> Vec<Item> {
         let mut asked = Asked {
@@ -257,6 +278,15 @@ impl Question {
     }
 }
 
+/// A filter that is given conditions.
+struct Meeting(Option<TableFilter<Item>>);
+
+impl Ask for Meeting {
+    fn ask<C: Asking>(&mut self, query: Query<Item, C>) {
+        self.0 = self.0.take().map(|filter| filter.meets(query));
+    }
+}
+
 struct Peeked<'a, 's> {
     tx: &'a Transaction<'s>,
     question: &'a Question,
@@ -264,7 +294,7 @@ struct Peeked<'a, 's> {
 }
 
 impl Ask for Peeked<'_, '_> {
-    fn ask<C: Condition<Item>>(&mut self, query: Query<Item, C>) {
+    fn ask<C: Asking>(&mut self, query: Query<Item, C>) {
         let found = self.tx.peek_find(self.question.shape(query));
         self.answer = found.cloned().collect();
     }
@@ -277,7 +307,7 @@ struct Asked<'a, F> {
 }
 
 impl<F: Find> Ask for Asked<'_, F> {
-    fn ask<C: Condition<Item>>(&mut self, query: Query<Item, C>) {
+    fn ask<C: Asking>(&mut self, query: Query<Item, C>) {
         let query = self.question.shape(query);
         let (first, exists) = (
             self.reader.first(query.clone()),

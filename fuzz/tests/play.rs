@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::path::Path;
 
 use arbitrary::{Arbitrary, Unstructured};
-use skep_fuzz::{operations, queries, restore};
+use skep_fuzz::{filters, operations, queries, restore, trace};
 
 /// Inputs made up for each target.
 const INPUTS: u64 = 3_000;
@@ -73,6 +73,30 @@ fn a_file_is_restored_whole_or_not_at_all() {
     // Inputs must get past the checks, or they test nothing but these.
     assert!(
         outcomes.iter().all(|count| count.get() > INPUTS / 20),
+        "{outcomes:?}"
+    );
+}
+
+#[test]
+fn watchers_see_what_a_look_at_every_change_sees() {
+    let seen = Cell::new(0);
+    play("filters", |run: &filters::Run| {
+        seen.set(seen.get() + run.play());
+    });
+    // Filters that let nothing through would test nothing.
+    assert!(seen.get() > INPUTS as usize / 10, "{} changes", seen.get());
+}
+
+#[test]
+fn files_and_command_lines_are_read_or_refused() {
+    let outcomes = [Cell::new(0_u64), Cell::new(0)];
+    play("trace", |run: &trace::Run| {
+        let count = &outcomes[usize::from(run.play())];
+        count.set(count.get() + 1);
+    });
+    // As above.
+    assert!(
+        outcomes.iter().all(|count| count.get() > INPUTS / 200),
         "{outcomes:?}"
     );
 }

@@ -135,6 +135,11 @@ pub enum CommitError {
         /// How many it may.
         changes_max: usize,
     },
+    /// It read more keys and ranges than a transaction that writes may.
+    TooManyReads {
+        /// How many it may.
+        reads_max: usize,
+    },
     /// The proposer refused it.
     Refused {
         /// Why.
@@ -172,6 +177,14 @@ pub enum UpdateError<E> {
         changes: usize,
         /// How many it may.
         changes_max: usize,
+    },
+    /// It read more keys and ranges than a transaction that writes may: read from a
+    /// [snapshot](crate::Store::snapshot), or by [`peek`](crate::Transaction::peek), what need not
+    /// hold until the commit, or raise the bound
+    /// ([`transaction_reads_max`](crate::Builder::transaction_reads_max)).
+    TooManyReads {
+        /// How many it may.
+        reads_max: usize,
     },
     /// The proposer refused it.
     Refused {
@@ -211,6 +224,11 @@ pub enum WatchFromError {
         /// The oldest version that a watcher may begin at.
         oldest: Version,
     },
+    /// The store has as many watchers as it may.
+    TooManyWatchers {
+        /// How many there may be.
+        watchers_max: u64,
+    },
     /// The version has not been committed yet.
     Future {
         /// The newest version that there is.
@@ -236,6 +254,11 @@ pub enum WatchError {
     /// [`Overflow::Close`](crate::Overflow::Close), [`Filter::timeout`](crate::Filter::timeout).
     /// All that it still had has been given.
     Overflowed,
+    /// The store had as many watchers as it may when this one began: it gets nothing, ever.
+    TooManyWatchers {
+        /// How many there may be.
+        watchers_max: u64,
+    },
     /// The last handle of the store is gone, and all that it committed has been given.
     Closed,
 }

@@ -50,6 +50,17 @@ fn too_large(f: &mut fmt::Formatter<'_>, changes: usize, changes_max: usize) -> 
     )
 }
 
+fn too_many_reads(f: &mut fmt::Formatter<'_>, reads_max: usize) -> fmt::Result {
+    write!(
+        f,
+        "more than {reads_max} keys and ranges read in one transaction that writes"
+    )
+}
+
+fn too_many_watchers(f: &mut fmt::Formatter<'_>, watchers_max: u64) -> fmt::Result {
+    write!(f, "more than {watchers_max} watchers of one store")
+}
+
 impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -101,6 +112,7 @@ impl fmt::Display for CommitError {
                 changes,
                 changes_max,
             } => too_large(f, *changes, *changes_max),
+            Self::TooManyReads { reads_max } => too_many_reads(f, *reads_max),
             Self::Refused { reason } => write!(f, "refused by the proposer: {reason}"),
             Self::LostLeadership => f.write_str("leadership was lost before the outcome was known"),
         }
@@ -139,6 +151,7 @@ impl<E: fmt::Display> fmt::Display for UpdateError<E> {
                 changes,
                 changes_max,
             } => too_large(f, *changes, *changes_max),
+            Self::TooManyReads { reads_max } => too_many_reads(f, *reads_max),
             Self::Refused { reason } => write!(f, "refused by the proposer: {reason}"),
             Self::LostLeadership => f.write_str("leadership was lost before the outcome was known"),
         }
@@ -174,6 +187,7 @@ impl fmt::Display for WatchFromError {
             Self::Compacted { oldest } => {
                 write!(f, "compacted: the history begins at version {oldest}")
             }
+            Self::TooManyWatchers { watchers_max } => too_many_watchers(f, *watchers_max),
             Self::Future { newest } => {
                 write!(f, "not committed yet: the newest version is {newest}")
             }
@@ -194,6 +208,7 @@ impl fmt::Display for WatchError {
                 "lagged: missed {missed} commits, up to version {resume_from}"
             ),
             Self::Overflowed => f.write_str("the watcher did not keep up, and was closed"),
+            Self::TooManyWatchers { watchers_max } => too_many_watchers(f, *watchers_max),
             Self::Closed => f.write_str("the store is closed"),
         }
     }

@@ -239,14 +239,17 @@ impl Kernel {
             return;
         }
         // Relaxed: ordered by the fence after the claim: [residual]. It waits already.
-        if record.residual.load(Ordering::Relaxed) {
-            return;
-        }
-        if !new.is_tombstone() && !any_needed(guard, new, number, active) {
+        let waits = record.residual.load(Ordering::Relaxed);
+        if (new.is_tombstone() || !waits) && !any_needed(guard, new, number, active) {
             defer_older(new.cut(), garbage);
-            return;
+            if !new.is_tombstone() {
+                return;
+            }
+            // The record itself goes when the horizon has passed its tombstone.
         }
-        self.leave_residual(record);
+        if !waits {
+            self.leave_residual(record);
+        }
     }
 
     /// Puts a record on the residual list, with a claim, unless it is there.
@@ -272,6 +275,7 @@ impl Kernel {
         while seen < SLICE_RESIDUAL
             && let Some(record) = self.residual.pop(guard, garbage)
         {
+            step(Step::Sweeping);
             // SAFETY: K3: the list's claim keeps it.
             self.sweep_record(guard, unsafe { at(record) }, active, garbage);
             seen += 1;
@@ -320,7 +324,10 @@ impl Kernel {
                     later = true;
                     break;
                 }
-                Older::End => break,
+                Older::End => {
+                    later |= version.is_tombstone() && version.number() <= claimed;
+                    break;
+                }
             };
             later |= !next.is_null() && version.number() <= claimed;
         }

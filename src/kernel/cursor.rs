@@ -35,6 +35,7 @@ use super::Kernel;
 use super::barrier::fence;
 use super::slots::{Slot, Slots};
 use super::station::Station;
+use super::step::{Step, step};
 use crate::sync::{Arc, AtomicU64, Ordering, Padded};
 
 /// All cursors of a store.
@@ -129,6 +130,7 @@ impl Cursor {
         // Relaxed: any lower bound will do.
         let bound = kernel.horizon.visible.load(Ordering::Relaxed);
         cursor.announce(bound);
+        step(Step::Positioned);
         cursor.move_to(kernel.horizon.visible());
         cursor
     }

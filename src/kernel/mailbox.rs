@@ -25,6 +25,7 @@
 use std::marker::PhantomData;
 
 use super::reclaim::{Garbage, Guard, allocate, at, free};
+use super::step::{Step, step};
 use crate::sync::{AtomicPtr, Ordering};
 
 /// Which write of which commit; ordered as they are.
@@ -379,6 +380,7 @@ impl<L: Letter> Mailbox<L> {
                 false => Fresh::base(seen.through, None),
             };
             if self.swing(pointer, fresh.top) {
+                step(Step::Fetched);
                 let old = Cut { first: pointer };
                 let taken = old.read(guard);
                 old.retire(guard, garbage);

@@ -46,6 +46,7 @@ use super::barrier::fence;
 pub(crate) use super::garbage::{Action, Garbage, Retired};
 use super::garbage::{Bag, take};
 use super::session::{Line, Registry};
+use super::step::{Step, step};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
 
 const IDLE: u64 = 0;
@@ -159,6 +160,7 @@ impl Domain {
         }
         // Acquire: [unpin]: pairs with the Release of every line read above.
         fence(Ordering::Acquire);
+        step(Step::Scanned);
         // AcqRel: [unpin]. A failure means that another thread advanced; its epoch is as good.
         match self
             .epoch

@@ -96,7 +96,9 @@ impl Station {
         self.skip_if_idle(kernel);
         // Relaxed: ordered by the fence below.
         self.subscribers.fetch_add(1, Ordering::Relaxed);
+        step(Step::Subscribing);
         stand();
+        step(Step::Subscribed);
         // SeqCst: [subscribe/deliver], [announce/walk].
         fence(Ordering::SeqCst);
         kernel.horizon.visible()
@@ -104,6 +106,7 @@ impl Station {
 
     /// Takes back a subscription, whose routes are gone.
     pub(crate) fn unsubscribe(&self) {
+        step(Step::Unsubscribing);
         // Relaxed: what was delivered to it is its own, and the log was read under pins.
         self.subscribers.fetch_sub(1, Ordering::Relaxed);
     }
@@ -169,6 +172,7 @@ impl Station {
         };
         step(Step::Delivered);
         calls.make(guard);
+        step(Step::Called);
         if delivered == Delivered::Part {
             return false;
         }

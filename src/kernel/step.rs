@@ -1,7 +1,7 @@
 //! Named steps at which the progress tests stop a thread. Nothing, unless the feature `failpoints`
 //! is on.
 
-/// A step between two shared accesses of the kernel.
+/// A step between two shared accesses of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
@@ -9,6 +9,12 @@ pub enum Step {
     Announced,
     /// A record has been claimed and stands in the hash, not yet in the order.
     Claimed,
+    /// A larger table of keys is linked, and nothing is in it.
+    Growing,
+    /// A part of a table of keys is taken to be copied into the next one, and not copied.
+    Migrating,
+    /// An inner node of an ordered index is frozen, or its root full, and nothing has replaced it.
+    Splitting,
     /// All records, versions and index entries of a commit are in place.
     Staged,
     /// The reads hold against the log so far.
@@ -25,19 +31,42 @@ pub enum Step {
     CutClaimed,
     /// A range of the log has been claimed for trimming.
     TrimClaimed,
+    /// A record that waited for a snapshot to end is taken off its list.
+    Sweeping,
     /// A record is dead and not yet unlinked.
     Dead,
+    /// All threads were seen in the newest epoch, which has not been moved on.
+    Scanned,
     /// Garbage has been taken and not yet freed.
     Reclaiming,
+    /// Waiters are in the hands of who wakes them, and not called.
+    Waking,
+    /// A change is in a mailbox, and its watcher not yet noted to be called.
+    Delivering,
     /// A commit lies with the watchers that it concerns, and they have not been called.
     Delivered,
+    /// The watchers that a commit concerns are called, and it does not count as delivered.
+    Called,
+    /// What was in a mailbox is taken, and not yet read.
+    Fetched,
+    /// A watcher is counted, and stands on none of its routes.
+    Subscribing,
+    /// It stands on its routes, and does not know yet what it begins after.
+    Subscribed,
+    /// A cursor is announced, and has not come to the newest version.
+    Positioned,
+    /// A watcher is off its routes, and still counted.
+    Unsubscribing,
 }
 
-/// Every step, in the order of a commit.
+/// Every step: in the order of a commit, then those of watchers.
 #[cfg(feature = "failpoints")]
-pub const STEPS: [Step; 13] = [
+pub const STEPS: [Step; 26] = [
     Step::Announced,
     Step::Claimed,
+    Step::Growing,
+    Step::Migrating,
+    Step::Splitting,
     Step::Staged,
     Step::Validated,
     Step::Appended,
@@ -46,9 +75,19 @@ pub const STEPS: [Step; 13] = [
     Step::Visible,
     Step::CutClaimed,
     Step::TrimClaimed,
+    Step::Sweeping,
     Step::Dead,
+    Step::Scanned,
     Step::Reclaiming,
+    Step::Waking,
+    Step::Delivering,
     Step::Delivered,
+    Step::Called,
+    Step::Fetched,
+    Step::Subscribing,
+    Step::Subscribed,
+    Step::Positioned,
+    Step::Unsubscribing,
 ];
 
 #[cfg(not(feature = "failpoints"))]

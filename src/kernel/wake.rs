@@ -40,6 +40,7 @@ use smallvec::SmallVec;
 use super::barrier::{fence, fence_after_modify};
 use super::reclaim::{allocate, free, own};
 use super::release::contain;
+use super::step::{Step, step};
 use crate::sync::{Arc, AtomicPtr, AtomicU8, AtomicU32, Ordering, Padded, thread};
 
 /// A thread that waits looks again after this long, woken or not: a waker that stops in the middle
@@ -237,6 +238,7 @@ impl Waiters {
             });
             self.leave_due(chain);
         }
+        step(Step::Waking);
         // Only when all the others are where these find them, and our hands are off.
         let mut is_over = call_all(few);
         for _ in 0..GONE_PASSES_MAX {

@@ -15,7 +15,9 @@ impl<'s> Transaction<'s> {
     /// # Errors
     /// [`CommitError::Conflict`] if another transaction changed what this one read; then beginning
     /// again shows that change. [`CommitError::Duplicate`] if another took a value of a unique
-    /// index. [`CommitError::TooOld`] and [`CommitError::TooLarge`] at the store's bounds.
+    /// index. [`CommitError::TooOld`], [`CommitError::TooLarge`] and
+    /// [`CommitError::TooManyReads`]
+    /// at the store's bounds.
     ///
     /// With a [proposer](crate::Builder::proposer) it blocks until that has decided, and may fail
     /// with [`CommitError::Refused`] or [`CommitError::LostLeadership`].
@@ -36,7 +38,18 @@ impl<'s> Transaction<'s> {
                 changes_max,
             });
         }
+        if self.reads_too_much() {
+            return Err(CommitError::TooManyReads {
+                reads_max: self.work.tally.reads_max(),
+            });
+        }
         Ok(())
+    }
+
+    /// Whether it writes, and has read more than its commit can be validated by.
+    #[inline]
+    pub(super) fn reads_too_much(&self) -> bool {
+        self.work.tally.is_over() && self.changes() > 0
     }
 
     pub(super) fn commit_changes(&mut self) -> Result<Version, CommitError> {

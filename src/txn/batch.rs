@@ -111,11 +111,11 @@ impl<'b, E> Batch<'b, E> {
         Err(UpdateError::Closure(error))
     }
 
-    /// Whether the open transaction has more changes than one may commit.
+    /// Whether the open transaction has more changes, or reads, than one may commit.
     fn is_overfull(&self) -> bool {
         let changes_max = self.shared.config.transaction_changes_max;
         let mut open = self.open.iter();
-        open.any(|open| open.changes() > changes_max)
+        open.any(|open| open.changes() > changes_max || open.reads_too_much())
     }
 
     fn is_full(&self) -> bool {

@@ -2,11 +2,13 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use smallvec::SmallVec;
 
 use super::Transaction;
 use super::reads::{Clash, TableReads};
+use super::tally::Tally;
 use crate::error::Duplicate;
 use crate::kernel::Kernel;
 use crate::kernel::commit::Write;
@@ -97,9 +99,9 @@ pub(crate) struct Staging<'a> {
 }
 
 impl<T: Object> Buffer<T> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(tally: &Rc<Tally>) -> Self {
         Self {
-            reads: RefCell::new(TableReads::new()),
+            reads: RefCell::new(TableReads::new(Rc::clone(tally))),
             writes: SmallVec::new(),
             by_hash: HashedMap::default(),
             claims: RefCell::default(),

@@ -42,6 +42,7 @@ pub(crate) mod restore;
 pub(crate) mod settle;
 pub(crate) mod stage;
 pub(crate) mod submit;
+pub(crate) mod tally;
 pub(crate) mod update;
 pub(crate) mod validate;
 mod workspace;
@@ -51,7 +52,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use self::buffer::Buffer;
-use self::workspace::{Buffers, Lent};
+use self::workspace::{Lent, Workspace};
 use crate::kernel::reading::LocalHold;
 use crate::shared::Shared;
 use crate::table::object::Object;
@@ -122,14 +123,14 @@ impl<'s> Transaction<'s> {
 
     fn buffer_of<T: Object>(&self, table: &TableOf<T>) -> &Buffer<T> {
         let place = &self.work.buffers[usize::from(table.position())];
-        let buffer = place.get_or_init(|| Box::new(Buffer::<T>::new()));
+        let buffer = place.get_or_init(|| Box::new(Buffer::<T>::new(&self.work.tally)));
         buffer.as_any().downcast_ref().expect("made with this type")
     }
 }
 
-fn buffer_in<'b, T: Object>(buffers: &'b mut Buffers, table: &TableOf<T>) -> &'b mut Buffer<T> {
-    let place = &mut buffers[usize::from(table.position())];
-    place.get_or_init(|| Box::new(Buffer::<T>::new()));
+fn buffer_in<'b, T: Object>(work: &'b mut Workspace, table: &TableOf<T>) -> &'b mut Buffer<T> {
+    let place = &mut work.buffers[usize::from(table.position())];
+    place.get_or_init(|| Box::new(Buffer::<T>::new(&work.tally)));
     let buffer = place.get_mut().expect("made above");
     buffer
         .as_any_mut()

@@ -2,9 +2,11 @@
 //! check them too.
 
 use std::ops::Bound;
+use std::rc::Rc;
 
 use smallvec::SmallVec;
 
+use super::tally::Tally;
 use crate::error::Duplicate;
 use crate::kernel::commit::{Write, signature_bit};
 use crate::kernel::entry::EntryHeader;
@@ -36,6 +38,8 @@ pub struct TableReads<T: Object> {
     index_spans: Vec<Box<dyn AnyIndexSpan<T>>>,
     /// Values taken in unique indexes.
     pub(crate) taken: Vec<Box<dyn AnyTaken<T>>>,
+    /// Counts points and spans, those of the other tables as well.
+    tally: Rc<Tally>,
 }
 
 /// Why a transaction cannot stand beside a write.
@@ -84,7 +88,7 @@ fn range_of<V: Key>(span: &Span<V>) -> ReadRange {
 }
 
 impl<T: Object> TableReads<T> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(tally: Rc<Tally>) -> Self {
         Self {
             points: SmallVec::new(),
             hashes: HashedSet::default(),
@@ -92,13 +96,14 @@ impl<T: Object> TableReads<T> {
             key_spans: Vec::new(),
             index_spans: Vec::new(),
             taken: Vec::new(),
+            tally,
         }
     }
 
     /// Forgets all reads.
     pub(crate) fn clear(&mut self) {
         if self.points.len() > POINTS_KEPT_MAX {
-            *self = Self::new();
+            *self = Self::new(Rc::clone(&self.tally));
             return;
         }
         self.points.clear();
@@ -112,6 +117,9 @@ impl<T: Object> TableReads<T> {
     /// Notes a key as read, whether there was an object or not.
     pub(crate) fn note_point(&mut self, hash: u64, key: &T::Key) {
         if self.signature & signature_bit(hash) != 0 && self.has_point(hash) {
+            return;
+        }
+        if !self.tally.note() {
             return;
         }
         self.signature |= signature_bit(hash);
@@ -136,13 +144,16 @@ impl<T: Object> TableReads<T> {
 
     /// Notes a range of keys as read.
     pub(crate) fn note_keys(&mut self, span: Span<T::Key>) {
-        if !self.key_spans.contains(&span) {
+        if !self.key_spans.contains(&span) && self.tally.note() {
             self.key_spans.push(span);
         }
     }
 
     /// Notes a range of index values as read.
     pub(crate) fn note_index<V: Key>(&mut self, index: &Secondary<T::Key, T, V>, span: Span<V>) {
+        if !self.tally.note() {
+            return;
+        }
         let position = crate::kernel::secondary::AnySecondary::position(index);
         self.index_spans
             .push(Box::new(IndexSpan { position, span }));

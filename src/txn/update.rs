@@ -52,6 +52,7 @@ impl<E> UpdateError<E> {
                 changes,
                 changes_max,
             }),
+            CommitError::TooManyReads { reads_max } => Some(Self::TooManyReads { reads_max }),
             CommitError::Refused { reason } => Some(Self::Refused { reason }),
             CommitError::LostLeadership => Some(Self::LostLeadership),
         }

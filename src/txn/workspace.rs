@@ -3,10 +3,12 @@
 
 use std::cell::{Cell, OnceCell};
 use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
 
 use smallvec::SmallVec;
 
 use super::buffer::AnyBuffer;
+use super::tally::Tally;
 use crate::shared::Shared;
 use crate::sync::local;
 
@@ -23,6 +25,7 @@ pub(super) struct Workspace {
     pub(super) buffers: Buffers,
     /// The first writes of keys, in the order they were made: which table, which write of it.
     pub(super) order: SmallVec<[(u16, usize); 4]>,
+    pub(super) tally: Rc<Tally>,
 }
 
 local!(SPARE: Cell<Option<Box<Workspace>>> = Cell::new(None));
@@ -78,6 +81,7 @@ impl Workspace {
             store,
             buffers: tables.map(|_| OnceCell::new()).collect(),
             order: SmallVec::new(),
+            tally: Rc::new(Tally::new(shared.config.transaction_reads_max)),
         }
     }
 
@@ -86,6 +90,7 @@ impl Workspace {
     fn clear(&mut self) -> bool {
         let kept = self.order.len() <= KEPT_WRITES_MAX;
         self.order.clear();
+        self.tally.clear();
         for buffer in self.buffers.iter_mut().filter_map(OnceCell::get_mut) {
             buffer.clear();
         }

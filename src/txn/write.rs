@@ -253,7 +253,7 @@ impl Transaction<'_> {
     ) -> usize {
         self.bytes += size_of::<T>();
         let table = self.table::<T>();
-        let buffer = buffer_in::<T>(&mut self.work.buffers, table);
+        let buffer = buffer_in::<T>(&mut self.work, table);
         match seen.own {
             Some(at) => {
                 (buffer.writes[at].state, buffer.writes[at].updated) = (state, updated);

@@ -17,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admission;
 mod asked;
 pub(crate) mod clause;
 pub(crate) mod event;

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
+use super::admission::Admission;
 use super::filter::Filter;
 use super::member::Member;
 use crate::kernel::Kernel;
@@ -27,6 +28,7 @@ use crate::kernel::release::contain;
 use crate::kernel::routes::{Route, Routes};
 use crate::kernel::seat::{Calls, Seat};
 use crate::kernel::station::{Delivered, Station};
+use crate::kernel::step::{Step, step};
 use crate::kernel::table::GarbageBin;
 use crate::sync::unique;
 use crate::table::schema::Schema;
@@ -58,6 +60,7 @@ pub(crate) struct WatchConfig {
     pub(crate) delivery: Delivery,
     pub(crate) events_max: u32,
     pub(crate) bytes_max: u64,
+    pub(crate) watchers_max: u64,
 }
 
 /// The shards of a store.
@@ -66,6 +69,7 @@ pub(crate) struct Shards {
     config: WatchConfig,
     /// Where the threads that deliver are called, if there are any: one a shard.
     threads: Box<[Seat]>,
+    pub(super) admission: Admission,
     began: Instant,
 }
 
@@ -97,6 +101,7 @@ impl Shards {
             shards: (0..shards).map(|_| routes()).collect(),
             config,
             threads: (0..threads).map(|_| Seat::new()).collect(),
+            admission: Admission::new(config.watchers_max),
             began: Instant::now(),
         }
     }
@@ -142,8 +147,10 @@ impl Shards {
     pub(super) fn subscribe(&self, schema: &Schema, member: &Arc<Member>) -> u64 {
         let kernel = schema.kernel();
         let station = self.station(kernel, member);
+        // Before it is counted: hashes are the user's, and may panic.
+        let routes = member.filter.routes(schema);
         let start = station.subscribe(kernel, || {
-            for route in member.filter.routes(schema) {
+            for route in routes {
                 self.routes(member)
                     .add(kernel, route, member.number, member);
             }
@@ -391,6 +398,7 @@ impl<'g> Round<'_, 'g> {
         let put = member
             .mailbox
             .put(guard, &mut self.garbage.0, letter, bounds);
+        step(Step::Delivering);
         // Also what was there before: who delivered it may have stopped short of calling.
         calls.note(guard, &member.seat);
         if let Some(timeout) = member.timeout() {

@@ -18,6 +18,15 @@ pub(super) enum Source {
     Mail(FromMail),
     /// The log up to a version, and the mailbox for what comes after it.
     Joining(Box<Joining>),
+    /// There are as many watchers as there may be.
+    Refused(Refused),
+}
+
+/// Gives nothing.
+#[derive(Debug)]
+pub(super) struct Refused {
+    position: u64,
+    watchers_max: u64,
 }
 
 #[derive(Debug)]
@@ -43,6 +52,22 @@ impl Source {
         let log = FromLog::new(schema, &member.filter);
         shared.shards.list(schema.kernel(), &member);
         (member, Self::Log(Box::new(log)))
+    }
+
+    /// Nothing, since there are `watchers_max` watchers already.
+    pub(super) fn refused(shared: &Shared, filter: Filter, watchers_max: u64) -> Begun {
+        let member = shared.shards.member(&shared.schema, filter, false);
+        let position = shared.kernel().horizon.visible();
+        let refused = Refused {
+            position,
+            watchers_max,
+        };
+        (member, Self::Refused(refused))
+    }
+
+    /// Whether it never began.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused(_))
     }
 
     /// What comes after an older version; `Err`: the log is kept from there on only.
@@ -75,6 +100,8 @@ impl Source {
                 mail,
             })),
             Self::Joining(joining) => Self::Joining(Box::new(Joining { log, ..*joining })),
+            // It has not lagged, and has nowhere to go back to.
+            refused @ Self::Refused(_) => refused,
         };
         Ok(())
     }
@@ -85,6 +112,7 @@ impl Source {
             Self::Log(log) => log.move_to(version),
             Self::Mail(mail) => mail.move_to(version),
             Self::Joining(_) => unreachable!("a watcher from an older version has no snapshot"),
+            Self::Refused(refused) => refused.position = version,
         }
     }
 
@@ -93,6 +121,7 @@ impl Source {
             Self::Log(log) => log.position(),
             Self::Mail(mail) => mail.position(),
             Self::Joining(joining) => joining.log.position(),
+            Self::Refused(refused) => refused.position,
         }
     }
 
@@ -116,6 +145,9 @@ impl Source {
             Self::Log(log) => log.fetch(schema, filter, u64::MAX, fetched),
             Self::Mail(mail) => mail.fetch(&shared.shards, schema, member, fetched),
             Self::Joining(_) => Ok(true),
+            Self::Refused(refused) => Err(WatchError::TooManyWatchers {
+                watchers_max: refused.watchers_max,
+            }),
         }
     }
 
@@ -124,7 +156,7 @@ impl Source {
         match self {
             Self::Log(log) => shared.kernel().horizon.visible() > log.position(),
             Self::Mail(mail) => mail.has_more(&shared.shards, &shared.schema, member),
-            Self::Joining(_) => true,
+            Self::Joining(_) | Self::Refused(_) => true,
         }
     }
 }

@@ -11,8 +11,8 @@ use super::watcher::Watcher;
 use crate::error::WatchError;
 
 /// The events as they come; ends when the store is closed, or the watcher, after
-/// [`WatchError::Overflowed`]. A lag is an item. Dropping what a combinator made of it loses no
-/// event that was not given.
+/// [`WatchError::Overflowed`] or [`WatchError::TooManyWatchers`]. A lag is an item. Dropping what a
+/// combinator made of it loses no event that was not given.
 impl Stream for Watcher {
     type Item = Result<Event, WatchError>;
 

@@ -71,12 +71,32 @@ pub struct WatchedCommit {
 
 impl Watcher {
     pub(crate) fn new(shared: &Arc<Shared>, filter: Filter) -> Self {
-        Self::begin(shared, Source::new(shared, filter))
+        let begun = match shared.shards.admission.enter() {
+            Ok(entering) => {
+                let begun = Source::new(shared, filter);
+                entering.stay();
+                begun
+            }
+            Err(watchers_max) => Source::refused(shared, filter, watchers_max),
+        };
+        Self::begin(shared, begun)
     }
 
-    /// One of what comes after an older version; `Err`: the log is kept from there on only.
-    pub(crate) fn from(shared: &Arc<Shared>, filter: Filter, version: u64) -> Result<Self, u64> {
-        Ok(Self::begin(shared, Source::from(shared, filter, version)?))
+    /// One of what comes after an older version.
+    pub(crate) fn from(
+        shared: &Arc<Shared>,
+        filter: Filter,
+        version: u64,
+    ) -> Result<Self, WatchFromError> {
+        let entering = shared.shards.admission.enter();
+        let entering =
+            entering.map_err(|watchers_max| WatchFromError::TooManyWatchers { watchers_max })?;
+        let begun = Source::from(shared, filter, version);
+        let begun = begun.map_err(|oldest| WatchFromError::Compacted {
+            oldest: Version::new(oldest),
+        })?;
+        entering.stay();
+        Ok(Self::begin(shared, begun))
     }
 
     fn begin(shared: &Arc<Shared>, (member, source): Begun) -> Self {
@@ -410,7 +430,7 @@ impl Watcher {
     }
 
     /// The events as they come, blocking; ends when the store is closed, or the watcher, after
-    /// [`WatchError::Overflowed`]. A lag is an item.
+    /// [`WatchError::Overflowed`] or [`WatchError::TooManyWatchers`]. A lag is an item.
     pub fn iter(&mut self) -> impl Iterator<Item = Result<Event, WatchError>> + '_ {
         std::iter::from_fn(|| {
             if self.has_ended() {
@@ -432,7 +452,11 @@ impl Watcher {
 
     /// Notes that nothing more will come.
     pub(super) fn note_end(&mut self, received: &Result<Event, WatchError>) {
-        if matches!(received, Err(WatchError::Closed | WatchError::Overflowed)) {
+        let ended = matches!(
+            received,
+            Err(WatchError::Closed | WatchError::Overflowed | WatchError::TooManyWatchers { .. })
+        );
+        if ended {
             self.rare.get_or_insert_default().ended = true;
         }
     }
@@ -444,7 +468,10 @@ impl Drop for Watcher {
         if let Some(waiter) = &self.waiter {
             self.shared.waiters.abandon(waiter);
         }
-        self.shared.shards.remove(&self.shared.schema, &self.member);
+        if !self.source.is_refused() {
+            self.shared.shards.remove(&self.shared.schema, &self.member);
+            self.shared.shards.admission.leave();
+        }
         self.member.seat.leave(self.shared.kernel());
     }
 }

@@ -1,7 +1,9 @@
 //! Accounts whose sum stays the same, and threads that go on whatever became of another: for the
 //! tests that stop or kill a thread in the middle of the store's code.
 
-use skep::{Error, Filter, Index, Indexes, Object, Store, keys};
+use std::task::{Context, Waker};
+
+use skep::{Error, Filter, Index, Indexes, Object, Snapshot, Store, Watcher, keys};
 
 /// Accounts that are always there.
 pub const ACCOUNTS: u64 = 8;
@@ -60,6 +62,70 @@ pub fn come_and_go(store: &Store, number: u64) {
     deleted.expect("as above");
 }
 
+/// Accounts that come together now and then, and go: more than a leaf of an index has room for.
+pub const SWELL: u64 = 300;
+/// Of these in a transaction.
+pub const SWELL_AT_ONCE: u64 = 20;
+
+/// A thread that comes to every step, if it takes enough turns.
+pub struct Busy {
+    delivered: Watcher,
+    /// One that waits for the next commit whenever there is one.
+    waiting: Watcher,
+    held: Option<Snapshot>,
+}
+
+impl Busy {
+    pub fn new(store: &Store) -> Self {
+        Self {
+            delivered: store.watch(Filter::of::<Account>().key(&0)),
+            waiting: store.watch(Filter::all()),
+            held: None,
+        }
+    }
+
+    pub fn turn(&mut self, store: &Store, thread: u64, turn: u64) {
+        transfer(store, turn % ACCOUNTS, (turn + 1 + thread) % ACCOUNTS);
+        // A key of its own each time, so that dead records are met, not claimed again.
+        let own = 1_000_000_000 * (thread + 100);
+        come_and_go(store, own + turn);
+        while self.delivered.try_recv().is_ok_and(|event| event.is_some()) {}
+        let mut context = Context::from_waker(Waker::noop());
+        while self.waiting.poll_recv(&mut context).is_ready() {}
+        drop(store.watch(Filter::of::<Account>().key(&turn)));
+        drop(store.watch(Filter::all()));
+        if turn.is_multiple_of(64) {
+            swell(store, own + 500_000_000);
+        }
+        if turn % 512 == 511 {
+            // Held long enough for what is written beside it to be put off.
+            self.held = match self.held.take() {
+                Some(_) => None,
+                None => Some(store.snapshot()),
+            };
+        }
+    }
+}
+
+fn swell(store: &Store, from: u64) {
+    let parts = (from..from + SWELL).step_by(SWELL_AT_ONCE as usize);
+    for part in parts.clone() {
+        let create = |tx: &mut skep::Transaction<'_>, number| {
+            let amount = number % 7;
+            tx.create(Account { number, amount })
+        };
+        let created = store
+            .update(|tx| (part..part + SWELL_AT_ONCE).try_for_each(|number| create(tx, number)));
+        created.expect("the keys are this thread's");
+    }
+    for part in parts {
+        let deleted = store.update(|tx| {
+            (part..part + SWELL_AT_ONCE).try_for_each(|number| tx.delete::<Account>(&number))
+        });
+        deleted.expect("as above");
+    }
+}
+
 pub fn new_store() -> Store {
     let store = Store::builder()
         .table::<Account>()
@@ -94,7 +160,7 @@ pub fn others_go_on(store: &Store) {
                     let fresh = Account { number, amount: 0 };
                     let created = store.update(|tx| tx.create(fresh.clone()));
                     created.expect("a new key");
-                    if turn % 64 == 0 {
+                    if turn.is_multiple_of(64) {
                         assert_eq!(sum(store), ACCOUNTS * START);
                         assert!(store.snapshot().get::<Account>(&0).is_some());
                         let version = store.version();

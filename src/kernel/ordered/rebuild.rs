@@ -19,6 +19,7 @@ use super::path::{Path, Place};
 use super::word::{Child, Fresh, Word};
 use super::{FILLED, INNER, LEAF, Ordered, OrderedIndex, Shared, TINY};
 use crate::kernel::reclaim::{Garbage, Guard, at};
+use crate::kernel::step::{Step, step};
 
 impl<N: Ordered> OrderedIndex<N> {
     /// Replaces the inner node of a path at a level, or one above it if that is frozen. The path is
@@ -48,6 +49,7 @@ impl<N: Ordered> OrderedIndex<N> {
                 0 => rebuild.root(),
                 _ => rebuild.inner(),
             };
+            step(Step::Splitting);
             if slot.swing(seen, new) {
                 rebuild.published(garbage, seen);
             }
@@ -65,6 +67,7 @@ impl<N: Ordered> OrderedIndex<N> {
         let mut rebuild = Rebuild::new(guard);
         rebuild.leaves(None, &[place.leaf]);
         let new = rebuild.root();
+        step(Step::Splitting);
         if self.root.swing(place.seen, new) {
             rebuild.published(garbage, place.seen);
         }

@@ -4,6 +4,7 @@ use super::table::Table;
 use super::word::{Tag, Word};
 use super::{Choice, Point, PointIndex};
 use crate::kernel::reclaim::{Garbage, Guard, allocate, at, free};
+use crate::kernel::step::{Step, step};
 use crate::sync::Ordering;
 
 /// What became of an insert in one table.
@@ -106,6 +107,7 @@ impl<N: Point> PointIndex<N> {
             // SAFETY: it was not published: another thread's was.
             unsafe { free(next) };
         }
+        step(Step::Growing);
     }
 
     /// Closes the run of `hash` in a table that has a next one, and gives the next one: afterwards
@@ -173,6 +175,7 @@ impl<N: Point> PointIndex<N> {
         };
         let finished = match table.take_chunk() {
             Some(chunk) => {
+                step(Step::Migrating);
                 for slot in table.chunk(chunk) {
                     let word = table.freeze(slot);
                     self.copy(guard, garbage, word, next);

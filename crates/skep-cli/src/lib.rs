@@ -1,0 +1,181 @@
+//! The `skep` program, as a library so that its readers can be tested from outside: runs a
+//! cluster's scheduler on the store and checks its books; saves, restores and inspects versions of
+//! a cluster.
+//!
+//! | module | what |
+//! |---|---|
+//! | `args` | the command line |
+//! | [`reading`] | what it makes of a command line and of files, alone |
+//! | `input`, `cluster` | what is played: from CSV files, or made up |
+//! | `objects` | what is kept in the store |
+//! | `replay` | who plays: the threads |
+//! | `books` | whether it was right |
+//! | `report`, `progress` | what is told |
+//! | `soak` | replays again and again, beside threads that get in the way |
+//! | `save` | saved versions: written, restored, looked into |
+//! | `watchers` | what the store's watchers do, live |
+//! | `meter`, `target` | a progress bar; a file that is there when it is complete |
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod books;
+mod cluster;
+#[cfg(test)]
+mod fixture;
+mod input;
+mod interrupt;
+mod meter;
+mod objects;
+mod progress;
+pub mod reading;
+mod replay;
+mod report;
+mod save;
+mod soak;
+mod target;
+mod watchers;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use books::fault::Faults;
+use cluster::Cluster;
+use cluster::synthetic::{self, Size};
+use input::error::InputError;
+use interrupt::Interrupt;
+use progress::Progress;
+use replay::Run;
+use report::{Summary, Watermark, placements};
+use target::Target;
+use watchers::Watchers;
+
+/// The books do not balance, or what was found could not be written.
+const BROKEN: u8 = 1;
+/// The input is wrong.
+const BAD_INPUT: u8 = 2;
+
+/// Does what the command line says.
+#[must_use]
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Replay(args) => replay(&args),
+        Command::Save(args) => save::save(&args),
+        Command::Restore(args) => save::restore(&args),
+        Command::Inspect(args) => save::inspect(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(BAD_INPUT)
+        }
+    }
+}
+
+/// Plays what the command line says. An error is one of the input; nothing was started then.
+fn replay(args: &args::Replay) -> Result<ExitCode, InputError> {
+    if let Some(length) = args.soak {
+        return soak::soak(args, length);
+    }
+    let cluster = cluster(args, args.seed)?;
+    // From here on there may be something to clean up.
+    let interrupt = Interrupt::listen();
+    let inputs: Vec<&Path> = args
+        .nodes
+        .iter()
+        .chain(&args.pods)
+        .map(AsRef::as_ref)
+        .collect();
+    let target = args
+        .csv_out
+        .as_deref()
+        .map(|path| Target::open(path, "--csv-out", &inputs))
+        .transpose()?;
+    let run = Run::new(cluster, args.seed);
+    let faults = Faults::default();
+    let mut progress = Progress::new(run.timeline.entries().len() as u64, args.quiet);
+    let mut watermark = Watermark::default();
+    let mut watchers = Watchers::new(args.watchers);
+    let began = Instant::now();
+    let outcome = run.play(args.threads(), args.pace(), &faults, || {
+        progress.show(&run);
+        watermark.look(&run);
+        if let Some(figures) = watchers.look(&run.store) {
+            progress.tell(&figures);
+        }
+        let over_time = args
+            .duration_max
+            .is_some_and(|most| began.elapsed() >= most);
+        if interrupt.came() || over_time {
+            run.interrupt();
+        }
+    });
+    progress.finish();
+    let summary = report::summarize(
+        &run,
+        args.threads(),
+        args.seed,
+        &outcome,
+        &faults,
+        watermark,
+    );
+    let mut code = match summary.end {
+        "complete" => 0,
+        "interrupted" if interrupt.came() => interrupt::EXIT_CODE,
+        "interrupted" => 0,
+        _ => BROKEN,
+    };
+    if let Err(error) = print(args, &summary) {
+        eprintln!("error: standard output: it cannot be written: {error}");
+        code = BROKEN;
+    }
+    if let (Some(target), Some(audited)) = (target, &outcome.audited)
+        && let Err(error) = placements::write(&run, &audited.history, target)
+    {
+        eprintln!("error: {error}");
+        code = BROKEN;
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// What is played; `seed` decides it when it is made up.
+fn cluster(args: &args::Replay, seed: u64) -> Result<Cluster, InputError> {
+    if let (Some(nodes), Some(pods)) = (&args.nodes, &args.pods) {
+        return input::read(nodes, pods);
+    }
+    let size = Size {
+        nodes: args.synthetic_nodes,
+        tasks: args.synthetic_tasks,
+        load_percent: args.synthetic_load,
+    };
+    Ok(synthetic::cluster(seed, size))
+}
+
+/// Prints the summary, and what broke.
+fn print(args: &args::Replay, summary: &Summary) -> io::Result<()> {
+    let text = if args.json {
+        serde_json::to_string(summary).expect("the summary has only names and numbers")
+    } else {
+        report::table(summary)
+    };
+    print_lines(&text, &summary.books.faults)
+}
+
+/// Prints a text, and what broke.
+fn print_lines(text: &str, faults: &[String]) -> io::Result<()> {
+    for fault in faults {
+        eprintln!("error: {fault}");
+    }
+    let mut out = io::stdout();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        // Whoever closed the pipe wants to hear no more.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}

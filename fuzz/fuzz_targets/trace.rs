@@ -1,0 +1,9 @@
+//! Fuzz target: CSV files and command lines, as the program reads them.
+
+#![no_main]
+
+use skep_fuzz::trace::Run;
+
+libfuzzer_sys::fuzz_target!(|run: Run| {
+    run.play();
+});

@@ -1,0 +1,187 @@
+//! What a Drop of the user's does to the store that frees the object: reads, commits, drops what it
+//! has of this store or of another, the last handle too. It runs where nothing is half-changed.
+
+mod common;
+#[path = "common/within.rs"]
+mod within;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+
+use common::{Counted, Task, put, task};
+use skep::{Filter, Indexes, Object, Snapshot, Store, Watcher, keys};
+use within::{count_of, ends, raise};
+
+/// An object whose Drop runs something, once.
+#[derive(Clone)]
+struct Bequest {
+    id: u64,
+    _last: Arc<Last>,
+}
+
+/// Run when the last share is dropped.
+struct Last(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if let Some(run) = self.0.get_mut().ok().and_then(Option::take) {
+            run();
+        }
+    }
+}
+
+impl Object for Bequest {
+    type Key = u64;
+    const TABLE: &'static str = "bequest";
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    fn indexes(_: &mut Indexes<Self>) {}
+}
+
+fn bequest(id: u64, run: impl FnOnce() + Send + 'static) -> Bequest {
+    let _last = Arc::new(Last(Mutex::new(Some(Box::new(run)))));
+    Bequest { id, _last }
+}
+
+/// Puts an object that does something when it is dropped, deletes it and has it freed.
+fn bequeath(store: &Store, run: impl FnOnce() + Send + 'static) {
+    let ran = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&ran);
+    let mut object = Some(bequest(7, move || {
+        run();
+        counted.fetch_add(1, Ordering::Relaxed);
+    }));
+    store
+        .update(|tx| tx.create(object.take().expect("one attempt")))
+        .unwrap();
+    store.update(|tx| tx.delete::<Bequest>(&7)).unwrap();
+    pass(store);
+    store.reclaim();
+    assert_eq!(
+        ran.load(Ordering::Relaxed),
+        1,
+        "it is freed, and nothing in it panics"
+    );
+}
+
+/// Commits of others, after which what is of no use to a held snapshot goes.
+fn pass(store: &Store) {
+    for _ in 0..2_000 {
+        store
+            .update(|tx| raise(tx, 2))
+            .expect("nothing is in the way");
+    }
+}
+
+fn store_of_bequests() -> Store {
+    let store = Store::builder().table::<Task>().table::<Bequest>().build();
+    put(&store, [task(1), task(2)]);
+    store
+}
+
+#[test]
+fn a_drop_reads_commits_and_reclaims() {
+    ends(|| {
+        let store = store_of_bequests();
+        let inner = store.clone();
+        bequeath(&store, move || {
+            assert_eq!(inner.read().count(keys::<Task>().all()), 2);
+            for _ in 0..1_000 {
+                inner
+                    .update(|tx| raise(tx, 1))
+                    .expect("nothing is in the way");
+            }
+            inner.reclaim();
+        });
+        assert_eq!(count_of(&store, 1), 1_000);
+        store.reclaim();
+        assert_eq!(store.stats().versions, 2);
+    });
+}
+
+#[test]
+fn a_drop_drops_a_snapshot_a_watcher_and_a_transactions_rest() {
+    ends(|| {
+        let store = store_of_bequests();
+        // One that reads the log would keep the object that has it, as far as its lag goes.
+        let delivered = Filter::of::<Task>().key(&1);
+        let held: (Snapshot, Watcher) = store.snapshot_and_watch(delivered);
+        let inner = store.clone();
+        bequeath(&store, move || {
+            drop(held);
+            let mut left = inner.begin();
+            raise(&mut left, 1).expect("it is there");
+        });
+        let stats = store.stats();
+        assert_eq!((stats.snapshots, stats.watchers), (0, 0));
+        assert_eq!(count_of(&store, 1), 0);
+    });
+}
+
+#[test]
+fn a_drop_drops_another_store_with_all_that_is_in_it() {
+    ends(|| {
+        let alive = Arc::new(());
+        let store = store_of_bequests();
+        let other = Store::builder().table::<Counted>().build();
+        for id in 0..1_000 {
+            let _alive = Arc::clone(&alive);
+            put_counted(&other, Counted { id, _alive });
+        }
+        bequeath(&store, move || drop(other));
+        assert_eq!(Arc::strong_count(&alive), 1);
+    });
+}
+
+fn put_counted(store: &Store, object: Counted) {
+    store
+        .update(|tx| tx.upsert(object.clone()))
+        .expect("nothing is in the way");
+}
+
+#[test]
+fn a_drop_drops_the_last_handle_of_its_own_store() {
+    ends(|| {
+        let store = store_of_bequests();
+        let (closed, is_closed) = channel();
+        let watchers = (0..2_000).map(|_| store.watch(Filter::of::<Task>().key(&1)));
+        let watchers: Vec<Watcher> = watchers.collect();
+        let snapshot = store.snapshot();
+        let handle = store.clone();
+        let mut object = Some(bequest(7, move || {
+            drop(handle);
+            let _ = closed.send(());
+        }));
+        store
+            .update(|tx| tx.create(object.take().expect("one attempt")))
+            .unwrap();
+        store.update(|tx| tx.delete::<Bequest>(&7)).unwrap();
+        pass(&store);
+        // The object has the last one. Who changes the index of watchers collects.
+        drop(store);
+        drop(watchers);
+        assert!(is_closed.try_recv().is_ok(), "it was not freed");
+        assert_eq!(snapshot.count(keys::<Task>().all()), 2);
+    });
+}
+
+#[test]
+fn a_drop_of_a_write_that_is_rolled_back_uses_the_store() {
+    ends(|| {
+        let store = store_of_bequests();
+        let inner = store.clone();
+        let mut object = Some(bequest(7, move || {
+            inner
+                .update(|tx| raise(tx, 1))
+                .expect("nothing is in the way");
+        }));
+        let mut tx = store.begin();
+        tx.create(object.take().expect("once")).unwrap();
+        drop(tx);
+        assert_eq!(count_of(&store, 1), 1);
+    });
+}
