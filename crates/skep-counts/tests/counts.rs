@@ -30,14 +30,14 @@ type Mean = (&'static str, [RangeInclusive<f64>; 2], [u64; 2]);
 
 /// What commits do, with their share of collection.
 const WRITES: [Mean; 5] = [
-    ("commit of 1 update", [10.0..=11.5, 4.1..=4.4], [4, 4]),
-    ("commit of 10 updates", [63.0..=70.0, 13.1..=13.5], [22, 13]),
-    ("commit of 1 create", [19.5..=22.0, 8.1..=8.5], [12, 8]),
-    ("commit of 1 delete", [21.5..=24.5, 6.1..=6.7], [3, 4]),
+    ("commit of 1 update", [7.0..=7.8, 3.1..=3.4], [4, 3]),
+    ("commit of 10 updates", [49.0..=55.0, 12.1..=12.5], [22, 12]),
+    ("commit of 1 create", [13.8..=15.3, 7.1..=7.5], [12, 7]),
+    ("commit of 1 delete", [16.6..=18.4, 5.1..=5.7], [3, 3]),
     (
         "batch of 200 updates",
-        [1_200.0..=1_350.0, 230.0..=240.0],
-        [475, 233],
+        [1_100.0..=1_230.0, 230.0..=240.0],
+        [453, 232],
     ),
 ];
 
