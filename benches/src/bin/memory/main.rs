@@ -12,7 +12,7 @@ mod things;
 use std::process::ExitCode;
 
 use rows::Row;
-use skep_benches::memory::Counting;
+use skep_measure::memory::Counting;
 
 #[global_allocator]
 static COUNTING: Counting = Counting;

@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use skep::{Filter, Store, Watcher};
 use skep_benches::cluster::{Sizes, Tasks};
 use skep_benches::id;
-use skep_benches::memory::bytes;
+use skep_measure::memory::bytes;
 
 use crate::things::{OBJECTS, TABLES, Thing, VALUES, by, tables};
 
