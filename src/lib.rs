@@ -75,3 +75,10 @@ pub use skep_derive::Object;
 pub mod failpoints {
     pub use crate::kernel::step::{STEPS, Step, set_hook};
 }
+
+/// What operations do through the door to atomics; in builds with `--cfg skep_counted` only.
+#[cfg(skep_counted)]
+#[doc(hidden)]
+pub mod counted {
+    pub use crate::sync::counted::{Access, Kind, record};
+}

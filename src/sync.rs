@@ -14,6 +14,10 @@
 
 pub(crate) use self::door::*;
 
+#[cfg(all(skep_counted, not(loom)))]
+#[path = "sync/counted.rs"]
+pub mod counted;
+
 /// A value alone on its cache lines (128 bytes: two lines, since neighbouring lines are fetched in
 /// pairs), so that writing it slows no reader of what lies beside it.
 #[derive(Debug, Default)]
@@ -39,16 +43,28 @@ pub(crate) fn unique() -> u64 {
 
 /// A number that one thread at a time writes and that decides nothing between threads: also under
 /// loom the plain one, so that models do not grow by what they cannot tell.
+#[cfg(any(not(skep_counted), loom))]
 pub(crate) use std::sync::atomic::AtomicU64 as Tally;
 
 /// A number that says only what is worth fetching ahead: the plain one as well.
+#[cfg(any(not(skep_counted), loom))]
 pub(crate) use std::sync::atomic::AtomicU32 as Guess;
+
+/// The same, counted.
+#[cfg(all(skep_counted, not(loom)))]
+pub(crate) use self::counted::{AtomicU32 as Guess, AtomicU64 as Tally};
 
 #[cfg(not(loom))]
 mod door {
+    #[cfg(skep_counted)]
+    pub(crate) use crate::sync::counted::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence,
+    };
     pub(crate) use std::sync::Arc;
+    pub(crate) use std::sync::atomic::Ordering;
+    #[cfg(not(skep_counted))]
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence,
     };
     pub(crate) use std::thread;
 

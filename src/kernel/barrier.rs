@@ -5,7 +5,7 @@
 //! section "Locked instructions": no load or store passes it), as `mfence` is; but `mfence` also
 //! keeps the loads after it from being started early, so that a read behind it pays its cache
 //! misses one after the other. Linux's `smp_mb` and crossbeam-epoch's pin make the same choice.
-//! Elsewhere, and under loom and Miri, it is the language's fence.
+//! Elsewhere, under loom and Miri, and where uses are counted, it is the language's fence.
 //!
 //! # Invariants
 //! - B1: the assembly here changes no memory and no register but the flags.
@@ -15,8 +15,9 @@ use crate::sync::Ordering;
 
 /// As [`crate::sync::fence`].
 #[inline]
+#[cfg_attr(skep_counted, track_caller)]
 pub(crate) fn fence(order: Ordering) {
-    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(skep_counted)))]
     // Acquire: nothing but the compiler's is needed here for it; the others get the full barrier.
     if order != Ordering::Acquire {
         return locked_fence();
@@ -39,7 +40,7 @@ pub(crate) fn fence_after_modify() {
 }
 
 /// A locked addition of nothing to the top of the stack: a line that is this processor's anyway.
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(skep_counted)))]
 #[inline]
 fn locked_fence() {
     // SAFETY: B1: it changes no memory and no register but the flags, which asm! takes as changed.

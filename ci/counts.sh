@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Atomic read-modify-writes, fences and stores of each operation, counted on the real code in a build
+# with a counting door to atomics. With the name of a table (counts, lines, machines; or: places NAME,
+# where NAME CORES) prints that instead, for the documents.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export RUSTFLAGS="--cfg skep_counted" CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/counted"
+if [ "$#" -gt 0 ]; then
+    exec cargo run --release --quiet -p skep-counts -- "$@"
+fi
+cargo test --release -p skep-counts
+cargo clippy -p skep -p skep-counts --all-targets -- -D warnings
