@@ -42,7 +42,7 @@ use super::reclaim::{Garbage, Guard, allocate, at, free};
 use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, Padded};
 
 /// Slots in a segment.
-const SLOTS: usize = if cfg!(loom) { 2 } else { 1024 };
+const SLOTS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
 /// The fewest segments that a ring can do with.
 const SEGMENTS_MIN: usize = 4;
 /// A trimmed slot's content: an address that no commit has.

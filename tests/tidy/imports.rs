@@ -77,7 +77,10 @@ pub fn names_the_door(source: &Source) -> Vec<String> {
             .iter()
             .any(|name| *name != "Arc" && !is_allowed(source, name));
         let local = code.contains("thread_local!") && !is_allowed(source, "thread_local!");
-        sync || local || names(code, "std::thread") || code.contains("loom::")
+        sync || local
+            || names(code, "std::thread")
+            || code.contains("loom::")
+            || code.contains("shuttle::")
     };
     let bad = source.shipped().filter(|(_, code)| around(code));
     let bad = bad.filter(|_| source.is_below("src/") && source.path != "src/sync.rs");
@@ -165,6 +168,7 @@ mod tests {
         );
         refuses(rule, "src/txn/mod.rs", "std::thread::yield_now();");
         refuses(rule, "src/kernel/log.rs", "loom::model(|| {});");
+        refuses(rule, "src/kernel/log.rs", "shuttle::thread::park();");
         refuses(
             rule,
             "src/kernel/log.rs",
