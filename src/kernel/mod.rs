@@ -64,6 +64,8 @@ pub(crate) mod hint;
 pub(crate) mod history;
 pub(crate) mod horizon;
 pub(crate) mod key_set;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod limit;
 pub(crate) mod log;
 pub(crate) mod mailbox;
 pub(crate) mod memory;

@@ -109,3 +109,45 @@ fn no_update_is_lost() {
         living.assert_none();
     });
 }
+
+/// Three write accounts of their own, a stamp higher with each commit; two look. What a snapshot
+/// shows is exactly the commits up to its version: it has as many stamps as there were commits.
+#[test]
+fn a_snapshot_is_a_prefix_of_the_log() {
+    explore("a_snapshot_is_a_prefix_of_the_log", || {
+        let living = Living::default();
+        let store = bank(&living, 6);
+        let first = store.version();
+        thread::scope(|scope| {
+            for writer in 0..3 {
+                let store = &store;
+                scope.spawn(move || {
+                    for turn in 0..3 {
+                        let key = writer * 2 + turn % 2;
+                        let stamped = store.update(|tx| tx.modify(&key, stamp));
+                        stamped.expect("nobody else writes it");
+                    }
+                });
+            }
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..2 {
+                        let snapshot = store.snapshot();
+                        for _ in 0..2 {
+                            let stamps: u64 = shown(&snapshot).iter().map(|it| it.4).sum();
+                            let commits = snapshot.version().since(first);
+                            assert_eq!(stamps, commits, "another number of commits is seen");
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(store.version().since(first), 9);
+        drop(store);
+        living.assert_none();
+    });
+}
+
+fn stamp(item: &mut Item) {
+    item.stamp += 1;
+}
