@@ -97,6 +97,11 @@ pub(crate) mod wake;
 
 use std::sync::Arc;
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!(
+    "skep is for 64-bit targets: words of its indexes have tags beside 48-bit addresses"
+);
+
 use self::catalog::Catalog;
 use self::cursor::Cursors;
 use self::history::HistoryLimits;

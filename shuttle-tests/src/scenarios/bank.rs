@@ -1,7 +1,7 @@
 //! Transactions at once: sums that stay, and rules that span several objects.
 
 use shuttle::thread;
-use skep::{Store, UpdateError};
+use skep::{Store, UpdateError, Version};
 
 use crate::explore::explore;
 use crate::items::{Item, Living, builder, put, shown, sum, transfer};
@@ -143,6 +143,43 @@ fn a_snapshot_is_a_prefix_of_the_log() {
             }
         });
         assert_eq!(store.version().since(first), 9);
+        drop(store);
+        living.assert_none();
+    });
+}
+
+/// As before, at versions some commits back: those retained show as many stamps; others are
+/// refused.
+#[test]
+fn an_older_snapshot_is_right_or_refused() {
+    explore("an_older_snapshot_is_right_or_refused", || {
+        let living = Living::default();
+        let store = builder().retention_commits(2).build();
+        put(&store, (0..2).map(|key| living.item(key, START)));
+        thread::scope(|scope| {
+            for writer in 0..2 {
+                let store = &store;
+                scope.spawn(move || {
+                    for _ in 0..4 {
+                        let stamped = store.update(|tx| tx.modify(&writer, stamp));
+                        stamped.expect("nobody else writes it");
+                    }
+                });
+            }
+            for back in 1..=2 {
+                let store = &store;
+                scope.spawn(move || {
+                    for _ in 0..3 {
+                        let newest = store.version().get();
+                        let version = Version::new(newest.saturating_sub(back).max(1));
+                        if let Ok(snapshot) = store.snapshot_at(version) {
+                            let stamps: u64 = shown(&snapshot).iter().map(|it| it.4).sum();
+                            assert_eq!(stamps, version.get() - 1, "another version is seen");
+                        }
+                    }
+                });
+            }
+        });
         drop(store);
         living.assert_none();
     });
