@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Valgrind, where it is installed: memcheck on tests of transactions, snapshots, panics and watchers;
-# drd on those that subscribe, sleep, are woken and shut down. What drd cannot see is in ci/drd.supp, with
-# the reasons.
+# drd on those that subscribe, sleep, are woken and shut down. What drd cannot see is in ci/drd.supp,
+# with the reasons.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if ! valgrind --version >/dev/null 2>&1; then
