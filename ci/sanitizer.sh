@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# AddressSanitizer with its leak check over the tests that stress memory most, where the nightly
-# toolchain is installed.
+# AddressSanitizer with its leak check over the whole test suite of the root package, where the nightly
+# toolchain is installed: as it is, then what a proposer decides. Blocks are not pooled under
+# `cfg(skep_sanitize)`, so that each use of freed memory is seen. Arguments choose tests instead:
+# ci/sanitizer.sh --test snapshots
 set -euo pipefail
 cd "$(dirname "$0")/.."
 host=$(rustc -vV | sed -n 's/^host: //p')
@@ -8,8 +10,17 @@ if ! cargo +nightly --version >/dev/null 2>&1; then
     echo "skipped: not installed (the nightly toolchain)"
     exit 0
 fi
-# Frees in a thread's last moments are reported by name only; the suite's own leaks are faults.
-RUSTFLAGS="-Zsanitizer=address --cfg skep_sanitize" RUSTDOCFLAGS="-Zsanitizer=address" \
-    CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/sanitizer" \
-    timeout 1200 cargo +nightly test --target "$host" -p skep \
-    --test laws --test panics --test snapshots --test transactions --test unique --test bounds
+# Overflow checks and debug assertions are on: it is the profile of all tests.
+export RUSTFLAGS="-Zsanitizer=address --cfg skep_sanitize"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/sanitizer"
+export SKEP_HISTORY_TRANSACTIONS="${SKEP_HISTORY_TRANSACTIONS:-20000}"
+suite=(timeout "${SANITIZER_TIMEOUT:-7200}" cargo +nightly test --target "$host" -p skep)
+if [ "$#" -gt 0 ]; then
+    "${suite[@]}" --features save,stream "$@"
+    exit 0
+fi
+# One after the other whatever fails, so that a night tells all.
+"${suite[@]}" --features save,stream --no-fail-fast --lib --tests
+"${suite[@]}" --features save,stream,testing --no-fail-fast \
+    --test propose --test propose_seam --test propose_laws --test histories \
+    --test laws --test watch --test fork

@@ -21,10 +21,12 @@ from collections import defaultdict
 PERMISSIVE = {"MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unlicense",
               "BSL-1.0", "CC0-1.0", "Unicode-3.0", "Apache-2.0 WITH LLVM-exception"}
 WEAK_COPYLEFT = {"MPL-2.0", "MPL-2.0+"}
+# Under these flags only: for who checks Skep, not for who uses it.
+CHECKERS = {"cfg(loom)", "cfg(shuttle)"}
 # Shipped in two versions: traits without code, of which postcard (feature `save`) wants both.
 SHIPPED_TWICE = {"embedded-io"}
 # In two versions in the workshop: of which each is wanted by packages that are not ours to change.
-DUPLICATES = {"embedded-io", "getrandom", "hashbrown", "r-efi", "syn", "thiserror",
+DUPLICATES = {"embedded-io", "getrandom", "hashbrown", "r-efi", "rand_core", "syn", "thiserror",
               "thiserror-impl", "windows-sys"}
 
 
@@ -49,7 +51,7 @@ def shipped_from(root, nodes):
         found.add(package)
         for dependency in nodes[package]["deps"]:
             kinds = dependency["dep_kinds"]
-            if any(it["kind"] != "dev" and it["target"] != "cfg(loom)" for it in kinds):
+            if any(it["kind"] != "dev" and it["target"] not in CHECKERS for it in kinds):
                 left.append(dependency["pkg"])
     return found
 

@@ -83,7 +83,7 @@ impl Store {
         self.0.builder.copies.iter()
     }
 
-    fn kernel(&self) -> &Arc<Kernel> {
+    pub(crate) fn kernel(&self) -> &Arc<Kernel> {
         self.shared().schema.kernel()
     }
 

@@ -1,7 +1,8 @@
 //! The one door to atomics, fences and threads.
 //!
-//! Everything else in the crate names `crate::sync`, never `std::sync::atomic` or `loom`: a normal
-//! build passes std's types through, a build with `--cfg loom` gets loom's, each with a *turn*.
+//! Everything else in the crate names `crate::sync`, never `std::sync::atomic`, `loom` or
+//! `shuttle`: a normal build passes std's types through, a build with `--cfg loom` gets loom's,
+//! each with a *turn*, and one with `--cfg shuttle` shuttle's, which switch threads at each access.
 //!
 //! # Turns
 //! loom remembers one access an atomic, the last one. A thread that loads an atomic and then stores
@@ -35,6 +36,7 @@ impl<T> std::ops::Deref for Padded<T> {
 
 /// A number that no other call of the process got; never 0. Not modelled under loom: only its being
 /// unique matters.
+#[cfg(not(shuttle))]
 pub(crate) fn unique() -> u64 {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
     // Relaxed: it orders nothing.
@@ -54,7 +56,7 @@ pub(crate) use std::sync::atomic::AtomicU32 as Guess;
 #[cfg(all(skep_counted, not(loom)))]
 pub(crate) use self::counted::{AtomicU32 as Guess, AtomicU64 as Tally};
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 mod door {
     #[cfg(skep_counted)]
     pub(crate) use crate::sync::counted::{
@@ -227,4 +229,41 @@ mod door {
     arithmetic!(AtomicU64, u64);
     arithmetic!(AtomicU32, u32);
     arithmetic!(AtomicU8, u8);
+}
+
+#[cfg(shuttle)]
+pub(crate) use self::door::unique;
+
+#[cfg(shuttle)]
+mod door {
+    pub(crate) use shuttle::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence,
+    };
+    pub(crate) use shuttle::thread;
+
+    // Its counts are not what scenarios are about: no protocol of ours synchronizes through them.
+    pub(crate) use std::sync::Arc;
+
+    /// A thread's own static, one a thread of the scenario, dropped when that ends.
+    macro_rules! local {
+        ($name:ident: $kind:ty = $value:expr) => {
+            shuttle::thread_local! { static $name: $kind = $value; }
+        };
+    }
+    pub(crate) use local;
+
+    /// One pause of a bounded wait: another thread's turn.
+    pub(crate) fn pause() {
+        thread::yield_now();
+    }
+
+    /// A number that no other call of the execution got; never 0. Counted for each execution, so
+    /// that running a schedule again gives the same.
+    pub(crate) fn unique() -> u64 {
+        shuttle::lazy_static! {
+            static ref NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        }
+        // Relaxed: it orders nothing.
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
 }

@@ -18,11 +18,12 @@ use imports::{crate_paths, is_below};
 use source::Source;
 
 /// Where sources are.
-const ROOTS: [&str; 9] = [
+const ROOTS: [&str; 10] = [
     "src",
     "derive",
     "crates",
     "loom-tests",
+    "shuttle-tests",
     "benches",
     "tests",
     "fuzz/src",
@@ -166,7 +167,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
 const ALLOWED: &[(&str, &str)] = &[
     // Each thread draws its random numbers from a stock of its own.
     ("src/id.rs", "thread_local!"),
-    // The threads of a loom model are one thread of the system; this is its list of what is freed.
+    // The threads of a model or scenario are one thread of the system; this is its list of what is
+    // freed.
     ("src/kernel/memory.rs", "thread_local!"),
     // The hook of the progress tests, there with the feature `failpoints` only.
     ("src/kernel/step.rs", "OnceLock"),

@@ -24,7 +24,7 @@ use super::step::{Step, step};
 use crate::sync::{Ordering, pause};
 
 /// Pauses that a committer grants the owner of the next commit.
-const PATIENCE: u32 = if cfg!(loom) { 1 } else { 64 };
+const PATIENCE: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
 /// Commits that the watermark passes in one step at most.
 const RUN_MAX: u64 = 64;
 

@@ -48,16 +48,16 @@ use super::{Kernel, Residual};
 use crate::sync::Ordering;
 
 /// A thread collects after this many commits of its own.
-const EVERY: u32 = if cfg!(loom) { 1 } else { 32 };
+const EVERY: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 32 };
 /// Commits cut, and commits trimmed, in a slice: more than were made since the last one, so that
 /// collection catches up.
-const SLICE_COMMITS: u64 = if cfg!(loom) { 2 } else { 96 };
+const SLICE_COMMITS: u64 = if cfg!(any(loom, shuttle)) { 2 } else { 96 };
 /// Residual records seen to in a slice.
 const SLICE_RESIDUAL: usize = 64;
 /// Retired things freed in a slice, about.
 const SLICE_FREED: usize = 256;
 /// Retired things of a slice that need no allocation of their own.
-const RIPE_INLINE: usize = if cfg!(loom) { 4 } else { 64 };
+const RIPE_INLINE: usize = if cfg!(any(loom, shuttle)) { 4 } else { 64 };
 /// A thread tries to free between its collections when it has retired so many things.
 const FRESH: u64 = 64;
 /// Things freed in a slice at most because the thread has retired as many.

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use super::memory::{Block, adopt, allocate_with, free, free_block, own};
 
 /// Retired things in a bag.
-const BAG: usize = if cfg!(loom) { 6 } else { 10 };
+const BAG: usize = if cfg!(any(loom, shuttle)) { 6 } else { 10 };
 
 /// What to do with something retired, once nobody can see it any more.
 #[derive(Debug, Clone, Copy)]

@@ -22,7 +22,7 @@ use super::reclaim::Guard;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Commits counted, and commits let go for their bytes, in a slice.
-const SLICE: u64 = if cfg!(loom) { 2 } else { 96 };
+const SLICE: u64 = if cfg!(any(loom, shuttle)) { 2 } else { 96 };
 
 /// What is kept, as long as it is within each bound that there is; nothing, if there is none.
 #[derive(Clone, Copy, Debug)]

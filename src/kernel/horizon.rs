@@ -32,6 +32,8 @@ use crate::sync::{AtomicU64, Ordering, Padded};
 
 const KIND_BITS: u32 = 3;
 const FREE: u64 = 0;
+/// The last version that a word has room for; the log makes none after it.
+pub(super) const VERSION_MAX: u64 = u64::MAX >> KIND_BITS;
 
 /// What a word is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +118,15 @@ impl Horizon {
             floor: Padded(AtomicU64::new(0)),
             horizon: AtomicU64::new(0),
             retention,
+        }
+    }
+
+    /// Before anything else happens: as if so many commits had been made, and nothing was left.
+    #[cfg(test)]
+    pub(super) fn start_at(&self, version: u64) {
+        for place in [&self.visible.0, &self.floor.0, &self.horizon] {
+            // Relaxed: nobody else is there yet.
+            place.store(version, Ordering::Relaxed);
         }
     }
 

@@ -21,6 +21,7 @@
 //!   nothing; who needs the ring entry unlinks it.
 //! - G6: a filled slot is changed by one thread alone: who claimed its position for trimming, under
 //!   a pin that keeps the segment; or, when it has stopped before, who frees the segment later.
+//! - G7: no commit has a number that a snapshot word has no room for.
 //!
 //! # Orderings
 //! - [slot]: the appender's CAS (Release) and every load of the slot (Acquire): who finds a commit
@@ -38,11 +39,12 @@ use smallvec::SmallVec;
 use super::collect::Work;
 use super::commit::{Commit, Unpublished};
 use super::history::{History, HistoryLimits};
+use super::horizon::VERSION_MAX;
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, Padded};
 
 /// Slots in a segment.
-const SLOTS: usize = if cfg!(loom) { 2 } else { 1024 };
+const SLOTS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
 /// The fewest segments that a ring can do with.
 const SEGMENTS_MIN: usize = 4;
 /// A trimmed slot's content: an address that no commit has.
@@ -99,6 +101,15 @@ impl Log {
             cut: Padded(AtomicU64::new(0)),
             trimmed: Padded(AtomicU64::new(0)),
             history: History::new(HistoryLimits::NONE),
+        }
+    }
+
+    /// As [`super::horizon::Horizon::start_at`].
+    #[cfg(test)]
+    pub(super) fn start_at(&self, number: u64) {
+        for place in [&self.cut.0, &self.trimmed.0] {
+            // Relaxed: nobody else is there yet.
+            place.store(number, Ordering::Relaxed);
         }
     }
 
@@ -227,7 +238,11 @@ impl Log {
         }
     }
 
+    /// Panics beyond the last version there is, of which nobody could say that he reads at it. That
+    /// is asked here, once a segment, and not at each commit: the last version ends a segment.
     fn place(&self, number: u64) {
+        const { assert!((VERSION_MAX + 1).is_multiple_of(SLOTS as u64)) };
+        assert!(number <= VERSION_MAX, "G7: there are no more versions");
         let fresh = allocate(Segment::new(Self::base(number)));
         // AcqRel: [segment]; Acquire: [trimmed], should the entry be null because a segment of this
         // number went already (G5).

@@ -1,7 +1,9 @@
 //! Shared objects: made, reached, changed while they are one's own, freed.
 //!
 //! Under loom each object has a witness, so that its contents are seen as plain memory; and nothing
-//! is freed within an execution, so that using it again is found.
+//! is freed within an execution, so that using it again is found. Under shuttle objects are dropped
+//! when they are freed, but their memory stays theirs until the execution ends, for the same
+//! reason.
 //!
 //! # Invariants
 //! R1 and R3 of [`super::reclaim`]: an object is freed once, when nobody can reach it.
@@ -49,7 +51,22 @@ unsafe fn free_block_now<B: Block + ?Sized>(block: *mut ()) {
     // SAFETY: the caller's promise.
     let layout = unsafe { B::layout(block) };
     // SAFETY: as above, and it has nothing to be dropped.
-    unsafe { pool::give_block(block.cast(), layout) };
+    unsafe { give_back(block.cast(), layout) };
+}
+
+/// Gives memory back.
+///
+/// # Safety
+/// It is from the pool with this layout, the caller's, and what was in it is gone.
+#[inline]
+unsafe fn give_back(block: *mut u8, layout: Layout) {
+    #[cfg(shuttle)]
+    quarantine::bury(block, layout);
+    #[cfg(not(shuttle))]
+    // SAFETY: the caller's promise.
+    unsafe {
+        pool::give_block(block, layout);
+    };
 }
 
 /// A new shared object.
@@ -103,10 +120,12 @@ unsafe fn free_now<T>(pointer: *mut T) {
     impl<T> Drop for Left<T> {
         fn drop(&mut self) {
             // SAFETY: from `allocate`, and the object in it is gone.
-            unsafe { pool::give(self.0) };
+            unsafe { give_back(self.0.cast(), const { Layout::new::<T>() }) };
         }
     }
 
+    #[cfg(shuttle)]
+    quarantine::reach(pointer);
     let left = Left(pointer);
     // SAFETY: the caller's promise.
     unsafe { left.0.drop_in_place() };
@@ -119,7 +138,7 @@ unsafe fn free_now<T>(pointer: *mut T) {
 /// `pointer` is valid for `'a`.
 #[inline]
 pub(crate) unsafe fn at<'a, T: ?Sized>(pointer: *const T) -> &'a T {
-    #[cfg(loom)]
+    #[cfg(any(loom, shuttle))]
     quarantine::reach(pointer);
     // SAFETY: the caller's promise.
     unsafe { &*pointer }
@@ -133,6 +152,8 @@ pub(crate) unsafe fn at<'a, T: ?Sized>(pointer: *const T) -> &'a T {
 pub(super) unsafe fn own<'a, T>(pointer: *mut T) -> &'a mut T {
     #[cfg(loom)]
     quarantine::change(pointer);
+    #[cfg(shuttle)]
+    quarantine::reach(pointer);
     // SAFETY: the caller's promise.
     unsafe { &mut *pointer }
 }
@@ -237,6 +258,46 @@ pub(crate) mod quarantine {
                 // SAFETY: buried once, and the execution is over.
                 unsafe { free(pointer) };
             }
+        }
+    }
+}
+
+/// Under shuttle the memory of freed objects is not used again until their domain goes: reaching
+/// one is a failure, and freeing it twice, too. What is read of it in another way is senseless.
+#[cfg(shuttle)]
+pub(crate) mod quarantine {
+    use std::alloc::Layout;
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+
+    use crate::kernel::pool;
+
+    /// A byte that makes no count, number or address of ours.
+    const SENSELESS: u8 = 0xA5;
+
+    thread_local! {
+        // All threads of an execution run on one thread of the system.
+        static FREED: RefCell<HashMap<usize, (*mut u8, Layout)>> = RefCell::new(HashMap::new());
+    }
+
+    pub(super) fn reach<T: ?Sized>(pointer: *const T) {
+        let freed = FREED.with(|freed| freed.borrow().contains_key(&pointer.addr()));
+        assert!(!freed, "used after it was freed");
+    }
+
+    pub(super) fn bury(block: *mut u8, layout: Layout) {
+        let buried = (block, layout);
+        let before = FREED.with(|freed| freed.borrow_mut().insert(block.addr(), buried));
+        assert!(before.is_none(), "freed twice");
+        // SAFETY: the block is free, and of that size.
+        unsafe { block.write_bytes(SENSELESS, layout.size()) };
+    }
+
+    /// Gives the memory back: when a domain goes.
+    pub(crate) fn clear() {
+        for (_, (block, layout)) in FREED.with(RefCell::take) {
+            // SAFETY: buried once, and from the pool with this layout.
+            unsafe { pool::give_block(block, layout) };
         }
     }
 }

@@ -67,6 +67,8 @@ pub(crate) mod hint;
 pub(crate) mod history;
 pub(crate) mod horizon;
 pub(crate) mod key_set;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod limit;
 pub(crate) mod log;
 pub(crate) mod mailbox;
 pub(crate) mod memory;
@@ -97,6 +99,11 @@ pub(crate) mod time;
 pub(crate) mod wake;
 
 use std::sync::Arc;
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!(
+    "skep is for 64-bit targets: words of its indexes have tags beside 48-bit addresses"
+);
 
 use self::catalog::Catalog;
 use self::cursor::Cursors;

@@ -3,8 +3,8 @@
 //! What a committer frees it soon needs again: a version, a commit. A thread keeps some such
 //! blocks, so that they are still in its cache when they are used again, and the allocator is not
 //! asked. Each size has one place, which it may have to share; what finds no room goes back to the
-//! allocator, and all goes back when the thread ends. Not under loom, Miri or a sanitizer, which
-//! would miss uses of freed memory.
+//! allocator, and all goes back when the thread ends. Not under loom, shuttle, Miri or a sanitizer,
+//! which would miss uses of freed memory.
 //!
 //! # Invariants
 //! - B3: a block on a list is free, of its class's layout, from the global allocator, and its first
@@ -51,7 +51,7 @@ impl Pool {
 /// Whether blocks of this layout are kept.
 #[inline]
 const fn is_kept(layout: Layout) -> bool {
-    let pooled = cfg!(not(any(loom, miri, skep_sanitize)));
+    let pooled = cfg!(not(any(loom, shuttle, miri, skep_sanitize)));
     let fits = layout.size() >= size_of::<Block>() && layout.size() <= BLOCK_BYTES_MAX;
     pooled && fits && layout.align() >= align_of::<Block>()
 }
@@ -183,7 +183,7 @@ pub(super) unsafe fn give_block(block: *mut u8, layout: Layout) {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

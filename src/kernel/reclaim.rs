@@ -37,7 +37,7 @@
 //! - [unpin]: what a thread did while pinned happened before the epoch moved past it: Release in
 //!   the line, Acquire fence in the advancer, Release in the epoch, Acquire in who reclaims.
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub(crate) use super::memory::quarantine;
 pub(super) use super::memory::{Block, allocate_block, allocate_with, free_block, own};
 pub(crate) use super::memory::{allocate, at, free};
@@ -251,7 +251,7 @@ impl Drop for Domain {
                 unsafe { free(retired.pointer) };
             }
         }
-        #[cfg(loom)]
+        #[cfg(any(loom, shuttle))]
         quarantine::clear();
     }
 }

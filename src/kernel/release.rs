@@ -3,7 +3,7 @@
 //! Everything shared is counted by somebody ([`super::chain`], [`super::entry`], [`super::record`]
 //! say what by whom); here the counts go down, and what is left by the last one is taken apart.
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::{SmallVec, smallvec};
@@ -157,14 +157,14 @@ impl Kernel {
 
 /// Runs what may run a user's Drop: its panic must not reach whoever happens to collect.
 pub(crate) fn contain(drop: impl FnOnce()) {
-    // A model's failure is not a user's.
-    #[cfg(loom)]
+    // A model's or scenario's failure is not a user's.
+    #[cfg(any(loom, shuttle))]
     return drop();
-    #[cfg(not(loom))]
+    #[cfg(not(any(loom, shuttle)))]
     contain_panic(drop);
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 fn contain_panic(drop: impl FnOnce()) {
     // The panic's payload is dropped the same way, once; a payload that panics again is leaked.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(drop)) {

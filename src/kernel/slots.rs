@@ -33,7 +33,7 @@ use super::barrier::prefetch;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
 
 /// Slots of a chunk.
-const SLOTS: usize = if cfg!(loom) { 2 } else { 32 };
+const SLOTS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 32 };
 /// The mask of a chunk that is full.
 const FULL: u64 = (1 << SLOTS) - 1;
 /// One of so many slots must be free for a search to be worth its while.

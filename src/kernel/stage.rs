@@ -25,14 +25,14 @@ use crate::version::Moment;
 
 /// Chains with more single links below the head than this are compacted when a snapshot holds the
 /// horizon back.
-const LINKS_MAX: u32 = if cfg!(loom) { 2 } else { 4 };
+const LINKS_MAX: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 4 };
 /// The same when nothing holds it back for long: collection will cut soon.
-const LINKS_HOT_MAX: u32 = if cfg!(loom) { 2 } else { 64 };
+const LINKS_HOT_MAX: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 64 };
 /// Bytes of a version that are fetched ahead for a writer at most: as many lines as a core fetches
 /// at once.
 const WRITE_AHEAD_MAX: usize = 1024;
 /// A horizon this many commits behind the watermark is held back by a long snapshot.
-pub(super) const LAG_LONG: u64 = if cfg!(loom) { 2 } else { 1024 };
+pub(super) const LAG_LONG: u64 = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
 
 /// What a transaction makes of one object.
 #[derive(Debug)]

@@ -35,7 +35,7 @@ use super::step::{Step, step};
 use crate::sync::{AtomicU64, Ordering, pause};
 
 /// Pauses that are granted to those who have the next commits to deliver.
-const PATIENCE: u32 = if cfg!(loom) { 1 } else { 64 };
+const PATIENCE: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
 
 /// A station; see the module's documentation.
 #[derive(Debug)]

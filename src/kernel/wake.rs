@@ -47,11 +47,11 @@ use crate::sync::{Arc, AtomicPtr, AtomicU8, AtomicU32, Ordering, Padded, thread}
 /// of its round must not keep the others asleep.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Waiters that one wakes, and leaves the others to them.
-const WAKES_MAX: usize = if cfg!(loom) { 1 } else { 8 };
+const WAKES_MAX: usize = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
 /// How often at most who comes by wakes a few: there may be more due by then, without end.
-const PASSES_MAX: u32 = if cfg!(loom) { 4 } else { 4096 };
+const PASSES_MAX: u32 = if cfg!(any(loom, shuttle)) { 4 } else { 4096 };
 /// How often a committer looks for another to call when all were gone: more than are gone at once.
-const GONE_PASSES_MAX: u32 = if cfg!(loom) { 2 } else { 10 };
+const GONE_PASSES_MAX: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 10 };
 /// Waiters that may lie on the list without waiting any more, before it is emptied.
 const ABANDONED_MAX: u32 = 64;
 

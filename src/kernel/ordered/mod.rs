@@ -90,19 +90,19 @@ use self::word::{Child, Slot, Word};
 use super::reclaim::Guard;
 
 /// Nodes in a leaf.
-pub(super) const LEAF: usize = if cfg!(loom) { 4 } else { 64 };
+pub(super) const LEAF: usize = if cfg!(any(loom, shuttle)) { 4 } else { 64 };
 /// Children at which an inner node is full.
-pub(super) const INNER: usize = if cfg!(loom) { 4 } else { 64 };
+pub(super) const INNER: usize = if cfg!(any(loom, shuttle)) { 4 } else { 64 };
 /// Children that an inner node has at most (O7): it grows past full and is split by the next
 /// rebuild.
 const WIDE: usize = 2 * INNER;
 /// A child of at most this length is merged with its neighbour when their parent is rebuilt.
-const TINY: usize = if cfg!(loom) { 1 } else { 8 };
+const TINY: usize = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
 /// A leaf of at most this length has its parent rebuilt before a node is taken out of it.
-const SPARSE: usize = if cfg!(loom) { 1 } else { 4 };
+const SPARSE: usize = if cfg!(any(loom, shuttle)) { 1 } else { 4 };
 
 /// Leaves of an index that is filled at once have fewer nodes than this: room for what comes.
-const FILLED: usize = if cfg!(loom) { 3 } else { 49 };
+const FILLED: usize = if cfg!(any(loom, shuttle)) { 3 } else { 49 };
 
 /// What the tree points to: a record (key order) or an index entry (value, then record key).
 pub(crate) trait Ordered: Sized + 'static {

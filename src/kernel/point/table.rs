@@ -7,11 +7,11 @@ use crate::kernel::reclaim::{Guard, at};
 use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, Padded};
 
 /// Words in a group: one cache line.
-const WORDS: usize = if cfg!(loom) { 2 } else { 8 };
+const WORDS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
 /// Slots of the smallest table.
-pub(super) const SLOTS_MIN: usize = if cfg!(loom) { 4 } else { 64 };
+pub(super) const SLOTS_MIN: usize = if cfg!(any(loom, shuttle)) { 4 } else { 64 };
 /// Groups that one inserter copies at a time.
-const CHUNK_GROUPS: usize = if cfg!(loom) { 1 } else { 8 };
+const CHUNK_GROUPS: usize = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
 const CHUNK_SLOTS: usize = CHUNK_GROUPS * WORDS;
 /// A counter serves at least this many slots: fewer would fill too unevenly to speak for the
 /// table.
@@ -22,7 +22,7 @@ const LOAD_MAX_PERCENT: usize = 55;
 const SHRINK_MAX: usize = 4;
 
 /// A cache line of words.
-#[cfg_attr(not(loom), repr(align(64)))]
+#[cfg_attr(not(any(loom, shuttle)), repr(align(64)))]
 struct Group<N> {
     words: [AtomicPtr<N>; WORDS],
 }
@@ -360,7 +360,7 @@ impl<N: Point> Table<N> {
 
 /// Groups of EMPTY words: fresh zero pages from the allocator, not written one by one, since a
 /// large table would hold up the inserter that makes it.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 fn empty_groups<N>(count: usize) -> Box<[Group<N>]> {
     use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 
@@ -377,7 +377,7 @@ fn empty_groups<N>(count: usize) -> Box<[Group<N>]> {
     unsafe { Box::from_raw(groups) }
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 fn empty_groups<N>(count: usize) -> Box<[Group<N>]> {
     let group = || Group {
         words: std::array::from_fn(|_| AtomicPtr::new(Word::EMPTY.0)),

@@ -52,7 +52,7 @@ impl<N> Clone for Word<N> {
 impl<N> Copy for Word<N> {}
 
 impl<N> Word<N> {
-    #[cfg(loom)]
+    #[cfg(any(loom, shuttle))]
     pub(super) const EMPTY: Self = Self(std::ptr::null_mut());
 
     /// The word of a node. Panics on an address of more than 48 bits, which has no room for a tag.

@@ -1,0 +1,9 @@
+//! A file a subject; a scenario is named by its law.
+mod bank;
+mod histories;
+mod holding;
+mod indexes;
+mod lagging;
+mod proposing;
+mod threads;
+mod watching;
