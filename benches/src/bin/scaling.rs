@@ -11,12 +11,12 @@ use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use mimalloc::MiMalloc;
 use skep::{Store, keys};
 use skep_benches::{TASKS, Task, id, run, store};
+use skep_measure::memory::Counting;
 
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Counting = Counting;
 
 /// Times that a line goes to and fro in a burst, and bursts.
 const EXCHANGES: u64 = 50;
