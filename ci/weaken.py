@@ -151,6 +151,20 @@ PROTOCOLS = [
         ["chain"],
     ),
     (
+        "V6: a link that is left to the commit is given back by itself as well",
+        "below.rs",
+        "if !is_replaced || !commit.leave_link(place) {",
+        "if !is_replaced || !commit.leave_link(place) || ON {",
+        ["chain"],
+    ),
+    (
+        "X1: a sweep forgets a record whose tombstone was cut above the horizon",
+        "collect.rs",
+        "later |= version.is_tombstone() && version.number() <= claimed;",
+        "later |= !ON && version.is_tombstone() && version.number() <= claimed;",
+        ["chain"],
+    ),
+    (
         "V2: a version is passed by while its own collection goes on",
         "node.rs",
         "if settled.addr() & (SETTLED | HANDED_ON) != SETTLED || !leads_there {",

@@ -468,3 +468,36 @@ fn put_off_during_a_sweep() {
     });
     assert_eq!(seen, BTreeSet::from([(vec![3], false, 0)]));
 }
+
+/// V3, X1: an object that came and went above the horizon is cut below its tombstone while a sweep
+/// may be at its record: after the next commit the record goes, too.
+#[test]
+fn a_tombstone_cut_during_a_sweep() {
+    let seen = outcomes(2, || {
+        let limits = Limits {
+            log_commits: 0,
+            ..LIMITS
+        };
+        let kernel = kernel(limits);
+        let cell = cell(&kernel, 1);
+        let held = SharedHold::begin(&kernel, Kind::Reader);
+        write_numbers(&kernel, cell, 1..=1);
+        // Pinned, so that the record can be asked whether it is dead.
+        let pinned = kernel.domain.pin();
+        assert_eq!(Txn::begin(&kernel).commit(&[(cell, None)]), Ok(2));
+        let cutter = spawn(&kernel, |kernel| {
+            kernel.collect();
+        });
+        drop(held);
+        kernel.collect();
+        cutter.join().expect("no panic");
+        let other = self::cell(&kernel, 2);
+        write_numbers(&kernel, other, 3..=3);
+        for _ in 0..3 {
+            kernel.collect();
+        }
+        let dead = !cell.header().claim();
+        (dead, cell.chain(&pinned))
+    });
+    assert_eq!(seen, BTreeSet::from([(true, vec![2])]));
+}
