@@ -13,7 +13,7 @@ use crate::kernel::testing::{Cell, Txn, cell, kernel, use_link, version};
 use crate::kernel::{Kernel, Kind, Limits};
 use crate::sync::thread;
 
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     retention: 0,
     log_commits: 8,
     watch_commits: 0,
@@ -21,7 +21,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// Commits a write of a cell for each number, in turn: that of the commit, and ten times the value.
-fn write_numbers(kernel: &Kernel, cell: Cell, numbers: RangeInclusive<u64>) {
+pub(super) fn write_numbers(kernel: &Kernel, cell: Cell, numbers: RangeInclusive<u64>) {
     for number in numbers {
         let done = Txn::begin(kernel).commit(&[(cell, Some(number * 10))]);
         assert_eq!(done, Ok(number));
@@ -272,58 +272,6 @@ fn two_last_handles() {
     assert_eq!(seen, BTreeSet::from([10, 11]));
 }
 
-/// K3, X1: a record that a snapshot kept from being cut is cut by one of two sweepers
-/// when the snapshot has ended, and its claim is given back.
-#[test]
-fn residual_list_once() {
-    let seen = outcomes(1, || {
-        let kernel = kernel(LIMITS);
-        let cell = cell(&kernel, 1);
-        write_numbers(&kernel, cell, 1..=1);
-        let old = SharedHold::begin(&kernel, Kind::Reader);
-        write_numbers(&kernel, cell, 2..=4);
-        // Behind by more than the horizon should be: put away.
-        for _ in 0..2 {
-            kernel.collect();
-        }
-        assert!(cell.is_residual(), "nothing was put away");
-        let sweeper = spawn(&kernel, |kernel| {
-            kernel.collect();
-        });
-        drop(old);
-        kernel.collect();
-        sweeper.join().expect("no panic");
-        kernel.collect();
-        let guard = kernel.domain.pin();
-        (cell.chain(&guard), cell.is_residual(), cell.claims())
-    });
-    assert_eq!(seen, BTreeSet::from([(vec![4], false, 0)]));
-}
-
-/// K3, X1: the residual list while the snapshot that fills it ends and the record is put back.
-#[test]
-fn a_snapshot_ends_during_a_sweep() {
-    let seen = outcomes(1, || {
-        let kernel = kernel(LIMITS);
-        let cell = cell(&kernel, 1);
-        write_numbers(&kernel, cell, 1..=1);
-        let old = SharedHold::begin(&kernel, Kind::Reader);
-        write_numbers(&kernel, cell, 2..=4);
-        let collector = spawn(&kernel, |kernel| {
-            kernel.collect();
-        });
-        drop(old);
-        kernel.collect();
-        collector.join().expect("no panic");
-        for _ in 0..3 {
-            kernel.collect();
-        }
-        let guard = kernel.domain.pin();
-        (cell.chain(&guard), cell.is_residual(), cell.claims())
-    });
-    assert_eq!(seen, BTreeSet::from([(vec![4], false, 0)]));
-}
-
 /// V2, V5: one passes two by, one after the other, while another passes the version above: the
 /// first is not through with it before it has passed both.
 #[test]
@@ -405,99 +353,4 @@ fn two_last_links() {
         other.join().expect("no panic");
     });
     assert_eq!(seen, BTreeSet::from([()]));
-}
-
-/// V4, [head]: a commit is installed while a sweep is at its record: the sweep sees the new version
-/// with its number, and leaves what a snapshot needs below it.
-#[test]
-fn install_during_a_sweep() {
-    let seen = outcomes(2, || {
-        let limits = Limits {
-            log_commits: 0,
-            ..LIMITS
-        };
-        let kernel = kernel(limits);
-        let cell = cell(&kernel, 1);
-        write_numbers(&kernel, cell, 1..=1);
-        let first = SharedHold::begin(&kernel, Kind::Reader);
-        write_numbers(&kernel, cell, 2..=2);
-        kernel.collect();
-        assert!(cell.is_residual(), "nothing was put away");
-        let mut second = Txn::begin_as(&kernel, Kind::Reader);
-        drop(first);
-        let sweeper = spawn(&kernel, |kernel| kernel.sweep());
-        write_numbers(&kernel, cell, 3..=3);
-        sweeper.join().expect("no panic");
-        let guard = kernel.domain.pin();
-        (second.read(cell), cell.chain(&guard))
-    });
-    assert_eq!(seen, BTreeSet::from([(Some((2, 20)), vec![3, 2])]));
-}
-
-/// K5, [residual]: a commit is put off, since its record is on the list, while a sweep takes the
-/// record off it: the sweep sees that the commit is claimed, and puts the record back; or the
-/// record is not put off.
-#[test]
-fn put_off_during_a_sweep() {
-    let limits = Limits {
-        log_commits: 0,
-        ..LIMITS
-    };
-    let seen = outcomes(2, move || {
-        let kernel = kernel(limits);
-        let cell = cell(&kernel, 1);
-        write_numbers(&kernel, cell, 1..=1);
-        let first = SharedHold::begin(&kernel, Kind::Reader);
-        write_numbers(&kernel, cell, 2..=2);
-        kernel.collect();
-        assert!(cell.is_residual(), "nothing was put away");
-        drop(first);
-        let second = SharedHold::begin(&kernel, Kind::Reader);
-        write_numbers(&kernel, cell, 3..=3);
-        let cutter = spawn(&kernel, |kernel| {
-            kernel.collect();
-        });
-        kernel.sweep();
-        cutter.join().expect("no panic");
-        drop(second);
-        for _ in 0..3 {
-            kernel.collect();
-        }
-        let guard = kernel.domain.pin();
-        (cell.chain(&guard), cell.is_residual(), cell.claims())
-    });
-    assert_eq!(seen, BTreeSet::from([(vec![3], false, 0)]));
-}
-
-/// V3, X1: an object that came and went above the horizon is cut below its tombstone while a sweep
-/// may be at its record: after the next commit the record goes, too.
-#[test]
-fn a_tombstone_cut_during_a_sweep() {
-    let seen = outcomes(2, || {
-        let limits = Limits {
-            log_commits: 0,
-            ..LIMITS
-        };
-        let kernel = kernel(limits);
-        let cell = cell(&kernel, 1);
-        let held = SharedHold::begin(&kernel, Kind::Reader);
-        write_numbers(&kernel, cell, 1..=1);
-        // Pinned, so that the record can be asked whether it is dead.
-        let pinned = kernel.domain.pin();
-        assert_eq!(Txn::begin(&kernel).commit(&[(cell, None)]), Ok(2));
-        let cutter = spawn(&kernel, |kernel| {
-            kernel.collect();
-        });
-        drop(held);
-        kernel.collect();
-        cutter.join().expect("no panic");
-        let other = self::cell(&kernel, 2);
-        write_numbers(&kernel, other, 3..=3);
-        for _ in 0..3 {
-            kernel.collect();
-        }
-        let dead = !cell.header().claim();
-        (dead, cell.chain(&pinned))
-    });
-    assert_eq!(seen, BTreeSet::from([(true, vec![2])]));
 }

@@ -13,6 +13,7 @@ mod post;
 mod reclaim;
 mod record;
 mod residual;
+mod sweep;
 mod tables;
 mod wake;
 mod watch;
