@@ -346,8 +346,9 @@ impl Log {
                 continue;
             };
             let slot = &segment.slots[Self::index(number)];
-            // Acquire: [slot]: the commit whole. No RMW: the claim made the slot ours (G6).
-            let commit = slot.load(Ordering::Acquire);
+            // Relaxed: the watermark was acquired, which has passed the commit. No RMW: the claim made
+            // the slot ours (G6).
+            let commit = slot.load(Ordering::Relaxed);
             // Release: [slot]: who finds TRIMMED also sees the position moved.
             slot.store(TRIMMED, Ordering::Release);
             if !commit.is_null() && commit != TRIMMED {

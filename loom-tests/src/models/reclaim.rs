@@ -7,7 +7,7 @@ use super::check::{outcomes, spawn};
 use crate::kernel::Kind;
 use crate::kernel::horizon::Horizon;
 use crate::kernel::reclaim::{Domain, Garbage, Guard, allocate, at, free};
-use crate::kernel::testing::{Value, is_pinned, reclaim};
+use crate::kernel::testing::{Value, is_pinned, leave_ripe, reclaim};
 use crate::sync::{AtomicPtr, Ordering};
 
 /// A place that leads to one value after the other.
@@ -230,6 +230,27 @@ fn garbage_of_another() {
             world.domain.give(garbage);
         });
         let freed = world.reclaim(3);
+        other.join().expect("no panic");
+        freed
+    });
+    assert_eq!(seen, BTreeSet::from([vec![], vec![7]]));
+}
+
+/// [bag]: what another thread made, gave, found ripe and left is seen whole by who frees it.
+#[test]
+fn ripe_left_by_another() {
+    let seen = outcomes(2, || {
+        let world = World::new();
+        let other = spawn(&world, |world| {
+            let mut garbage = Garbage::new();
+            // SAFETY: never linked.
+            unsafe { garbage.retire(allocate(Value::new(7))) };
+            world.domain.give(garbage);
+            for _ in 0..2 {
+                leave_ripe(&world.domain);
+            }
+        });
+        let freed = world.reclaim(1);
         other.join().expect("no panic");
         freed
     });
