@@ -346,8 +346,8 @@ impl Log {
                 continue;
             };
             let slot = &segment.slots[Self::index(number)];
-            // Relaxed: the watermark was acquired, which has passed the commit. No RMW: the claim made
-            // the slot ours (G6).
+            // Relaxed: the watermark was acquired, and has passed the commit. No RMW: the slot is
+            // ours by the claim (G6).
             let commit = slot.load(Ordering::Relaxed);
             // Release: [slot]: who finds TRIMMED also sees the position moved.
             slot.store(TRIMMED, Ordering::Release);
