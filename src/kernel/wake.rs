@@ -50,8 +50,15 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const WAKES_MAX: usize = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
 /// How often at most who comes by wakes a few: there may be more due by then, without end.
 const PASSES_MAX: u32 = if cfg!(any(loom, shuttle)) { 4 } else { 4096 };
-/// How often a committer looks for another to call when all were gone: more than are gone at once.
-const GONE_PASSES_MAX: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 10 };
+/// How often a committer looks for another to call when all were gone: more than are gone at once,
+/// which are [`ABANDONED_MAX`] and as many as there are threads, by [`WAKES_MAX`].
+const GONE_PASSES_MAX: u32 = if cfg!(loom) {
+    2
+} else if cfg!(shuttle) {
+    80
+} else {
+    10
+};
 /// Waiters that may lie on the list without waiting any more, before it is emptied.
 const ABANDONED_MAX: u32 = 64;
 
