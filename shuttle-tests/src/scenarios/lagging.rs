@@ -81,7 +81,8 @@ fn what_a_lag_passed_over_is_fetched() {
 fn coalesced_changes_come_to_the_same() {
     explore("coalesced_changes_come_to_the_same", || {
         let living = Living::default();
-        let store = builder().build();
+        // A mailbox that does not become shorter by coalescing lags.
+        let store = builder().history_commits(32).build();
         start(&living, &store);
         beside_writers(&living, &store, |store| {
             let filter = by_keys().events_max(6).overflow(Overflow::Coalesce);
