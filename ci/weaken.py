@@ -420,17 +420,17 @@ def break_all(tree):
     return places
 
 
-def build(tree, target):
-    """Builds the models of the tree; their program."""
+def build(tree, target, explorer="loom"):
+    """Builds the models of the tree, or the scenarios of another explorer; their program."""
     environment = dict(
         os.environ,
-        RUSTFLAGS="--cfg loom -A warnings",
+        RUSTFLAGS=f"--cfg {explorer} -A warnings",
         CARGO_TARGET_DIR=str(target),
         CARGO_PROFILE_RELEASE_LTO="off",
         CARGO_PROFILE_RELEASE_DEBUG="0",
         CARGO_PROFILE_RELEASE_CODEGEN_UNITS="16",
     )
-    command = ["cargo", "test", "--release", "-p", "loom-tests", "--lib", "--no-run"]
+    command = ["cargo", "test", "--release", "-p", f"{explorer}-tests", "--lib", "--no-run"]
     built = subprocess.run(
         command, cwd=tree, env=environment, capture_output=True, text=True, check=False
     )

@@ -152,7 +152,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
     /// All bytes of the table's own structures, about.
     fn structure_bytes(&self, guard: &Guard<'_>) -> usize {
         let entries: usize = self.secondary.iter().map(|index| index.bytes(guard)).sum();
-        self.points.slots(guard) * size_of::<usize>() + self.order.bytes(guard) + entries
+        self.points.bytes(guard) + self.order.bytes(guard) + entries
     }
 }
 

@@ -40,7 +40,7 @@ impl<'s> Transaction<'s> {
         }
         if self.reads_too_much() {
             return Err(CommitError::TooManyReads {
-                reads_max: self.work.tally.reads_max(),
+                reads_max: self.work.read_bound.reads_max(),
             });
         }
         Ok(())
@@ -49,7 +49,7 @@ impl<'s> Transaction<'s> {
     /// Whether it writes, and has read more than its commit can be validated by.
     #[inline]
     pub(super) fn reads_too_much(&self) -> bool {
-        self.work.tally.is_over() && self.changes() > 0
+        self.work.read_bound.is_over() && self.changes() > 0
     }
 
     pub(super) fn commit_changes(&mut self) -> Result<Version, CommitError> {

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 
 use super::Transaction;
+use super::read_bound::ReadBound;
 use super::reads::{Clash, TableReads};
-use super::tally::Tally;
 use crate::error::Duplicate;
 use crate::kernel::Kernel;
 use crate::kernel::commit::Write;
@@ -99,9 +99,9 @@ pub(crate) struct Staging<'a> {
 }
 
 impl<T: Object> Buffer<T> {
-    pub(crate) fn new(tally: &Rc<Tally>) -> Self {
+    pub(crate) fn new(read_bound: &Rc<ReadBound>) -> Self {
         Self {
-            reads: RefCell::new(TableReads::new(Rc::clone(tally))),
+            reads: RefCell::new(TableReads::new(Rc::clone(read_bound))),
             writes: SmallVec::new(),
             by_hash: HashedMap::default(),
             claims: RefCell::default(),

@@ -37,12 +37,12 @@ pub(crate) mod kept;
 pub(crate) mod overlay;
 pub(crate) mod publish;
 pub(crate) mod read;
+pub(crate) mod read_bound;
 pub(crate) mod reads;
 pub(crate) mod restore;
 pub(crate) mod settle;
 pub(crate) mod stage;
 pub(crate) mod submit;
-pub(crate) mod tally;
 pub(crate) mod update;
 pub(crate) mod validate;
 mod workspace;
@@ -123,14 +123,14 @@ impl<'s> Transaction<'s> {
 
     fn buffer_of<T: Object>(&self, table: &TableOf<T>) -> &Buffer<T> {
         let place = &self.work.buffers[usize::from(table.position())];
-        let buffer = place.get_or_init(|| Box::new(Buffer::<T>::new(&self.work.tally)));
+        let buffer = place.get_or_init(|| Box::new(Buffer::<T>::new(&self.work.read_bound)));
         buffer.as_any().downcast_ref().expect("made with this type")
     }
 }
 
 fn buffer_in<'b, T: Object>(work: &'b mut Workspace, table: &TableOf<T>) -> &'b mut Buffer<T> {
     let place = &mut work.buffers[usize::from(table.position())];
-    place.get_or_init(|| Box::new(Buffer::<T>::new(&work.tally)));
+    place.get_or_init(|| Box::new(Buffer::<T>::new(&work.read_bound)));
     let buffer = place.get_mut().expect("made above");
     buffer
         .as_any_mut()

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use smallvec::SmallVec;
 
-use super::tally::Tally;
+use super::read_bound::ReadBound;
 use crate::error::Duplicate;
 use crate::kernel::commit::{Write, signature_bit};
 use crate::kernel::entry::EntryHeader;
@@ -39,7 +39,7 @@ pub struct TableReads<T: Object> {
     /// Values taken in unique indexes.
     pub(crate) taken: Vec<Box<dyn AnyTaken<T>>>,
     /// Counts points and spans, those of the other tables as well.
-    tally: Rc<Tally>,
+    read_bound: Rc<ReadBound>,
 }
 
 /// Why a transaction cannot stand beside a write.
@@ -88,7 +88,7 @@ fn range_of<V: Key>(span: &Span<V>) -> ReadRange {
 }
 
 impl<T: Object> TableReads<T> {
-    pub(crate) fn new(tally: Rc<Tally>) -> Self {
+    pub(crate) fn new(read_bound: Rc<ReadBound>) -> Self {
         Self {
             points: SmallVec::new(),
             hashes: HashedSet::default(),
@@ -96,14 +96,14 @@ impl<T: Object> TableReads<T> {
             key_spans: Vec::new(),
             index_spans: Vec::new(),
             taken: Vec::new(),
-            tally,
+            read_bound,
         }
     }
 
     /// Forgets all reads.
     pub(crate) fn clear(&mut self) {
         if self.points.len() > POINTS_KEPT_MAX {
-            *self = Self::new(Rc::clone(&self.tally));
+            *self = Self::new(Rc::clone(&self.read_bound));
             return;
         }
         self.points.clear();
@@ -119,7 +119,7 @@ impl<T: Object> TableReads<T> {
         if self.signature & signature_bit(hash) != 0 && self.has_point(hash) {
             return;
         }
-        if !self.tally.note() {
+        if !self.read_bound.note() {
             return;
         }
         self.signature |= signature_bit(hash);
@@ -144,14 +144,14 @@ impl<T: Object> TableReads<T> {
 
     /// Notes a range of keys as read.
     pub(crate) fn note_keys(&mut self, span: Span<T::Key>) {
-        if !self.key_spans.contains(&span) && self.tally.note() {
+        if !self.key_spans.contains(&span) && self.read_bound.note() {
             self.key_spans.push(span);
         }
     }
 
     /// Notes a range of index values as read.
     pub(crate) fn note_index<V: Key>(&mut self, index: &Secondary<T::Key, T, V>, span: Span<V>) {
-        if !self.tally.note() {
+        if !self.read_bound.note() {
             return;
         }
         let position = crate::kernel::secondary::AnySecondary::position(index);

@@ -72,7 +72,7 @@ pub(crate) fn update_whole<E>(
     let attempts = shared.config.attempts_max;
     for attempt in 0..attempts {
         let mut transaction = Transaction::begin(shared);
-        transaction.work.tally.lift();
+        transaction.work.read_bound.lift();
         run(&mut transaction).map_err(UpdateError::Closure)?;
         let committed = transaction.commit_all();
         drop(transaction);

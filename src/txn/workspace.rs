@@ -8,7 +8,7 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 
 use super::buffer::AnyBuffer;
-use super::tally::Tally;
+use super::read_bound::ReadBound;
 use crate::shared::Shared;
 use crate::sync::local;
 
@@ -25,7 +25,7 @@ pub(super) struct Workspace {
     pub(super) buffers: Buffers,
     /// The first writes of keys, in the order they were made: which table, which write of it.
     pub(super) order: SmallVec<[(u16, usize); 4]>,
-    pub(super) tally: Rc<Tally>,
+    pub(super) read_bound: Rc<ReadBound>,
 }
 
 local!(SPARE: Cell<Option<Box<Workspace>>> = Cell::new(None));
@@ -81,7 +81,7 @@ impl Workspace {
             store,
             buffers: tables.map(|_| OnceCell::new()).collect(),
             order: SmallVec::new(),
-            tally: Rc::new(Tally::new(shared.config.transaction_reads_max)),
+            read_bound: Rc::new(ReadBound::new(shared.config.transaction_reads_max)),
         }
     }
 
@@ -90,7 +90,7 @@ impl Workspace {
     fn clear(&mut self) -> bool {
         let kept = self.order.len() <= KEPT_WRITES_MAX;
         self.order.clear();
-        self.tally.clear();
+        self.read_bound.clear();
         for buffer in self.buffers.iter_mut().filter_map(OnceCell::get_mut) {
             buffer.clear();
         }

@@ -39,6 +39,11 @@ impl Forecasts {
         self.0.is_empty()
     }
 
+    /// Bytes that they take.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.0)
+    }
+
     /// Notes where the reader of a slot's node goes on.
     #[inline]
     pub(super) fn note<N>(&self, slot: usize, node: *const N, onward: *const ()) {

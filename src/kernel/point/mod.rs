@@ -186,11 +186,7 @@ impl<N: Point> PointIndex<N> {
 
     /// Notes where a node leads now, for lookups to come.
     pub(crate) fn forecast(&self, guard: &Guard<'_>, node: &N) {
-        let mut table = Some(self.first(guard));
-        while let Some(of) = table {
-            of.forecast(node);
-            table = of.next(guard);
-        }
+        self.tables(guard).for_each(|table| table.forecast(node));
     }
 
     /// Takes exactly this DEAD node out, wherever it stands; the caller then retires it.
@@ -231,9 +227,21 @@ impl<N: Point> PointIndex<N> {
     }
 
     /// How many slots there are, in all tables of now.
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn slots(&self, guard: &Guard<'_>) -> usize {
-        let tables = std::iter::successors(Some(self.first(guard)), |table| table.next(guard));
-        tables.map(Table::slots).sum()
+        self.tables(guard).map(Table::slots).sum()
+    }
+
+    /// Bytes of all tables of now, about.
+    pub(crate) fn bytes(&self, guard: &Guard<'_>) -> usize {
+        self.tables(guard).map(Table::bytes).sum()
+    }
+
+    fn tables<'g>(&self, guard: &'g Guard<'_>) -> impl Iterator<Item = &'g Table<N>>
+    where
+        N: 'g,
+    {
+        std::iter::successors(Some(self.first(guard)), |table| table.next(guard))
     }
 }
 

@@ -191,6 +191,11 @@ impl<N> Table<N> {
         Found::Beyond
     }
 
+    /// Bytes of the slots and their forecasts.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.groups) + self.forecasts.bytes()
+    }
+
     /// A node is about to be put into a slot, and to be forecast soon.
     #[inline]
     pub(super) fn prepare_forecast(&self, index: usize) {

@@ -52,7 +52,7 @@ fn a_forecast_is_carried_to_a_larger_table() {
     }
     let forecast = (0..20_000).filter(|key| {
         let node = get(&index, &guard, *key, mixed).expect("it was put in");
-        let mut tables = std::iter::successors(Some(index.first(&guard)), |it| it.next(&guard));
+        let mut tables = index.tables(&guard);
         tables.any(|table| table.forecast_of(node) == Some(node.onward().cast()))
     });
     assert_eq!(forecast.count(), 20_000);

@@ -1,4 +1,4 @@
-//! Tally: how much a transaction has read so far, of all tables, against what it may.
+//! Read bound: how much a transaction has read so far, of all tables, against what it may.
 
 #![forbid(unsafe_code)]
 
@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 /// A transaction's count of keys and ranges read, shared by the read sets of its tables.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub(crate) struct ReadBound {
     noted: Cell<usize>,
     /// What this transaction may note.
     noted_max: Cell<usize>,
@@ -14,7 +14,7 @@ pub(crate) struct Tally {
     reads_max: usize,
 }
 
-impl Tally {
+impl ReadBound {
     pub(super) fn new(reads_max: usize) -> Self {
         Self {
             noted: Cell::new(0),
