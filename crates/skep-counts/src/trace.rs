@@ -41,7 +41,7 @@ pub const LOADS: [Load; 7] = [
     Load {
         name: "view, get, end",
         operations: 1,
-        alone_nanos: 76.0,
+        alone_nanos: 56.0,
         make: |store, thread, threads| {
             Box::new(move |time| {
                 let picked = own(thread, threads, time);
@@ -52,7 +52,7 @@ pub const LOADS: [Load; 7] = [
     Load {
         name: "get in a snapshot",
         operations: 1,
-        alone_nanos: 76.0,
+        alone_nanos: 56.0,
         make: |store, thread, threads| {
             let snapshot = store.snapshot();
             Box::new(move |time| {
@@ -64,7 +64,7 @@ pub const LOADS: [Load; 7] = [
     Load {
         name: "view, scan of 100, end",
         operations: 1,
-        alone_nanos: 1_900.0,
+        alone_nanos: 1_660.0,
         make: |store, _, _| {
             Box::new(|_| {
                 let query = keys::<Task>().all().limit(100);
@@ -75,7 +75,7 @@ pub const LOADS: [Load; 7] = [
     Load {
         name: "commit of 1, one after the other",
         operations: 1,
-        alone_nanos: 810.0,
+        alone_nanos: 650.0,
         make: |store, thread, threads| {
             Box::new(move |time| change(store, std::iter::once(own(thread, threads, time))))
         },
@@ -83,19 +83,19 @@ pub const LOADS: [Load; 7] = [
     Load {
         name: "commit of 1, all open at once",
         operations: 1,
-        alone_nanos: 810.0,
+        alone_nanos: 650.0,
         make: |store, thread, threads| overlapping(store, thread, threads, 1),
     },
     Load {
         name: "commit of 10, all open at once",
         operations: 1,
-        alone_nanos: 8_300.0,
+        alone_nanos: 6_600.0,
         make: |store, thread, threads| overlapping(store, thread, threads, 10),
     },
     Load {
         name: "update in a commit of 100, all open at once",
         operations: 100,
-        alone_nanos: 1_350.0,
+        alone_nanos: 750.0,
         make: |store, thread, threads| overlapping(store, thread, threads, 100),
     },
 ];
