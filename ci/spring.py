@@ -28,6 +28,8 @@ EXPECTED = [
     "E3: an entry's last release kills without a comparison",
     "V3: the links below a list are cut at once",
     "V4: a version is passed by that a snapshot needs",
+    "V6: a link that is left to the commit is given back by itself as well",
+    "C1: the watermark passes a hole",
     "C1: the watermark moves before the heads do",
     "D1: a refused commit is installed",
     "D1: the watermark passes a pending commit",

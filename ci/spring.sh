@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # Many: some traps are found by a scenario or two.
-exec python3 ci/spring.py --executions 2000 --seconds 300
+exec python3 ci/spring.py --executions 3000 --seconds 400

@@ -58,40 +58,35 @@ fn replay_all(store: &Store, watcher: &mut Watcher, mut replay: Replay) {
     replay.assert_equal(&store.snapshot());
 }
 
+/// A mailbox so small that it overflows, with a history to go back to.
+fn overflowing(events_max: usize, overflow: Overflow) {
+    let living = Living::default();
+    let store = builder().history_commits(32).build();
+    start(&living, &store);
+    beside_writers(&living, &store, |store| {
+        let filter = by_keys().events_max(events_max).overflow(overflow);
+        let (snapshot, mut watcher) = store.snapshot_and_watch(filter);
+        let replay = Replay::after(&snapshot, |_| true);
+        replay_all(store, &mut watcher, replay);
+    });
+    drop(store);
+    living.assert_none();
+}
+
 /// A mailbox for two changes lets commits go; they are fetched from the log, none missed or twice.
 #[test]
 fn what_a_lag_passed_over_is_fetched() {
     explore("what_a_lag_passed_over_is_fetched", || {
-        let living = Living::default();
-        let store = builder().history_commits(32).build();
-        start(&living, &store);
-        beside_writers(&living, &store, |store| {
-            let filter = by_keys().events_max(2).overflow(Overflow::Lag);
-            let (snapshot, mut watcher) = store.snapshot_and_watch(filter);
-            let replay = Replay::after(&snapshot, |_| true);
-            replay_all(store, &mut watcher, replay);
-        });
-        drop(store);
-        living.assert_none();
+        overflowing(2, Overflow::Lag);
     });
 }
 
-/// Changes that wait become one an object: from what was given last to what is there.
+/// Changes that wait become one an object: from what was given last to what is there. A mailbox
+/// that does not become shorter so lags.
 #[test]
 fn coalesced_changes_come_to_the_same() {
     explore("coalesced_changes_come_to_the_same", || {
-        let living = Living::default();
-        // A mailbox that does not become shorter by coalescing lags.
-        let store = builder().history_commits(32).build();
-        start(&living, &store);
-        beside_writers(&living, &store, |store| {
-            let filter = by_keys().events_max(6).overflow(Overflow::Coalesce);
-            let (snapshot, mut watcher) = store.snapshot_and_watch(filter);
-            let replay = Replay::after(&snapshot, |_| true);
-            replay_all(store, &mut watcher, replay);
-        });
-        drop(store);
-        living.assert_none();
+        overflowing(6, Overflow::Coalesce);
     });
 }
 
