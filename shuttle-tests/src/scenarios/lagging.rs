@@ -15,7 +15,8 @@ fn start(living: &Living, store: &Store) {
 }
 
 /// Two write, then the last item comes; `follow` runs beside them.
-fn beside_writers(living: &Living, store: &Store, follow: fn(&Store)) {
+fn beside_writers(living: &Living, store: &Store, follow: impl Fn(&Store) + Sync) {
+    let follow = &follow;
     thread::scope(|scope| {
         let writers: Vec<_> = (0..2)
             .map(|writer| {
@@ -59,7 +60,7 @@ fn replay_all(store: &Store, watcher: &mut Watcher, mut replay: Replay) {
 }
 
 /// A mailbox so small that it overflows, with a history to go back to.
-fn overflowing(events_max: usize, overflow: Overflow) {
+fn overflowing(events_max: u32, overflow: Overflow) {
     let living = Living::default();
     let store = builder().history_commits(32).build();
     start(&living, &store);
