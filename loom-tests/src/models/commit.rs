@@ -49,11 +49,10 @@ fn lost_update() {
         let (kernel, [cell, _]) = two_cells();
         let other = spawn(&kernel, move |kernel| {
             let done = add(kernel, cell);
-            done.or_else(|with| {
+            done.inspect_err(|&with| {
                 let mut again = Txn::begin(kernel);
                 assert!(again.version() >= with, "a conflict that is not visible");
                 assert_eq!(again.read(cell).expect("there").0, with);
-                Err(with)
             })
         });
         let mine = add(&kernel, cell);

@@ -13,7 +13,7 @@ use crate::kernel::reclaim::{Domain, Garbage, Guard};
 /// Keys below 16 share a home group and a tag, whatever the size of the table, so that each stands
 /// in the others' way; those above stand elsewhere.
 fn hash(key: u64) -> u64 {
-    key / 16 | 7 << 48
+    (key / 16) | (7 << 48)
 }
 
 /// Two keys that fill the first group.

@@ -283,7 +283,7 @@ fn a_line_registered_during_a_scan() {
     let seen = outcomes(3, || {
         let world = World::new();
         let reader = spawn(&world, |world| drop(world.domain.pin()));
-        let lines = world.domain.registry().lines().map(|line| is_pinned(line));
+        let lines = world.domain.registry().lines().map(is_pinned);
         let lines = lines.count();
         reader.join().expect("no panic");
         lines
