@@ -1,4 +1,4 @@
-//! What the benches and the comparison measure with.
+//! What the benches, the comparison and the soak measure with.
 //!
 //! | module | what |
 //! |---|---|

@@ -98,9 +98,12 @@ pub enum Fault {
     /// A transaction that was rolled back left something behind.
     #[error("node {key} is gone, though its deletion was rolled back")]
     RolledBack { key: String },
-    /// A round of a soak needed more memory than it may.
-    #[error("memory grew: a round needed {mib} MiB, and {mib_max} MiB were allowed")]
-    Memory { mib: u64, mib_max: u64 },
+    /// A round of a soak was over, and did not give back what it had allocated.
+    #[error("memory leaks: {mib} MiB were left after a round, and {mib_max} MiB may be")]
+    MemoryLeft { mib: u64, mib_max: u64 },
+    /// The process held more than what is allocated explains.
+    #[error("memory grew: the process held {mib} MiB, and {mib_max} MiB may be")]
+    MemoryHeld { mib: u64, mib_max: u64 },
     /// The store refused what it should have done.
     #[error("the store refused: {0}")]
     Refused(String),

@@ -1,11 +1,17 @@
-//! The memory of the process: looked at all the time, drawn as a line, and bounded by what the
-//! first round needed.
+//! The memory of the process: looked at all the time, drawn as a line, and bounded.
+//!
+//! How much a round has allocated at once is chance: what a view keeps that parks for a second is
+//! hundreds of thousands of versions. But what it has allocated it must give back, and what the
+//! process holds of the system's memory must follow what is allocated.
 
 use crate::books::fault::Fault;
 
-/// Of what the first round needed at most, so much may be needed later, in percent.
-const GROWTH_MAX_PERCENT: u64 = 200;
-/// And so many bytes more: what allocators keep.
+/// What may be left once a round is over and its store is gone, beyond what the first round left.
+const LEFT_MAX: u64 = 8 << 20;
+/// Of what was allocated at most, so much may the process hold, in percent: allocators keep what
+/// was given back, by size and by thread.
+const HELD_MAX_PERCENT: u64 = 200;
+/// And so many bytes more: the program itself, and its threads' stacks.
 const SLACK: u64 = 64 << 20;
 /// Columns of the line.
 const COLUMNS: usize = 60;
@@ -15,53 +21,74 @@ const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 /// The process's memory, in bytes, as it was whenever it was looked at.
 #[derive(Debug, Default)]
 pub struct Memory {
+    /// What it held of the system's.
     samples: Vec<u64>,
-    /// The most of the round that is played.
-    round: u64,
-    /// The most of the first round, once that is over.
-    first: Option<u64>,
-    /// The most of all later rounds.
-    later: u64,
+    /// The most it held.
+    held: u64,
+    /// The most that was allocated at once, by any round.
+    allocated: u64,
+    /// What was allocated once the first round was over.
+    left_first: Option<u64>,
+    /// And at most after any later one.
+    left: u64,
 }
 
 impl Memory {
     /// Looks, where the system tells.
     pub fn look(&mut self) {
         if let Some(stats) = memory_stats::memory_stats() {
-            self.note(stats.physical_mem as u64);
+            self.note(stats.physical_mem as u64, allocated());
         }
     }
 
-    fn note(&mut self, bytes: u64) {
-        self.samples.push(bytes);
-        self.round = self.round.max(bytes);
+    fn note(&mut self, held: u64, allocated: u64) {
+        self.samples.push(held);
+        self.held = self.held.max(held);
+        self.allocated = self.allocated.max(allocated);
     }
 
-    /// A round is over: a fault, if it needed more than it may.
-    pub fn end_round(&mut self) -> Option<String> {
-        let round = std::mem::take(&mut self.round);
-        let Some(bound) = self.bound() else {
-            self.first = Some(round);
-            return None;
-        };
-        self.later = self.later.max(round);
-        let fault = Fault::Memory {
-            mib: mib(round),
-            mib_max: mib(bound),
-        };
-        (round > bound).then(|| fault.to_string())
+    /// A round is over and its store is gone: what it broke.
+    pub fn end_round(&mut self) -> Vec<String> {
+        self.end_round_with(allocated())
     }
 
-    /// What a later round may need; none before the first is over, or where the system tells
-    /// nothing.
-    pub fn bound(&self) -> Option<u64> {
-        let first = self.first.filter(|first| *first > 0)?;
-        Some(first / 100 * GROWTH_MAX_PERCENT + SLACK)
+    fn end_round_with(&mut self, left: u64) -> Vec<String> {
+        self.left = self.left.max(left);
+        let left_max = *self.left_first.get_or_insert(left) + LEFT_MAX;
+        let mut faults = Vec::new();
+        if left > left_max {
+            faults.push(Fault::MemoryLeft {
+                mib: mib(left),
+                mib_max: mib(left_max),
+            });
+        }
+        if self.held > self.held_max() {
+            faults.push(Fault::MemoryHeld {
+                mib: mib(self.held),
+                mib_max: mib(self.held_max()),
+            });
+        }
+        faults.iter().map(ToString::to_string).collect()
     }
 
-    /// The most of the first round, and of all later ones.
-    pub fn peaks(&self) -> (u64, u64) {
-        (self.first.unwrap_or(self.round), self.later)
+    /// The most that the process held of the system's memory.
+    pub fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// What it might hold at most.
+    pub fn held_max(&self) -> u64 {
+        self.allocated / 100 * HELD_MAX_PERCENT + SLACK
+    }
+
+    /// The most that was allocated at once.
+    pub fn allocated(&self) -> u64 {
+        self.allocated
+    }
+
+    /// The most that was still allocated after a round.
+    pub fn left(&self) -> u64 {
+        self.left
     }
 
     /// The samples as a line of bars, each the most of its share of the time.
@@ -79,6 +106,11 @@ impl Memory {
     }
 }
 
+/// Bytes allocated now.
+fn allocated() -> u64 {
+    u64::try_from(skep_measure::memory::bytes()).unwrap_or(0)
+}
+
 /// Whole mebibytes.
 pub fn mib(bytes: u64) -> u64 {
     bytes >> 20
@@ -88,37 +120,46 @@ pub fn mib(bytes: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn round(memory: &mut Memory, bytes: &[u64]) -> Option<String> {
-        bytes.iter().for_each(|&bytes| memory.note(bytes));
-        memory.end_round()
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn what_a_round_leaves_is_bounded() {
+        let mut memory = Memory::default();
+        memory.note(300 * MIB, 200 * MIB);
+        assert_eq!(memory.end_round_with(MIB), [""; 0]);
+        assert_eq!(memory.end_round_with(MIB + LEFT_MAX), [""; 0]);
+        let faults = memory.end_round_with(2 * MIB + LEFT_MAX);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(
+            faults[0].contains("10 MiB") && faults[0].contains("9 MiB"),
+            "{faults:?}"
+        );
+        assert_eq!(memory.left(), 2 * MIB + LEFT_MAX);
     }
 
     #[test]
-    fn later_rounds_may_need_twice_as_much() {
+    fn the_process_holds_in_proportion_to_what_is_allocated() {
         let mut memory = Memory::default();
-        let first = 400 << 20;
-        assert_eq!(memory.bound(), None);
-        assert_eq!(round(&mut memory, &[first / 2, first, first / 4]), None);
-        assert_eq!(memory.bound(), Some(2 * first + SLACK));
-        assert_eq!(round(&mut memory, &[first * 3 / 2]), None);
-        let fault = round(&mut memory, &[first * 3]).expect("too much");
+        memory.note(100 * MIB, 10 * MIB);
+        assert_eq!(memory.end_round_with(0).len(), 1);
+        memory.note(100 * MIB, 50 * MIB);
+        assert_eq!(memory.end_round_with(0), [""; 0]);
+        memory.note(165 * MIB, 20 * MIB);
+        let faults = memory.end_round_with(0);
         assert!(
-            fault.contains("1200 MiB") && fault.contains("864 MiB"),
-            "{fault}"
+            faults[0].contains("165 MiB") && faults[0].contains("164 MiB"),
+            "{faults:?}"
         );
-        assert_eq!(memory.peaks(), (first, first * 3));
     }
 
     #[test]
     fn the_line_shows_the_most_of_each_share() {
         let mut memory = Memory::default();
         assert_eq!(memory.line(), "");
-        round(&mut memory, &[0, 7, 14]);
+        (0..3).for_each(|at| memory.note(at * 7, 0));
         assert_eq!(memory.line(), "▁▄█");
         let mut memory = Memory::default();
-        let mut samples = vec![1; 6_000];
-        samples[3_000] = 100;
-        round(&mut memory, &samples);
+        (0..6_000).for_each(|at| memory.note(if at == 3_000 { 100 } else { 1 }, 0));
         let line = memory.line();
         assert_eq!(line.chars().count(), COLUMNS);
         assert_eq!(line.chars().filter(|&bar| bar == '█').count(), 1);

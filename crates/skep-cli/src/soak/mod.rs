@@ -8,7 +8,7 @@
 //! | `soaked.rs` | what is told |
 //!
 //! Each round is a replay of its own, of the same size, with other keys, in a store of its own: so
-//! what one round needs the next one needs as well, and more is a leak.
+//! what one round leaves behind is a leak.
 
 mod disturb;
 mod memory;

@@ -25,11 +25,12 @@ pub struct Soaked {
     pub watchers_lagged: u64,
     pub views_parked: u64,
     pub transactions_parked: u64,
-    /// The process's memory, in MiB: at most in the first round, in later ones, and what those
-    /// might need.
-    pub first_round_mib: u64,
-    pub later_rounds_mib: u64,
-    pub later_rounds_mib_max: Option<u64>,
+    /// Memory, in MiB: the most allocated at once, the most that a round left behind, the most
+    /// that the process held of the system's, and what it might hold.
+    pub allocated_mib: u64,
+    pub left_mib: u64,
+    pub held_mib: u64,
+    pub held_mib_max: u64,
     pub faults: Vec<String>,
     #[serde(skip)]
     line: String,
@@ -55,9 +56,10 @@ impl Soaked {
         self.watchers_lagged = Disturbances::read(&counts.lagged);
         self.views_parked = Disturbances::read(&counts.views);
         self.transactions_parked = Disturbances::read(&counts.transactions);
-        let (first, later) = memory.peaks();
-        (self.first_round_mib, self.later_rounds_mib) = (mib(first), mib(later));
-        self.later_rounds_mib_max = memory.bound().map(mib);
+        self.allocated_mib = mib(memory.allocated());
+        self.left_mib = mib(memory.left());
+        self.held_mib = mib(memory.held());
+        self.held_mib_max = mib(memory.held_max());
         self.line = memory.line();
     }
 
@@ -88,15 +90,14 @@ impl Soaked {
         for (name, number) in rows {
             add(&mut table, name, grouped(number));
         }
-        let mib = |number| format!("{} MiB", grouped(number));
-        add(&mut table, "memory, first round", mib(self.first_round_mib));
-        if let Some(bound) = self.later_rounds_mib_max {
-            add(
-                &mut table,
-                "memory, later rounds",
-                mib(self.later_rounds_mib),
-            );
-            add(&mut table, "  of these at most allowed", mib(bound));
+        let memory = [
+            ("memory allocated, at most", self.allocated_mib),
+            ("  left after a round", self.left_mib),
+            ("memory held, at most", self.held_mib),
+            ("  allowed", self.held_mib_max),
+        ];
+        for (name, mib) in memory {
+            add(&mut table, name, format!("{} MiB", grouped(mib)));
         }
         let verdict = match self.faults.len() as u64 {
             0 => "the books balance in every round, and memory stays within its bound".to_owned(),
