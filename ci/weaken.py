@@ -189,22 +189,22 @@ PROTOCOLS = [
         "C1: the watermark moves before the heads do",
         "clock.rs",
         "unsafe { chain::install(commit) };",
-        "if ON { self.log.set_installed(guard, commit.number()); } unsafe { chain::install(commit) };",
+        "if ON { commit.set_installed(); } unsafe { chain::install(commit) };",
         ["commit"],
     ),
     (
         "D1: a refused commit is installed",
         "clock.rs",
-        "Outcome::Refused => self.log.set_installed(guard, number),",
-        "Outcome::Refused => if ON { self.install_commit(guard, commit) }"
-        " else { self.log.set_installed(guard, number) },",
+        "Outcome::Refused => commit.set_installed(),",
+        "Outcome::Refused => if ON { install_commit(guard, commit) }"
+        " else { commit.set_installed() },",
         ["pending"],
     ),
     (
         "D1: the watermark passes a pending commit",
         "clock.rs",
         "Outcome::Pending => return false,",
-        "Outcome::Pending => if ON { self.log.set_installed(guard, number) }"
+        "Outcome::Pending => if ON { commit.set_installed() }"
         " else { return false },",
         ["pending"],
     ),

@@ -72,7 +72,7 @@ impl Kernel {
     /// Installs a commit of one's own and makes it visible.
     pub(super) fn publish(&self, guard: &Guard<'_>, commit: &Commit) -> Mover {
         let number = commit.number();
-        self.install_commit(guard, commit);
+        install_commit(guard, commit);
         step(Step::Installed);
         if self.horizon.visible() + 1 == number {
             self.pass(guard, number);
@@ -89,8 +89,8 @@ impl Kernel {
     pub(crate) fn install(&self, guard: &Guard<'_>, number: u64) -> bool {
         match self.log.at(guard, number) {
             Slot::Commit(commit) => match commit.outcome() {
-                Outcome::Accepted => self.install_commit(guard, commit),
-                Outcome::Refused => self.log.set_installed(guard, number),
+                Outcome::Accepted => install_commit(guard, commit),
+                Outcome::Refused => commit.set_installed(),
                 Outcome::Pending => return false,
             },
             Slot::Empty => return false,
@@ -100,18 +100,18 @@ impl Kernel {
         true
     }
 
-    /// The same, of a commit that was found in the log under the guard.
-    #[inline]
-    pub(super) fn install_commit(&self, guard: &Guard<'_>, commit: &Commit) {
-        // SAFETY: appended, and found under the guard.
-        unsafe { chain::install(commit) };
-        self.log.set_installed(guard, commit.number());
-    }
-
     fn wait_for_owner(&self, guard: &Guard<'_>, number: u64) -> bool {
         (0..PATIENCE).any(|_| {
             pause();
             self.log.is_installed(guard, number) || self.horizon.visible() >= number
         })
     }
+}
+
+/// Installs an appended commit, which was found under the guard, and says so.
+#[inline]
+pub(super) fn install_commit(_: &Guard<'_>, commit: &Commit) {
+    // SAFETY: appended, and found under the guard.
+    unsafe { chain::install(commit) };
+    commit.set_installed();
 }

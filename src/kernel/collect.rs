@@ -28,8 +28,6 @@
 //! What is ripe is freed with the pin given up: a user's Drop may do what it likes, and its panics
 //! end here.
 
-use smallvec::SmallVec;
-
 use super::barrier::fence;
 use super::below::{any_needed, defer_older, give_up, pass_by_unneeded};
 use super::commit::Commit;
@@ -355,7 +353,7 @@ impl Kernel {
         // Twice as many as this thread has retired, so that nobody retires faster than is freed.
         let wanted = usize::try_from(own.saturating_mul(2)).unwrap_or(OWN_FREED_MAX);
         let ripe = self.take_ripe(line, SLICE_FREED.max(wanted.min(OWN_FREED_MAX)));
-        let ripe: SmallVec<[Retired; RIPE_INLINE]> = ripe.collect();
+        let ripe = ripe.take::<[Retired; RIPE_INLINE]>();
         if ripe.is_empty() {
             return false;
         }
@@ -369,7 +367,8 @@ impl Kernel {
             unsafe { self.execute(retired, &mut garbage.0) };
             if cfg!(not(loom)) && self.retired_much(line) {
                 // What releasing retires takes the memory of what it retired before.
-                for retired in self.take_ripe(line, 2 * FRESH as usize) {
+                let ripe = self.take_ripe(line, 2 * FRESH as usize);
+                for retired in ripe.take::<[Retired; RIPE_INLINE]>() {
                     freed += 1;
                     // SAFETY: R3: as above.
                     unsafe { self.execute(retired, &mut garbage.0) };

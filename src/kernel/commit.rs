@@ -3,18 +3,23 @@
 //! # Invariants
 //! G3 of [`super::log`] and V5, V6 of [`super::chain`]: what a commit leads to stands as long as
 //! it does.
+//!
+//! # Orderings
+//! - [installed]: the flag's Release store after the heads were moved, its Acquire load before the
+//!   watermark passes.
 
 use std::time::SystemTime;
 
 use smallvec::SmallVec;
 
 use super::entry::EntryHeader;
+use super::memory::allocate_with;
 use super::node::VersionHeader;
 use super::pending::{Outcome, Pending};
 use super::post::Posts;
-use super::reclaim::{Guard, allocate, at, free, own};
+use super::reclaim::{Guard, at, free, own};
 use super::record::RecordHeader;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// One object's change in a commit.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +40,9 @@ pub(crate) struct Write {
 #[derive(Debug)]
 pub(crate) struct Commit {
     number: AtomicU64,
+    /// Whether the watermark may pass it. Here, and not beside the log's slots: it is written by
+    /// whoever wrote the rest of the commit, most often.
+    installed: AtomicBool,
     /// A bit a table written (tables from 64 on share bits).
     tables: u64,
     /// A bit a key written: quick proof that a commit and a read set are strangers.
@@ -129,9 +137,11 @@ pub(crate) fn table_bit(table: u16) -> u64 {
 }
 
 impl Commit {
+    #[inline(always)]
     fn new() -> Self {
         Self {
             number: AtomicU64::new(0),
+            installed: AtomicBool::new(false),
             tables: 0,
             signature: 0,
             kept: AtomicU64::new(0),
@@ -143,10 +153,17 @@ impl Commit {
     }
 
     /// Adds a write, before the commit is published.
+    #[inline(always)]
     pub(super) fn add(&mut self, write: Write) {
         self.tables |= table_bit(write.table);
         self.signature |= signature_bit(write.hash);
         self.writes.push(write);
+    }
+
+    /// The write that was added last, before the commit is published.
+    #[inline(always)]
+    pub(super) fn last(&mut self) -> &mut Write {
+        self.writes.last_mut().expect("a write was added")
     }
 
     /// Leaves the outcome to others, before the commit is published.
@@ -174,6 +191,19 @@ impl Commit {
     pub(crate) fn number(&self) -> u64 {
         // Relaxed: written before the slot's Release, read after its Acquire: [slot].
         self.number.load(Ordering::Relaxed)
+    }
+
+    /// Notes that its heads are installed, or never will be.
+    #[inline]
+    pub(super) fn set_installed(&self) {
+        // Release: [installed].
+        self.installed.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(super) fn is_installed(&self) -> bool {
+        // Acquire: [installed].
+        self.installed.load(Ordering::Acquire)
     }
 
     /// Bytes that are alive because the log has it: its own, and those of the versions that it
@@ -245,8 +275,9 @@ impl Unpublished {
         Self(commit)
     }
 
+    #[inline(always)]
     pub(crate) fn new() -> Self {
-        Self(allocate(Commit::new()))
+        Self(allocate_with(Commit::new))
     }
 
     /// With its number, which is published with it. The caller owns it.

@@ -47,15 +47,14 @@ impl Bag {
         self.count += 1;
     }
 
+    /// Takes up to `wanted`, as one piece of memory.
     #[inline]
-    fn take(&mut self) -> Option<Retired> {
-        if self.taken == self.count {
-            return None;
-        }
-        let first = self.taken as usize;
-        self.taken += 1;
-        // SAFETY: `put` filled the first `count`, of which this is one.
-        Some(unsafe { self.items[first].assume_init() })
+    fn take(&mut self, wanted: usize) -> &[Retired] {
+        let rest = &self.items[self.taken as usize..self.count as usize];
+        let rest = &rest[..wanted.min(rest.len())];
+        self.taken += rest.len() as u32;
+        // SAFETY: `put` filled the first `count`, of which these are some.
+        unsafe { &*(std::ptr::from_ref(rest) as *const [Retired]) }
     }
 }
 
@@ -173,30 +172,36 @@ impl Garbage {
 impl Drop for Garbage {
     #[inline]
     fn drop(&mut self) {
-        while !self.first.is_null() {
-            // SAFETY: bags of ours, that nobody else knows.
-            unsafe { take(&mut self.first) };
-        }
+        // SAFETY: bags of ours, that nobody else knows.
+        unsafe { take(&mut self.first, usize::MAX, |_| ()) };
     }
 }
 
-/// The next thing of a chain of bags; what is empty is freed.
+/// The next things of a chain of bags, up to `wanted`, given to `each` bag by bag; what is empty is
+/// freed. How many there were.
 ///
 /// # Safety
 /// The chain is the caller's alone.
 #[inline]
-pub(super) unsafe fn take(chain: &mut *mut Bag) -> Option<Retired> {
-    while !chain.is_null() {
+pub(super) unsafe fn take(
+    chain: &mut *mut Bag,
+    wanted: usize,
+    mut each: impl FnMut(&[Retired]),
+) -> usize {
+    let mut left = wanted;
+    while left > 0 && !chain.is_null() {
         // SAFETY: the caller's promise.
         let bag = unsafe { own(*chain) };
-        if let Some(retired) = bag.take() {
-            return Some(retired);
+        let taken = bag.take(left);
+        left -= taken.len();
+        each(taken);
+        if bag.taken == bag.count {
+            let done = std::mem::replace(chain, bag.next);
+            // SAFETY: the caller's promise, and it is off the chain.
+            unsafe { free_bag(done) };
         }
-        let done = std::mem::replace(chain, bag.next);
-        // SAFETY: the caller's promise, and it is off the chain.
-        unsafe { free_bag(done) };
     }
-    None
+    wanted - left
 }
 
 /// # Safety

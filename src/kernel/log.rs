@@ -27,8 +27,6 @@
 //! - [slot]: the appender's CAS (Release) and every load of the slot (Acquire): who finds a commit
 //!   sees it whole.
 //! - [segment]: the same for ring entries.
-//! - [installed]: the flag's Release store after the heads were moved, its Acquire load before the
-//!   watermark passes.
 //! - [trimmed]: the position is claimed (AcqRel) before a segment leaves the ring (Release): who
 //!   misses a segment because it is gone (Acquire) sees the position beyond it.
 
@@ -41,7 +39,7 @@ use super::commit::{Commit, Unpublished};
 use super::history::{History, HistoryLimits};
 use super::horizon::VERSION_MAX;
 use super::reclaim::{Garbage, Guard, allocate, at, free};
-use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, Padded};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
 
 /// Slots in a segment.
 const SLOTS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
@@ -54,7 +52,6 @@ const TRIMMED: *mut Commit = std::ptr::without_provenance_mut(1);
 pub(super) struct Segment {
     base: u64,
     slots: [AtomicPtr<Commit>; SLOTS],
-    installed: [AtomicU8; SLOTS],
 }
 
 impl Segment {
@@ -62,7 +59,6 @@ impl Segment {
         Self {
             base,
             slots: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
-            installed: std::array::from_fn(|_| AtomicU8::new(0)),
         }
     }
 }
@@ -258,19 +254,15 @@ impl Log {
         }
     }
 
-    /// Notes that the heads of `number` are installed.
-    pub(super) fn set_installed(&self, guard: &Guard<'_>, number: u64) {
-        if let Some(segment) = self.segment(guard, number) {
-            // Release: [installed].
-            segment.installed[Self::index(number)].store(1, Ordering::Release);
-        }
-    }
-
+    /// Whether the watermark may pass a position, or has passed it.
+    #[inline]
     pub(super) fn is_installed(&self, guard: &Guard<'_>, number: u64) -> bool {
-        self.segment(guard, number).is_some_and(|segment| {
-            // Acquire: [installed].
-            segment.installed[Self::index(number)].load(Ordering::Acquire) != 0
-        })
+        match self.at(guard, number) {
+            Slot::Commit(commit) => commit.is_installed(),
+            // G2.
+            Slot::Trimmed => true,
+            Slot::Empty => false,
+        }
     }
 
     pub(crate) fn trimmed(&self) -> u64 {

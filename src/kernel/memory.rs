@@ -77,23 +77,48 @@ pub(crate) fn allocate<T>(value: T) -> *mut T {
 /// A new shared object, made in its place.
 #[inline]
 pub(super) fn allocate_with<T>(make: impl FnOnce() -> T) -> *mut T {
-    /// Gives the memory back should `make` panic.
+    let fill = |place: *mut T| {
+        // SAFETY: memory for a T, and ours.
+        unsafe { place.write(make()) };
+    };
+    // SAFETY: a whole T is written.
+    unsafe { allocate_filled(fill) }
+}
+
+/// A new shared object, made in its place field by field: what is written whole may be made
+/// elsewhere first, and be copied.
+///
+/// # Safety
+/// `fill` leaves a whole `T` in the memory that it is given, unless it panics.
+#[inline]
+pub(super) unsafe fn allocate_filled<T>(fill: impl FnOnce(*mut T)) -> *mut T {
+    /// Gives the memory back should `fill` panic.
     struct Empty<T>(*mut T);
 
     impl<T> Drop for Empty<T> {
         fn drop(&mut self) {
-            // SAFETY: just taken, and nothing is in it.
+            // SAFETY: just taken, and nothing in it has a Drop that matters.
             unsafe { pool::give(self.0) };
         }
     }
 
     let empty = Empty(pool::take::<T>());
-    // SAFETY: memory for a T, and ours.
-    unsafe { empty.0.write(make()) };
+    fill(empty.0);
     let pointer = std::mem::ManuallyDrop::new(empty).0;
     #[cfg(loom)]
     quarantine::watch(pointer);
     pointer
+}
+
+/// Fills a field of an object in the making, so that its value is made there.
+///
+/// # Safety
+/// The memory is a whole object's, and the caller's; a field of that type is at that offset.
+#[inline(always)]
+pub(super) unsafe fn write_field<T, F>(object: *mut T, offset: usize, value: F) {
+    let field = object.wrapping_byte_add(offset).cast::<F>();
+    // SAFETY: the caller's promise.
+    unsafe { field.write(value) };
 }
 
 /// Frees an object of [`allocate`].

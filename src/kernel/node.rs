@@ -23,11 +23,14 @@
 //!   down the number of what is below; who takes that over loads the tag with Acquire.
 //! - [count]: who gives the last link or hold back sees all that was done under the others.
 
+use std::mem::offset_of;
+
 use super::barrier::prefetch;
 use super::chain::List;
 use super::entry::EntryHeader;
 use super::key_set::{KeySet, Keys};
-use super::reclaim::{allocate, allocate_with, at, free};
+use super::memory::{allocate_filled, write_field};
+use super::reclaim::{allocate, at, free};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::version::{Meta, Moment};
 
@@ -75,7 +78,7 @@ struct Shape {
 
 /// The shape of versions that say that there is no object.
 static TOMBSTONE: Shape = Shape {
-    tail: std::mem::offset_of!(VersionNode<()>, tail),
+    tail: offset_of!(VersionNode<()>, tail),
     size: size_of::<VersionNode<()>>(),
     free: free_node::<()>,
 };
@@ -131,7 +134,7 @@ unsafe fn free_node<T>(version: *mut VersionHeader) {
 
 impl<T> VersionNode<T> {
     const SHAPE: &'static Shape = &Shape {
-        tail: std::mem::offset_of!(Self, tail),
+        tail: offset_of!(Self, tail),
         size: size_of::<Self>(),
         free: free_node::<T>,
     };
@@ -139,12 +142,18 @@ impl<T> VersionNode<T> {
     /// A node whose object `make` puts in its place, so that it is not moved there.
     #[inline]
     pub(super) fn make(make: impl FnOnce() -> T) -> *mut Self {
-        allocate_with(|| Self {
-            header: VersionHeader::new(Self::SHAPE),
-            object: make(),
+        let fill = |node: *mut Self| {
+            // SAFETY: memory for a node, and ours.
+            unsafe { write_field(node, offset_of!(Self, object), make()) };
+            let header = VersionHeader::new(Self::SHAPE);
+            // SAFETY: as above.
+            unsafe { write_field(node, offset_of!(Self, header), header) };
             // The link from above, the image in its own commit, and that in its successor's.
-            tail: Tail::new(3),
-        })
+            // SAFETY: as above.
+            unsafe { write_field(node, offset_of!(Self, tail), Tail::new(3)) };
+        };
+        // SAFETY: each field is filled.
+        unsafe { allocate_filled(fill) }
     }
 }
 
@@ -238,7 +247,7 @@ impl VersionHeader {
     /// Has the processor fetch the counts.
     #[inline]
     pub(super) fn prefetch_counts(&self) {
-        let counts = std::mem::offset_of!(Tail, links);
+        let counts = offset_of!(Tail, links);
         prefetch(self.tail_address().cast::<u8>().wrapping_add(counts));
     }
 

@@ -3,12 +3,12 @@
 use super::Kernel;
 use super::clock::Mover;
 use super::collect::Work;
-use super::commit::{Commit, Unpublished};
+use super::commit::{Commit, Unpublished, Write};
 use super::log::Append;
 use super::pending::{Payload, Pending};
 use super::reclaim::{Garbage, Guard, at};
 use super::session::Line;
-use super::stage::{Compacted, Staged};
+use super::stage::Compacted;
 use super::step::{Step, step};
 use super::table::GarbageBin;
 
@@ -50,23 +50,39 @@ impl<'k> Prepared<'k> {
         self.line
     }
 
-    /// Adds a write in place.
+    pub(crate) fn kernel(&self) -> &'k Kernel {
+        self.kernel
+    }
+
+    /// Adds a write, which is in place, or is put there next: made where it stays, and not moved.
     #[inline(always)]
-    pub(crate) fn add(&mut self, staged: Staged) {
-        let commit = self.commit.as_mut().expect("not appended yet");
-        let (write, compacted) = staged.into_parts();
-        if let Some(compacted) = compacted {
-            self.compacted.push((commit.writes().len(), *compacted));
-        }
-        commit.add(write);
+    pub(crate) fn add(&mut self, write: Write) {
+        self.unpublished().add(write);
+    }
+
+    /// The write that was added last.
+    #[inline(always)]
+    pub(super) fn last(&mut self) -> &mut Write {
+        self.unpublished().last()
+    }
+
+    /// Notes that the write that was added last puts a list below its version.
+    pub(super) fn shorten(&mut self, compacted: Compacted) {
+        let last = self.unpublished().writes().len() - 1;
+        self.compacted.push((last, compacted));
+    }
+
+    #[inline(always)]
+    fn unpublished(&mut self) -> &mut Unpublished {
+        self.commit.as_mut().expect("not appended yet")
     }
 
     /// Leaves the outcome to others: once appended, the commit waits for [`Kernel::decide`], and
     /// this is to be dropped.
     pub(crate) fn leave_to_others(&mut self, payload: Payload) {
         let compacted = std::mem::take(&mut self.compacted);
-        let commit = self.commit.as_mut().expect("not appended yet");
-        commit.set_pending(Pending::new(payload, compacted));
+        self.unpublished()
+            .set_pending(Pending::new(payload, compacted));
     }
 
     /// Whether there is nothing to append.
@@ -98,7 +114,7 @@ impl<'k> Prepared<'k> {
     }
 
     /// Installs the appended commit and makes it visible; then settles what staging left.
-    pub(crate) fn publish(mut self, guard: &Guard<'_>, commit: &Commit) -> Mover {
+    pub(crate) fn publish(&mut self, guard: &Guard<'_>, commit: &Commit) -> Mover {
         let kernel = self.kernel;
         let mover = kernel.publish(guard, commit);
         kernel.settle(guard, self.line, commit, &self.compacted);

@@ -104,6 +104,12 @@ impl<'k> LocalHold<'k> {
         }
     }
 
+    /// The line of the word, which is this thread's as long as the word stands (L2).
+    #[inline]
+    pub(crate) fn line(&self) -> &'k Line {
+        self.line
+    }
+
     #[inline]
     pub(crate) fn reading(&self) -> Reading<'_> {
         Reading {

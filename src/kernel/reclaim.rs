@@ -39,8 +39,10 @@
 
 #[cfg(any(loom, shuttle))]
 pub(crate) use super::memory::quarantine;
-pub(super) use super::memory::{Block, allocate_block, allocate_with, free_block, own};
+pub(super) use super::memory::{Block, allocate_block, free_block, own};
 pub(crate) use super::memory::{allocate, at, free};
+
+use smallvec::{Array, SmallVec};
 
 use super::barrier::fence;
 pub(crate) use super::garbage::{Action, Garbage, Retired};
@@ -171,7 +173,7 @@ impl Domain {
         }
     }
 
-    /// Tries to advance, then takes up to `wanted` reclaimable things, one by one.
+    /// Tries to advance, then gives up to `wanted` reclaimable things.
     pub(super) fn ripe(&self, wanted: usize) -> Ripe<'_> {
         // Twice, unless somebody is pinned: then all that was given before this is ripe already,
         // and its memory still in the cache.
@@ -232,10 +234,9 @@ impl Domain {
         for list in lists {
             // Relaxed: nobody else is left (`&mut self`).
             let mut bags = list.swap(std::ptr::null_mut(), Ordering::Relaxed);
+            let put = |some: &[Retired]| taken.extend_from_slice(some);
             // SAFETY: the swap made the list ours.
-            while let Some(retired) = unsafe { take(&mut bags) } {
-                taken.push(retired);
-            }
+            unsafe { take(&mut bags, usize::MAX, put) };
         }
         taken
     }
@@ -265,19 +266,22 @@ pub(super) struct Ripe<'d> {
     wanted: usize,
 }
 
-impl Iterator for Ripe<'_> {
-    type Item = Retired;
-
-    #[inline]
-    fn next(&mut self) -> Option<Retired> {
-        self.wanted = self.wanted.checked_sub(1)?;
-        // SAFETY: the swaps of `Domain::ripen` and `Domain::take_ready` made the bags ours.
-        if let Some(retired) = unsafe { take(&mut self.bags) } {
-            return Some(retired);
+impl Ripe<'_> {
+    /// Takes what is wanted, as far as there is any.
+    pub(super) fn take<A: Array<Item = Retired>>(mut self) -> SmallVec<A> {
+        let mut taken = SmallVec::new();
+        loop {
+            let put = |some: &[Retired]| taken.extend_from_slice(some);
+            // SAFETY: the swaps of `Domain::ripen` and `Domain::take_ready` made the bags ours.
+            self.wanted -= unsafe { take(&mut self.bags, self.wanted, put) };
+            if self.wanted == 0 {
+                return taken;
+            }
+            self.bags = self.domain.take_ready();
+            if self.bags.is_null() {
+                return taken;
+            }
         }
-        self.bags = self.domain.take_ready();
-        // SAFETY: as above.
-        unsafe { take(&mut self.bags) }
     }
 }
 

@@ -14,6 +14,7 @@ use super::commit::Write;
 use super::draft::Draft;
 use super::node::{self, Depth, Older, VersionHeader};
 use super::ordered::Choice;
+use super::prepared::Prepared;
 use super::reading::{Reading, Stored};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::record::{KeyProbe, Record, RecordHeader};
@@ -105,32 +106,28 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
     /// was. `Err`: the record has moved on since the snapshot, to the version given.
     pub(crate) fn stage(
         &self,
-        kernel: &Kernel,
+        prepared: &mut Prepared<'_>,
         reading: Reading<'_>,
         (key, hash): (&K, u64),
         place: Option<Place>,
         put: Put<T>,
         now: Moment,
-    ) -> Result<Staged, u64> {
+    ) -> Result<(), u64> {
         let Replaced { record, old } = match place {
             Some(place) => self.at_place(reading, place)?,
-            None => self.claim(kernel, reading, key, hash)?,
+            None => self.claim(prepared.kernel(), reading, key, hash)?,
         };
         // From here on dropping undoes.
-        let mut staged = Staged {
-            kernel: std::ptr::from_ref(kernel),
-            write: Write {
-                record: &raw const record.header,
-                new: std::ptr::null(),
-                old: std::ptr::null(),
-                hash,
-                table: self.position,
-                claimed: place.is_none(),
-            },
-            compacted: None,
-        };
-        self.stage_version(kernel, record, old, put, now, &mut staged);
-        Ok(staged)
+        prepared.add(Write {
+            record: &raw const record.header,
+            new: std::ptr::null(),
+            old: std::ptr::null(),
+            hash,
+            table: self.position,
+            claimed: place.is_none(),
+        });
+        self.stage_version(prepared, record, old, put, now);
+        Ok(())
     }
 
     /// What is to be replaced at a place. Not pinned: the record and what was found there stand as
@@ -260,47 +257,49 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         record.header.set_ordered();
     }
 
+    /// Puts the version of the write that was added last in place.
     fn stage_version(
         &self,
-        kernel: &Kernel,
+        prepared: &mut Prepared<'_>,
         record: &Record<K>,
         old: Option<&VersionHeader>,
         put: Put<T>,
         now: Moment,
-        staged: &mut Staged,
     ) {
         let old_keys = old.map_or(std::ptr::null_mut(), VersionHeader::keys);
-        let created = match put {
-            Put::Tombstone => {
-                staged.write.new = node::tombstone();
-                now
-            }
+        let (new, created) = match put {
+            Put::Tombstone => (node::tombstone(), now),
             Put::Object(draft, created) => {
                 // The draft frees it if user code panics here.
-                let keys = self.stage_keys(kernel, record, &draft, old_keys);
+                let keys = self.stage_keys(prepared.kernel(), record, &draft, old_keys);
                 let new = draft.into_node();
                 // SAFETY: ours alone until the commit is appended.
                 unsafe { (*new).set_keys(keys) };
-                staged.write.new = new;
-                created
+                (new, created)
             }
         };
-        let new = staged.write.new.cast_mut();
+        prepared.last().new = new;
         // SAFETY: as above.
         unsafe { (*new).set_times(created, now) };
         let Some(old) = old else { return };
-        let (older, depth) = self.compact(kernel, old, staged);
+        let kernel = prepared.kernel();
+        let (older, depth) = self.compact(kernel, old, |it| prepared.shorten(it));
         // SAFETY: as above.
         unsafe { (*new).link(older, depth) };
         if !old.is_tombstone() {
             // The image for the log, with the link that waits for it (V6).
-            staged.write.old = old;
+            prepared.last().old = old;
         }
     }
 
     /// What the new version's `older` is to be: the old head, or, when a snapshot holds the
     /// horizon back and links have piled up, a list of exactly what is needed.
-    fn compact(&self, kernel: &Kernel, old: &VersionHeader, staged: &mut Staged) -> (Older, Depth) {
+    fn compact(
+        &self,
+        kernel: &Kernel,
+        old: &VersionHeader,
+        shorten: impl FnOnce(Compacted),
+    ) -> (Older, Depth) {
         let one = Older::One(std::ptr::from_ref(old).cast_mut());
         let depth = old.depth().next();
         let horizon = kernel.horizon.horizon();
@@ -341,7 +340,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                 let look_at = u32::try_from(versions.len()).unwrap_or(u32::MAX);
                 let list = List::new(versions);
                 let versions = shortened;
-                staged.compacted = Some(Box::new(Compacted { versions, list }));
+                shorten(Compacted { versions, list });
                 (Older::List(list), Depth { links: 0, look_at })
             }
         }
@@ -406,36 +405,10 @@ impl<K> Drop for Fresh<K> {
     }
 }
 
-/// A write in place but not committed. Dropping it takes it back.
-#[derive(Debug)]
-pub(crate) struct Staged {
-    kernel: *const Kernel,
-    write: Write,
-    compacted: Option<Box<Compacted>>,
-}
-
 /// What a write leaves to do that puts a list below its version.
 #[derive(Debug)]
 pub(crate) struct Compacted {
     /// The versions whose tails are cut off once the list is in place; each with a link for that.
     pub(super) versions: SmallVec<[*const VersionHeader; 1]>,
     pub(super) list: *mut List,
-}
-
-impl Staged {
-    /// The write and what it leaves to do, which the caller has now.
-    pub(super) fn into_parts(self) -> (Write, Option<Box<Compacted>>) {
-        let mut staged = std::mem::ManuallyDrop::new(self);
-        (staged.write, staged.compacted.take())
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // SAFETY: a Staged does not outlive the transaction, nor that the kernel.
-        let kernel = unsafe { &*self.kernel };
-        let compacted = self.compacted.take().map(|compacted| *compacted);
-        // SAFETY: never appended: all of it is ours to take back.
-        unsafe { kernel.unstage(self.write, compacted) };
-    }
 }

@@ -12,7 +12,7 @@ use super::log::{Append, Log, Slot};
 use super::node::{self, Older, VersionHeader};
 use super::pending::{Outcome, Pending};
 use super::reading::{AnyHandle, LocalHold};
-use super::reclaim::{Action, Domain, Garbage, Guard, allocate, at, free};
+use super::reclaim::{Action, Domain, Garbage, Guard, Retired, allocate, at, free};
 use super::record::{Record, RecordHeader, Unclaimed, Unlinking};
 use super::session::Line;
 use super::table::{AnyTable, GarbageBin};
@@ -420,19 +420,20 @@ pub(crate) fn drain(mut log: Log) {
 
 /// One try to move the epoch on; frees what is ripe, after showing it. Gives how much it was.
 pub(crate) fn reclaim(domain: &Domain, mut each: impl FnMut(*mut ())) -> usize {
-    let ripe = domain.ripe(256);
-    ripe.map(|retired| match retired.action {
-        Action::Free(free) => {
-            each(retired.pointer);
+    let ripe = domain.ripe(256).take::<[Retired; 4]>();
+    ripe.into_iter()
+        .map(|retired| match retired.action {
+            Action::Free(free) => {
+                each(retired.pointer);
+                // SAFETY: R3.
+                unsafe { free(retired.pointer) };
+            }
             // SAFETY: R3.
-            unsafe { free(retired.pointer) };
-        }
-        // SAFETY: R3.
-        Action::Kernel(work) => unsafe {
-            super::release::release(None, work, retired.pointer);
-        },
-    })
-    .count()
+            Action::Kernel(work) => unsafe {
+                super::release::release(None, work, retired.pointer);
+            },
+        })
+        .count()
 }
 
 /// Finds what is ripe, and leaves it to others.

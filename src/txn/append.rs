@@ -59,31 +59,50 @@ impl<'s> Transaction<'s> {
 
     /// Commits whatever there is, without a proposer.
     pub(super) fn commit_all(&mut self) -> Result<Version, CommitError> {
-        let committed = match self.stage() {
-            Ok(None) => return Ok(self.version()),
-            Ok(Some(prepared)) => self.append(prepared),
-            Err(conflict) => Err(conflict),
-        };
-        self.count_conflict(committed.as_ref().err());
-        if let Err(CommitError::Conflict { with }) = committed {
-            // Whoever begins again after this conflict sees its cause: nobody conflicts twice with
-            // one stopped thread.
-            let kernel = self.shared.kernel();
-            kernel.advance_to(&kernel.domain.pin(), with.get());
+        if self.work.order.is_empty() {
+            return Ok(self.version());
         }
-        committed
+        let lost = {
+            let mut prepared = self.prepare();
+            match self.stage(&mut prepared) {
+                Ok(()) if prepared.is_empty() => return Ok(self.version()),
+                Ok(()) => match self.append(&mut prepared) {
+                    Ok(version) => return Ok(version),
+                    Err(lost) => lost,
+                },
+                Err(lost) => lost,
+            }
+        };
+        self.note_lost(&lost);
+        Err(lost)
     }
 
-    /// Counts a commit that another transaction was in the way of.
-    pub(super) fn count_conflict(&self, error: Option<&CommitError>) {
-        if let Some(CommitError::Conflict { .. } | CommitError::Duplicate(_)) = error {
-            self.shared.kernel().count(Figure::Conflicts);
+    /// Sees to a commit that failed.
+    #[cold]
+    pub(super) fn note_lost(&self, error: &CommitError) {
+        let kernel = self.shared.kernel();
+        if let CommitError::Conflict { .. } | CommitError::Duplicate(_) = error {
+            kernel.count(Figure::Conflicts);
         }
+        if let CommitError::Conflict { with } = error {
+            // Whoever begins again after this conflict sees its cause: nobody conflicts twice with
+            // one stopped thread.
+            kernel.advance_to(&kernel.domain.pin(), with.get());
+        }
+    }
+
+    /// An attempt to commit, with nothing in place yet.
+    #[inline(always)]
+    pub(super) fn prepare(&self) -> Prepared<'s> {
+        let line = self.hold.line();
+        line.count(Figure::Attempts);
+        Prepared::new(self.shared.kernel(), line)
     }
 
     /// Each turn of the loop follows another transaction's commit, or, at the log's bound, a slice
     /// of collection that somebody made.
-    fn append(&mut self, mut prepared: Prepared<'s>) -> Result<Version, CommitError> {
+    #[inline(always)]
+    fn append(&mut self, prepared: &mut Prepared<'s>) -> Result<Version, CommitError> {
         let kernel = self.shared.kernel();
         let line = prepared.line();
         let mut position = self.version().get();

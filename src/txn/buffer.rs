@@ -13,10 +13,11 @@ use crate::error::Duplicate;
 use crate::kernel::Kernel;
 use crate::kernel::commit::Write;
 use crate::kernel::draft::Draft;
+use crate::kernel::prepared::Prepared;
 use crate::kernel::reading::{Reading, Stored};
 use crate::kernel::reclaim::Guard;
-use crate::kernel::stage::bulk::New;
-use crate::kernel::stage::{Place, Put, Staged};
+use crate::kernel::stage::bulk::{New, Staged};
+use crate::kernel::stage::{Place, Put};
 use crate::propose::sets::TableReadSet;
 use crate::table::hash::HashedMap;
 use crate::table::object::{Index, Key, Object};
@@ -73,13 +74,14 @@ pub(crate) trait AnyBuffer {
     fn claim(&self, at: usize, tx: &Transaction<'_>) -> Result<(), Duplicate>;
     /// Asks the rules about one write, as all writes of `tx` left it.
     fn check(&self, at: usize, tx: &Transaction<'_>) -> Result<(), Rejected>;
-    /// Puts one write in place; `Ok(None)`: nothing is to be written for it.
+    /// Puts one write in place, unless nothing is to be written for it.
     fn stage(
         &mut self,
         at: usize,
         to: &Staging<'_>,
         table: &dyn Any,
-    ) -> Option<Result<Staged, u64>>;
+        prepared: &mut Prepared<'_>,
+    ) -> Result<(), u64>;
     /// Puts the new objects in place, all at once; each with its place among the writes.
     fn stage_new(&mut self, to: &Staging<'_>, table: &dyn Any)
     -> Result<Vec<(usize, Staged)>, u64>;
@@ -118,6 +120,7 @@ impl<T: Object> Buffer<T> {
     }
 
     /// Appends a first write of a key.
+    #[inline(always)]
     pub(crate) fn push(&mut self, own: Own<T>) -> usize {
         let at = self.writes.len();
         if at == WRITES_SCANNED_MAX {
@@ -256,18 +259,19 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         at: usize,
         to: &Staging<'_>,
         table: &dyn Any,
-    ) -> Option<Result<Staged, u64>> {
+        prepared: &mut Prepared<'_>,
+    ) -> Result<(), u64> {
         let own = &mut self.writes[at];
         let put = match std::mem::replace(&mut own.state, State::Staged) {
             State::Object(object, created) => Put::Object(object, created.unwrap_or(to.now)),
             State::Nothing if own.base.is_some() => Put::Tombstone,
             // Created and deleted again: it never was.
-            State::Nothing | State::Staged => return None,
+            State::Nothing | State::Staged => return Ok(()),
         };
         let place = (&own.key, own.hash);
         let base = own.base.map(|base| base.place);
         let now = own.updated.unwrap_or(to.now);
-        Some(typed::<T>(table).stage(to.kernel, to.reading, place, base, put, now))
+        typed::<T>(table).stage(prepared, to.reading, place, base, put, now)
     }
 
     fn stage_new(

@@ -206,15 +206,17 @@ impl<'s> Transaction<'s> {
             return self.commit_changes().map(done);
         };
         self.check()?;
-        let submitted = match self.stage() {
-            Ok(None) => return Ok(done(self.version())),
-            Ok(Some(prepared)) => self.append_pending(prepared, line),
+        if self.work.order.is_empty() {
+            return Ok(done(self.version()));
+        }
+        let mut prepared = self.prepare();
+        let submitted = match self.stage(&mut prepared) {
+            Ok(()) if prepared.is_empty() => return Ok(done(self.version())),
+            Ok(()) => self.append_pending(prepared, line),
             Err(conflict) => Err(conflict),
         };
-        self.count_conflict(submitted.as_ref().err());
-        if let Err(CommitError::Conflict { with }) = submitted {
-            let kernel = shared.kernel();
-            kernel.advance_to(&kernel.domain.pin(), with.get());
+        if let Err(lost) = &submitted {
+            self.note_lost(lost);
         }
         submitted
     }

@@ -172,6 +172,7 @@ impl Transaction<'_> {
 
     /// What there is of a key about to be written. Every write is a read: what others do to the key
     /// is a conflict.
+    #[inline(always)]
     pub(super) fn see<T: Object>(&self, key: &T::Key) -> (Seen, Option<&T>) {
         let table = self.table::<T>();
         let hash = table.hash(key);
@@ -227,6 +228,7 @@ impl Transaction<'_> {
         T::check(change, self)
     }
 
+    #[inline(always)]
     fn put<T: Object>(
         &mut self,
         key: T::Key,
@@ -245,6 +247,7 @@ impl Transaction<'_> {
     }
 
     /// Notes a key's new state; gives the place of the write among the table's.
+    #[inline(always)]
     pub(super) fn record<T: Object>(
         &mut self,
         key: T::Key,

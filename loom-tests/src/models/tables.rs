@@ -11,8 +11,8 @@ use crate::kernel::ordered::Course;
 use crate::kernel::prepared::{Attempt, Prepared};
 use crate::kernel::reading::{Handle, LocalHold, Reading};
 use crate::kernel::secondary::Secondary;
-use crate::kernel::stage::bulk::New;
-use crate::kernel::stage::{Put, Staged};
+use crate::kernel::stage::Put;
+use crate::kernel::stage::bulk::{New, Staged};
 use crate::kernel::table::Table;
 use crate::kernel::testing::Value;
 use crate::kernel::{Kernel, Kind, Limits};
@@ -113,8 +113,8 @@ pub(super) fn give_up_at(
     let put = Put::Object(Draft::new(|| Value::new(value)), now);
     let place = table(kernel).find_place(reading, &key, hash(key));
     let place = place.map(|(_, place)| place);
-    let staged = table(kernel).stage(kernel, reading, (&key, hash(key)), place, put, now);
-    staged.map(drop)
+    let mut prepared = prepare(kernel);
+    table(kernel).stage(&mut prepared, reading, (&key, hash(key)), place, put, now)
 }
 
 /// Writes, or deletes, and commits; `Err`: the commit in the way.
@@ -143,8 +143,9 @@ pub(super) fn write(
     };
     let place = table(kernel).find_place(reading, &key, hash(key));
     let place = place.map(|(_, place)| place);
-    let staged = table(kernel).stage(kernel, reading, (&key, hash(key)), place, put, now);
-    commit(kernel, reading, key, staged.map(|staged| vec![staged]))
+    let mut prepared = prepare(kernel);
+    let staged = table(kernel).stage(&mut prepared, reading, (&key, hash(key)), place, put, now);
+    commit(kernel, reading, key, staged.map(|()| prepared))
 }
 
 /// Puts what a creation needs in place as for many at once, and gives up.
@@ -157,7 +158,14 @@ pub(super) fn give_up_new(kernel: &Kernel, key: u64, value: u64) {
 pub(super) fn create(kernel: &Kernel, key: u64, value: u64) -> Result<u64, u64> {
     let hold = LocalHold::begin(kernel, Kind::Writer);
     let staged = stage_new(kernel, hold.reading(), key, value);
-    commit(kernel, hold.reading(), key, staged)
+    let prepared = staged.map(|staged| {
+        let mut prepared = prepare(kernel);
+        for staged in staged {
+            staged.add_to(&mut prepared);
+        }
+        prepared
+    });
+    commit(kernel, hold.reading(), key, prepared)
 }
 
 fn stage_new(
@@ -177,19 +185,17 @@ fn stage_new(
     table(kernel).stage_new(kernel, reading, (1, std::iter::once(new)))
 }
 
+fn prepare(kernel: &Kernel) -> Prepared<'_> {
+    Prepared::new(kernel, kernel.domain.registry().line())
+}
+
 fn commit(
     kernel: &Kernel,
     reading: Reading<'_>,
     key: u64,
-    staged: Result<Vec<Staged>, u64>,
+    prepared: Result<Prepared<'_>, u64>,
 ) -> Result<u64, u64> {
-    let done = staged.and_then(|staged| {
-        let mut prepared = Prepared::new(kernel, kernel.domain.registry().line());
-        for staged in staged {
-            prepared.add(staged);
-        }
-        append(kernel, reading, key, prepared)
-    });
+    let done = prepared.and_then(|prepared| append(kernel, reading, key, prepared));
     if let Err(with) = done {
         kernel.advance_to(&kernel.domain.pin(), with);
     }

@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Claimed, INDEXES_INLINE, Staged};
+use super::{Claimed, Compacted, INDEXES_INLINE};
 use crate::kernel::Kernel;
 use crate::kernel::column::AnyColumn;
 use crate::kernel::commit::Write;
@@ -15,6 +15,7 @@ use crate::kernel::entry::EntryHeader;
 use crate::kernel::key_set::KeySet;
 use crate::kernel::node::VersionHeader;
 use crate::kernel::ordered::Ordered;
+use crate::kernel::prepared::Prepared;
 use crate::kernel::reading::Reading;
 use crate::kernel::reclaim::at;
 use crate::kernel::record::Record;
@@ -44,6 +45,35 @@ struct Row<'k, K, T> {
     hash: u64,
     draft: Draft<T>,
     times: (Moment, Moment),
+}
+
+/// A creation in place but not committed. Dropping it takes it back.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    kernel: *const Kernel,
+    write: Write,
+    compacted: Option<Box<Compacted>>,
+}
+
+impl Staged {
+    /// Adds it to what is to be committed.
+    pub(crate) fn add_to(self, prepared: &mut Prepared<'_>) {
+        let mut staged = std::mem::ManuallyDrop::new(self);
+        prepared.add(staged.write);
+        if let Some(compacted) = staged.compacted.take() {
+            prepared.shorten(*compacted);
+        }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // SAFETY: a Staged does not outlive the transaction, nor that the kernel.
+        let kernel = unsafe { &*self.kernel };
+        let compacted = self.compacted.take().map(|compacted| *compacted);
+        // SAFETY: never appended: all of it is ours to take back.
+        unsafe { kernel.unstage(self.write, compacted) };
+    }
 }
 
 impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
@@ -179,7 +209,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             compacted: None,
         };
         if let Some(old) = row.old {
-            let (older, depth) = self.compact(kernel, old, &mut staged);
+            let (older, depth) =
+                self.compact(kernel, old, |it| staged.compacted = Some(Box::new(it)));
             // SAFETY: as above.
             unsafe { (*new).link(older, depth) };
         }
