@@ -59,6 +59,7 @@ pub(crate) mod collect;
 mod column;
 pub(crate) mod commit;
 pub(crate) mod cursor;
+mod depth;
 pub(crate) mod draft;
 pub(crate) mod entry;
 pub(crate) mod figures;

@@ -27,6 +27,7 @@ use std::mem::offset_of;
 
 use super::barrier::prefetch;
 use super::chain::List;
+use super::depth::Depth;
 use super::entry::EntryHeader;
 use super::key_set::{KeySet, Keys};
 use super::memory::{allocate_filled, write_field};
@@ -82,34 +83,6 @@ static TOMBSTONE: Shape = Shape {
     size: size_of::<VersionNode<()>>(),
     free: free_node::<()>,
 };
-
-/// How long a walk from a version may be.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Depth {
-    /// Single links below since the last list.
-    pub(super) links: u32,
-    /// With so many it is worth looking at the chain again.
-    pub(super) look_at: u32,
-}
-
-impl Depth {
-    /// Of the version above.
-    pub(super) fn next(self) -> Self {
-        let links = self.links.saturating_add(1);
-        Self { links, ..self }
-    }
-
-    fn pack(self) -> u64 {
-        u64::from(self.look_at) << u32::BITS | u64::from(self.links)
-    }
-
-    fn unpack(word: u64) -> Self {
-        Self {
-            links: word as u32,
-            look_at: (word >> u32::BITS) as u32,
-        }
-    }
-}
 
 /// A version with its object.
 #[derive(Debug)]
@@ -378,6 +351,18 @@ impl VersionHeader {
         }
     }
 
+    /// What is cut off with a version that has no link left. For who gave the last one back, a
+    /// grace period after it left its chain: nobody else is at it, so there is nothing to write.
+    pub(super) fn left_below(&self) -> Older {
+        // Relaxed: whatever others did under their links happened before: [count].
+        let word = self.older.load(Ordering::Relaxed);
+        if word.addr() & HANDED_ON == 0 {
+            Older::unpack(word)
+        } else {
+            Older::End
+        }
+    }
+
     /// Says that the collection of its own commit is done with where it leads, but for cutting.
     pub(super) fn settle(&self) {
         // Relaxed: only the claimer of its commit changes it, but for cutting.
@@ -416,8 +401,11 @@ impl VersionHeader {
         let (own, passed) = (self.tail(), below.tail());
         // Relaxed: a hint.
         let depth = passed.depth.load(Ordering::Relaxed);
-        // Relaxed: as above.
-        own.depth.store(depth, Ordering::Relaxed);
+        // What was counted anew, when the one above was made, is less.
+        if Depth::unpack(depth).links < self.depth().links {
+            // Relaxed: as above.
+            own.depth.store(depth, Ordering::Relaxed);
+        }
         // Relaxed: ordered by [settled].
         let number = passed.below.load(Ordering::Relaxed);
         // Relaxed: published by [settled].

@@ -308,12 +308,11 @@ unsafe fn leave(kernel: Option<&Kernel>, version: *mut VersionHeader) {
                 left.push(older);
             }
         };
-        match header.cut() {
+        match header.left_below() {
             Older::End => {}
             Older::One(older) => give_back(older),
             Older::List(list) => {
-                // SAFETY: the version's list, ours by the cut; nobody walks a version without
-                // links.
+                // SAFETY: the version's list, ours with it; nobody walks a version without links.
                 let versions = unsafe { at(list.cast_const()) }.versions();
                 versions.iter().for_each(|&older| give_back(older));
                 // SAFETY: as above.

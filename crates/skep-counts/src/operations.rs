@@ -224,6 +224,22 @@ pub fn commit_beside(watchers: u64, watching: Watching, times: u64) -> Tally {
     })
 }
 
+/// Commits of one update each, of a few tasks that have been updated often: without, and beside a
+/// snapshot that is held for long.
+///
+/// # Panics
+/// As [`change`].
+#[must_use]
+pub fn commits_and_beside_a_snapshot() -> [Tally; 2] {
+    let store = store();
+    let times = || counted(|time| change(&store, std::iter::once(time % 100)));
+    let without = times();
+    let _held = store.snapshot();
+    // It is not held for long yet.
+    let _ = times();
+    [without, times()]
+}
+
 fn receive_all(watcher: &mut Watcher) {
     while watcher.try_recv().expect("it does not lag").is_some() {}
 }
