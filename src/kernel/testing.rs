@@ -378,7 +378,7 @@ impl<'k> Txn<'k> {
                     return Ok(number);
                 }
                 Append::Done(commit) => {
-                    self.kernel.publish(&guard, commit);
+                    let _ = self.kernel.publish(&guard, commit);
                     return Ok(number);
                 }
                 Append::Taken(back) => commit = back,
