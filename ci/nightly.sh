@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# What takes longer than a push may: slow tests, every ordering weakened, deeper models, long histories,
-# fuzzing, the sanitizer, valgrind, Miri, many schedules, a long soak, the benches and the comparison
-# with peers. Runs all of it and says what failed.
+# What takes longer than a push may: slow tests, long runs beside who stopped or died, every ordering
+# weakened, deeper models, long histories, fuzzing, the sanitizer, valgrind, Miri, many schedules, a
+# long soak, the benches and the comparison with peers. Runs all of it and says what failed.
 set -uo pipefail
 cd "$(dirname "$0")"
 failed=()
 export LOOM_MAX_PREEMPTIONS=3 SHUTTLE_EXECUTIONS=30000 SHUTTLE_TIMEOUT=7200
-export SECONDS_EACH=1800 ALLOWED=1 SOAK=10m TRANSACTIONS=10000000
-for step in slow loom weaken shuttle spring histories fuzz sanitizer valgrind miri replay benches; do
+export SECONDS_EACH=1800 ALLOWED=1 SOAK=10m TRANSACTIONS=10000000 PROGRESS_TURNS=100000
+for step in slow progress loom weaken shuttle spring histories fuzz sanitizer valgrind miri replay benches; do
     echo "=== $step"
     bash "./$step.sh" </dev/null || failed+=("$step")
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Gives the loom models teeth: breaks the kernel in one place at a time and wants a model to fail.
+"""Gives the loom models teeth: breaks the store in one place at a time and wants a model to fail.
 
 Two kinds of places:
   orderings  each Acquire, Release and AcqRel of a file that has models becomes Relaxed, and each
@@ -42,7 +42,10 @@ import time
 from dataclasses import dataclass, field
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-KERNEL = "src/kernel/"
+SOURCES = "src/"
+KERNEL = SOURCES + "kernel/"
+# What has models and is not of the kernel; named as it is, while the kernel's files go without.
+SEAM = "propose/"
 ALLOWED = pathlib.Path(__file__).with_name("weaken-allow.txt")
 CAUGHT = pathlib.Path(__file__).with_name("weaken-caught.txt")
 DOCUMENT = ROOT / "docs/orderings.md"
@@ -85,6 +88,9 @@ MODELS = {
     "ordered/path.rs": ["ordered"],
     "ordered/scan.rs": ["ordered"],
     "ordered/word.rs": ["ordered"],
+    "propose/flight.rs": ["propose"],
+    "propose/line.rs": ["propose"],
+    "propose/numbering.rs": ["propose"],
 }
 
 # What has orderings and no models: the fence itself, and what only tests and models use.
@@ -287,6 +293,79 @@ PROTOCOLS = [
         "if !ON && version < floor {",
         ["horizon"],
     ),
+    (
+        "F1: an answer is carried out without a claim",
+        "propose/proposal.rs",
+        "if !self.flight.claim() {",
+        "if !self.flight.claim() && !ON {",
+        ["propose"],
+    ),
+    (
+        "F2: a verdict shows before the kernel has decided",
+        "propose/proposal.rs",
+        "store.decide(self.number, accepted);",
+        "if ON { self.flight.settle(verdict.clone()); } store.decide(self.number, accepted);",
+        ["propose"],
+    ),
+    (
+        "F2: who waits is woken before the verdict shows",
+        "propose/proposal.rs",
+        "self.flight.settle(verdict); store.wake();",
+        "if ON { store.wake(); } self.flight.settle(verdict); if !ON { store.wake(); }",
+        ["propose"],
+    ),
+    (
+        "F3: whoever has appended sends",
+        "propose/line.rs",
+        "!= 0 { return; }",
+        "!= 0 && !ON { return; }",
+        ["propose"],
+    ),
+    (
+        "F3: what is counted while the sender is about to leave is left",
+        "propose/line.rs",
+        "if calls == counted {",
+        "if ON || calls == counted {",
+        ["propose"],
+    ),
+    (
+        "F3: the sender keeps to itself how far it is",
+        "propose/line.rs",
+        "self.position.store(position, Ordering::Relaxed);",
+        "if !ON { self.position.store(position, Ordering::Relaxed); }",
+        ["propose"],
+    ),
+    (
+        "F4: who is not the first waits until all is sent",
+        "propose/line.rs",
+        "pub(crate) fn send(&self, kernel: &Kernel) {",
+        "pub(crate) fn send(&self, kernel: &Kernel) {"
+        " while ON && self.calls.load(Ordering::Relaxed) != 0 { crate::sync::pause(); }",
+        ["propose"],
+    ),
+    (
+        "F5: the tag stays while the version is written",
+        "propose/numbering.rs",
+        "entry.tag.store(NOBODY, Ordering::Relaxed);",
+        "if !ON { entry.tag.store(NOBODY, Ordering::Relaxed); }",
+        ["propose"],
+    ),
+    (
+        "F5: the tag is not looked at again",
+        "propose/numbering.rs",
+        "if tag != number || entry.tag.load(Ordering::Relaxed) != number {",
+        "if tag != number || !ON && entry.tag.load(Ordering::Relaxed) != number {",
+        ["propose"],
+    ),
+    (
+        "F6: a commit is noted when it is decided",
+        "propose/line.rs",
+        "self.numbering.note(number, accepted);",
+        "if ON { let _ = kernel.decide(number.get(), accepted.is_some());"
+        " return self.numbering.note(number, accepted); }"
+        " self.numbering.note(number, accepted);",
+        ["propose"],
+    ),
 ]
 
 # Seconds that a model may take for each second of a processor that it may use.
@@ -333,6 +412,11 @@ class Place:
         return f"{self.file} {self.what}"
 
 
+def path_of(file):
+    """Where a file of MODELS stands."""
+    return (SOURCES if file.startswith(SEAM) else KERNEL) + file
+
+
 def without_tests(lines):
     """Where a file's own tests begin."""
     for at, line in enumerate(lines[:-1]):
@@ -359,7 +443,7 @@ def break_orderings(file, text, places):
             seen[(function, what)] = seen.get((function, what), 0) + 1
             named = f"{function} {what} {seen[(function, what)]}"
             number = len(places) + 1
-            places.append(Place(number, KERNEL + file, at + 1, named, MODELS[file]))
+            places.append(Place(number, path_of(file), at + 1, named, MODELS[file]))
             return number
 
         def fence(found):
@@ -387,7 +471,7 @@ def break_protocol(protocol, texts, places):
         sys.exit(f"{name}: the text is {len(found)} times in {file}; correct the script")
     start = pattern.search(texts[file]).start()
     line = texts[file].count("\n", 0, start) + 1
-    place = Place(len(places) + 1, KERNEL + file, line, name, models, protocol=True)
+    place = Place(len(places) + 1, path_of(file), line, name, models, protocol=True)
     places.append(place)
     switch = f"crate::sync::weaken::on({place.number})"
     wrong = re.sub(r"\bON\b", lambda _: switch, wrong)
@@ -397,24 +481,24 @@ def break_protocol(protocol, texts, places):
 def break_all(tree):
     """Puts all places into the tree; what they are."""
     texts, places = {}, []
-    for path in sorted((tree / KERNEL).rglob("*.rs")):
-        file = str(path.relative_to(tree / KERNEL))
+    for path in sorted([*(tree / KERNEL).rglob("*.rs"), *(tree / SOURCES / SEAM).rglob("*.rs")]):
+        file = str(path.relative_to(tree)).removeprefix(KERNEL).removeprefix(SOURCES)
         lines = path.read_text().split("\n")
         code = "\n".join(line for line in lines[: without_tests(lines)] if "//" not in line)
         ordered = STRONG.search(code) or FENCE.search(code)
         if ordered and file not in MODELS and not NO_MODELS.match(file):
             sys.exit(f"{file} orders and has no models: say in MODELS which")
     for file in MODELS:
-        path = tree / KERNEL / file
+        path = tree / path_of(file)
         if path.exists():
             texts[file] = break_orderings(file, path.read_text(), places)
     for protocol in PROTOCOLS:
         file = protocol[1]
         if file not in texts:
-            texts[file] = (tree / KERNEL / file).read_text()
+            texts[file] = (tree / path_of(file)).read_text()
         break_protocol(protocol, texts, places)
     for file, text in texts.items():
-        (tree / KERNEL / file).write_text(text)
+        (tree / path_of(file)).write_text(text)
     door = tree / "src/sync.rs"
     door.write_text(door.read_text() + SWITCH)
     return places
@@ -545,7 +629,7 @@ def document(places):
     lines = [
         "# Orderings, and what needs them",
         "",
-        "Every Acquire, Release, AcqRel and fence of the kernel's files that have models, and every",
+        "Every Acquire, Release, AcqRel and fence of the kernel and of the proposer's seam, and every",
         "trap of the design, with the loom model that fails when it alone is weakened (or the trap",
         "sprung) and the preemptions that this took; or why no model can miss it. What the traps",
         "break is in [invariants.md](invariants.md). Written by",
@@ -572,7 +656,7 @@ def choose(places, options):
     """The places that are asked for."""
     chosen = places
     if options.file:
-        named = [KERNEL + file.removesuffix(".rs") + ".rs" for file in options.file]
+        named = [path_of(file.removesuffix(".rs") + ".rs") for file in options.file]
         chosen = [place for place in chosen if place.file in named]
     if options.line:
         chosen = [place for place in chosen if place.line == options.line]
@@ -650,7 +734,7 @@ def numbers(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument(
-        "--file", nargs="+", help="only these files of the kernel, as in log or point/table"
+        "--file", nargs="+", help="only these files, as in log, point/table or propose/line"
     )
     parser.add_argument("--line", type=int, help="only this line of the file")
     parser.add_argument("--list", action="store_true", help="list the places and stop")

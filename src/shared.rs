@@ -96,15 +96,12 @@ impl Shared {
 impl Decides for Shared {
     fn decide(&self, number: Version, accepted: Option<Version>) {
         if let Some(line) = &self.line {
-            line.note(number, accepted);
+            line.decide(self.kernel(), number, accepted);
         }
-        let decided = self.kernel().decide(number.get(), accepted.is_some());
-        assert!(decided, "D1: a commit is decided twice");
     }
 
     fn newest_accepted(&self) -> Option<Version> {
-        let visible = Version::new(self.kernel().horizon.visible());
-        self.line.as_ref()?.accepted_at(visible)
+        self.line.as_ref()?.newest_accepted(self.kernel())
     }
 
     fn wake(&self) {

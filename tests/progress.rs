@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use skep::failpoints::{STEPS, Step, set_hook};
 use skep::{Store, keys};
 
-use accounts::{ACCOUNTS, Account, Busy, COMMITS, START, new_store, others_go_on, sum};
+use accounts::{ACCOUNTS, Account, Busy, START, new_store, others_go_on, sum, turns};
 
 /// How long a thread may take to come to its step, alone.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -129,8 +129,20 @@ fn read_beside(store: &Store, others: impl FnOnce()) -> String {
             ("at most", 1.0),
         ];
         let shares = shares.map(|(name, share)| format!("{name} {:?}", at(share)));
-        format!("{} ({} reads)", shares.join(", "), took.len())
+        let histogram = histogram(&took);
+        format!("{} ({} reads)\n{histogram}", shares.join(", "), took.len())
     })
+}
+
+/// How many took less than each power of two, of those not counted before. `took` is sorted.
+fn histogram(took: &[Duration]) -> String {
+    let power = |took: &Duration| took.as_nanos().max(1).ilog2() + 1;
+    let run = |run: &[Duration]| {
+        let below = Duration::from_nanos(1 << power(&run[0]));
+        format!("  < {below:>12?} {:>9}", run.len())
+    };
+    let runs = took.chunk_by(|one, other| power(one) == power(other));
+    runs.map(run).collect::<Vec<_>>().join("\n")
 }
 
 fn check_books(store: &Store) {
@@ -138,7 +150,7 @@ fn check_books(store: &Store) {
     let view = store.read();
     let all = view.count(keys::<Account>().all());
     assert_eq!(all, view.count(Account::BY_AMOUNT.all()));
-    assert_eq!(all as u64, ACCOUNTS + 2 * COMMITS);
+    assert_eq!(all as u64, ACCOUNTS + 2 * turns());
 }
 
 #[test]
@@ -154,14 +166,14 @@ fn a_thread_stopped_anywhere_stops_nobody() {
         check_books(&store);
         // What is made while it stands there is kept at the worst, and no more: each turn of the
         // two threads makes three versions. To these come those of a swell that it stopped in.
-        let made = ACCOUNTS + 3 * 2 * COMMITS + 2 * BUSY_VERSIONS_MAX;
+        let made = ACCOUNTS + 3 * 2 * turns() + 2 * BUSY_VERSIONS_MAX;
         assert!(kept <= made, "{step:?}: {kept} versions, {made} were made");
         println!("{step:?}: {kept} versions while it stood there; a read took {latencies}");
         store.reclaim();
         let versions = store.stats().versions;
         assert_eq!(
             versions,
-            ACCOUNTS + 2 * COMMITS,
+            ACCOUNTS + 2 * turns(),
             "{step:?}: versions left behind"
         );
     }

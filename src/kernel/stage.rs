@@ -166,8 +166,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
     ) -> Result<Replaced<'s, K>, u64> {
         let mut garbage = GarbageBin::new(kernel);
         let guard = reading.pin();
-        let record = self.claim_record(&guard, &mut garbage.0, key, hash);
-        let claimed = Claimed(kernel, &record.header);
+        let (record, claimed) = self.claim_record(kernel, &guard, &mut garbage.0, key, hash);
         self.order_record(&guard, &mut garbage.0, record);
         // Acquire: [head].
         let head = record.header.head.load(Ordering::Acquire);
@@ -200,16 +199,17 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         unsafe { &*std::ptr::from_ref(record).cast::<Record<K>>() }
     }
 
-    /// The one live record of a key, claimed.
-    fn claim_record<'g>(
+    /// The one live record of a key, claimed: it stands as long as the claim.
+    fn claim_record<'k>(
         &self,
-        guard: &'g Guard<'_>,
+        kernel: &'k Kernel,
+        guard: &Guard<'_>,
         garbage: &mut Garbage,
         key: &K,
         hash: u64,
-    ) -> &'g Record<K> {
+    ) -> (&'k Record<K>, Claimed<'k>) {
         let mut fresh = Fresh(std::ptr::null_mut());
-        let chosen = self.points.insert(
+        let inserted = self.points.insert(
             guard,
             garbage,
             hash,
@@ -224,12 +224,16 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                 Choice::Put(fresh.0)
             },
         );
-        if std::ptr::eq(chosen, fresh.0) {
+        if std::ptr::eq(inserted.node(), fresh.0) {
             // It stands in the table now.
             fresh.0 = std::ptr::null_mut();
         }
+        // SAFETY: K3: claimed.
+        let record: &'k Record<K> = unsafe { at(std::ptr::from_ref(inserted.node())) };
+        let claimed = Claimed(kernel, &record.header);
+        self.points.tend(guard, garbage, inserted);
         step(Step::Claimed);
-        chosen
+        (record, claimed)
     }
 
     /// Sees to it that a claimed record stands in the key order: its creator may have stopped

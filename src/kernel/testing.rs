@@ -1,16 +1,19 @@
 //! What the loom models need of the kernel's insides: records and versions made by hand, without a
 //! table's indexes, and a transaction over them that is the real one but for its buffers.
 
+mod logs;
+
 use std::any::Any;
 use std::sync::{Arc, Mutex};
 
+pub(crate) use self::logs::{drain, empty_commit, trim};
 use super::chain;
 use super::commit::{Unpublished, Write};
 use super::draft::Draft;
 use super::entry::{Entry, EntryHeader};
-use super::log::{Append, Log, Slot};
+use super::log::{Append, Slot};
 use super::node::{self, Older, VersionHeader};
-use super::pending::{Outcome, Pending};
+use super::pending::{Outcome, Payload, Pending};
 use super::reading::{AnyHandle, LocalHold};
 use super::reclaim::{Action, Domain, Garbage, Guard, Retired, allocate, at, free};
 use super::record::{Record, RecordHeader, Unclaimed, Unlinking};
@@ -370,9 +373,12 @@ impl<'k> Txn<'k> {
             let mut garbage = GarbageBin::new(self.kernel);
             let log = &self.kernel.log;
             match log.append(&guard, number, commit, &mut garbage.0) {
-                Append::Done(_) => {
-                    self.kernel.install(&guard, number);
+                Append::Done(commit) if commit.pending().is_some() => {
                     self.kernel.advance_to(&guard, number);
+                    return Ok(number);
+                }
+                Append::Done(commit) => {
+                    let _ = self.kernel.publish(&guard, commit);
                     return Ok(number);
                 }
                 Append::Taken(back) => commit = back,
@@ -382,40 +388,26 @@ impl<'k> Txn<'k> {
     }
 }
 
-/// Puts a commit into the log of a kernel and leaves the rest to whoever comes.
-pub(crate) fn append_only(txn: Txn<'_>, cell: Cell, value: u64) -> u64 {
+/// Puts a commit into the log of a kernel, behind strangers', and leaves the rest to whoever comes;
+/// with a payload it is for others to decide.
+pub(crate) fn append_only(txn: Txn<'_>, cell: Cell, value: u64, payload: Option<Payload>) -> u64 {
     let write = txn.stage(cell, Some(value), false);
     let mut commit = Unpublished::new();
-    commit.add(write.expect("nobody else writes"));
-    let number = txn.version() + 1;
+    commit.add(write.expect("nobody else writes it"));
+    if let Some(payload) = payload {
+        commit.set_pending(Pending::new(payload, Vec::new()));
+    }
+    let log = &txn.kernel.log;
     let mut garbage = GarbageBin::new(txn.kernel);
     let guard = txn.kernel.domain.pin();
-    let log = &txn.kernel.log;
-    let appended = log.append(&guard, number, commit, &mut garbage.0);
-    assert!(matches!(appended, Append::Done(_)), "nobody else appends");
-    number
-}
-
-/// A commit without writes.
-pub(crate) fn empty_commit() -> Unpublished {
-    Unpublished::new()
-}
-
-/// Takes up to `commits_max` positions out of a log, none above `until`, as collection does.
-pub(crate) fn trim(log: &Log, guard: &Guard<'_>, until: u64, garbage: &mut Garbage) {
-    let commits = log.uncut(guard, until, 2);
-    let _ = log.claim_cut(&commits);
-    let range = log.claim_trim(until, 2);
-    log.trim(guard, range, garbage);
-}
-
-/// Empties a log that no kernel owns.
-pub(crate) fn drain(mut log: Log) {
-    let segments: Vec<_> = log.drain().collect();
-    for segment in segments {
-        // SAFETY: nobody is left.
-        unsafe { super::release::release(None, super::collect::Work::Segment, segment.cast()) };
+    let mut number = txn.version() + 1;
+    // Each turn follows another thread's append.
+    while let Append::Taken(back) = log.append(&guard, number, commit, &mut garbage.0) {
+        (commit, number) = (back, number + 1);
     }
+    let appended = matches!(log.at(&guard, number), Slot::Commit(_));
+    assert!(appended, "the models' logs are long enough");
+    number
 }
 
 /// One try to move the epoch on; frees what is ripe, after showing it. Gives how much it was.

@@ -5,6 +5,12 @@
 //! open --answer (CAS)--> claimed --the kernel has decided--> accepted | refused | lost
 //! ```
 //!
+//! # Invariants
+//! - F1: of all answers to a proposal one counts: its giver's claim. Who loses against it learns
+//!   the verdict, or that it is being carried out.
+//! - F2: a verdict shows when the kernel has decided, not before, and who waits is woken after
+//!   that: who sees it sees what it brought about, and nobody sleeps through it.
+//!
 //! # Orderings
 //! - [verdict]: the state's Release store after the reason is set and the kernel has decided, and
 //!   its Acquire load: who sees a verdict sees its reason and its effect.
@@ -69,10 +75,10 @@ impl Flight {
 
     /// Takes the right to decide; false: somebody else has it.
     pub(super) fn claim(&self) -> bool {
-        // AcqRel: the claim goes to one.
+        // Relaxed: the claim goes to one, and publishes nothing: [verdict] does.
         let claimed =
             self.state
-                .compare_exchange(OPEN, CLAIMED, Ordering::AcqRel, Ordering::Relaxed);
+                .compare_exchange(OPEN, CLAIMED, Ordering::Relaxed, Ordering::Relaxed);
         claimed.is_ok()
     }
 

@@ -6,6 +6,10 @@
 //! verdicts. So `propose` runs on one thread at a time without a lock: a thread that stops in it
 //! holds back later proposals, which would wait for its answer's order anyway, and nothing else.
 //!
+//! # Invariants
+//! - F3: each pending commit is proposed once, in the log's order, one call at a time.
+//! - F4: who is not the first of those counted goes on at once, whatever the sender is doing.
+//!
 //! # Orderings
 //! - [calls]: the count's AcqRel: who sends sees the log up to every commit that was counted, and
 //!   the position that the sender before it left.
@@ -60,9 +64,12 @@ impl Line {
         &self.proposer
     }
 
-    /// Notes what a commit is decided to be, before it is.
-    pub(crate) fn note(&self, number: Version, accepted: Option<Version>) {
+    /// Decides a pending commit: accepted at a version of the proposer's, or not.
+    pub(crate) fn decide(&self, kernel: &Kernel, number: Version, accepted: Option<Version>) {
+        // F6.
         self.numbering.note(number, accepted);
+        let decided = kernel.decide(number.get(), accepted.is_some());
+        assert!(decided, "D1: a commit is decided twice");
     }
 
     /// Notes that a commit was made without the proposer, and has no version of its.
@@ -75,6 +82,11 @@ impl Line {
     /// The proposer's version that the store's shows.
     pub(crate) fn accepted_at(&self, number: Version) -> Option<Version> {
         self.numbering.at(number)
+    }
+
+    /// The newest version of the proposer's that is visible.
+    pub(crate) fn newest_accepted(&self, kernel: &Kernel) -> Option<Version> {
+        self.accepted_at(Version::new(kernel.horizon.visible()))
     }
 
     /// The store's version that shows the proposer's, if it is up to `until`.

@@ -4,6 +4,11 @@
 //! when the ring has come around. What is in flight is never as much as the ring holds, so an entry
 //! has one writer at a time.
 //!
+//! # Invariants
+//! - F5: what is found of a commit is what was noted of it, or nothing, though its entry be written
+//!   again meanwhile.
+//! - F6: a commit is noted before it is decided: whoever sees the watermark pass it finds it.
+//!
 //! # Orderings
 //! - [entry]: the writer takes the tag away, fences, writes the version, then the tag with Release;
 //!   the reader loads the tag with Acquire, the version, fences, and the tag again. The same tag
@@ -13,7 +18,7 @@ use crate::sync::{AtomicU64, Ordering, fence};
 use crate::version::Version;
 
 /// Commits whose versions are kept.
-const KEPT: u64 = 1 << 16;
+const KEPT: u64 = if cfg!(loom) { 4 } else { 1 << 16 };
 /// Proposals in flight at most.
 pub(crate) const IN_FLIGHT_MAX: u64 = KEPT / 2;
 /// The tag of an entry that says nothing.
@@ -30,7 +35,7 @@ struct Entry {
 
 /// The versions of the last commits.
 #[derive(Debug)]
-pub(super) struct Numbering {
+pub(crate) struct Numbering {
     entries: Box<[Entry]>,
     /// The proposer's version when the store was empty.
     first: Option<Version>,
@@ -44,7 +49,7 @@ enum Known {
 }
 
 impl Numbering {
-    pub(super) fn new(first: Option<Version>) -> Self {
+    pub(crate) fn new(first: Option<Version>) -> Self {
         let entry = |_| Entry {
             tag: AtomicU64::new(NOBODY),
             version: AtomicU64::new(REFUSED),
@@ -60,7 +65,7 @@ impl Numbering {
     }
 
     /// Notes a commit's version, before it is decided; `None`: it is refused.
-    pub(super) fn note(&self, number: Version, version: Option<Version>) {
+    pub(crate) fn note(&self, number: Version, version: Option<Version>) {
         let entry = self.entry(number.get());
         // Relaxed: [entry].
         entry.tag.store(NOBODY, Ordering::Relaxed);
@@ -97,7 +102,7 @@ impl Numbering {
     }
 
     /// The newest version accepted at or before a commit.
-    pub(super) fn at(&self, number: Version) -> Option<Version> {
+    pub(crate) fn at(&self, number: Version) -> Option<Version> {
         for number in (1..=number.get()).rev().take(KEPT as usize) {
             match self.known(number) {
                 Known::Accepted(version) => return Some(version),
@@ -124,7 +129,7 @@ impl Numbering {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

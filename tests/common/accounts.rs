@@ -1,6 +1,7 @@
 //! Accounts whose sum stays the same, and threads that go on whatever became of another: for the
 //! tests that stop or kill a thread in the middle of the store's code.
 
+use std::sync::LazyLock;
 use std::task::{Context, Waker};
 
 use skep::{Error, Filter, Index, Indexes, Object, Snapshot, Store, Watcher, keys};
@@ -9,12 +10,15 @@ use skep::{Error, Filter, Index, Indexes, Object, Snapshot, Store, Watcher, keys
 pub const ACCOUNTS: u64 = 8;
 /// What is on each at first.
 pub const START: u64 = 1_000;
-/// Commits of each thread that goes on.
-pub const COMMITS: u64 = if cfg!(debug_assertions) {
-    1_000
-} else {
-    10_000
-};
+/// Turns of each of the two threads that go on, two commits a turn: what `PROGRESS_TURNS` says.
+pub fn turns() -> u64 {
+    static TURNS: LazyLock<u64> = LazyLock::new(|| match std::env::var("PROGRESS_TURNS") {
+        Ok(turns) => turns.parse().expect("PROGRESS_TURNS is a number"),
+        Err(_) if cfg!(debug_assertions) => 1_000,
+        Err(_) => 10_000,
+    });
+    *TURNS
+}
 
 #[derive(Clone, Debug)]
 pub struct Account {
@@ -154,7 +158,7 @@ pub fn others_go_on(store: &Store) {
         for thread in 0..2 {
             scope.spawn(move || {
                 let mut watcher = store.watch(Filter::of::<Account>().key(&0));
-                for turn in 0..COMMITS {
+                for turn in 0..turns() {
                     transfer(store, turn % ACCOUNTS, (turn + 1 + thread) % ACCOUNTS);
                     let number = 10_000_000 * (thread + 1) + turn;
                     let fresh = Account { number, amount: 0 };

@@ -1,5 +1,5 @@
-//! The numbered invariants of the kernel: each has one meaning and somebody who would notice if it
-//! did not hold, and a page says who.
+//! The numbered invariants of the kernel and of the proposer's seam: each has one meaning and
+//! somebody who would notice if it did not hold, and a page says who.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,9 +12,9 @@ pub const PAGE: &str = "docs/invariants.md";
 const OPENER: &str = "\
 # Invariants, and who would notice
 
-The numbered invariants of the kernel, as the files that keep them state them, with the loom
-models and the tests that name them, the sources that assert them while they run, and the traps
-that `ci/weaken.py` springs: with each, one of the models fails. Written by
+The numbered invariants of the kernel and of the proposer's seam, as the files that keep them
+state them, with the loom models and the tests that name them, the sources that assert them while
+they run, and the traps that `ci/weaken.py` springs: with each, one of the models fails. Written by
 `BLESS=1 cargo test --test tidy`, which fails if a number has two meanings or none, or nobody
 names it.
 ";
@@ -129,8 +129,9 @@ fn tests(source: &Source) -> Vec<(String, String)> {
     marks.filter_map(test).collect()
 }
 
-fn is_kernel(source: &Source) -> bool {
-    source.is_below("src/kernel/")
+/// Whether a source keeps numbered invariants.
+fn is_numbered(source: &Source) -> bool {
+    source.is_below("src/kernel/") || source.is_below("src/propose/")
 }
 
 fn is_model(source: &Source) -> bool {
@@ -147,7 +148,7 @@ fn short(path: &str) -> &str {
 /// All invariants with who names them, and what is wrong with the naming.
 pub fn gather(sources: &[Source], weaken: &str) -> (Invariants, Vec<String>) {
     let (mut all, mut faults) = (Invariants::new(), Vec::new());
-    for source in sources.iter().filter(|source| is_kernel(source)) {
+    for source in sources.iter().filter(|source| is_numbered(source)) {
         for (at, number, says) in stated(source) {
             let invariant = Invariant {
                 file: source.path.clone(),
@@ -159,7 +160,7 @@ pub fn gather(sources: &[Source], weaken: &str) -> (Invariants, Vec<String>) {
             }
         }
     }
-    for source in sources.iter().filter(|it| is_kernel(it) || is_model(it)) {
+    for source in sources.iter().filter(|it| is_numbered(it) || is_model(it)) {
         for (at, comment) in source.comments.iter().enumerate() {
             let unknown = Number::named(comment).filter(|number| !all.contains_key(number));
             faults.extend(unknown.map(|number| source.fault(at, format!("there is no {number}"))));

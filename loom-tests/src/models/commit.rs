@@ -110,7 +110,7 @@ fn torn_visibility_under_a_pin() {
 fn installed_by_one_and_shown_by_another() {
     let seen = outcomes(2, || {
         let (kernel, [cell, _]) = two_cells();
-        let number = append_only(Txn::begin(&kernel), cell, 11);
+        let number = append_only(Txn::begin(&kernel), cell, 11, None);
         // The owner's line is not its own: a line that it left would bring its writes along.
         let line = kernel.domain.registry().take();
         let early = kernel.domain.pin_on(&line);
@@ -141,7 +141,7 @@ fn installed_by_one_and_shown_by_another() {
 fn torn_visibility_with_a_helper() {
     let seen = outcomes(2, || {
         let (kernel, [cell, _]) = two_cells();
-        let number = append_only(Txn::begin(&kernel), cell, 11);
+        let number = append_only(Txn::begin(&kernel), cell, 11, None);
         let helper = spawn(&kernel, move |kernel| {
             let guard = kernel.domain.pin();
             kernel.advance_to(&guard, number);
@@ -164,7 +164,7 @@ fn torn_visibility_with_a_helper() {
 fn a_late_helper() {
     let seen = outcomes(2, || {
         let (kernel, [cell, _]) = two_cells();
-        let number = append_only(Txn::begin(&kernel), cell, 11);
+        let number = append_only(Txn::begin(&kernel), cell, 11, None);
         let helper = spawn(&kernel, move |kernel| {
             let guard = kernel.domain.pin();
             kernel.install(&guard, number);
@@ -191,7 +191,7 @@ fn a_late_helper() {
 fn a_helper_and_a_reclaimer_beside_a_reader() {
     let seen = outcomes(1, || {
         let (kernel, [cell, _]) = two_cells();
-        let number = append_only(Txn::begin(&kernel), cell, 11);
+        let number = append_only(Txn::begin(&kernel), cell, 11, None);
         let helper = spawn(&kernel, move |kernel| {
             let guard = kernel.domain.pin();
             kernel.advance_to(&guard, number);

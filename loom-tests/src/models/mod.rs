@@ -10,6 +10,7 @@ mod ordered;
 mod pending;
 mod point;
 mod post;
+mod propose;
 mod reclaim;
 mod record;
 mod residual;

@@ -264,25 +264,28 @@ fn lookup_during_a_resize() {
     assert_eq!(seen, BTreeSet::from([[Some(2), None]]));
 }
 
-/// P5: the table is unlinked by one that copied nothing and then looks for what the other copied.
-/// The third key has the table replaced, and its first group copied, before the threads begin.
+/// P5, [copied]: the table is unlinked by one that copied nothing, for it finds no chunk left, and
+/// then looks for what the other copied last. The third key has the table replaced, and its first
+/// group copied, before the threads begin; 50 stands in the last word of the second one, after the
+/// EMPTY word that both come to.
 #[test]
 fn unlinking_of_what_another_copied() {
     let seen = outcomes(2, || {
-        let model = Arc::new(Model::with(&[3, 17, 18]));
+        let model = Arc::new(Model::with(&[3, 17, 50]));
         let other = spawn(&model, |model| {
-            // In one pin: the fence of a second one would order more than the index does.
+            // In one pin: the fence of a second one would order more than the index does. Far from
+            // 50 in either table: whoever sees its words has seen the copy.
             model.step(|guard, garbage| {
-                enter(&model.index, guard, garbage, 4, 20, hash);
-                get(&model.index, guard, 17, hash).map(|node| node.key)
+                enter(&model.index, guard, garbage, 64, 20, hash);
+                get(&model.index, guard, 50, hash).map(|node| node.key)
             })
         });
-        model.enter(19, 10);
+        model.enter(4, 10);
         let found = other.join().expect("no panic");
-        assert_eq!(model.finish(), [3, 4, 17, 18, 19]);
+        assert_eq!(model.finish(), [3, 4, 17, 50, 64]);
         found
     });
-    assert_eq!(seen, BTreeSet::from([Some(17)]));
+    assert_eq!(seen, BTreeSet::from([Some(50)]));
 }
 
 /// A lookup of a key that is being put and given up again, while the table is replaced.

@@ -2,7 +2,7 @@
 
 use super::table::Table;
 use super::word::{Tag, Word};
-use super::{Choice, Point, PointIndex};
+use super::{Choice, Inserted, Point, PointIndex};
 use crate::kernel::reclaim::{Garbage, Guard, allocate, at, free};
 use crate::kernel::step::{Step, step};
 use crate::sync::Ordering;
@@ -29,18 +29,26 @@ impl<N: Point> PointIndex<N> {
         hash: u64,
         matches: &impl Fn(&N) -> bool,
         choose: &mut impl FnMut(Option<&'g N>) -> Choice<N>,
-    ) -> &'g N {
+    ) -> Inserted<'g, N> {
         loop {
-            match Self::place_in(guard, table, hash, matches, choose) {
-                Place::Kept(node) | Place::Put(node, None) => return node,
-                Place::Put(node, Some(index)) => {
-                    if table.count_used(index) {
-                        Self::grow(guard, table);
-                    }
-                    return node;
+            let (node, slot) = match Self::place_in(guard, table, hash, matches, choose) {
+                Place::Kept(node) => (node, None),
+                Place::Put(node, slot) => (node, slot),
+                Place::Closed => {
+                    table = self.close(guard, garbage, table, hash);
+                    continue;
                 }
-                Place::Closed => table = self.close(guard, garbage, table, hash),
-            }
+            };
+            let crowded = slot.is_some_and(|index| table.count_used(index));
+            let crowded = crowded.then_some(table);
+            return Inserted { node, crowded };
+        }
+    }
+
+    /// Makes the next table of one that an insert has crowded.
+    pub(super) fn relieve(guard: &Guard<'_>, inserted: Inserted<'_, N>) {
+        if let Some(table) = inserted.crowded {
+            Self::grow(guard, table);
         }
     }
 
@@ -161,9 +169,10 @@ impl<N: Point> PointIndex<N> {
             Some(_) => Choice::Keep,
             None => Choice::Put(pointer),
         };
-        self.place(guard, garbage, next, node.hash(), &same, &mut choose);
+        let copied = self.place(guard, garbage, next, node.hash(), &same, &mut choose);
         next.forecast(node);
         node.unclaim(garbage);
+        Self::relieve(guard, copied);
     }
 
     /// Copies a chunk of the first table, if it is being replaced, and unlinks it when it was the

@@ -103,6 +103,21 @@ pub(crate) trait Point {
 
 pub(crate) use super::choice::Choice;
 
+/// What an insert came to.
+#[must_use = "the tables are to be tended"]
+pub(crate) struct Inserted<'g, N> {
+    node: &'g N,
+    /// The table that it has crowded.
+    crowded: Option<&'g Table<N>>,
+}
+
+impl<'g, N> Inserted<'g, N> {
+    /// The node that stands in the table now.
+    pub(crate) fn node(&self) -> &'g N {
+        self.node
+    }
+}
+
 /// A lock-free hash table of nodes; see the module's documentation.
 #[derive(Debug)]
 pub(crate) struct PointIndex<N> {
@@ -166,6 +181,7 @@ impl<N: Point> PointIndex<N> {
     }
 
     /// Inserts a node, or accepts the one that is there; gives the node that is then in the table.
+    /// The caller sees to who owns that, and then has the tables tended ([`PointIndex::tend`]).
     ///
     /// `choose` is asked with the equal node, or None when there is none. A node that it puts in
     /// the place of another (DEAD) one, or into a free slot, may lose against another thread's:
@@ -177,11 +193,17 @@ impl<N: Point> PointIndex<N> {
         hash: u64,
         matches: impl Fn(&N) -> bool,
         mut choose: impl FnMut(Option<&'g N>) -> Choice<N>,
-    ) -> &'g N {
+    ) -> Inserted<'g, N> {
         let table = self.first(guard);
-        let node = self.place(guard, garbage, table, hash, &matches, &mut choose);
+        self.place(guard, garbage, table, hash, &matches, &mut choose)
+    }
+
+    /// The second half of an insert: makes a further table if it has crowded its own, and copies a
+    /// part of one that is being replaced. Apart from the first, so that a panic in here, should
+    /// there ever be one, finds the node with its owner. Lock-free.
+    pub(crate) fn tend(&self, guard: &Guard<'_>, garbage: &mut Garbage, inserted: Inserted<'_, N>) {
+        Self::relieve(guard, inserted);
         self.help(guard, garbage);
-        node
     }
 
     /// Notes where a node leads now, for lookups to come.

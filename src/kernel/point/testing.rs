@@ -105,7 +105,7 @@ pub(crate) fn enter<'g>(
     hash: fn(u64) -> u64,
 ) -> &'g Node {
     let mut made: Option<*mut Node> = None;
-    let node = index.insert(
+    let inserted = index.insert(
         guard,
         garbage,
         hash(key),
@@ -115,6 +115,8 @@ pub(crate) fn enter<'g>(
             _ => Choice::Put(*made.get_or_insert_with(|| Node::make(key, maker, hash))),
         },
     );
+    let node = inserted.node();
+    index.tend(guard, garbage, inserted);
     if let Some(made) = made.filter(|made| !std::ptr::eq(*made, node)) {
         // SAFETY: P7: it was never put.
         unsafe { free(made) };

@@ -99,7 +99,7 @@ fn a_panicking_comparison_leaves_the_index_whole() {
         let mut garbage = Garbage::new();
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let known = key / 2;
-            index.insert(
+            let _ = index.insert(
                 &guard,
                 &mut Garbage::new(),
                 mixed(known),

@@ -119,10 +119,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
     ) -> Result<Row<'k, K, T>, u64> {
         let mut garbage = GarbageBin::new(kernel);
         let guard = reading.pin();
-        let record = self.claim_record(&guard, &mut garbage.0, new.key, new.hash);
-        // SAFETY: K3: claimed, for as long as the row is.
-        let record: &'k Record<K> = unsafe { at(std::ptr::from_ref(record)) };
-        let claimed = Claimed(kernel, &record.header);
+        let (key, hash) = (new.key, new.hash);
+        let (record, claimed) = self.claim_record(kernel, &guard, &mut garbage.0, key, hash);
         // Acquire: [head].
         let head = record.header.head.load(Ordering::Acquire);
         // SAFETY: V3: reached under the guard; V4: newest at the reading's version, which its word
