@@ -13,7 +13,7 @@
 
 use super::Kernel;
 use super::entry::{Entry, EntryHeader};
-use super::ordered::Ordered;
+use super::ordered::{Ordered, Shared};
 use super::reclaim::{at, free};
 use super::record::Record;
 use super::release::contain;
@@ -25,18 +25,28 @@ pub(crate) trait AnyColumn<K, T> {
     /// Makes the entries of one more object. The caller's claim on the record lasts as long as the
     /// column. Runs the user's function.
     fn add(&mut self, record: &Record<K>, object: &T);
-    /// Links all entries. Runs the order of values and keys.
-    fn link(&mut self);
+    /// Links all entries. Runs the order of values and keys. `ascending`: the objects were added in
+    /// the order of their keys.
+    fn link(&mut self, ascending: bool);
     /// The entries of an object, whose holds are the caller's now; each object once, in order.
     fn give(&mut self, object: usize) -> &[*const EntryHeader];
 }
 
 /// An entry made and not linked.
 struct Made<K, V> {
+    /// After what all values of the column share, when they are sorted.
     hint: u64,
     entry: *mut Entry<K, V>,
     /// Its place among all of the column.
     place: u32,
+}
+
+impl<K, V> Made<K, V> {
+    /// The entry, while it is not linked.
+    fn get(&self) -> &Entry<K, V> {
+        // SAFETY: made by the column, which frees or links it later.
+        unsafe { at(self.entry.cast_const()) }
+    }
 }
 
 /// The entries of many objects in an index.
@@ -64,6 +74,31 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Column<'k, K, T, 
             ends: Vec::with_capacity(objects),
             given: Vec::new(),
         }
+    }
+
+    /// Puts what was made in order. Names that begin alike, and the one value that all objects
+    /// have, would make each comparison follow pointers: hints are taken after what all share.
+    fn sort(&mut self, ascending: bool) {
+        let Some(first) = self.made.first().map(Made::get) else {
+            return;
+        };
+        let values = self.made.iter().map(Made::get);
+        let shared = values.fold(Shared::ALL, |shared, entry| match shared {
+            Shared::NOTHING => shared,
+            _ => shared.least(Entry::shared(first, entry)),
+        });
+        for made in &mut self.made {
+            made.hint = made.get().hint_after(shared);
+        }
+        self.made.sort_by(|one, other| {
+            let hints = one.hint.cmp(&other.hint);
+            hints.then_with(|| match ascending {
+                // The sort is stable: those with one value stay in the order of their keys, which
+                // lie far away.
+                true => one.get().value.cmp(&other.get().value),
+                false => one.get().compare(other.get()),
+            })
+        });
     }
 
     /// Links one by one.
@@ -102,22 +137,19 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnyColumn<K, T> for C
             let entry = self.index.make_entry(record, value);
             let claimed = record.header.claim();
             assert!(claimed, "K2: an entry for a dead record");
-            // SAFETY: just made, and ours alone.
-            let hint = unsafe { at(entry.cast_const()) }.hint();
-            self.made.push(Made { hint, entry, place });
+            self.made.push(Made {
+                hint: 0,
+                entry,
+                place,
+            });
         }
         let end = u32::try_from(self.made.len()).expect("fewer entries than 2^32");
         self.ends.push(end);
     }
 
-    fn link(&mut self) {
+    fn link(&mut self, ascending: bool) {
         self.held = vec![std::ptr::null(); self.made.len()];
-        self.made.sort_by(|one, other| {
-            let hints = one.hint.cmp(&other.hint);
-            // SAFETY: ours alone, and alive until it is linked.
-            let entry = |made: &Made<K, V>| unsafe { at(made.entry.cast_const()) };
-            hints.then_with(|| Entry::compare(entry(one), entry(other)))
-        });
+        self.sort(ascending);
         let nodes = self.made.iter().map(|made| made.entry);
         if self.index.fill(self.kernel, &nodes.collect::<Vec<_>>()) {
             self.linked = self.made.len();

@@ -66,6 +66,12 @@ impl Shared {
     /// The first of two parts.
     const FIRST: Self = Self(1);
 
+    /// What is shared by all keys that share so much, or so much, with one and the same.
+    pub(crate) fn least(self, other: Self) -> Self {
+        // Of one type these are numbers of bytes or of parts, and all of them is above.
+        Self(self.0.min(other.0))
+    }
+
     fn bytes(length: usize) -> Self {
         let length = u32::try_from(length).ok();
         Self(length.filter(|&length| length < u32::MAX).unwrap_or(0))
@@ -106,8 +112,8 @@ pub(crate) fn shared<K: Any + Ord>(first: &K, last: &K) -> Shared {
     }
 }
 
-/// As [`hint`], of what follows after what is shared, which the key has. Not for
-/// [`Shared::ALL`], after which nothing follows.
+/// As [`hint`], of what follows after what is shared. Of a key that does not share it, and after
+/// [`Shared::ALL`], it says nothing.
 #[inline]
 pub(crate) fn hint_after<K: Any>(key: &K, shared: Shared) -> u64 {
     if shared == Shared::NOTHING {

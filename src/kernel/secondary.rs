@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::Kernel;
 use super::column::{AnyColumn, Column};
 use super::entry::{Entry, EntryHeader, EntryProbe};
-use super::ordered::{Choice, Course, OrderedIndex};
+use super::ordered::{Choice, Course, Ends, OrderedIndex};
 use super::reading::{Reading, Stored};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::record::{Record, RecordHeader};
@@ -112,13 +112,14 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
         (self.values_of)(object)
     }
 
-    /// Visits the entries that the reading sees, by value, then key, until `visit` breaks. The
-    /// visitor runs pinned: it must be short.
+    /// Visits the entries that the reading sees between two places, by value, then key, until
+    /// `visit` breaks. The visitor runs pinned: it must be short. Where an `Ord` lies, it may get
+    /// what is outside.
     pub(crate) fn scan<'s>(
         &self,
         table: &Table<K, T>,
         reading: Reading<'s>,
-        from: Option<EntryProbe<'_, K, V>>,
+        ends: Ends<'_, EntryProbe<'_, K, V>>,
         course: Course,
         mut visit: impl FnMut(&'s V, &'s K, Stored<'s, T>) -> ControlFlow<()>,
     ) {
@@ -137,7 +138,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
                 None => ControlFlow::Continue(()),
             }
         };
-        self.tree.scan(&guard, from.as_ref(), course, each);
+        self.tree.scan_within(&guard, ends, course, each);
     }
 
     /// The value of an entry, if the entry is this index's.

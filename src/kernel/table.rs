@@ -16,7 +16,7 @@ use super::commit::Write;
 use super::entry::EntryHeader;
 use super::key_set::KeySet;
 use super::node::VersionHeader;
-use super::ordered::{Course, OrderedIndex};
+use super::ordered::{Course, Ends, OrderedIndex};
 use super::point::PointIndex;
 use super::reading::{AnyHandle, Reading, Stored};
 use super::reclaim::{Garbage, Guard, at, free};
@@ -100,12 +100,12 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         (!version.is_tombstone()).then(|| unsafe { Stored::new(version) })
     }
 
-    /// Visits what the reading sees, in key order, until `visit` breaks. The visitor runs pinned:
-    /// it must be short.
+    /// Visits what the reading sees between two places, in key order, until `visit` breaks. The
+    /// visitor runs pinned: it must be short. Where an `Ord` lies, it may get what is outside.
     pub(crate) fn scan<'s>(
         &self,
         reading: Reading<'s>,
-        from: Option<KeyProbe<'_, K>>,
+        ends: Ends<'_, KeyProbe<'_, K>>,
         course: Course,
         mut visit: impl FnMut(&'s K, Stored<'s, T>) -> ControlFlow<()>,
     ) {
@@ -116,7 +116,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             Some(stored) => visit(unsafe { &*std::ptr::from_ref(&record.key) }, stored),
             None => ControlFlow::Continue(()),
         };
-        self.order.scan(&guard, from.as_ref(), course, each);
+        self.order.scan_within(&guard, ends, course, each);
     }
 
     /// What the record of an index entry shows, if the version there is found by that entry. The

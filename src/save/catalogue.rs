@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use zeroize::Zeroizing;
 
 use super::encoded::AnyCodec;
 use super::error::{Fault, ReadError, SaveError};
@@ -177,11 +176,7 @@ where
         section: &mut Section<'_, '_>,
     ) -> Result<Box<dyn AnyPlan>, ReadError> {
         let encoder = Rc::clone(&section.encoder);
-        let encode = |object: &T, bytes: &mut Zeroizing<Vec<u8>>| {
-            bytes.clear();
-            let encoded = encoder.encode(object, |own| bytes.extend_from_slice(own));
-            encoded.is_ok()
-        };
+        let encode = |object: &T| encoder.encode(object, |_| ()).is_ok();
         let parts = Rc::clone(&section.parts);
         let decode = |bytes: &[u8]| -> Result<T, Fault> { shared::decode(&parts, bytes) };
         plan(base, section, &encode, &decode)

@@ -8,8 +8,6 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use zeroize::Zeroizing;
-
 use super::error::{Fault, ReadError};
 use super::frame::SavedObject;
 use super::read::Reader;
@@ -77,7 +75,7 @@ pub(super) trait AnyPlan {
 pub(super) fn plan<T: Object>(
     base: &Snapshot,
     section: &mut Section<'_, '_>,
-    encode: &dyn Fn(&T, &mut Zeroizing<Vec<u8>>) -> bool,
+    encode: &dyn Fn(&T) -> bool,
     decode: &dyn Fn(&[u8]) -> Result<T, Fault>,
 ) -> Result<Box<dyn AnyPlan>, ReadError> {
     let mut plan = Plan::<T> {
@@ -86,13 +84,15 @@ pub(super) fn plan<T: Object>(
     };
     let mut here = base.find(keys::<T>().all());
     let mut there = here.next();
-    let (mut bytes, mut encoded) = (Zeroizing::new(Vec::new()), false);
+    // Whether the object that is next here is the one that was encoded last.
+    let mut encoded = false;
+    let encoder = Rc::clone(&section.encoder);
     let mut last: Option<T::Key> = None;
     while let Some(saved) = section.next()? {
         plan.objects += 1;
         if let Some(object) = there {
-            encoded = encoded || encode(object, &mut bytes);
-            if encoded && **bytes == *saved.bytes {
+            encoded = encoded || encode(object);
+            if encoded && encoder.is_last(saved.bytes) {
                 last = Some(object.key());
                 (there, encoded) = (here.next(), false);
                 continue;
@@ -100,7 +100,7 @@ pub(super) fn plan<T: Object>(
         }
         let times = times(saved.created_at, saved.updated_at);
         let decoded = decode(saved.bytes);
-        let equal = |object: &T, bytes: &mut _| encode(object, bytes) && **bytes == *saved.bytes;
+        let equal = |object: &T| encode(object) && encoder.is_last(saved.bytes);
         let decoded = match decoded {
             Ok(decoded) => decoded,
             Err(fault) => return Err(section.reader.error(fault)),
@@ -114,7 +114,7 @@ pub(super) fn plan<T: Object>(
             let own = object.key();
             match own.cmp(&key) {
                 Ordering::Less => plan.changes.push((own, None)),
-                Ordering::Equal => unchanged = equal(object, &mut bytes),
+                Ordering::Equal => unchanged = equal(object),
                 Ordering::Greater => break,
             }
             (there, encoded) = (here.next(), false);

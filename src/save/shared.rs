@@ -44,7 +44,7 @@
 use std::any::{Any, TypeId, type_name};
 use std::borrow::Borrow;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -60,6 +60,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::error::Fault;
 use super::frame::undecodable;
 use crate::sync::local;
+use crate::table::hash::{HashedMap, hash_of};
 
 /// Bytes of parts that are remembered at most, in one restore.
 const KNOWN_BYTES_MAX: usize = 4 << 20;
@@ -109,6 +110,11 @@ where
     Ok(part)
 }
 
+/// Whether two names of types are the same; mostly they are in one place, and need not be read.
+fn is(one: &'static str, other: &'static str) -> bool {
+    std::ptr::eq(one, other) || one == other
+}
+
 local!(READING: RefCell<Option<Rc<Parts>>> = RefCell::new(None));
 
 type AnyPart = Arc<dyn Any + Send + Sync>;
@@ -147,7 +153,7 @@ impl Parts {
     fn read_by(deserializer: &'static str) -> Option<Rc<Self>> {
         let parts = READING.try_with(|reading| reading.borrow().clone());
         let parts = parts.ok().flatten();
-        parts.filter(|_| deserializer == type_name::<&mut Postcard<'_, Reading<'_>>>())
+        parts.filter(|_| is(deserializer, type_name::<&mut Postcard<'_, Reading<'_>>>()))
     }
 
     /// The part that was read from the bytes that come, which are then read.
@@ -267,8 +273,9 @@ local!(WRITING: RefCell<Option<Rc<Encoder>>> = RefCell::new(None));
 pub(super) struct Encoder {
     /// Of the object at hand.
     bytes: RefCell<Zeroizing<Vec<u8>>>,
-    /// By where they are, which is theirs as long as they are kept here.
-    known: RefCell<HashMap<usize, (AnyPart, Encoding)>>,
+    /// By the hash of where they are, which is theirs as long as they are kept here. Of two with
+    /// one hash the later is kept.
+    known: RefCell<HashedMap<(AnyPart, Encoding)>>,
     known_bytes: Cell<usize>,
 }
 
@@ -286,23 +293,35 @@ impl Encoder {
         Ok(each(&self.bytes.borrow()))
     }
 
+    /// Whether the object encoded last has these bytes.
+    pub(super) fn is_last(&self, bytes: &[u8]) -> bool {
+        **self.bytes.borrow() == *bytes
+    }
+
     /// The one that this thread encodes with, if the serializer is its own, and no other that its
     /// types use meanwhile.
     fn written_by(serializer: &'static str) -> Option<Rc<Self>> {
         let encoder = WRITING.try_with(|writing| writing.borrow().clone());
         let encoder = encoder.ok().flatten();
-        encoder.filter(|_| serializer == type_name::<&mut PostcardWriter<Appending<'_>>>())
+        encoder.filter(|_| {
+            is(
+                serializer,
+                type_name::<&mut PostcardWriter<Appending<'_>>>(),
+            )
+        })
     }
 
     /// Writes a part as it was written before, if it was.
     fn write_known<T>(&self, part: &Arc<T>) -> bool {
         let known = self.known.borrow();
-        let known = known.get(&Arc::as_ptr(part).addr());
-        let Some((_, encoding)) = known else {
-            return false;
-        };
-        self.bytes.borrow_mut().extend_from_slice(&encoding.0);
-        true
+        let address = Arc::as_ptr(part).addr();
+        match known.get(&hash_of(0, &address)) {
+            Some((kept, encoding)) if Arc::as_ptr(kept).addr() == address => {
+                self.bytes.borrow_mut().extend_from_slice(&encoding.0);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Remembers a part that has just been written, and keeps it.
@@ -321,7 +340,7 @@ impl Encoder {
         let kept = (Arc::clone(part) as AnyPart, Encoding(encoding.to_vec()));
         self.known
             .borrow_mut()
-            .insert(Arc::as_ptr(part).addr(), kept);
+            .insert(hash_of(0, &Arc::as_ptr(part).addr()), kept);
     }
 }
 

@@ -1,15 +1,13 @@
 //! How conditions are walked, a page at a time, matched against one object, and noted as read.
 
 use std::cmp::Ordering;
-use std::ops::{Bound, ControlFlow};
 
 use super::found::Page;
 use super::image::Image;
 use super::object::{Index, Key, Object};
 use super::schema::{Reader, TableOf};
 use super::span::Span;
-use super::walk::{Seen, unless, walk_index};
-use crate::kernel::record::KeyProbe;
+use super::walk::{Seen, walk_index, walk_keys};
 use crate::kernel::routes::Route;
 use crate::txn::reads::TableReads;
 
@@ -271,40 +269,7 @@ impl<T: Object> Sealed<T> for ByKey<T> {
         reversed: bool,
         page: &mut Page<'s, T>,
     ) {
-        let span = &self.0;
-        let bound = if reversed { &span.upper } else { &span.lower };
-        let probe = match (*seen, bound, reversed) {
-            (Some(key), _, false) | (None, Bound::Excluded(key), false) => {
-                Some(KeyProbe::after(key))
-            }
-            (Some(key), _, true) | (None, Bound::Excluded(key), true) => {
-                Some(KeyProbe::before(key))
-            }
-            (None, Bound::Included(key), false) => Some(KeyProbe::before(key)),
-            (None, Bound::Included(key), true) => Some(KeyProbe::after(key)),
-            (None, Bound::Unbounded, _) => None,
-        };
-        let mut full = false;
-        reader.table::<T>().scan(
-            reader.reading,
-            probe,
-            page.course(reversed),
-            |key, stored| {
-                let inside = if reversed {
-                    span.reaches_down_to(key)
-                } else {
-                    span.reaches_up_to(key)
-                };
-                if !inside {
-                    return ControlFlow::Break(());
-                }
-                *seen = Some(key);
-                page.push(stored);
-                full = page.is_full();
-                unless(full)
-            },
-        );
-        page.done = !full;
+        walk_keys(reader, &self.0, (seen, reversed), page);
     }
 
     fn matches(&self, object: &T) -> bool {

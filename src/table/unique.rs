@@ -9,7 +9,7 @@ use super::schema::TableOf;
 use super::value::Value;
 use crate::error::Duplicate;
 use crate::kernel::entry::{EntryHeader, EntryProbe};
-use crate::kernel::ordered::Course;
+use crate::kernel::ordered::{Course, Ends};
 use crate::kernel::reading::Reading;
 use crate::kernel::secondary::Secondary;
 
@@ -87,7 +87,10 @@ impl<T: Object, V: Key> Unique<T, V> {
         self.secondary(checking.table).scan(
             checking.table,
             checking.reading,
-            Some(EntryProbe::before(value, None)),
+            Ends {
+                from: Some(&EntryProbe::before(value, None)),
+                until: Some(&EntryProbe::after(value, None)),
+            },
             Course {
                 reversed: false,
                 wanted: 1,

@@ -7,7 +7,7 @@ use smallvec::smallvec;
 
 use crate::kernel::draft::Draft;
 use crate::kernel::log::Slot;
-use crate::kernel::ordered::Course;
+use crate::kernel::ordered::{Course, Ends};
 use crate::kernel::prepared::{Attempt, Prepared};
 use crate::kernel::reading::{Handle, LocalHold, Reading};
 use crate::kernel::secondary::Secondary;
@@ -73,7 +73,7 @@ pub(super) fn find(kernel: &Kernel, index: &ByValue, value: u64) -> Vec<u64> {
     index.scan(
         table(kernel),
         hold.reading(),
-        None,
+        Ends::OPEN,
         Course::UP,
         |found, key, _| {
             if *found == value {
@@ -89,7 +89,7 @@ pub(super) fn find(kernel: &Kernel, index: &ByValue, value: u64) -> Vec<u64> {
 pub(super) fn keys(kernel: &Kernel) -> (u64, Vec<u64>) {
     let hold = LocalHold::begin(kernel, Kind::Reader);
     let mut keys = Vec::new();
-    table(kernel).scan(hold.reading(), None, Course::UP, |key, _| {
+    table(kernel).scan(hold.reading(), Ends::OPEN, Course::UP, |key, _| {
         keys.push(*key);
         ControlFlow::Continue(())
     });

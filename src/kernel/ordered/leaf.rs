@@ -278,7 +278,7 @@ impl<N: Ordered> Leaf<N> {
     #[inline]
     pub(super) fn put(&self, at: usize, node: *mut N) -> *mut () {
         let (shared, own) = (self.head.shared, reach::<N>(node));
-        if shared != Shared::NOTHING && own.compare_shared(reach(self.nodes()[0]), shared).is_ne() {
+        if shared != Shared::NOTHING && own.compare_shared(self.witness(at), shared).is_ne() {
             return self.put_stranger(at, node);
         }
         let one = (own.hint_after(shared), node);
@@ -300,18 +300,26 @@ impl<N: Ordered> Leaf<N> {
         reach(self.nodes()[at])
     }
 
+    /// A node that tells what all share: the one where a search arrives, which mostly is looked at
+    /// anyway, so that no other line is waited for. Not of an empty leaf.
+    #[inline]
+    fn witness(&self, at: usize) -> &N {
+        reach(self.nodes()[at.min(self.len() - 1)])
+    }
+
     /// The places that the hints do not decide: all before are below the probe, all after above.
     #[inline]
     fn ties(&self, probe: &impl Probe<N>) -> Range<usize> {
         let (len, shared) = (self.len(), self.head.shared);
+        let ties = ties(self.hints(), probe.hint_after(shared));
         if shared != Shared::NOTHING {
-            match probe.compare_shared(reach(self.nodes()[0]), shared) {
+            match probe.compare_shared(self.witness(ties.start), shared) {
                 Ordering::Less => return 0..0,
                 Ordering::Greater => return len..len,
                 Ordering::Equal => {}
             }
         }
-        ties(self.hints(), probe.hint_after(shared))
+        ties
     }
 
     /// Where the node that equals the probe stands, or would be put.

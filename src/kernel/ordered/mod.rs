@@ -173,6 +173,13 @@ pub(crate) struct Course {
     pub(crate) wanted: usize,
 }
 
+/// Where a scan begins and where it ends: at a probe, or at the index's own end.
+#[derive(Debug)]
+pub(crate) struct Ends<'p, P> {
+    pub(crate) from: Option<&'p P>,
+    pub(crate) until: Option<&'p P>,
+}
+
 #[cfg(any(test, loom))]
 impl Course {
     /// All nodes upwards.
@@ -202,7 +209,8 @@ pub(crate) trait Probe<N: Ordered> {
     /// The probe relative to a separator, the same as relative to a node that equals it.
     fn compare_separator(&self, separator: &N::Separator) -> Ordering;
 
-    /// As [`Probe::hint`], among nodes that share so much, which the probe has.
+    /// As [`Probe::hint`], among nodes that share so much. A probe that does not share it with them
+    /// may answer anything.
     #[inline]
     fn hint_after(&self, _shared: Shared) -> Option<u64> {
         self.hint()
@@ -220,6 +228,15 @@ pub(crate) trait Probe<N: Ordered> {
     fn compare_shared_separator(&self, _one: &N::Separator, _shared: Shared) -> Ordering {
         Ordering::Equal
     }
+}
+
+#[cfg(loom)]
+impl<P> Ends<'_, P> {
+    /// Those of the index.
+    pub(crate) const OPEN: Self = Self {
+        from: None,
+        until: None,
+    };
 }
 
 /// The probe that no caller has: for scans from an edge, `None::<&Edge>`.

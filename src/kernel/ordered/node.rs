@@ -95,14 +95,16 @@ impl<N: Ordered> Inner<N> {
     /// answer.
     #[inline]
     pub(super) fn count(&self, probe: &impl Probe<N>, near: impl Fn(Ordering) -> bool) -> usize {
+        let hint = probe.hint_after(self.shared);
+        let ties = ties(&self.hints[..self.separators.len()], hint);
         if self.shared != Shared::NOTHING {
-            let side = probe.compare_shared_separator(&self.separators[0], self.shared);
+            // Any of them tells what all share; this one is looked at anyway if it ties.
+            let witness = &self.separators[ties.start.min(self.separators.len() - 1)];
+            let side = probe.compare_shared_separator(witness, self.shared);
             if side.is_ne() {
                 return if near(side) { self.separators.len() } else { 0 };
             }
         }
-        let hint = probe.hint_after(self.shared);
-        let ties = ties(&self.hints[..self.separators.len()], hint);
         partition(ties, |index| {
             near(probe.compare_separator(&self.separators[index]))
         })

@@ -1,5 +1,6 @@
 //! The way from the root to a leaf, remembered.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -7,7 +8,7 @@ use smallvec::SmallVec;
 use super::leaf::Leaf;
 use super::node::Inner;
 use super::word::{Child, Slot, Word};
-use super::{INNER, Ordered, OrderedIndex};
+use super::{INNER, Ordered, OrderedIndex, Probe};
 use crate::kernel::reclaim::Guard;
 
 /// More levels than a tree can get: an inner node is made by at least `INNER / 4` new children of a
@@ -169,28 +170,70 @@ impl<'g, N: Ordered> Path<'g, N> {
 }
 
 /// A scan's way through the leaves, node by node.
-pub(super) struct Walk<'g, N: Ordered> {
+pub(super) struct Walk<'g, 'p, N: Ordered, P> {
     path: Path<'g, N>,
     leaf: &'g Leaf<N>,
     /// What is left of the leaf.
     rest: Range<usize>,
+    /// A bound of what is walked, where it ends.
+    until: Option<&'p P>,
+    /// Nothing beyond this leaf is before that bound.
+    last: bool,
 }
 
-impl<N: Ordered> Clone for Walk<'_, N> {
+impl<N: Ordered, P> Clone for Walk<'_, '_, N, P> {
     #[inline]
     fn clone(&self) -> Self {
         Self {
             path: self.path.clone(),
             leaf: self.leaf,
             rest: self.rest.clone(),
+            ..*self
         }
     }
 }
 
-impl<'g, N: Ordered> Walk<'g, N> {
+impl<'g, 'p, N: Ordered, P: Probe<N>> Walk<'g, 'p, N, P> {
     #[inline]
-    pub(super) fn new(path: Path<'g, N>, leaf: &'g Leaf<N>, rest: Range<usize>) -> Self {
-        Self { path, leaf, rest }
+    pub(super) fn new(
+        path: Path<'g, N>,
+        (leaf, rest): (&'g Leaf<N>, Range<usize>),
+        until: Option<&'p P>,
+        reversed: bool,
+    ) -> Self {
+        let mut walk = Self {
+            path,
+            leaf,
+            rest,
+            until,
+            last: false,
+        };
+        walk.end(reversed);
+        walk
+    }
+
+    /// How many nodes are left, if all of them are in this leaf.
+    #[inline]
+    pub(super) fn left(&self) -> Option<usize> {
+        self.last.then(|| self.rest.len())
+    }
+
+    /// Leaves out of this leaf what is beyond the bound.
+    #[inline]
+    fn end(&mut self, reversed: bool) {
+        let Some(until) = self.until else {
+            return;
+        };
+        let guard = self.path.guard;
+        if reversed {
+            let outside = self.leaf.count(guard, until, Ordering::is_ge);
+            self.rest.start = self.rest.start.max(outside);
+            self.last = outside > 0;
+        } else {
+            let inside = self.leaf.count(guard, until, Ordering::is_gt);
+            self.rest.end = self.rest.end.min(inside);
+            self.last = inside < self.leaf.len();
+        }
     }
 
     /// The next node.
@@ -211,12 +254,18 @@ impl<'g, N: Ordered> Walk<'g, N> {
     /// Goes on to the next leaf.
     #[inline(never)]
     fn turn(&mut self, reversed: bool) -> Option<()> {
+        if self.last {
+            return None;
+        }
         self.leaf = match reversed {
             false => self.path.next()?,
             true => self.path.previous()?,
         };
         self.rest = 0..self.leaf.len();
-        self.path.prefetch_after(reversed);
+        self.end(reversed);
+        if !self.last {
+            self.path.prefetch_after(reversed);
+        }
         Some(())
     }
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
 use super::path::Walk;
-use super::{Course, Ordered, OrderedIndex, Probe};
+use super::{Course, Ends, Ordered, OrderedIndex, Probe};
 use crate::kernel::barrier::prefetch;
 use crate::kernel::reclaim::{Guard, at};
 
@@ -27,10 +27,26 @@ impl<N: Ordered> OrderedIndex<N> {
         guard: &'g Guard<'_>,
         from: Option<&P>,
         course: Course,
+        visit: impl FnMut(&'g N) -> ControlFlow<()>,
+    ) {
+        self.scan_within(guard, Ends { from, until: None }, course, visit);
+    }
+
+    /// The same up to the other end: what is beyond it is not looked at, nor fetched, where hints
+    /// tell. That end is a bound: a probe that never answers Equal.
+    #[inline]
+    pub(crate) fn scan_within<'g, P: Probe<N>>(
+        &self,
+        guard: &'g Guard<'_>,
+        ends: Ends<'_, P>,
+        course: Course,
         mut visit: impl FnMut(&'g N) -> ControlFlow<()>,
     ) {
-        let mut walk = self.walk(guard, from, course);
-        let mut ahead = Ahead::new(&walk, course);
+        let mut walk = self.walk(guard, ends, course);
+        let wanted = walk
+            .left()
+            .map_or(course.wanted, |left| left.min(course.wanted));
+        let mut ahead = Ahead::new(&walk, Course { wanted, ..course });
         while let Some(node) = walk.go(course.reversed) {
             if let Some(ahead) = &mut ahead {
                 ahead.step(course.reversed);
@@ -43,12 +59,12 @@ impl<N: Ordered> OrderedIndex<N> {
     }
 
     /// A walk that has not taken a step yet.
-    fn walk<'g, P: Probe<N>>(
+    fn walk<'g, 'p, P: Probe<N>>(
         &self,
         guard: &'g Guard<'_>,
-        from: Option<&P>,
+        Ends { from, until }: Ends<'p, P>,
         Course { reversed, wanted }: Course,
-    ) -> Walk<'g, N> {
+    ) -> Walk<'g, 'p, N, P> {
         // Upwards, at an equal separator to the left: the probe may equal nodes on both sides.
         let near = |order: Ordering| match reversed {
             false => order.is_gt(),
@@ -70,22 +86,22 @@ impl<N: Ordered> OrderedIndex<N> {
             (count, false) => count.unwrap_or(0)..leaf.len(),
             (count, true) => 0..count.unwrap_or(leaf.len()),
         };
-        Walk::new(place.path, leaf, rest)
+        Walk::new(place.path, (leaf, rest), until, reversed)
     }
 }
 
 /// Walks that run ahead of a scan and only fetch.
-struct Ahead<'g, N: Ordered> {
-    far: Walk<'g, N>,
-    near: Walk<'g, N>,
+struct Ahead<'g, 'p, N: Ordered, P: Probe<N>> {
+    far: Walk<'g, 'p, N, P>,
+    near: Walk<'g, 'p, N, P>,
     /// If there is anything for it to fetch.
-    next: Option<Walk<'g, N>>,
+    next: Option<Walk<'g, 'p, N, P>>,
     /// Nodes still to be fetched: what is not wanted is not worth it.
     left: usize,
 }
 
-impl<'g, N: Ordered> Ahead<'g, N> {
-    fn new(walk: &Walk<'g, N>, Course { reversed, wanted }: Course) -> Option<Self> {
+impl<'g, 'p, N: Ordered, P: Probe<N>> Ahead<'g, 'p, N, P> {
+    fn new(walk: &Walk<'g, 'p, N, P>, Course { reversed, wanted }: Course) -> Option<Self> {
         if wanted < WANTED_MIN || cfg!(loom) {
             return None;
         }

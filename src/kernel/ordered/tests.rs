@@ -1,5 +1,6 @@
 //! What one thread can show, compared with a BTreeMap.
 
+mod ends;
 mod fill;
 mod stress;
 

@@ -101,8 +101,10 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                 column.add(row.record, &row.draft);
             }
         }
+        let in_order = |pair: &[Row<'_, K, T>]| pair[0].record.key < pair[1].record.key;
+        let ascending = rows.windows(2).all(in_order);
         for column in &mut columns {
-            column.link();
+            column.link(ascending);
         }
         let rows = rows.into_iter().enumerate();
         Ok(rows
