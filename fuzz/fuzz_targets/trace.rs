@@ -1,4 +1,4 @@
-//! Fuzz target: CSV files and command lines, as the program reads them.
+//! Fuzz target: CSV files, lines of JSON and command lines, as the program reads them.
 
 #![no_main]
 

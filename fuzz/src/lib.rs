@@ -7,14 +7,17 @@
 //! | [`queries`] | queries, against a look at every object ([`question`]) |
 //! | [`restore`] | files, sound and otherwise, restored into a store |
 //! | [`filters`] | watches of every kind of filter, against a look at every change |
-//! | [`trace`] | CSV files and command lines, as the program reads them |
+//! | [`trace`] | CSV files and command lines, as the program reads them; and [`lines`] of JSON |
+//! | [`actions`] | actions as bytes, sound and otherwise, decoded and applied |
 //! | [`item`] | the objects of all |
 
 #![forbid(unsafe_code)]
 
+pub mod actions;
 pub mod filters;
 pub mod history;
 pub mod item;
+pub mod lines;
 pub mod operations;
 pub mod queries;
 pub mod question;

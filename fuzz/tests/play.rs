@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::path::Path;
 
 use arbitrary::{Arbitrary, Unstructured};
-use skep_fuzz::{filters, operations, queries, restore, trace};
+use skep_fuzz::{actions, filters, operations, queries, restore, trace};
 
 /// Inputs made up for each target.
 const INPUTS: u64 = 3_000;
@@ -91,6 +91,20 @@ fn watchers_see_what_a_look_at_every_change_sees() {
 fn files_and_command_lines_are_read_or_refused() {
     let outcomes = [Cell::new(0_u64), Cell::new(0)];
     play("trace", |run: &trace::Run| {
+        let count = &outcomes[usize::from(run.play())];
+        count.set(count.get() + 1);
+    });
+    // As above.
+    assert!(
+        outcomes.iter().all(|count| count.get() > INPUTS / 200),
+        "{outcomes:?}"
+    );
+}
+
+#[test]
+fn actions_do_what_they_do_to_a_map() {
+    let outcomes = [Cell::new(0_u64), Cell::new(0)];
+    play("actions", |run: &actions::Run| {
         let count = &outcomes[usize::from(run.play())];
         count.set(count.get() + 1);
     });

@@ -20,6 +20,7 @@ mod tables;
 mod tests;
 mod writing;
 
+pub use dump::load;
 pub use inspecting::inspect;
 pub use restoring::restore;
 pub use writing::save;
