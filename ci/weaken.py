@@ -68,7 +68,7 @@ MODELS = {
     "mailbox.rs": ["delivery"],
     "routes.rs": ["delivery"],
     "post.rs": ["post"],
-    "seat.rs": ["delivery"],
+    "seat.rs": ["delivery", "wake"],
     "station.rs": ["delivery"],
     "residual.rs": ["residual", "chain", "sweep"],
     "collect.rs": ["chain", "sweep", "record"],
@@ -277,6 +277,13 @@ PROTOCOLS = [
         "wake.rs",
         "Who::Thread(thread) => thread.unpark(),",
         "Who::Thread(thread) => if !ON { thread.unpark() },",
+        ["wake"],
+    ),
+    (
+        "Q3: a task that turned to something else is relied on",
+        "wake.rs",
+        "(DOUBTED, _) => RELIANCE_ON_DOUBTED,",
+        "(DOUBTED, _) => if ON { RELIANCE } else { RELIANCE_ON_DOUBTED },",
         ["wake"],
     ),
     (

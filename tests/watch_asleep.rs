@@ -101,6 +101,34 @@ fn a_watcher_that_comes_by_or_goes_wakes_those_who_are_left() {
     }
 }
 
+/// Tasks that have turned to something else are called, and nobody relies on them.
+#[test]
+fn a_future_that_is_dropped_leaves_the_others_to_nobody_who_is_gone() {
+    let store = store();
+    let asleep = Asleep::on(&store);
+    let (mut other, count) = (store.watch(Filter::all()), Arc::new(AtomicUsize::new(0)));
+    let own = Arc::new(Task {
+        woken: AtomicBool::new(false),
+        count: Arc::clone(&count),
+    });
+    let waker = Waker::from(own);
+    let mut future = Box::pin(other.recv_async());
+    assert!(
+        future
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    put(&store, [task(1)]);
+    let until = Instant::now() + Duration::from_secs(60);
+    while count.load(Ordering::Relaxed) == 0 && Instant::now() < until {
+        std::thread::yield_now();
+    }
+    // It was called, and others are left to it.
+    drop(future);
+    asleep.wait_until_all_are_woken();
+}
+
 #[test]
 fn where_threads_deliver_nobody_need_run() {
     let builder = common::builder().table::<common::Task>();

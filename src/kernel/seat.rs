@@ -8,6 +8,8 @@
 //! - [sit/call]: store, fence, load on both sides. A waiter takes the seat, fences, looks for what
 //!   it waits for; who has something for it puts it there, fences, looks at the seat. Their fence
 //!   first: we find it and do not sleep. Ours first: they call us.
+//! - [doze/call]: the same of a thread that says whether it sleeps: it says so, fences, looks for
+//!   what there is to do; who has something for it puts it there, fences, asks whether it sleeps.
 //! - [seat]: the swap that puts a waiter in (Release) and the load that finds it (Acquire): whole.
 
 use smallvec::SmallVec;
@@ -17,7 +19,7 @@ use super::barrier::fence;
 use super::reclaim::{Guard, allocate, at, free};
 use super::table::GarbageBin;
 use super::wake::Waiter;
-use crate::sync::{Arc, AtomicPtr, Ordering};
+use crate::sync::{Arc, AtomicBool, AtomicPtr, Ordering};
 
 /// A place for one waiter. It stays in it until another takes it, or it leaves.
 #[derive(Debug)]
@@ -74,6 +76,38 @@ impl Drop for Seat {
             // SAFETY: nobody is left, and it stands in the seat once.
             unsafe { free(waiter) };
         }
+    }
+}
+
+/// Whether a thread sleeps that works until nothing is left to do: only then it is to be called.
+#[derive(Debug)]
+pub(crate) struct Doze(AtomicBool);
+
+impl Doze {
+    /// Of a thread that works.
+    pub(crate) fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// The thread is about to sleep. After it, it looks once more for what there is to do.
+    pub(crate) fn begin(&self) {
+        // Relaxed: ordered by the fence.
+        self.0.store(true, Ordering::Relaxed);
+        // SeqCst: [doze/call].
+        fence(Ordering::SeqCst);
+    }
+
+    /// The thread works again, and will look for what there is to do.
+    pub(crate) fn end(&self) {
+        // Relaxed: who does not see it yet calls in vain.
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the thread is to be called: asked by who has put something there for it, and fenced.
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        // Relaxed: ordered by the caller's fence: [doze/call].
+        self.0.load(Ordering::Relaxed)
     }
 }
 

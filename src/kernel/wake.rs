@@ -2,22 +2,28 @@
 //!
 //! # States
 //! ```text
-//! waiter:  IDLE --enqueue--> QUEUED --wake: the whole list is taken--> a few: IDLE, called
+//! waiter:  IDLE --enqueue--> QUEUED --wake: the whole list is taken--> one or a few: IDLE, called
 //!                            |    ^                    the others: due --pass on--> IDLE, called
-//!                    abandon |    | enqueue
+//!              abandon,doubt |    | enqueue
 //!                            v    |
-//!                            GONE --wake, pass on--> IDLE, not called
+//!                 GONE, DOUBTED --wake, pass on--> IDLE; only who is doubted is called
+//! due:     empty --left by a committer, who calls--> some --left by others--> some
+//!                                                    some --pass on--> empty
 //! ```
-//! A committer calls a few, whom it leaves the others to: the first of them that runs wakes all, a
-//! few at a time, so that those who run by then do it with it. So a commit costs its committer the
-//! same however many wait. Whoever comes by passes on as well: whoever receives, waits or ceases
-//! to, and other committers, for one each.
+//! A committer calls one who is sure to come by, or a few of whom that is not so sure, whom it
+//! leaves the others to: the first of them that runs wakes all, a few at a time, so that those who
+//! run by then do it with it. While some are due somebody is called and has not come by, or is at
+//! it: then a committer leaves those who have queued since to it as well, and calls nobody, but now
+//! and then for the case that nobody comes. So a commit costs its committer the same however many
+//! wait, and next to nothing in a row of commits. Whoever comes by passes on as well: whoever
+//! receives, waits or ceases to.
 //!
 //! # What can keep somebody asleep
-//! That of the few whom the last committer called none ever comes by, nor anybody else: who could
+//! That of the few whom the last committers called none ever comes by, nor anybody else: who could
 //! wake the others is then a committer alone, and they are too many for it. One that comes by wakes
 //! all, for a committer calls when it has left all others where they are found, and calls another
 //! for one that is gone; who leaves finds itself queued, and is gone, or is called, and passes on.
+//! So does a future that is dropped: from then on its task is doubted.
 //! Or that a thread is stopped while it has waiters in its hands, some steps long. A thread that
 //! waits comes by itself ([`LOOK_AGAIN`]); threads that deliver, if there are any, at each commit.
 //!
@@ -25,6 +31,8 @@
 //! - Q1: a queued waiter is on the list once, or on a chain of those who are due, or in the hands
 //!   of who wakes; and what it is on owns one strong count of it.
 //! - Q2: a chain is its finder's, who swapped it out, until it is left again.
+//! - Q3: who leaves waiters where nobody was due calls some of them, or wakes all; who leaves them
+//!   where others are due already need not: whoever those were left to finds these as well.
 //!
 //! # Orderings
 //! - [wait/wake]: store, fence, load on both sides. A waiter queues itself, fences, looks at the
@@ -46,10 +54,22 @@ use crate::sync::{Arc, AtomicPtr, AtomicU8, AtomicU32, Ordering, Padded, thread}
 /// A thread that waits looks again after this long, woken or not: a waker that stops in the middle
 /// of its round must not keep the others asleep.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// Waiters that one wakes, and leaves the others to them.
+/// Waiters that one wakes at once.
 const WAKES_MAX: usize = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
 /// How often at most who comes by wakes a few: there may be more due by then, without end.
 const PASSES_MAX: u32 = if cfg!(any(loom, shuttle)) { 4 } else { 4096 };
+/// How much a committer wants to rely on those whom it calls: as much as on one thread.
+const RELIANCE: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
+/// How much it relies on a task whose future waits, and hands on what it is called for when it is
+/// dropped.
+const RELIANCE_ON_FUTURE: u32 = RELIANCE / 2;
+/// And on a task that may have turned to something else.
+const RELIANCE_ON_DOUBTED: u32 = 1;
+/// Others are called for those who are due, if nobody has come by, when one commit has gone by,
+/// two, four, and as often as so many.
+const COMMITS_PATIENT: u32 = 8;
+/// The first commits that would call others and do not: so that models meet one that calls nobody.
+const COMMITS_SKIPPED: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 0 };
 /// How often a committer looks for another to call when all were gone: more than are gone at once,
 /// which are [`ABANDONED_MAX`] and as many as there are threads, by [`WAKES_MAX`].
 const GONE_PASSES_MAX: u32 = if cfg!(loom) {
@@ -68,6 +88,8 @@ const IDLE: u8 = 0;
 const QUEUED: u8 = 1;
 /// The same, but it waits no more.
 const GONE: u8 = 2;
+/// As [`QUEUED`], but when it is called it may not come by.
+const DOUBTED: u8 = 3;
 
 /// Somebody who waits: a thread or a task.
 #[derive(Debug)]
@@ -110,6 +132,16 @@ impl Waiter {
         }
     }
 
+    /// How much may be left to it, if it is in a state when it is called.
+    fn reliance(&self, state: u8) -> u32 {
+        match (state, &self.who) {
+            (QUEUED, Who::Thread(_)) => RELIANCE,
+            (QUEUED, Who::Task(_)) => RELIANCE_ON_FUTURE,
+            (DOUBTED, _) => RELIANCE_ON_DOUBTED,
+            _ => 0,
+        }
+    }
+
     /// Whether waking it wakes the calling thread.
     pub(crate) fn is_this_thread(&self) -> bool {
         matches!(&self.who, Who::Thread(own) if own.id() == thread::current().id())
@@ -129,33 +161,42 @@ struct Chain {
 }
 
 /// Waiters that one is about to wake.
-type Few = SmallVec<[Arc<Waiter>; WAKES_MAX + 1]>;
+type Few = SmallVec<[Arc<Waiter>; WAKES_MAX]>;
 
-/// Takes up to `count` waiters off the front of a list that is the caller's.
-fn take_first(first: &mut *mut Waiter, count: usize, few: &mut Few) {
-    for _ in 0..count {
-        if first.is_null() {
+/// Takes waiters off the front of a list that is the caller's, until they can be relied on so much,
+/// as far as can be seen, and a few at most.
+fn take_first(first: &mut *mut Waiter, reliance: u32, few: &mut Few) {
+    let mut taken = 0;
+    for _ in 0..WAKES_MAX {
+        if first.is_null() || taken >= reliance {
             return;
         }
         // SAFETY: Q1: the list's count is ours with the list.
         let waiter = unsafe { Arc::from_raw(first.cast_const()) };
         // Relaxed: written before the push.
         *first = waiter.next.load(Ordering::Relaxed);
+        // Relaxed: a guess: the calling decides.
+        taken += waiter.reliance(waiter.state.load(Ordering::Relaxed));
         few.push(waiter);
     }
 }
 
-/// Calls those who still wait; false: nobody does. Threads first: waking them is the system's,
-/// while a task's waker may run anything, or stop.
-fn call_all(mut few: Few) -> bool {
-    // AcqRel: [list]: who enqueues it again writes `next` after our read of it; of one that leaves
-    // and us one is later, and sees the other.
-    few.retain(|waiter| waiter.state.swap(IDLE, Ordering::AcqRel) == QUEUED);
+/// Calls those who still wait; how much can be left to these. Threads first: waking them is the
+/// system's, while a task's waker may run anything, or stop.
+fn call_all(mut few: Few) -> u32 {
+    let mut reliance = 0;
+    few.retain(|waiter| {
+        // AcqRel: [list]: who enqueues it again writes `next` after our read of it; of one that
+        // leaves and us one is later, and sees the other.
+        let state = waiter.state.swap(IDLE, Ordering::AcqRel);
+        reliance += waiter.reliance(state);
+        state != GONE
+    });
     let is_thread = |waiter: &&Arc<Waiter>| matches!(waiter.who, Who::Thread(_));
     few.iter().filter(is_thread).for_each(|it| it.call());
     let tasks = few.iter().filter(|waiter| !is_thread(waiter));
     tasks.for_each(|it| it.call());
-    !few.is_empty()
+    reliance
 }
 
 /// Everybody who waits on one store.
@@ -163,6 +204,8 @@ fn call_all(mut few: Few) -> bool {
 pub(crate) struct Waiters {
     list: Padded<AtomicPtr<Waiter>>,
     due: AtomicPtr<Chain>,
+    /// Commits that have gone by since somebody was due, about.
+    patience: AtomicU32,
     /// Waiters left on the list since it was emptied for them, about.
     abandoned: AtomicU32,
 }
@@ -172,15 +215,26 @@ impl Waiters {
         Self {
             list: Padded(AtomicPtr::new(std::ptr::null_mut())),
             due: AtomicPtr::new(std::ptr::null_mut()),
+            patience: AtomicU32::new(0),
             abandoned: AtomicU32::new(0),
         }
     }
 
-    /// Queues a waiter, unless it is queued. After it the caller looks at the watermark again
-    /// before it sleeps.
+    /// Queues a waiter, unless it is queued: one that passes on as soon as it is called, or is
+    /// dropped; see [`Waiters::doubt`]. After it the caller looks at the watermark again before it
+    /// sleeps.
     pub(crate) fn enqueue(&self, waiter: &Arc<Waiter>) {
+        self.enqueue_as(waiter, QUEUED);
+    }
+
+    /// The same, of a task of which nothing tells if it turns to something else.
+    pub(crate) fn enqueue_doubted(&self, waiter: &Arc<Waiter>) {
+        self.enqueue_as(waiter, DOUBTED);
+    }
+
+    fn enqueue_as(&self, waiter: &Arc<Waiter>, state: u8) {
         // AcqRel: [list]: of an enqueuing and a waking one is later, and sees the other.
-        if waiter.state.swap(QUEUED, Ordering::AcqRel) == IDLE {
+        if waiter.state.swap(state, Ordering::AcqRel) == IDLE {
             let node = Arc::into_raw(Arc::clone(waiter)).cast_mut();
             // Relaxed: the CAS decides.
             let mut head = self.list.load(Ordering::Relaxed);
@@ -229,38 +283,57 @@ impl Waiters {
         }
     }
 
-    /// Takes the list; wakes a few of it, and leaves the others to them.
+    /// Takes the list, and leaves it to somebody: who has been called already, or is now.
     #[cold]
     fn wake_few(&self) {
         let mut few = Few::new();
-        // Those who are due are being woken by others; one more, should these have stopped.
-        self.take_due(1, &mut few);
         // Acquire: [list].
         let mut node = self.list.swap(std::ptr::null_mut(), Ordering::Acquire);
-        take_first(&mut node, WAKES_MAX, &mut few);
+        // Relaxed: a hint: the leaving tells.
+        let others_come = !self.due.load(Ordering::Relaxed).is_null();
+        if !others_come {
+            take_first(&mut node, RELIANCE, &mut few);
+        }
+        let mut others_come = others_come && node.is_null();
         if !node.is_null() {
             let chain = allocate(Chain {
                 first: node,
                 next: std::ptr::null_mut(),
             });
-            self.leave_due(chain);
+            others_come = self.leave_due(chain);
+        }
+        if !(few.is_empty() && others_come) {
+            // Relaxed: a count, about.
+            self.patience.store(COMMITS_SKIPPED, Ordering::Relaxed);
+        } else if self.is_patient() {
+            return;
         }
         step(Step::Waking);
         // Only when all the others are where these find them, and our hands are off.
-        let mut is_over = call_all(few);
+        let mut reliance = call_all(few);
         for _ in 0..GONE_PASSES_MAX {
             // Relaxed: whoever else takes those who are due answers for them.
-            if is_over || self.due.load(Ordering::Relaxed).is_null() {
+            if reliance >= RELIANCE || self.due.load(Ordering::Relaxed).is_null() {
                 return;
             }
-            is_over = self.pass();
+            reliance += self.pass(RELIANCE - reliance);
         }
     }
 
-    /// Calls a few of those who are due; false: nobody of them waits.
-    fn pass(&self) -> bool {
+    /// Whether who was called may be waited for.
+    fn is_patient(&self) -> bool {
+        // Relaxed: a count, about.
+        let gone_by = self
+            .patience
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(1);
+        !gone_by.is_power_of_two() && !gone_by.is_multiple_of(COMMITS_PATIENT)
+    }
+
+    /// Calls a few of those who are due, who can be relied on so much; how much it is in fact.
+    fn pass(&self, reliance: u32) -> u32 {
         let mut few = Few::new();
-        self.take_due(WAKES_MAX, &mut few);
+        self.take_due(reliance, &mut few);
         call_all(few)
     }
 
@@ -277,7 +350,7 @@ impl Waiters {
     #[cold]
     fn wake_all_due(&self) {
         for _ in 0..PASSES_MAX {
-            self.pass();
+            self.pass(u32::MAX);
             // Relaxed: a hint: what others leave here is theirs to wake, too.
             if self.due.load(Ordering::Relaxed).is_null() {
                 return;
@@ -285,8 +358,8 @@ impl Waiters {
         }
     }
 
-    /// Takes up to `count` of those who are due, and leaves the others.
-    fn take_due(&self, count: usize, few: &mut Few) {
+    /// Takes a few of those who are due, and leaves the others.
+    fn take_due(&self, reliance: u32, few: &mut Few) {
         // Acquire: [list].
         let chain = self.due.swap(std::ptr::null_mut(), Ordering::Acquire);
         if chain.is_null() {
@@ -294,7 +367,7 @@ impl Waiters {
         }
         // SAFETY: Q2: ours with the swap.
         let first = unsafe { own(chain) };
-        take_first(&mut first.first, count, few);
+        take_first(&mut first.first, reliance, few);
         let mut left = chain;
         if first.first.is_null() {
             left = first.next;
@@ -306,8 +379,9 @@ impl Waiters {
         }
     }
 
-    /// Leaves chains, which are the caller's, to whoever passes on.
-    fn leave_due(&self, chains: *mut Chain) {
+    /// Leaves chains, which are the caller's, to whoever passes on. True: with others, who are left
+    /// to somebody already.
+    fn leave_due(&self, chains: *mut Chain) -> bool {
         let mut last = chains;
         loop {
             // SAFETY: Q2: ours, until they are left.
@@ -328,7 +402,7 @@ impl Waiters {
                 .due
                 .compare_exchange(head, chains, Ordering::Release, Ordering::Relaxed)
             {
-                Ok(_) => return,
+                Ok(_) => return !head.is_null(),
                 Err(found) => head = found,
             }
         }
@@ -343,18 +417,35 @@ impl Waiters {
         }
     }
 
+    /// The waiter's task may turn to something else from now on. Whom it was woken to wake, it
+    /// wakes.
+    pub(crate) fn doubt(&self, waiter: &Waiter) {
+        self.leave(waiter, DOUBTED);
+    }
+
+    /// Moves a waiter that is queued to a state; one that was called passes on: false.
+    fn leave(&self, waiter: &Waiter, to: u8) -> bool {
+        // Acquire: [list]: we were called, and find who was left to us before.
+        let state = waiter.state.load(Ordering::Acquire);
+        // Relaxed: of a leaving and a calling one is later, and sees the other.
+        // Acquire: as above.
+        let left = state != IDLE
+            && waiter
+                .state
+                .compare_exchange(state, to, Ordering::Relaxed, Ordering::Acquire)
+                .is_ok();
+        if !left {
+            self.pass_on();
+        }
+        left
+    }
+
     /// The waiter waits no more. Whom it was woken to wake it wakes. Left on the list it is in the
     /// way of who wakes, and many of them would only go at the next commit: now and then the list
     /// is emptied.
     pub(crate) fn abandon(&self, waiter: &Waiter) {
-        // Relaxed: of a leaving and a calling one is later, and sees the other. Acquire: [list]: we
-        // were called, and find who was left to us before.
-        let left =
-            waiter
-                .state
-                .compare_exchange(QUEUED, GONE, Ordering::Relaxed, Ordering::Acquire);
-        if left.is_err() {
-            return self.pass_on();
+        if !self.leave(waiter, GONE) {
+            return;
         }
         // Relaxed: a count, about.
         if self.abandoned.fetch_add(1, Ordering::Relaxed) >= ABANDONED_MAX {

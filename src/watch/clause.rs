@@ -8,6 +8,7 @@ use super::asked::{HasValue, ImageCondition, OfImage, position_of};
 use super::event::{AnyChange, Change, Kind};
 use super::filter::{AnyClause, Filter};
 use super::member::Overflow;
+use super::one_key::HasKey;
 use crate::kernel::commit::Write;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::routes::Route;
@@ -234,14 +235,16 @@ impl<T: Object> TableFilter<T> {
     pub(super) fn into_clause(mut self) -> Arc<dyn AnyClause> {
         let is_one = [
             self.kinds.is_empty(),
-            self.keys.is_empty(),
             self.checks.is_empty(),
             self.matchers.is_empty(),
             self.images == Images::Either,
-            self.values.len() + self.conditions.len() == 1,
+            self.keys.len() + self.values.len() + self.conditions.len() == 1,
         ];
         if is_one.contains(&false) {
             return Arc::new(self);
+        }
+        if let Some(key) = self.keys.pop() {
+            return Arc::new(HasKey::<T>(key));
         }
         let only = self.values.pop().or_else(|| self.conditions.pop());
         only.expect("there is one")

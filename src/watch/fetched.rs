@@ -1,12 +1,46 @@
 //! What a watcher has fetched and not received yet: its own small buffer.
+//!
+//! The room of a whole run is the thread's, lent to the watcher that fetches one: it is in the
+//! cache when the next watcher of the thread fetches its run, and thousands of watchers that are
+//! woken at once do not make as many holes for the allocator to sort.
+
+use std::cell::Cell;
 
 use super::event::{AnyChange, Event};
+use crate::sync::local;
 
 /// Events that a watcher fetches at once, and the rest of the commit that these end in: so that
 /// finding the log, pinning it and telling how far it is read cost little for each event.
 pub(super) const EVENTS_A_RUN: usize = 32;
 /// Events for which a buffer that is empty keeps its room.
 const ROOM_KEPT: usize = 4;
+
+local!(SPARE: Cell<Vec<Event>> = Cell::new(Vec::new()));
+
+/// Moves events to the room that this thread's last run was in, or to new room. What they were in
+/// is left in its place: so it is not freed, to be allocated for the next event.
+fn make_room(events: &mut Vec<Event>) {
+    // None, too, when the thread's locals are gone.
+    let mut room = SPARE.try_with(Cell::take).unwrap_or_default();
+    room.reserve_exact(EVENTS_A_RUN);
+    room.append(events);
+    let small = std::mem::replace(events, room);
+    // Without the thread's locals it is freed.
+    let _ = SPARE.try_with(|spare| spare.set(small));
+}
+
+/// Leaves room to the thread's next run, for what lies in its place if that is little. Much room
+/// goes.
+#[cold]
+fn give_back(events: &mut Vec<Event>) {
+    let room = std::mem::take(events);
+    debug_assert!(room.is_empty(), "all of the run is received");
+    if room.capacity() <= 2 * EVENTS_A_RUN {
+        let small = SPARE.try_with(|spare| spare.replace(room));
+        let small = small.ok().filter(|small| small.capacity() <= ROOM_KEPT);
+        *events = small.unwrap_or_default();
+    }
+}
 
 /// A watcher's buffer. One that never fetched anything has none.
 #[derive(Debug, Default)]
@@ -53,10 +87,13 @@ impl Fetched {
     #[cold]
     fn push_with_room(&mut self, event: Event, commits: u64) {
         let events = &mut self.0.get_or_insert_default().events;
-        if events.capacity() == 0 {
-            // Most commits have one change, and have a marker.
-            let commits = usize::try_from(commits).unwrap_or(usize::MAX);
-            events.reserve_exact(commits.saturating_mul(2).clamp(2, EVENTS_A_RUN));
+        // Most commits have one change, and have a marker.
+        let commits = usize::try_from(commits).unwrap_or(usize::MAX);
+        let wanted = events.len().saturating_add(commits.saturating_mul(2));
+        if wanted > ROOM_KEPT && events.capacity() < EVENTS_A_RUN {
+            make_room(events);
+        } else if events.capacity() == 0 {
+            events.reserve_exact(wanted.max(2));
         }
         events.push(event);
     }
@@ -80,7 +117,7 @@ impl Fetched {
             *received = event.version().get();
         }
         if events.is_empty() && events.capacity() > ROOM_KEPT {
-            *events = Vec::new();
+            give_back(events);
         }
         event
     }

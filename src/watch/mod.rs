@@ -27,7 +27,9 @@ pub(crate) mod filter;
 mod log;
 mod mail;
 pub(crate) mod member;
+mod one_key;
 pub(crate) mod post;
+mod receiving;
 pub(crate) mod shard;
 mod source;
 #[cfg(feature = "stream")]

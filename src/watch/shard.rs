@@ -26,11 +26,11 @@ use crate::kernel::post::Post;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::release::contain;
 use crate::kernel::routes::{Route, Routes};
-use crate::kernel::seat::{Calls, Seat};
+use crate::kernel::seat::{Calls, Doze, Seat};
 use crate::kernel::station::{Delivered, Station};
 use crate::kernel::step::{Step, step};
 use crate::kernel::table::GarbageBin;
-use crate::sync::unique;
+use crate::sync::{Padded, unique};
 use crate::table::schema::Schema;
 
 /// Deliveries that a committer makes for one commit: what is more is left to those who are called.
@@ -68,7 +68,7 @@ pub(crate) struct Shards {
     shards: Box<[Routes<Member>]>,
     config: WatchConfig,
     /// Where the threads that deliver are called, if there are any: one a shard.
-    threads: Box<[Seat]>,
+    threads: Box<[(Seat, Padded<Doze>)]>,
     pub(super) admission: Admission,
     began: Instant,
 }
@@ -100,7 +100,9 @@ impl Shards {
         Self {
             shards: (0..shards).map(|_| routes()).collect(),
             config,
-            threads: (0..threads).map(|_| Seat::new()).collect(),
+            threads: (0..threads)
+                .map(|_| (Seat::new(), Padded(Doze::new())))
+                .collect(),
             admission: Admission::new(config.watchers_max),
             began: Instant::now(),
         }
@@ -173,9 +175,10 @@ impl Shards {
         kernel.collect_sometimes();
     }
 
-    /// The seat of the thread of a shard.
-    pub(super) fn thread(&self, shard: usize) -> &Seat {
-        &self.threads[shard]
+    /// The seat of the thread of a shard, and whether it sleeps.
+    pub(super) fn thread(&self, shard: usize) -> (&Seat, &Doze) {
+        let (seat, doze) = &self.threads[shard];
+        (seat, doze)
     }
 
     /// Calls the threads that deliver.
@@ -185,7 +188,7 @@ impl Shards {
         let guard = kernel.domain.pin();
         self.threads
             .iter()
-            .for_each(|seat| calls.note(&guard, seat));
+            .for_each(|(seat, _)| calls.note(&guard, seat));
         calls.make(guard);
     }
 
@@ -195,7 +198,13 @@ impl Shards {
         match self.config.delivery {
             Delivery::Committers => {}
             Delivery::Receivers => return,
-            Delivery::Threads => return self.call_threads(schema.kernel()),
+            Delivery::Threads => {
+                // Ordered as below. Those who are at work find the commit by themselves.
+                if self.threads.iter().any(|(_, doze)| doze.is_on()) {
+                    self.call_threads(schema.kernel());
+                }
+                return;
+            }
         }
         for shard in 0..self.shards.len() {
             // Ordered by the fence of the waking that came before.

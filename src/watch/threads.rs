@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::shard::{Carrier, Delivery};
 use crate::kernel::wake::{LOOK_AGAIN, Waiter};
 use crate::shared::Shared;
-use crate::sync::thread;
+use crate::sync::{pause, thread};
+
+/// Pauses before it sleeps, in which commits that follow one another need not wake it.
+const PATIENCE: u32 = if cfg!(shuttle) { 1 } else { 256 };
 
 /// Starts the threads of a new store, if it is to have any. They end when it is closed, after what
 /// was committed before.
@@ -27,9 +30,10 @@ pub(crate) fn start(shared: &Arc<Shared>) {
 fn carry_on(shared: &Shared, shard: usize) {
     let kernel = shared.schema.kernel();
     let station = kernel.station(shard);
-    let seat = shared.shards.thread(shard);
+    let (seat, doze) = shared.shards.thread(shard);
     seat.take(kernel, &Waiter::thread());
     let mut woken_for = 0;
+    let mut patience = PATIENCE;
     loop {
         let closed = shared.is_closed();
         let before = station.position();
@@ -44,16 +48,23 @@ fn carry_on(shared: &Shared, shard: usize) {
             shared.waiters.pass_on();
         }
         if station.position() > before {
+            patience = PATIENCE;
             continue;
         }
         if closed {
             seat.leave(kernel);
             return;
         }
-        seat.settle();
-        if shared.is_closed() || kernel.horizon.visible() > station.position().min(woken_for) {
-            continue;
+        let has_more =
+            || shared.is_closed() || kernel.horizon.visible() > station.position().min(woken_for);
+        while patience > 0 && !has_more() {
+            pause();
+            patience -= 1;
         }
-        thread::park_timeout(LOOK_AGAIN);
+        doze.begin();
+        if !has_more() {
+            thread::park_timeout(LOOK_AGAIN);
+        }
+        doze.end();
     }
 }

@@ -1,7 +1,6 @@
 //! A watcher: what is received, and waiting for it.
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -10,10 +9,11 @@ use super::event::{AnyChange, Event};
 use super::fetched::Fetched;
 use super::filter::Filter;
 use super::member::Member;
+use super::receiving::Receiving;
 use super::shard::Delivery;
 use super::source::{Begun, Source};
 use crate::error::{WatchError, WatchFromError};
-use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiting};
+use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiters, Waiting};
 use crate::shared::Shared;
 use crate::sync::thread;
 use crate::version::Version;
@@ -159,7 +159,7 @@ impl Watcher {
 
     /// The next event of those fetched that is to be given.
     #[inline]
-    fn next_fetched(&mut self) -> Option<Event> {
+    pub(super) fn next_fetched(&mut self) -> Option<Event> {
         while let Some(event) = self.fetched.pop() {
             if self.gives(&event) {
                 self.note(&event);
@@ -261,7 +261,8 @@ impl Watcher {
     pub fn recv_commit_async(
         &mut self,
     ) -> impl Future<Output = Result<WatchedCommit, WatchError>> + Send + '_ {
-        std::future::poll_fn(|context| self.poll_with(context, Self::try_recv_commit))
+        let mut receiving = Receiving::of(self);
+        std::future::poll_fn(move |context| receiving.poll(context, Self::try_recv_commit))
     }
 
     /// Fetches what the last [`WatchError::Lagged`] passed over, if the log still has it: the
@@ -377,7 +378,8 @@ impl Watcher {
 
     /// The next event, for async code; runs on any executor. Dropping the future loses nothing.
     pub fn recv_async(&mut self) -> impl Future<Output = Result<Event, WatchError>> + Send + '_ {
-        std::future::poll_fn(|context| Pin::new(&mut *self).get_mut().poll_recv(context))
+        let mut receiving = Receiving::of(self);
+        std::future::poll_fn(move |context| receiving.poll_event(context))
     }
 
     /// Polls for the next event, for hand-written futures and streams.
@@ -385,12 +387,13 @@ impl Watcher {
         if let Some(event) = self.next_fetched() {
             return Poll::Ready(Ok(event));
         }
-        self.poll_with(context, Self::try_recv)
+        self.poll_with(context, Waiters::enqueue_doubted, Self::try_recv)
     }
 
-    fn poll_with<R>(
+    pub(super) fn poll_with<R>(
         &mut self,
         context: &mut Context<'_>,
+        enqueue: fn(&Waiters, &Arc<Waiter>),
         mut receive: impl FnMut(&mut Self) -> Result<Option<R>, WatchError>,
     ) -> Poll<Result<R, WatchError>> {
         loop {
@@ -402,14 +405,14 @@ impl Watcher {
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
-            self.wait_as_task(context);
+            self.wait_as_task(context, enqueue);
             if !self.has_more() {
                 return Poll::Pending;
             }
         }
     }
 
-    fn wait_as_task(&mut self, context: &mut Context<'_>) {
+    fn wait_as_task(&mut self, context: &mut Context<'_>, enqueue: fn(&Waiters, &Arc<Waiter>)) {
         let own = self.waiter.take();
         let make = || Waiter::task(context.waker().clone());
         if self.has_seat() {
@@ -425,8 +428,15 @@ impl Watcher {
                 make()
             }
         };
-        self.shared.waiters.enqueue(&waiter);
+        enqueue(&self.shared.waiters, &waiter);
         self.waiter = Some(waiter);
+    }
+
+    /// A future that waited is dropped: its task need not come by when it is called.
+    pub(super) fn doubt(&self) {
+        if let Some(waiter) = &self.waiter {
+            self.shared.waiters.doubt(waiter);
+        }
     }
 
     /// The events as they come, blocking; ends when the store is closed, or the watcher, after

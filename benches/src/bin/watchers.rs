@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use skep_benches::watchers::bus::{Asked, BUSES, Make};
 use skep_benches::watchers::{BATCH, Shared, Swarm, now};
+use skep_measure::clock::Clock;
 
 /// Watchers of most measurements.
 const USUAL: &[usize] = &[1, 10, 100, 1_000, 10_000, 100_000];
@@ -27,6 +28,8 @@ const DELIVERIES_MAX: u64 = 4_000_000;
 /// Medians of one bus, with so many watchers that ask for something.
 struct Measured {
     alone: f64,
+    /// Of it what the publisher's thread ran.
+    alone_cpu: f64,
     in_batches: f64,
     delivery: f64,
     p50: f64,
@@ -45,22 +48,25 @@ fn percentile(sorted: &[u32], share: f64) -> f64 {
         .map_or(f64::NAN, |&age| f64::from(age))
 }
 
-/// Publishes `count` events; nanoseconds each.
-fn publish(swarm: &mut Swarm, count: u64) -> f64 {
-    let began = Instant::now();
+/// Publishes `count` events; nanoseconds each, by the clock.
+fn publish(swarm: &mut Swarm, count: u64, clock: Clock) -> f64 {
+    let began = clock.now();
     swarm.publish(count);
-    began.elapsed().as_nanos() as f64 / count as f64
+    (clock.now() - began).as_nanos() as f64 / count as f64
 }
 
 fn measure(make: Make, watchers: usize, asked: Asked) -> Measured {
     let mut swarm = Swarm::new(make, asked, watchers);
     let rounds = (DELIVERIES_MAX / (BATCH * watchers as u64).max(1)).clamp(3, 200);
     let (mut alone, mut batches, mut delivery) = (Vec::new(), Vec::new(), Vec::new());
+    let mut alone_cpu = Vec::new();
     for _ in 0..rounds {
         // Everybody sleeps.
-        alone.push(publish(&mut swarm, 1));
+        alone.push(publish(&mut swarm, 1, Clock::Wall));
         swarm.executor.run_ready();
-        batches.push(publish(&mut swarm, BATCH));
+        alone_cpu.push(publish(&mut swarm, 1, Clock::Cpu));
+        swarm.executor.run_ready();
+        batches.push(publish(&mut swarm, BATCH, Clock::Wall));
         let before = swarm.notes.borrow().wanted;
         let began = Instant::now();
         swarm.executor.run_ready();
@@ -73,6 +79,7 @@ fn measure(make: Make, watchers: usize, asked: Asked) -> Measured {
     let ages = latency(swarm, asked);
     Measured {
         alone: median(alone),
+        alone_cpu: median(alone_cpu),
         in_batches: median(batches),
         delivery: if delivery.is_empty() {
             f64::NAN
@@ -140,9 +147,10 @@ fn main() {
     let mut arguments = std::env::args().skip(1).map(|it| it.parse::<usize>());
     let mut next = |default| arguments.next().map_or(default, |it| it.expect("a number"));
     let (rounds, most) = (next(5), next(100_000));
-    let figures = "publish, all asleep, ns | in a row, ns | delivery, ns | p50, us | p99, us";
-    println!("| asked for | watchers | bus | {figures} |");
-    println!("|---|---|---|---|---|---|---|---|");
+    let publisher = "publish, all asleep, ns | the same, CPU, ns | in a row, ns";
+    let receivers = "delivery, ns | p50, us | p99, us";
+    println!("| asked for | watchers | bus | {publisher} | {receivers} |");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for asked in Asked::EACH {
         let counts = asked.watchers(USUAL).iter();
         for &watchers in counts.filter(|count| **count <= most) {
@@ -157,9 +165,11 @@ fn main() {
             for (results, (name, _)) in results.iter().zip(&buses) {
                 let of =
                     |figure: fn(&Measured) -> f64| median(results.iter().map(figure).collect());
+                print!("| {asked} | {watchers} | {name} ");
                 println!(
-                    "| {asked} | {watchers} | {name} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} |",
+                    "| {:.0} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} |",
                     of(|it| it.alone),
+                    of(|it| it.alone_cpu),
                     of(|it| it.in_batches),
                     of(|it| it.delivery),
                     of(|it| it.p50) / 1000.0,

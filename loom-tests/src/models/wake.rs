@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
+use crate::kernel::seat::Doze;
 use crate::kernel::wake::{Waiter, Waiters};
-use crate::sync::{AtomicU64, Ordering, thread};
+use crate::sync::{AtomicU64, Ordering, fence, thread};
 
 struct World {
     waiters: Waiters,
@@ -126,34 +127,118 @@ fn leave_while_passing_on() {
 /// A task that notes that it was woken.
 struct Noted(std::sync::atomic::AtomicBool);
 
+impl Noted {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(std::sync::atomic::AtomicBool::new(false)))
+    }
+
+    fn waiter(self: &Arc<Self>) -> Arc<Waiter> {
+        Waiter::task(std::task::Waker::from(Arc::clone(self)))
+    }
+
+    fn was_woken(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
 impl std::task::Wake for Noted {
     fn wake(self: Arc<Self>) {
         self.0.store(true, std::sync::atomic::Ordering::Relaxed);
     }
 }
 
-/// Q2: one task is woken and never runs, another waits behind it: whoever is woken and runs wakes
-/// both.
+/// Q2: tasks are woken and never run, another waits behind them: whoever is woken and runs wakes
+/// all.
 #[test]
-fn a_woken_one_that_never_runs() {
+fn woken_ones_that_never_run() {
     let seen = outcomes(2, || {
         let world = World::new();
-        let tasks = [(); 2].map(|()| Arc::new(Noted(std::sync::atomic::AtomicBool::new(false))));
+        let tasks = [(); 3].map(|()| Noted::new());
         for task in &tasks {
-            let waiter = Waiter::task(std::task::Waker::from(Arc::clone(task)));
-            world.waiters.enqueue(&waiter);
+            world.waiters.enqueue(&task.waiter());
         }
         let runs = spawn(&world, |world| world.wait(1));
         world.commit(1);
         let parked = runs.join().expect("no panic");
-        let woken = tasks.map(|task| task.0.load(std::sync::atomic::Ordering::Relaxed));
-        (parked > 0, woken)
+        (parked > 0, tasks.map(|task| task.was_woken()))
     });
-    // The commit wakes the newest; one that was gone by then has nobody left to it.
+    // The commit wakes the two newest; one that was gone by then has nobody left to it.
     let expected = [
-        (false, [false, true]),
-        (false, [true, true]),
-        (true, [true, true]),
+        (false, [false, true, true]),
+        (false, [true, true, true]),
+        (true, [true, true, true]),
     ];
     assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// Q3: a commit finds that others are due, and calls nobody: who comes for these wakes all.
+#[test]
+fn commit_while_another_comes() {
+    let seen = outcomes(2, || {
+        let world = World::new();
+        let first = Noted::new();
+        world.waiters.enqueue(&first.waiter());
+        let second = spawn(&world, |world| world.wait(2));
+        let third = Waiter::thread();
+        world.waiters.enqueue(&third);
+        world.commit(1);
+        world.commit(2);
+        // As a thread that looks again.
+        world.waiters.pass_on();
+        world.waiters.abandon(&third);
+        second.join().expect("no panic");
+        first.was_woken()
+    });
+    assert_eq!(seen, BTreeSet::from([true]));
+}
+
+/// A future is dropped, whose task then never comes by, while a commit wakes it.
+#[test]
+fn drop_of_a_future_while_it_is_called() {
+    let seen = outcomes(2, || {
+        let world = World::new();
+        let behind = Noted::new();
+        world.waiters.enqueue(&behind.waiter());
+        let turned = Noted::new();
+        let waiter = turned.waiter();
+        world.waiters.enqueue(&waiter);
+        let commits = spawn(&world, |world| world.commit(1));
+        world.waiters.doubt(&waiter);
+        commits.join().expect("no panic");
+        (behind.was_woken(), turned.was_woken())
+    });
+    assert_eq!(seen, BTreeSet::from([(true, true)]));
+}
+
+/// [doze/call]: a thread falls asleep while something is put there for it.
+#[test]
+fn work_during_falling_asleep() {
+    let seen = outcomes(3, || {
+        let world = Arc::new((Doze::new(), AtomicU64::new(0)));
+        let sleeper = spawn(&world, |world| {
+            let (doze, work) = &**world;
+            let mut parked = 0;
+            loop {
+                doze.begin();
+                // Relaxed: the fences are to do.
+                let found = work.load(Ordering::Relaxed);
+                if found == 0 {
+                    thread::park();
+                    parked += 1;
+                }
+                doze.end();
+                if found != 0 {
+                    return parked;
+                }
+            }
+        });
+        // Relaxed: as above.
+        world.1.store(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if world.0.is_on() {
+            sleeper.thread().unpark();
+        }
+        sleeper.join().expect("no panic")
+    });
+    assert_eq!(seen, BTreeSet::from([0, 1]));
 }
