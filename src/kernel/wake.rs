@@ -10,13 +10,13 @@
 //! due:     empty --left by a committer, who calls--> some --left by others--> some
 //!                                                    some --pass on--> empty
 //! ```
-//! A committer calls one who is sure to come by, or a few of whom that is not so sure, whom it
-//! leaves the others to: the first of them that runs wakes all, a few at a time, so that those who
-//! run by then do it with it. While some are due somebody is called and has not come by, or is at
-//! it: then a committer leaves those who have queued since to it as well, and calls nobody, but now
-//! and then for the case that nobody comes. So a commit costs its committer the same however many
-//! wait, and next to nothing in a row of commits. Whoever comes by passes on as well: whoever
-//! receives, waits or ceases to.
+//! A committer calls one thread, which is sure to come by, or a few tasks, of which that is not so
+//! sure, and leaves the others to them: the first of them that runs wakes all, a few at a time, so
+//! that those who run by then do it with it. While some are due somebody is called and has not
+//! come by, or is at it: then a committer leaves those who have queued since to it as well, and
+//! calls nobody, but now and then for the case that nobody comes. So a commit costs its committer
+//! the same however many wait, and next to nothing in a row of commits. Whoever comes by passes on
+//! as well: whoever receives, waits or ceases to.
 //!
 //! # What can keep somebody asleep
 //! That of the few whom the last committers called none ever comes by, nor anybody else: who could
@@ -60,11 +60,9 @@ const WAKES_MAX: usize = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
 const PASSES_MAX: u32 = if cfg!(any(loom, shuttle)) { 4 } else { 4096 };
 /// How much a committer wants to rely on those whom it calls: as much as on one thread.
 const RELIANCE: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
-/// How much it relies on a task whose future waits, and hands on what it is called for when it is
-/// dropped.
-const RELIANCE_ON_FUTURE: u32 = RELIANCE / 2;
-/// And on a task that may have turned to something else.
-const RELIANCE_ON_DOUBTED: u32 = 1;
+/// How much it relies on a task: it may hold futures that it polls no more, and its executor may be
+/// busy with something else, while a thread looks again by itself.
+const RELIANCE_ON_TASK: u32 = 1;
 /// Others are called for those who are due, if nobody has come by, when one commit has gone by,
 /// two, four, and as often as so many.
 const COMMITS_PATIENT: u32 = 8;
@@ -136,8 +134,7 @@ impl Waiter {
     fn reliance(&self, state: u8) -> u32 {
         match (state, &self.who) {
             (QUEUED, Who::Thread(_)) => RELIANCE,
-            (QUEUED, Who::Task(_)) => RELIANCE_ON_FUTURE,
-            (DOUBTED, _) => RELIANCE_ON_DOUBTED,
+            (QUEUED, Who::Task(_)) | (DOUBTED, _) => RELIANCE_ON_TASK,
             _ => 0,
         }
     }
