@@ -282,8 +282,8 @@ PROTOCOLS = [
     (
         "Q3: a task that turned to something else is relied on",
         "wake.rs",
-        "(DOUBTED, _) => RELIANCE_ON_DOUBTED,",
-        "(DOUBTED, _) => if ON { RELIANCE } else { RELIANCE_ON_DOUBTED },",
+        "(QUEUED, Who::Task(_)) | (DOUBTED, _) => RELIANCE_ON_TASK,",
+        "(QUEUED, Who::Task(_)) | (DOUBTED, _) => if ON { RELIANCE } else { RELIANCE_ON_TASK },",
         ["wake"],
     ),
     (

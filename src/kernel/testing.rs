@@ -1,12 +1,11 @@
 //! What the loom models need of the kernel's insides: records and versions made by hand, without a
 //! table's indexes, and a transaction over them that is the real one but for its buffers.
 
-mod logs;
+pub(crate) mod logs;
 
 use std::any::Any;
 use std::sync::{Arc, Mutex};
 
-pub(crate) use self::logs::{drain, empty_commit, trim};
 use super::chain;
 use super::commit::{Unpublished, Write};
 use super::draft::Draft;

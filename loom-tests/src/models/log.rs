@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::check::{outcomes, spawn};
 use crate::kernel::log::{Append, Log, Slot};
 use crate::kernel::reclaim::{Domain, Garbage, Guard};
-use crate::kernel::testing::{drain, empty_commit, reclaim, trim};
+use crate::kernel::testing::logs::{drain, empty_commit, trim};
+use crate::kernel::testing::reclaim;
 
 /// Slots of a segment and segments of the ring, under loom.
 const SLOTS: u64 = 2;
