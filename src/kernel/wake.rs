@@ -55,7 +55,7 @@ use crate::sync::{Arc, AtomicPtr, AtomicU8, AtomicU32, Ordering, Padded, thread}
 /// of its round must not keep the others asleep.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Waiters that one wakes at once.
-const WAKES_MAX: usize = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
+const WAKES_MAX: usize = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
 /// How often at most who comes by wakes a few: there may be more due by then, without end.
 const PASSES_MAX: u32 = if cfg!(any(loom, shuttle)) { 4 } else { 4096 };
 /// How much a committer wants to rely on those whom it calls: as much as on one thread.
@@ -313,7 +313,8 @@ impl Waiters {
             if reliance >= RELIANCE || self.due.load(Ordering::Relaxed).is_null() {
                 return;
             }
-            reliance += self.pass(RELIANCE - reliance);
+            // Not on whom we called before: they may have come by while we had the others.
+            reliance = self.pass(RELIANCE);
         }
     }
 

@@ -210,6 +210,26 @@ fn drop_of_a_future_while_it_is_called() {
     assert_eq!(seen, BTreeSet::from([(true, true)]));
 }
 
+/// [list]: who leaves while a commit calls it, and another that never comes by, wakes whom that
+/// left to both.
+#[test]
+fn leaving_while_it_is_called_with_another() {
+    let seen = outcomes(2, || {
+        let world = World::new();
+        let behind = Noted::new();
+        world.waiters.enqueue(&behind.waiter());
+        let elsewhere = Noted::new();
+        world.waiters.enqueue(&elsewhere.waiter());
+        let waiter = Noted::new().waiter();
+        world.waiters.enqueue(&waiter);
+        let commits = spawn(&world, |world| world.commit(1));
+        world.waiters.abandon(&waiter);
+        commits.join().expect("no panic");
+        behind.was_woken()
+    });
+    assert_eq!(seen, BTreeSet::from([true]));
+}
+
 /// [doze/call]: a thread falls asleep while something is put there for it.
 #[test]
 fn work_during_falling_asleep() {
