@@ -183,7 +183,7 @@ pub(super) unsafe fn give_block(block: *mut u8, layout: Layout) {
     }
 }
 
-#[cfg(all(test, not(any(loom, shuttle))))]
+#[cfg(all(test, not(any(loom, shuttle, miri, skep_sanitize))))]
 mod tests {
     use super::*;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::super::{Course, Ends};
-use super::{Domain, Index, Key, Random, insert};
+use super::{Domain, Index, Key, Random, insert, teardown};
 
 const KEYS: u64 = if cfg!(miri) { 100 } else { 3_000 };
 const SCANS: usize = if cfg!(miri) { 20 } else { 3_000 };
@@ -82,6 +82,7 @@ fn between<const SHIFT: u32>(seed: u64) {
         }) += 1;
     }
     assert!(empty > 0 && some > 0, "both kinds are tried");
+    teardown(index);
 }
 
 #[test]
