@@ -234,11 +234,13 @@ impl Log {
         }
     }
 
-    /// Panics beyond the last version there is, of which nobody could say that he reads at it. That
-    /// is asked here, once a segment, and not at each commit: the last version ends a segment.
-    fn place(&self, number: u64) {
-        const { assert!((VERSION_MAX + 1).is_multiple_of(SLOTS as u64)) };
+    /// Panics beyond the last version there is, of which nobody could say that he reads at it (G7).
+    #[inline]
+    pub(super) fn expect_version(number: u64) {
         assert!(number <= VERSION_MAX, "G7: there are no more versions");
+    }
+
+    fn place(&self, number: u64) {
         let fresh = allocate(Segment::new(Self::base(number)));
         // AcqRel: [segment]; Acquire: [trimmed], should the entry be null because a segment of this
         // number went already (G5).

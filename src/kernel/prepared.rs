@@ -4,7 +4,7 @@ use super::Kernel;
 use super::clock::Mover;
 use super::collect::Work;
 use super::commit::{Commit, Unpublished, Write};
-use super::log::Append;
+use super::log::{Append, Log};
 use super::pending::{Payload, Pending};
 use super::reclaim::{Garbage, Guard, at};
 use super::session::Line;
@@ -94,6 +94,8 @@ impl<'k> Prepared<'k> {
     /// Tries to append as `number`, whose predecessor was seen in the log under this guard.
     #[inline(always)]
     pub(crate) fn append<'g>(&mut self, guard: &'g Guard<'_>, number: u64) -> Attempt<'g> {
+        // While all that is in place is still ours to take back.
+        Log::expect_version(number);
         let mut garbage = GarbageBin::new(self.kernel);
         let commit = self.commit.take().expect("appended once");
         let log = &self.kernel.log;
