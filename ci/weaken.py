@@ -280,10 +280,10 @@ PROTOCOLS = [
         ["wake"],
     ),
     (
-        "Q3: a task that turned to something else is relied on",
+        "Q3: a task is relied on as much as a thread",
         "wake.rs",
-        "(QUEUED, Who::Task(_)) | (DOUBTED, _) => RELIANCE_ON_TASK,",
-        "(QUEUED, Who::Task(_)) | (DOUBTED, _) => if ON { RELIANCE } else { RELIANCE_ON_TASK },",
+        "(QUEUED, Who::Task(_)) => RELIANCE_ON_TASK,",
+        "(QUEUED, Who::Task(_)) => if ON { RELIANCE } else { RELIANCE_ON_TASK },",
         ["wake"],
     ),
     (

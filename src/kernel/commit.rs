@@ -13,11 +13,10 @@ use std::time::SystemTime;
 use smallvec::SmallVec;
 
 use super::entry::EntryHeader;
-use super::memory::allocate_with;
 use super::node::VersionHeader;
 use super::pending::{Outcome, Pending};
 use super::post::Posts;
-use super::reclaim::{Guard, at, free, own};
+use super::reclaim::{Guard, allocate, at, free, own};
 use super::record::RecordHeader;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
@@ -137,7 +136,6 @@ pub(crate) fn table_bit(table: u16) -> u64 {
 }
 
 impl Commit {
-    #[inline(always)]
     fn new() -> Self {
         Self {
             number: AtomicU64::new(0),
@@ -275,9 +273,8 @@ impl Unpublished {
         Self(commit)
     }
 
-    #[inline(always)]
     pub(crate) fn new() -> Self {
-        Self(allocate_with(Commit::new))
+        Self(allocate(Commit::new()))
     }
 
     /// With its number, which is published with it. The caller owns it.

@@ -240,6 +240,7 @@ impl Log {
         assert!(number <= VERSION_MAX, "G7: there are no more versions");
     }
 
+    /// Places the segment of `number`, unless another thread has.
     fn place(&self, number: u64) {
         let fresh = allocate(Segment::new(Self::base(number)));
         // AcqRel: [segment]; Acquire: [trimmed], should the entry be null because a segment of this

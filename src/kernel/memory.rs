@@ -89,7 +89,8 @@ pub(super) fn allocate_with<T>(make: impl FnOnce() -> T) -> *mut T {
 /// elsewhere first, and be copied.
 ///
 /// # Safety
-/// `fill` leaves a whole `T` in the memory that it is given, unless it panics.
+/// `fill` leaves a whole `T` in the memory that it is given; or it panics, before anything is in
+/// there that is to be dropped.
 #[inline]
 pub(super) unsafe fn allocate_filled<T>(fill: impl FnOnce(*mut T)) -> *mut T {
     /// Gives the memory back should `fill` panic.
@@ -97,7 +98,7 @@ pub(super) unsafe fn allocate_filled<T>(fill: impl FnOnce(*mut T)) -> *mut T {
 
     impl<T> Drop for Empty<T> {
         fn drop(&mut self) {
-            // SAFETY: just taken, and nothing in it has a Drop that matters.
+            // SAFETY: just taken, and nothing is in it that is to be dropped.
             unsafe { pool::give(self.0) };
         }
     }

@@ -116,6 +116,7 @@ impl<T> VersionNode<T> {
     #[inline]
     pub(super) fn make(make: impl FnOnce() -> T) -> *mut Self {
         let fill = |node: *mut Self| {
+            // The object first: nothing after it can panic.
             // SAFETY: memory for a node, and ours.
             unsafe { write_field(node, offset_of!(Self, object), make()) };
             let header = VersionHeader::new(Self::SHAPE);
@@ -354,7 +355,8 @@ impl VersionHeader {
     /// What is cut off with a version that has no link left. For who gave the last one back, a
     /// grace period after it left its chain: nobody else is at it, so there is nothing to write.
     pub(super) fn left_below(&self) -> Older {
-        // Relaxed: whatever others did under their links happened before: [count].
+        // Relaxed: what others did under their links happened before ([count]), and so did what a
+        // collector did who came by pinned (R3).
         let word = self.older.load(Ordering::Relaxed);
         if word.addr() & HANDED_ON == 0 {
             Older::unpack(word)

@@ -4,9 +4,9 @@
 //! ```text
 //! waiter:  IDLE --enqueue--> QUEUED --wake: the whole list is taken--> one or a few: IDLE, called
 //!                            |    ^                    the others: due --pass on--> IDLE, called
-//!              abandon,doubt |    | enqueue
+//!                    abandon |    | enqueue
 //!                            v    |
-//!                 GONE, DOUBTED --wake, pass on--> IDLE; only who is doubted is called
+//!                            GONE --wake, pass on--> IDLE, not called
 //! due:     empty --left by a committer, who calls--> some --left by others--> some
 //!                                                    some --pass on--> empty
 //! ```
@@ -23,7 +23,7 @@
 //! wake the others is then a committer alone, and they are too many for it. One that comes by wakes
 //! all, for a committer calls when it has left all others where they are found, and calls another
 //! for one that is gone; who leaves finds itself queued, and is gone, or is called, and passes on.
-//! So does a future that is dropped: from then on its task is doubted.
+//! So does a future that is dropped.
 //! Or that a thread is stopped while it has waiters in its hands, some steps long. A thread that
 //! waits comes by itself ([`LOOK_AGAIN`]); threads that deliver, if there are any, at each commit.
 //!
@@ -86,8 +86,6 @@ const IDLE: u8 = 0;
 const QUEUED: u8 = 1;
 /// The same, but it waits no more.
 const GONE: u8 = 2;
-/// As [`QUEUED`], but when it is called it may not come by.
-const DOUBTED: u8 = 3;
 
 /// Somebody who waits: a thread or a task.
 #[derive(Debug)]
@@ -134,7 +132,7 @@ impl Waiter {
     fn reliance(&self, state: u8) -> u32 {
         match (state, &self.who) {
             (QUEUED, Who::Thread(_)) => RELIANCE,
-            (QUEUED, Who::Task(_)) | (DOUBTED, _) => RELIANCE_ON_TASK,
+            (QUEUED, Who::Task(_)) => RELIANCE_ON_TASK,
             _ => 0,
         }
     }
@@ -217,21 +215,11 @@ impl Waiters {
         }
     }
 
-    /// Queues a waiter, unless it is queued: one that passes on as soon as it is called, or is
-    /// dropped; see [`Waiters::doubt`]. After it the caller looks at the watermark again before it
-    /// sleeps.
+    /// Queues a waiter, unless it is queued. After it the caller looks at the watermark again
+    /// before it sleeps.
     pub(crate) fn enqueue(&self, waiter: &Arc<Waiter>) {
-        self.enqueue_as(waiter, QUEUED);
-    }
-
-    /// The same, of a task of which nothing tells if it turns to something else.
-    pub(crate) fn enqueue_doubted(&self, waiter: &Arc<Waiter>) {
-        self.enqueue_as(waiter, DOUBTED);
-    }
-
-    fn enqueue_as(&self, waiter: &Arc<Waiter>, state: u8) {
         // AcqRel: [list]: of an enqueuing and a waking one is later, and sees the other.
-        if waiter.state.swap(state, Ordering::AcqRel) == IDLE {
+        if waiter.state.swap(QUEUED, Ordering::AcqRel) == IDLE {
             let node = Arc::into_raw(Arc::clone(waiter)).cast_mut();
             // Relaxed: the CAS decides.
             let mut head = self.list.load(Ordering::Relaxed);
@@ -415,27 +403,23 @@ impl Waiters {
         }
     }
 
-    /// The waiter's task may turn to something else from now on. Whom it was woken to wake, it
-    /// wakes.
-    pub(crate) fn doubt(&self, waiter: &Waiter) {
-        self.leave(waiter, DOUBTED);
+    /// The waiter's future is dropped, and its task may turn to something else. Whom it was woken
+    /// to wake, it wakes.
+    pub(crate) fn hand_on(&self, waiter: &Waiter) {
+        self.leave(waiter, QUEUED);
     }
 
     /// Moves a waiter that is queued to a state; one that was called passes on: false.
     fn leave(&self, waiter: &Waiter, to: u8) -> bool {
-        // Acquire: [list]: we were called, and find who was left to us before.
-        let state = waiter.state.load(Ordering::Acquire);
-        // Relaxed: of a leaving and a calling one is later, and sees the other.
-        // Acquire: as above.
-        let left = state != IDLE
-            && waiter
-                .state
-                .compare_exchange(state, to, Ordering::Relaxed, Ordering::Acquire)
-                .is_ok();
-        if !left {
+        // Relaxed: of a leaving and a calling one is later, and sees the other. Acquire: [list]: we
+        // were called, and find who was left to us before.
+        let left = waiter
+            .state
+            .compare_exchange(QUEUED, to, Ordering::Relaxed, Ordering::Acquire);
+        if left.is_err() {
             self.pass_on();
         }
-        left
+        left.is_ok()
     }
 
     /// The waiter waits no more. Whom it was woken to wake it wakes. Left on the list it is in the

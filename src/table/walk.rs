@@ -25,36 +25,33 @@ fn unless(full: bool) -> ControlFlow<()> {
     }
 }
 
-/// Where a walk of an index ends.
-fn last_probe<'a, V, K>(span: &Span<&'a V>, reversed: bool) -> Option<EntryProbe<'a, K, V>> {
-    match (reversed, &span.lower, &span.upper) {
-        (false, _, Bound::Included(value)) => Some(EntryProbe::after(value, None)),
-        (false, _, Bound::Excluded(value)) => Some(EntryProbe::before(value, None)),
-        (true, Bound::Included(value), _) => Some(EntryProbe::before(value, None)),
-        (true, Bound::Excluded(value), _) => Some(EntryProbe::after(value, None)),
-        (false, _, Bound::Unbounded) | (true, Bound::Unbounded, _) => None,
+/// The probe at a bound, which is on its own side of what it includes.
+fn probe_at<P, Q>(
+    bound: Bound<P>,
+    including: impl Fn(P) -> Q,
+    excluding: impl Fn(P) -> Q,
+) -> Option<Q> {
+    match bound {
+        Bound::Included(place) => Some(including(place)),
+        Bound::Excluded(place) => Some(excluding(place)),
+        Bound::Unbounded => None,
     }
 }
 
-/// Where a walk of an index begins.
-fn entry_probe<'a, V, K>(
-    span: Span<&'a V>,
-    seen: Seen<'a, V, K>,
-    reversed: bool,
-) -> Option<EntryProbe<'a, K, V>> {
-    match (seen, reversed) {
-        (Some((value, key)), false) => Some(EntryProbe::after(value, Some(key))),
-        (Some((value, key)), true) => Some(EntryProbe::before(value, Some(key))),
-        (None, false) => match span.lower {
-            Bound::Included(value) => Some(EntryProbe::before(value, None)),
-            Bound::Excluded(value) => Some(EntryProbe::after(value, None)),
-            Bound::Unbounded => None,
-        },
-        (None, true) => match span.upper {
-            Bound::Included(value) => Some(EntryProbe::after(value, None)),
-            Bound::Excluded(value) => Some(EntryProbe::before(value, None)),
-            Bound::Unbounded => None,
-        },
+/// Where a walk begins, after what it has seen, and where it ends.
+fn ends_of<P, Q>(
+    span: Span<P>,
+    (seen, reversed): (Option<P>, bool),
+    before: impl Fn(P) -> Q,
+    after: impl Fn(P) -> Q,
+) -> (Option<Q>, Option<Q>) {
+    let lower = probe_at(span.lower, &before, &after);
+    let upper = probe_at(span.upper, &after, &before);
+    match (reversed, seen) {
+        (false, None) => (lower, upper),
+        (false, Some(seen)) => (Some(after(seen)), upper),
+        (true, None) => (upper, lower),
+        (true, Some(seen)) => (Some(before(seen)), lower),
     }
 }
 
@@ -69,8 +66,17 @@ pub(super) fn walk_index<'s, T: Object, V: Key>(
     shown: impl Fn(&V, Stored<'s, T>) -> bool,
 ) {
     let mut full = false;
-    let from = entry_probe(span.clone(), *seen, reversed);
-    let until = last_probe(&span, reversed);
+    let whole = Span {
+        lower: span.lower.map(|value| (value, None)),
+        upper: span.upper.map(|value| (value, None)),
+    };
+    let after_seen = seen.map(|(value, key)| (value, Some(key)));
+    let (from, until) = ends_of(
+        whole,
+        (after_seen, reversed),
+        |(value, key)| EntryProbe::before(value, key),
+        |(value, key)| EntryProbe::after(value, key),
+    );
     let ends = Ends {
         from: from.as_ref(),
         until: until.as_ref(),
@@ -101,33 +107,6 @@ pub(super) fn walk_index<'s, T: Object, V: Key>(
     page.done = !full;
 }
 
-/// Where a walk of keys begins.
-fn key_probe<'a, K>(
-    span: Span<&'a K>,
-    seen: Option<&'a K>,
-    reversed: bool,
-) -> Option<KeyProbe<'a, K>> {
-    let bound = if reversed { span.upper } else { span.lower };
-    match (seen, bound, reversed) {
-        (Some(key), _, false) | (None, Bound::Excluded(key), false) => Some(KeyProbe::after(key)),
-        (Some(key), _, true) | (None, Bound::Excluded(key), true) => Some(KeyProbe::before(key)),
-        (None, Bound::Included(key), false) => Some(KeyProbe::before(key)),
-        (None, Bound::Included(key), true) => Some(KeyProbe::after(key)),
-        (None, Bound::Unbounded, _) => None,
-    }
-}
-
-/// Where a walk of keys ends.
-fn last_key_probe<'a, K>(span: &Span<&'a K>, reversed: bool) -> Option<KeyProbe<'a, K>> {
-    match (reversed, &span.lower, &span.upper) {
-        (false, _, Bound::Included(key)) => Some(KeyProbe::after(key)),
-        (false, _, Bound::Excluded(key)) => Some(KeyProbe::before(key)),
-        (true, Bound::Included(key), _) => Some(KeyProbe::before(key)),
-        (true, Bound::Excluded(key), _) => Some(KeyProbe::after(key)),
-        (false, _, Bound::Unbounded) | (true, Bound::Unbounded, _) => None,
-    }
-}
-
 /// Walks the keys in a span, from where `seen` left off, into a page.
 pub(super) fn walk_keys<'s, T: Object>(
     reader: Reader<'s>,
@@ -135,8 +114,12 @@ pub(super) fn walk_keys<'s, T: Object>(
     (seen, reversed): (&mut Option<&'s T::Key>, bool),
     page: &mut Page<'s, T>,
 ) {
-    let from = key_probe(span.borrowed(), *seen, reversed);
-    let until = last_key_probe(&span.borrowed(), reversed);
+    let (from, until) = ends_of(
+        span.borrowed(),
+        (*seen, reversed),
+        KeyProbe::before,
+        KeyProbe::after,
+    );
     let ends = Ends {
         from: from.as_ref(),
         until: until.as_ref(),

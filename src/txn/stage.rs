@@ -82,7 +82,7 @@ fn stage_at_once(
     let mut in_place = stage_new(work, to)?;
     for &(table, at) in &work.order {
         // What they leave would pile up, else.
-        to.kernel.collect_sometimes();
+        to.kernel.collect_sometimes_on(prepared.line());
         let own = in_place.get_mut(usize::from(table));
         match own.and_then(|own| own.next_if(|(own, _)| *own == at)) {
             Some((_, staged)) => staged.add_to(prepared),

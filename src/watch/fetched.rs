@@ -15,6 +15,10 @@ pub(super) const EVENTS_A_RUN: usize = 32;
 /// Events for which a buffer that is empty keeps its room.
 const ROOM_KEPT: usize = 4;
 
+/// Events for which room that a run leaves is kept for the thread's next one: that of a run that
+/// ended in a large commit is not.
+const ROOM_SPARED: usize = 2 * EVENTS_A_RUN;
+
 local!(SPARE: Cell<Vec<Event>> = Cell::new(Vec::new()));
 
 /// Moves events to the room that this thread's last run was in, or to new room. What they were in
@@ -35,7 +39,7 @@ fn make_room(events: &mut Vec<Event>) {
 fn give_back(events: &mut Vec<Event>) {
     let room = std::mem::take(events);
     debug_assert!(room.is_empty(), "all of the run is received");
-    if room.capacity() <= 2 * EVENTS_A_RUN {
+    if room.capacity() <= ROOM_SPARED {
         let small = SPARE.try_with(|spare| spare.replace(room));
         let small = small.ok().filter(|small| small.capacity() <= ROOM_KEPT);
         *events = small.unwrap_or_default();

@@ -1,11 +1,8 @@
-//! A future that receives: it tells when it is dropped, so that others need not rely on its task.
+//! A future that receives: when it is dropped, it hands on what it was woken for.
 
 use std::task::{Context, Poll};
 
-use super::event::Event;
 use super::watcher::Watcher;
-use crate::error::WatchError;
-use crate::kernel::wake::Waiters;
 
 /// One receiving, from its first poll to its end.
 #[derive(Debug)]
@@ -22,22 +19,12 @@ impl<'w> Receiving<'w> {
         }
     }
 
-    pub(super) fn poll_event(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<Event, WatchError>> {
-        if let Some(event) = self.watcher.next_fetched() {
-            return Poll::Ready(Ok(event));
-        }
-        self.poll(context, Watcher::try_recv)
-    }
-
     pub(super) fn poll<R>(
         &mut self,
         context: &mut Context<'_>,
-        receive: impl FnMut(&mut Watcher) -> Result<Option<R>, WatchError>,
-    ) -> Poll<Result<R, WatchError>> {
-        let polled = self.watcher.poll_with(context, Waiters::enqueue, receive);
+        poll: impl FnOnce(&mut Watcher, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let polled = poll(self.watcher, context);
         self.has_waited |= polled.is_pending();
         polled
     }
@@ -46,7 +33,7 @@ impl<'w> Receiving<'w> {
 impl Drop for Receiving<'_> {
     fn drop(&mut self) {
         if self.has_waited {
-            self.watcher.doubt();
+            self.watcher.hand_on();
         }
     }
 }

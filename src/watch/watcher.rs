@@ -13,7 +13,7 @@ use super::receiving::Receiving;
 use super::shard::Delivery;
 use super::source::{Begun, Source};
 use crate::error::{WatchError, WatchFromError};
-use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiters, Waiting};
+use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiting};
 use crate::shared::Shared;
 use crate::sync::thread;
 use crate::version::Version;
@@ -159,7 +159,7 @@ impl Watcher {
 
     /// The next event of those fetched that is to be given.
     #[inline]
-    pub(super) fn next_fetched(&mut self) -> Option<Event> {
+    fn next_fetched(&mut self) -> Option<Event> {
         while let Some(event) = self.fetched.pop() {
             if self.gives(&event) {
                 self.note(&event);
@@ -262,7 +262,11 @@ impl Watcher {
         &mut self,
     ) -> impl Future<Output = Result<WatchedCommit, WatchError>> + Send + '_ {
         let mut receiving = Receiving::of(self);
-        std::future::poll_fn(move |context| receiving.poll(context, Self::try_recv_commit))
+        std::future::poll_fn(move |context| {
+            receiving.poll(context, |watcher, context| {
+                watcher.poll_with(context, Self::try_recv_commit)
+            })
+        })
     }
 
     /// Fetches what the last [`WatchError::Lagged`] passed over, if the log still has it: the
@@ -379,7 +383,7 @@ impl Watcher {
     /// The next event, for async code; runs on any executor. Dropping the future loses nothing.
     pub fn recv_async(&mut self) -> impl Future<Output = Result<Event, WatchError>> + Send + '_ {
         let mut receiving = Receiving::of(self);
-        std::future::poll_fn(move |context| receiving.poll_event(context))
+        std::future::poll_fn(move |context| receiving.poll(context, Self::poll_recv))
     }
 
     /// Polls for the next event, for hand-written futures and streams.
@@ -387,13 +391,12 @@ impl Watcher {
         if let Some(event) = self.next_fetched() {
             return Poll::Ready(Ok(event));
         }
-        self.poll_with(context, Waiters::enqueue_doubted, Self::try_recv)
+        self.poll_with(context, Self::try_recv)
     }
 
-    pub(super) fn poll_with<R>(
+    fn poll_with<R>(
         &mut self,
         context: &mut Context<'_>,
-        enqueue: fn(&Waiters, &Arc<Waiter>),
         mut receive: impl FnMut(&mut Self) -> Result<Option<R>, WatchError>,
     ) -> Poll<Result<R, WatchError>> {
         loop {
@@ -405,14 +408,14 @@ impl Watcher {
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
-            self.wait_as_task(context, enqueue);
+            self.wait_as_task(context);
             if !self.has_more() {
                 return Poll::Pending;
             }
         }
     }
 
-    fn wait_as_task(&mut self, context: &mut Context<'_>, enqueue: fn(&Waiters, &Arc<Waiter>)) {
+    fn wait_as_task(&mut self, context: &mut Context<'_>) {
         let own = self.waiter.take();
         let make = || Waiter::task(context.waker().clone());
         if self.has_seat() {
@@ -428,14 +431,14 @@ impl Watcher {
                 make()
             }
         };
-        enqueue(&self.shared.waiters, &waiter);
+        self.shared.waiters.enqueue(&waiter);
         self.waiter = Some(waiter);
     }
 
     /// A future that waited is dropped: its task need not come by when it is called.
-    pub(super) fn doubt(&self) {
+    pub(super) fn hand_on(&self) {
         if let Some(waiter) = &self.waiter {
-            self.shared.waiters.doubt(waiter);
+            self.shared.waiters.hand_on(waiter);
         }
     }
 

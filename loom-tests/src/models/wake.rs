@@ -203,7 +203,7 @@ fn drop_of_a_future_while_it_is_called() {
         let waiter = turned.waiter();
         world.waiters.enqueue(&waiter);
         let commits = spawn(&world, |world| world.commit(1));
-        world.waiters.doubt(&waiter);
+        world.waiters.hand_on(&waiter);
         commits.join().expect("no panic");
         (behind.was_woken(), turned.was_woken())
     });
