@@ -314,7 +314,9 @@ impl Store {
             if idle == IDLE_SLICES {
                 break;
             }
-            idle = if self.kernel().collect() { 0 } else { idle + 1 };
+            // A table that is being replaced stays until all of it is copied.
+            let busy = self.kernel().rebuild() | self.kernel().collect();
+            idle = if busy { 0 } else { idle + 1 };
         }
         self.kernel().release_spare();
     }

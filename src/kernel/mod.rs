@@ -116,7 +116,7 @@ use self::reclaim::{Action, Domain};
 use self::residual::{Residual, ResidualLists};
 use self::session::Line;
 use self::station::Station;
-use self::table::AnyTable;
+use self::table::{AnyTable, GarbageBin};
 use crate::sync::Ordering;
 
 /// Hard bounds of a store, in commits.
@@ -210,6 +210,16 @@ impl Kernel {
         let tables = self.tables.all().iter();
         let tables: usize = tables.map(|table| table.bytes(&guard)).sum();
         tables + self.log.bytes()
+    }
+
+    /// Goes on with the rebuilds that inserts have begun, and else would end; false: there are none.
+    pub(crate) fn rebuild(&self) -> bool {
+        let mut garbage = GarbageBin::new(self);
+        let guard = self.domain.pin();
+        let tables = self.tables.all().iter();
+        tables.fold(false, |busy, table| {
+            table.rebuild(&guard, &mut garbage.0) || busy
+        })
     }
 
     /// Gives memory back that this thread keeps for its next writes.

@@ -200,6 +200,8 @@ pub(crate) trait AnyTable: Any + Send + Sync {
     ) -> Option<*const RecordHeader>;
     /// Notes where the record of an installed write leads now, for lookups to come.
     fn forecast(&self, guard: &Guard<'_>, write: &Write);
+    /// Goes on with a rebuild of the hash that inserts have begun; false: there is none.
+    fn rebuild(&self, guard: &Guard<'_>, garbage: &mut Garbage) -> bool;
     /// Frees everything; the log and the limbo are empty and nobody is left.
     fn drain(&mut self);
     fn bytes(&self, guard: &Guard<'_>) -> usize;
@@ -256,6 +258,10 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
         // (repr C).
         self.points
             .forecast(guard, unsafe { at(write.record.cast()) });
+    }
+
+    fn rebuild(&self, guard: &Guard<'_>, garbage: &mut Garbage) -> bool {
+        self.points.rebuild(guard, garbage)
     }
 
     fn drain(&mut self) {

@@ -163,6 +163,10 @@ impl AnyTable for Cells {
 
     fn forecast(&self, _: &Guard<'_>, _: &Write) {}
 
+    fn rebuild(&self, _: &Guard<'_>, _: &mut Garbage) -> bool {
+        false
+    }
+
     fn drain(&mut self) {
         for record in std::mem::take(self.0.get_mut().expect("no panic")) {
             let record = std::ptr::with_exposed_provenance_mut::<Record<u64>>(record);

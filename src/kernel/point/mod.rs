@@ -206,6 +206,13 @@ impl<N: Point> PointIndex<N> {
         self.help(guard, garbage);
     }
 
+    /// Copies a part of a table that is being replaced; false: none is. Lock-free.
+    pub(crate) fn rebuild(&self, guard: &Guard<'_>, garbage: &mut Garbage) -> bool {
+        let replaced = self.first(guard).next(guard).is_some();
+        self.help(guard, garbage);
+        replaced
+    }
+
     /// Notes where a node leads now, for lookups to come.
     pub(crate) fn forecast(&self, guard: &Guard<'_>, node: &N) {
         self.tables(guard).for_each(|table| table.forecast(node));

@@ -62,6 +62,31 @@ fn a_forecast_is_carried_to_a_larger_table() {
 }
 
 #[test]
+fn a_rebuild_that_inserts_have_begun_is_finished_without_them() {
+    let domain = Domain::new();
+    let index = PointIndex::new();
+    let mut garbage = Garbage::new();
+    let guard = domain.pin();
+    let mut keys = 0;
+    // Not the first: that one is of a single chunk.
+    while index.tables(&guard).count() < 2 || keys < 1_000 {
+        enter(&index, &guard, &mut garbage, keys, 1, mixed);
+        keys += 1;
+    }
+    let next = index.tables(&guard).last().map(super::Table::slots);
+    let mut parts = 0;
+    while index.rebuild(&guard, &mut garbage) {
+        parts += 1;
+    }
+    assert!(parts > 1, "it was far from over: {parts}");
+    assert_eq!(Some(index.slots(&guard)), next, "the old one is gone");
+    assert!((0..keys).all(|key| get(&index, &guard, key, mixed).is_some()));
+    drop(guard);
+    domain.give(garbage);
+    assert_eq!(empty(index), (0..keys).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_churned_table_is_cleaned_and_a_deserted_one_shrinks() {
     let domain = Domain::new();
     let index = PointIndex::new();
