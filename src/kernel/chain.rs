@@ -31,7 +31,7 @@ use smallvec::SmallVec;
 
 use super::commit::{Commit, Write};
 use super::node::{Older, VersionHeader};
-use super::reclaim::{allocate, at};
+use super::reclaim::{Guard, allocate, at};
 use super::record::RecordHeader;
 use crate::sync::Ordering;
 
@@ -89,6 +89,13 @@ pub(crate) unsafe fn read<'a>(record: &RecordHeader, version: u64) -> Option<&'a
             }
         }
     }
+}
+
+/// The newest version, for as long as the guard.
+#[inline]
+pub(super) fn newest<'g>(_: &'g Guard<'_>, record: &RecordHeader) -> Option<&'g VersionHeader> {
+    // SAFETY: V3: it is the head, reached under the guard, so it is not released before that ends.
+    unsafe { read(record, u64::MAX) }
 }
 
 /// Puts the new versions of an appended commit at the heads of their records. Idempotent: anybody

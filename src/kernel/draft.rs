@@ -4,6 +4,7 @@
 
 use std::ops::{Deref, DerefMut};
 
+use super::barrier::prefetch_lines;
 use super::node::{VersionHeader, VersionNode, release_hold};
 #[cfg(feature = "save")]
 use super::reading::Handle;
@@ -33,6 +34,16 @@ impl<T> Draft<T> {
         self.shared = true;
         // SAFETY: V2: whole, and with the object of its type.
         unsafe { Handle::of(self.node.cast_const().cast()) }
+    }
+
+    /// Has the processor fetch all of it, for who reads the object: a hint, of many drafts.
+    pub(super) fn prefetch(&self) {
+        prefetch_lines(self.node.cast_const(), 1);
+    }
+
+    /// Has the processor fetch what stands beside the object.
+    pub(crate) fn prefetch_beside(&self) {
+        VersionNode::prefetch_beside(self.node);
     }
 
     /// The node, whose owner is the caller now.

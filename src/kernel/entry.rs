@@ -25,9 +25,10 @@
 use std::cmp::Ordering as Order;
 
 use super::barrier::prefetch;
+use super::chain;
 use super::hint::{self, Shared, hint};
 use super::ordered::{Ordered, Probe};
-use super::reclaim::at;
+use super::reclaim::{Guard, at};
 use super::record::{Record, Unlinking};
 use crate::sync::Ordering;
 
@@ -178,8 +179,6 @@ where
         hint::compare_shared(&self.value, one, shared)
     }
 
-    const LEADS_ON: bool = true;
-
     #[inline]
     fn prefetch(&self) {
         prefetch(self.record);
@@ -189,6 +188,15 @@ where
     fn prefetch_next(&self) {
         // SAFETY: E2: an entry keeps its record.
         unsafe { at(self.record) }.header.prefetch_head();
+    }
+
+    #[inline]
+    fn prefetch_last(&self, guard: &Guard<'_>) {
+        // SAFETY: E2: as above.
+        let record = unsafe { at(self.record) };
+        if let Some(newest) = chain::newest(guard, &record.header) {
+            prefetch(newest.keys());
+        }
     }
 
     fn separator(&self) -> (V, K) {

@@ -1,9 +1,10 @@
 //! A version: its layout and its counts.
 //!
 //! What a read needs stands before the object, so that it shares its line with the object's
-//! beginning; what only writers and collectors need stands behind it ([`Tail`]).
+//! beginning, the key set too: who comes by an index entry asks it; what only writers and
+//! collectors need stands behind it ([`Tail`]).
 //! ```text
-//! number | older | shape | object ........ | keys | links, holds | created | updated | depth
+//! number | older | shape | keys | object ........ | links, holds | created | updated | depth
 //! ```
 //!
 //! # Who counts what
@@ -51,12 +52,12 @@ pub(crate) struct VersionHeader {
     number: AtomicU64,
     older: AtomicPtr<()>,
     shape: &'static Shape,
+    keys: *mut Keys,
 }
 
 /// What every version has behind its object: what a read does not need.
 #[derive(Debug)]
 pub(super) struct Tail {
-    keys: *mut Keys,
     links: AtomicU32,
     holds: AtomicU32,
     created: Moment,
@@ -112,6 +113,14 @@ impl<T> VersionNode<T> {
         free: free_node::<T>,
     };
 
+    /// Has the processor fetch what stands beside the object.
+    pub(super) fn prefetch_beside(node: *const Self) {
+        prefetch(node);
+        let tail = node.cast::<u8>().wrapping_add(offset_of!(Self, tail));
+        prefetch(tail);
+        prefetch(tail.wrapping_add(size_of::<Tail>() - 1));
+    }
+
     /// A node whose object `make` puts in its place, so that it is not moved there.
     #[inline]
     pub(super) fn make(make: impl FnOnce() -> T) -> *mut Self {
@@ -145,7 +154,6 @@ pub(super) fn tombstone() -> *mut VersionHeader {
 impl Tail {
     fn new(links: u32) -> Self {
         Self {
-            keys: std::ptr::null_mut(),
             links: AtomicU32::new(links),
             holds: AtomicU32::new(1),
             created: Moment::default(),
@@ -203,6 +211,7 @@ impl VersionHeader {
             number: AtomicU64::new(0),
             older: AtomicPtr::new(std::ptr::null_mut()),
             shape,
+            keys: std::ptr::null_mut(),
         }
     }
 
@@ -302,11 +311,11 @@ impl VersionHeader {
     }
 
     pub(super) fn set_keys(&mut self, keys: *mut Keys) {
-        self.tail_mut().keys = keys;
+        self.keys = keys;
     }
 
     pub(super) fn keys(&self) -> *mut Keys {
-        self.tail().keys
+        self.keys
     }
 
     /// The entries of its key set.

@@ -5,6 +5,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::Kernel;
+#[cfg(feature = "save")]
+use super::barrier::prefetch_lines;
 use super::entry::EntryHeader;
 use super::horizon::{Hold, Horizon, Kind};
 use super::node::{self, VersionHeader, release_hold};
@@ -223,6 +225,16 @@ impl<'s, T> Stored<'s, T> {
     pub(super) fn entries(self) -> impl Iterator<Item = &'s EntryHeader> {
         // SAFETY: E4: the version stands in its chain for 's, and with it its key set.
         unsafe { self.version.entries() }
+    }
+
+    /// Has the processor fetch all of the object, but for what lies elsewhere: for who is about to
+    /// read all of it. A hint.
+    #[cfg(feature = "save")]
+    pub(crate) fn prefetch(self) {
+        prefetch_lines(
+            std::ptr::from_ref(self.version).cast::<u8>(),
+            node::bytes::<T>(),
+        );
     }
 
     pub(crate) fn number(self) -> u64 {

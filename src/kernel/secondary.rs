@@ -51,6 +51,11 @@ pub(crate) trait AnySecondary<K, T>: Any + Send + Sync {
     fn same(&self, object: &T, entries: &[*const EntryHeader]) -> bool;
     /// Makes an entry, with a hold, for each value of the object. Runs the user's function.
     fn make(&self, record: &Record<K>, object: &T, made: &mut Slots);
+    /// Has the processor fetch where an entry that was made will be put. Runs the order.
+    ///
+    /// # Safety
+    /// It is from [`AnySecondary::make`] of this index, and the caller's.
+    unsafe fn prefetch(&self, guard: &Guard<'_>, made: *const EntryHeader);
     /// Puts an entry that was made in, unless a live one stands in its place, which then gets the
     /// hold.
     ///
@@ -235,6 +240,13 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
         for value in self.values_of(object) {
             made.push(Slot::made(self.make_entry(record, value).cast()));
         }
+    }
+
+    unsafe fn prefetch(&self, guard: &Guard<'_>, made: *const EntryHeader) {
+        // SAFETY: T2, and the caller's promise; the header is its first field (repr C).
+        let made: &Entry<K, V> = unsafe { at(made.cast()) };
+        let probe = EntryProbe::at(&made.value, made.key());
+        self.tree.prefetch(guard, &probe);
     }
 
     unsafe fn link(

@@ -159,7 +159,9 @@ where
         writer: &mut Writer<'_>,
         closed: &mut dyn FnMut(&Writer<'_>),
     ) -> Result<(), SaveError> {
-        for entry in snapshot.find(keys::<T>().all()).entries() {
+        let mut entries = snapshot.find(keys::<T>().all()).entries();
+        while let Some(entry) = entries.next() {
+            entries.fetch_ahead();
             if writer.object(T::TABLE, entry.get(), &entry.meta())? {
                 writer.close_block()?;
                 closed(writer);

@@ -22,6 +22,9 @@ use crate::txn::Transaction;
 use crate::txn::kept::Kept;
 use crate::txn::restore::Times;
 
+/// So many objects ahead of the one that is written, another one is fetched.
+const AHEAD: usize = 6;
+
 /// The objects of a table of the file; none, if the file has no such table.
 pub(super) struct Section<'r, 's> {
     pub(super) table: &'static str,
@@ -91,6 +94,7 @@ pub(super) fn plan<T: Object>(
     while let Some(saved) = section.next()? {
         plan.objects += 1;
         if let Some(object) = there {
+            here.fetch_ahead();
             encoded = encoded || encode(object);
             if encoded && encoder.is_last(saved.bytes) {
                 last = Some(object.key());
@@ -176,7 +180,11 @@ impl<T: Object> AnyPlan for Plan<T> {
             self.undo(base, tx)
         };
         let mut table = RestoredTable::new(T::TABLE);
-        for (key, wanted) in undone.iter().chain(&self.changes) {
+        for (place, (key, wanted)) in undone.iter().chain(&self.changes).enumerate() {
+            // What was decoded long ago lies far away.
+            if let Some((_, Some((kept, _)))) = self.changes.get(place + AHEAD) {
+                kept.prefetch();
+            }
             let wanted = wanted.as_ref().map(|(kept, times)| (kept, *times));
             match (tx.put_kept::<T>(key, wanted), wanted) {
                 (true, Some(_)) => table.updated += 1,

@@ -14,7 +14,11 @@ use crate::kernel::reading::Stored;
 /// Results fetched under one pin at most.
 const PAGE: usize = 128;
 /// Results fetched first when no limit says how many are wanted: who wants few pays for few.
-const PAGE_FIRST: usize = 8;
+const PAGE_FIRST: usize = 16;
+
+/// So many objects ahead of one that is read whole, another one is fetched whole.
+#[cfg(feature = "save")]
+const AHEAD: usize = 4;
 
 /// Results fetched and not yet handed out.
 pub struct Page<'s, T> {
@@ -95,6 +99,15 @@ impl<'s, T: Object, C: Condition<T>> Found<'s, T, C> {
         Entries(self)
     }
 
+    /// Has the processor fetch all of the object that comes [`AHEAD`] after the next one, if it is
+    /// at hand: for who reads all of each.
+    #[cfg(feature = "save")]
+    pub(crate) fn fetch_ahead(&self) {
+        if let Some(stored) = self.page.items.get(self.next + AHEAD) {
+            stored.prefetch();
+        }
+    }
+
     pub(crate) fn next_stored(&mut self) -> Option<Stored<'s, T>> {
         if self.left == 0 {
             return None;
@@ -152,6 +165,14 @@ impl<'s, T: Object, C: Condition<T>> Iterator for Found<'s, T, C> {
 /// [`Found`] with each object's meta.
 #[derive(Debug)]
 pub struct Entries<'s, T: Object, C: Condition<T>>(Found<'s, T, C>);
+
+impl<T: Object, C: Condition<T>> Entries<'_, T, C> {
+    /// As [`Found::fetch_ahead`].
+    #[cfg(feature = "save")]
+    pub(crate) fn fetch_ahead(&self) {
+        self.0.fetch_ahead();
+    }
+}
 
 impl<'s, T: Object, C: Condition<T>> Iterator for Entries<'s, T, C> {
     type Item = Entry<'s, T>;

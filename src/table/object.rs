@@ -294,6 +294,8 @@ pub struct Indexes<T: Object> {
     pub(crate) names: Vec<&'static str>,
     pub(crate) secondary: Vec<MakeSecondary<T>>,
     pub(crate) uniques: Vec<Box<dyn AnyUnique<T>>>,
+    /// The only one that is asked for, and whether it was named: then none is made.
+    sought: Option<(&'static str, bool)>,
 }
 
 impl<T: Object> fmt::Debug for Indexes<T> {
@@ -304,27 +306,31 @@ impl<T: Object> fmt::Debug for Indexes<T> {
 
 impl<T: Object> Indexes<T> {
     pub(crate) fn of() -> Self {
+        Self::named(None)
+    }
+
+    /// Looks whether an index is among the table's. Allocates nothing: each filter asks.
+    ///
+    /// # Panics
+    /// If it is not named.
+    pub(crate) fn assert_named(name: &'static str) {
+        let indexes = Self::named(Some((name, false)));
+        assert!(
+            indexes.sought == Some((name, true)),
+            "table {}: no index {name}: add it in Object::indexes",
+            T::TABLE
+        );
+    }
+
+    fn named(sought: Option<(&'static str, bool)>) -> Self {
         let mut indexes = Self {
             names: Vec::new(),
             secondary: Vec::new(),
             uniques: Vec::new(),
+            sought,
         };
         T::indexes(&mut indexes);
         indexes
-    }
-
-    /// The position of an index among the table's.
-    ///
-    /// # Panics
-    /// If it is not named.
-    pub(crate) fn position(&self, name: &'static str) -> usize {
-        let position = self.names.iter().position(|named| *named == name);
-        position.unwrap_or_else(|| {
-            panic!(
-                "table {}: no index {name}: add it in Object::indexes",
-                T::TABLE
-            )
-        })
     }
 
     /// Adds an index.
@@ -332,6 +338,10 @@ impl<T: Object> Indexes<T> {
     /// # Panics
     /// If the table has an index with that name, or more than 65,535.
     pub fn add<V: Key>(&mut self, index: Index<T, V>) -> &mut Self {
+        if let Some((name, found)) = &mut self.sought {
+            *found |= *name == index.name;
+            return self;
+        }
         assert!(
             !self.names.contains(&index.name),
             "table {}: index {} is named twice",

@@ -26,6 +26,13 @@ impl<T: Clone> Kept<T> {
         Self(RefCell::new(Keeping::Draft(Draft::new(|| object))))
     }
 
+    /// Has the processor fetch what an attempt begins with.
+    pub(crate) fn prefetch(&self) {
+        if let Keeping::Draft(draft) = &*self.0.borrow() {
+            draft.prefetch_beside();
+        }
+    }
+
     /// What an attempt writes.
     fn take(&self) -> Draft<T> {
         let mut kept = self.0.borrow_mut();

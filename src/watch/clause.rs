@@ -152,7 +152,7 @@ impl<T: Object> TableFilter<T> {
     /// # Panics
     /// If [`Object::indexes`] does not name the index.
     pub fn value<V: Key>(mut self, index: Index<T, V>, value: impl Into<V>) -> Self {
-        Indexes::<T>::of().position(index.name);
+        Indexes::<T>::assert_named(index.name);
         let asks = HasValue::new(index, value.into());
         self.values.push(Arc::new(OfImage::new(asks)));
         self
@@ -275,10 +275,8 @@ impl<T: Object> TableFilter<T> {
 /// # Panics
 /// If the table does not have an index of the query.
 fn assert_indexes<T: Object, C: Condition<T>>(query: &Query<T, C>) {
-    let indexes = Indexes::<T>::of();
-    query.condition.each_index(&mut |name| {
-        indexes.position(name);
-    });
+    let mut assert_named = Indexes::<T>::assert_named;
+    query.condition.each_index(&mut assert_named);
 }
 
 fn kind_of(guard: &Guard<'_>, write: &Write) -> Kind {

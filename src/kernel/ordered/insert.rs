@@ -29,6 +29,7 @@ impl<N: Ordered> OrderedIndex<N> {
     ) -> &'g N {
         loop {
             let place = self.place(guard, |inner| inner.route(probe));
+            place.leaf.prefetch_hints();
             let found = place.leaf.find(guard, probe);
             let frozen = place.seen.is_frozen();
             if found.is_err() && (frozen || place.leaf.is_full()) {
@@ -58,6 +59,13 @@ impl<N: Ordered> OrderedIndex<N> {
         }
     }
 
+    /// Has the processor fetch what the probe's insertion will copy. Several may be fetched at
+    /// once, where insertions, one after the other, wait for each. Runs the order.
+    pub(crate) fn prefetch(&self, guard: &Guard<'_>, probe: &impl Probe<N>) {
+        let place = self.place(guard, |inner| inner.route(probe));
+        place.leaf.prefetch();
+    }
+
     /// Takes exactly this node out; false when it is not there (any more). Lock-free.
     ///
     /// Only who took a node out may retire it.
@@ -65,6 +73,7 @@ impl<N: Ordered> OrderedIndex<N> {
         let probe = Itself(node);
         loop {
             let place = self.place(guard, |inner| inner.route(&probe));
+            place.leaf.prefetch_hints();
             let Ok(at) = place.leaf.find(guard, &probe) else {
                 return false;
             };

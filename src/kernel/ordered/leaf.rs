@@ -16,9 +16,9 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::node::{partition, ties};
+use super::node::{TIES_FETCHED, partition, ties};
 use super::{LEAF, Ordered, Probe, Shared};
-use crate::kernel::barrier::prefetch_lines;
+use crate::kernel::barrier::{prefetch, prefetch_lines};
 use crate::kernel::reclaim::{Block, Guard, allocate_block, at};
 
 /// Leaves are of sizes that are multiples of this: allocators have such, and a copy mostly takes
@@ -202,6 +202,13 @@ impl<N> Leaf<N> {
         prefetch_lines(self.words.as_ptr().cast::<u64>(), LEAF);
     }
 
+    /// Has the processor fetch all of it, for a copy with one change.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        let words = LEAF + node_words::<N>(LEAF);
+        prefetch_lines(std::ptr::from_ref(self).cast::<u64>(), words);
+    }
+
     /// Has the processor fetch the pointers, for a scan.
     #[inline]
     pub(super) fn prefetch_nodes(&self) {
@@ -312,6 +319,10 @@ impl<N: Ordered> Leaf<N> {
     fn ties(&self, probe: &impl Probe<N>) -> Range<usize> {
         let (len, shared) = (self.len(), self.head.shared);
         let ties = ties(self.hints(), probe.hint_after(shared));
+        if TIES_FETCHED.contains(&ties.len()) {
+            let nodes = &self.nodes()[ties.clone()];
+            nodes.iter().for_each(|&node| prefetch(node.cast_const()));
+        }
         if shared != Shared::NOTHING {
             match probe.compare_shared(self.witness(ties.start), shared) {
                 Ordering::Less => return 0..0,
@@ -326,6 +337,11 @@ impl<N: Ordered> Leaf<N> {
     #[inline]
     pub(super) fn find(&self, guard: &Guard<'_>, probe: &impl Probe<N>) -> Result<usize, usize> {
         let Range { start, end } = self.ties(probe);
+        if TIES_FETCHED.contains(&(end - start)) {
+            // Their keys decide, which a node may lead to.
+            let nodes = self.nodes()[start..end].iter();
+            nodes.for_each(|&node| reach::<N>(node).prefetch());
+        }
         let (mut low, mut high) = (start, end);
         while low < high {
             let middle = low.midpoint(high);

@@ -147,9 +147,6 @@ pub(crate) trait Ordered: Sized + 'static {
         Ordering::Equal
     }
 
-    /// Whether [`Ordered::prefetch_next`] does anything.
-    const LEADS_ON: bool = false;
-
     /// Has the processor fetch what the node leads to. A hint.
     #[inline]
     fn prefetch(&self) {}
@@ -157,6 +154,10 @@ pub(crate) trait Ordered: Sized + 'static {
     /// Has the processor fetch what that leads to. A hint.
     #[inline]
     fn prefetch_next(&self) {}
+
+    /// Has the processor fetch what that leads to, for who scans under a guard. A hint.
+    #[inline]
+    fn prefetch_last(&self, _guard: &Guard<'_>) {}
 
     /// The separator that equals this node.
     fn separator(&self) -> Self::Separator;

@@ -1,10 +1,19 @@
 //! Inner nodes, and the searches in sorted hints.
 
 use std::cmp::Ordering;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use super::word::{Slot, Word};
-use super::{Ordered, Probe, Shared, WIDE};
+use super::{INNER, Ordered, Probe, Shared, WIDE};
+use crate::kernel::barrier::prefetch_lines;
+
+/// So many places that hints do not decide are fetched at once: fewer need no search worth the
+/// name, and of more a search looks at few. Not in models, where a fetch is a step.
+pub(super) const TIES_FETCHED: RangeInclusive<usize> = if cfg!(loom) {
+    usize::MAX..=usize::MAX
+} else {
+    3..=32
+};
 
 /// What all below a child are at or above.
 pub(super) struct Bound<N: Ordered>(pub(super) N::Separator);
@@ -15,16 +24,18 @@ pub(super) struct Part<N: Ordered> {
     pub(super) word: Word<N>,
 }
 
-/// Children and what separates them. Only the cells change once it is published (O1).
+/// Children and what separates them. Only the cells change once it is published (O1). What a search
+/// begins with stands first, on one line.
+#[repr(C)]
 pub(super) struct Inner<N: Ordered> {
     len: u32,
     /// What the separators share: hints begin after it (O9).
     shared: Shared,
+    /// Between child i and child i + 1.
+    separators: Box<[N::Separator]>,
     /// Of the separators.
     hints: [u64; WIDE],
     cells: [Slot<N>; WIDE],
-    /// Between child i and child i + 1.
-    separators: Box<[N::Separator]>,
 }
 
 impl<N: Ordered> Inner<N> {
@@ -63,9 +74,9 @@ impl<N: Ordered> Inner<N> {
         let inner = Self {
             len,
             shared,
+            separators: separators.into_boxed_slice(),
             hints,
             cells,
-            separators: separators.into_boxed_slice(),
         };
         (below, inner)
     }
@@ -77,6 +88,13 @@ impl<N: Ordered> Inner<N> {
     #[inline]
     pub(super) fn cell(&self, index: usize) -> &Slot<N> {
         &self.cells[..self.len()][index]
+    }
+
+    /// Has the processor fetch the hints, for a search, which would else wait for one line after
+    /// the other: as many as one that is not full has, so that its length need not have come.
+    #[inline]
+    pub(super) fn prefetch_hints(&self) {
+        prefetch_lines(std::ptr::from_ref(self).cast::<u64>(), INNER);
     }
 
     /// The bound below a child; None for the first.
@@ -97,9 +115,14 @@ impl<N: Ordered> Inner<N> {
     pub(super) fn count(&self, probe: &impl Probe<N>, near: impl Fn(Ordering) -> bool) -> usize {
         let hint = probe.hint_after(self.shared);
         let ties = ties(&self.hints[..self.separators.len()], hint);
+        if TIES_FETCHED.contains(&ties.len()) {
+            prefetch_lines(&raw const self.separators[ties.start], ties.len());
+        }
         if self.shared != Shared::NOTHING {
-            // Any of them tells what all share; this one is looked at anyway if it ties.
-            let witness = &self.separators[ties.start.min(self.separators.len() - 1)];
+            // Any of them tells what all share: one that is looked at anyway, or else the first,
+            // which every search looks at that hints decide.
+            let place = if ties.is_empty() { 0 } else { ties.start };
+            let witness = &self.separators[place];
             let side = probe.compare_shared_separator(witness, self.shared);
             if side.is_ne() {
                 return if near(side) { self.separators.len() } else { 0 };

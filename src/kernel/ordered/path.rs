@@ -81,6 +81,7 @@ impl<'g, N: Ordered> Path<'g, N> {
             match word.child(self.guard) {
                 Child::Leaf(leaf) => return (word, leaf),
                 Child::Inner(inner) => {
+                    inner.prefetch_hints();
                     let index = route(inner);
                     self.steps.push(Step { inner, index });
                     word = inner.cell(index).load();

@@ -9,10 +9,11 @@ use crate::kernel::barrier::prefetch;
 use crate::kernel::reclaim::{Guard, at};
 
 /// How many nodes ahead of the visitor a node's own line is fetched, then what it leads to, then
-/// what that leads to: so that the cache misses of a scan overlap.
-const FAR: usize = 16;
-const NEAR: usize = 8;
-const NEXT: usize = 4;
+/// what that leads to, and so on: so that the cache misses of a scan overlap.
+const FAR: usize = 32;
+const NEAR: usize = 12;
+const NEXT: usize = 8;
+const LAST: usize = 4;
 /// A scan for fewer nodes does without.
 const WANTED_MIN: usize = 4;
 
@@ -46,7 +47,7 @@ impl<N: Ordered> OrderedIndex<N> {
         let wanted = walk
             .left()
             .map_or(course.wanted, |left| left.min(course.wanted));
-        let mut ahead = Ahead::new(&walk, Course { wanted, ..course });
+        let mut ahead = Ahead::new(guard, &walk, Course { wanted, ..course });
         while let Some(node) = walk.go(course.reversed) {
             if let Some(ahead) = &mut ahead {
                 ahead.step(course.reversed);
@@ -90,65 +91,87 @@ impl<N: Ordered> OrderedIndex<N> {
     }
 }
 
-/// Walks that run ahead of a scan and only fetch.
+/// A walk that runs ahead of a scan and only fetches.
 struct Ahead<'g, 'p, N: Ordered, P: Probe<N>> {
+    guard: &'g Guard<'g>,
     far: Walk<'g, 'p, N, P>,
-    near: Walk<'g, 'p, N, P>,
-    /// If there is anything for it to fetch.
-    next: Option<Walk<'g, 'p, N, P>>,
+    /// Node i of the scan is at i modulo `FAR`, from when it is far until it is visited.
+    nodes: [*mut N; FAR],
+    /// Nodes that are in place or were.
+    known: usize,
+    visited: usize,
     /// Nodes still to be fetched: what is not wanted is not worth it.
     left: usize,
 }
 
 impl<'g, 'p, N: Ordered, P: Probe<N>> Ahead<'g, 'p, N, P> {
-    fn new(walk: &Walk<'g, 'p, N, P>, Course { reversed, wanted }: Course) -> Option<Self> {
+    fn new(
+        guard: &'g Guard<'_>,
+        walk: &Walk<'g, 'p, N, P>,
+        Course { reversed, wanted }: Course,
+    ) -> Option<Self> {
         if wanted < WANTED_MIN || cfg!(loom) {
             return None;
         }
         let mut ahead = Self {
+            guard,
             far: walk.clone(),
-            near: walk.clone(),
-            next: N::LEADS_ON.then(|| walk.clone()),
-            left: wanted.saturating_sub(FAR),
+            nodes: [std::ptr::null_mut(); FAR],
+            known: 0,
+            visited: 0,
+            left: wanted,
         };
-        (0..FAR.min(wanted)).for_each(|_| ahead.fetch_far(reversed));
-        (0..NEAR.min(wanted)).for_each(|_| ahead.fetch_near(reversed));
-        (0..NEXT.min(wanted)).for_each(|_| ahead.fetch_next(reversed));
+        (0..FAR).for_each(|_| ahead.fetch_far(reversed));
+        (0..NEAR).for_each(|place| ahead.fetch(place, N::prefetch));
+        (0..NEXT).for_each(|place| ahead.fetch(place, N::prefetch_next));
+        (0..LAST).for_each(|place| ahead.fetch_last(place));
         Some(ahead)
     }
 
+    /// A node is visited.
     #[inline]
     fn step(&mut self, reversed: bool) {
-        if self.left > 0 {
-            self.left -= 1;
-            self.fetch_far(reversed);
-        }
-        self.fetch_near(reversed);
-        self.fetch_next(reversed);
+        let at = self.visited;
+        self.visited += 1;
+        self.fetch_far(reversed);
+        self.fetch(at + NEAR, N::prefetch);
+        self.fetch(at + NEXT, N::prefetch_next);
+        self.fetch_last(at + LAST);
     }
 
     #[inline]
     fn fetch_far(&mut self, reversed: bool) {
-        if let Some(node) = self.far.go(reversed) {
-            prefetch(node);
+        if self.left == 0 {
+            return;
+        }
+        self.left -= 1;
+        match self.far.go(reversed) {
+            Some(node) => {
+                prefetch(node.cast_const());
+                self.nodes[self.known % FAR] = node;
+                self.known += 1;
+            }
+            None => self.left = 0,
+        }
+    }
+
+    /// A node that is on its way already.
+    #[inline]
+    fn node(&self, place: usize) -> Option<&'g N> {
+        // SAFETY: O5: as for the scan.
+        (place < self.known).then(|| unsafe { at(self.nodes[place % FAR]) })
+    }
+
+    #[inline]
+    fn fetch(&self, place: usize, fetch: impl Fn(&N)) {
+        if let Some(node) = self.node(place) {
+            fetch(node);
         }
     }
 
     #[inline]
-    fn fetch_near(&mut self, reversed: bool) {
-        if let Some(node) = self.near.go(reversed) {
-            // SAFETY: O5: as for the scan.
-            unsafe { at(node) }.prefetch();
-        }
-    }
-
-    #[inline]
-    fn fetch_next(&mut self, reversed: bool) {
-        if let Some(next) = &mut self.next
-            && let Some(node) = next.go(reversed)
-        {
-            // SAFETY: O5: as for the scan.
-            unsafe { at(node) }.prefetch_next();
-        }
+    fn fetch_last(&self, place: usize) {
+        let guard = self.guard;
+        self.fetch(place, |node| node.prefetch_last(guard));
     }
 }

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::{Claimed, Compacted, INDEXES_INLINE};
 use crate::kernel::Kernel;
+use crate::kernel::barrier::prefetch;
 use crate::kernel::column::AnyColumn;
 use crate::kernel::commit::Write;
 use crate::kernel::draft::Draft;
@@ -25,6 +26,9 @@ use crate::version::Moment;
 
 /// Records put in order under one pin, when it is done one by one.
 const UNDER_ONE_PIN: usize = 64;
+
+/// So many objects ahead of the one at hand, another one is fetched: among many it lies far away.
+const AHEAD: usize = 6;
 
 /// A new object of a key that shows nothing at the reading's version.
 #[derive(Debug)]
@@ -96,7 +100,11 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             .iter()
             .map(|index| index.column(kernel, count));
         let mut columns: Vec<_> = columns.collect();
-        for row in &rows {
+        for (place, row) in rows.iter().enumerate() {
+            if let Some(ahead) = rows.get(place + AHEAD) {
+                ahead.draft.prefetch();
+                prefetch(ahead.record);
+            }
             for column in &mut columns {
                 column.add(row.record, &row.draft);
             }
@@ -106,10 +114,16 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         for column in &mut columns {
             column.link(ascending);
         }
-        let rows = rows.into_iter().enumerate();
-        Ok(rows
-            .map(|(at, row)| self.finish(kernel, row, at, &mut columns))
-            .collect())
+        let mut staged = Vec::with_capacity(rows.len());
+        let mut rows = rows.into_iter();
+        while let Some(row) = rows.next() {
+            if let Some(ahead) = rows.as_slice().get(AHEAD) {
+                ahead.draft.prefetch_beside();
+            }
+            let place = staged.len();
+            staged.push(self.finish(kernel, row, place, &mut columns));
+        }
+        Ok(staged)
     }
 
     /// As [`Table::claim`], without putting the record in order.

@@ -9,7 +9,7 @@ use crate::kernel::Kernel;
 use crate::kernel::barrier::prefetch;
 use crate::kernel::entry::EntryHeader;
 use crate::kernel::key_set::{KeySet, Keys};
-use crate::kernel::reclaim::at;
+use crate::kernel::reclaim::{Guard, at};
 use crate::kernel::record::Record;
 use crate::kernel::release::contain;
 use crate::kernel::secondary::AnySecondary;
@@ -17,6 +17,13 @@ use crate::kernel::table::{GarbageBin, KeyBounds, Table};
 
 /// Indexes of a table up to which what has changed is noted without an allocation.
 pub(crate) const INDEXES_INLINE: usize = 16;
+
+/// From so many entries to be linked on, their places are fetched first.
+const FETCHED_MIN: u32 = if cfg!(any(loom, shuttle)) {
+    u32::MAX
+} else {
+    4
+};
 
 /// An entry of the key set to come.
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +154,9 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Entries<'_, K, T> {
         self.claims = made;
         let mut garbage = GarbageBin::new(self.kernel);
         let guard = self.kernel.domain.pin();
+        if made >= FETCHED_MIN {
+            self.fetch_places(&guard);
+        }
         for slot in &mut self.slots {
             // SAFETY: E3, E4: the old key set, or our hold, keeps it; or it was just made.
             let header = unsafe { at(slot.entry) };
@@ -168,6 +178,16 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Entries<'_, K, T> {
                 entry: linked.entry,
                 state: State::Held,
             };
+        }
+    }
+
+    /// Has the processor fetch where the entries that were made will be put: all at once.
+    fn fetch_places(&self, guard: &Guard<'_>) {
+        for slot in self.slots.iter().filter(|it| it.state == State::Made) {
+            // SAFETY: just made, ours alone.
+            let index = usize::from(unsafe { at(slot.entry) }.index);
+            // SAFETY: T2: made by that index.
+            unsafe { self.table.secondary[index].prefetch(guard, slot.entry) };
         }
     }
 
