@@ -31,7 +31,7 @@ use smallvec::SmallVec;
 
 use super::commit::{Commit, Write};
 use super::node::{Older, VersionHeader};
-use super::reclaim::{Guard, allocate, at};
+use super::reclaim::{allocate, at};
 use super::record::RecordHeader;
 use crate::sync::Ordering;
 
@@ -91,13 +91,6 @@ pub(crate) unsafe fn read<'a>(record: &RecordHeader, version: u64) -> Option<&'a
     }
 }
 
-/// The newest version, for as long as the guard.
-#[inline]
-pub(super) fn newest<'g>(_: &'g Guard<'_>, record: &RecordHeader) -> Option<&'g VersionHeader> {
-    // SAFETY: V3: it is the head, reached under the guard, so it is not released before that ends.
-    unsafe { read(record, u64::MAX) }
-}
-
 /// Puts the new versions of an appended commit at the heads of their records. Idempotent: anybody
 /// may do it, any number of times. Wait-free: one step a write.
 ///
@@ -130,6 +123,7 @@ unsafe fn install_one(write: &Write, number: u64) {
     // SAFETY: V5: the commit's image keeps it.
     let new = unsafe { at(write.new) };
     new.set_number(number);
+    record.forecast_keys(new.keys());
     super::step::step(super::step::Step::BeforeHeadCas);
     // AcqRel: [head]. A failure means that another thread installed this commit: nobody else may
     // write the record before it is visible.

@@ -25,10 +25,9 @@
 use std::cmp::Ordering as Order;
 
 use super::barrier::prefetch;
-use super::chain;
 use super::hint::{self, Shared, hint};
 use super::ordered::{Ordered, Probe};
-use super::reclaim::{Guard, at};
+use super::reclaim::at;
 use super::record::{Record, Unlinking};
 use crate::sync::Ordering;
 
@@ -187,16 +186,9 @@ where
     #[inline]
     fn prefetch_next(&self) {
         // SAFETY: E2: an entry keeps its record.
-        unsafe { at(self.record) }.header.prefetch_head();
-    }
-
-    #[inline]
-    fn prefetch_last(&self, guard: &Guard<'_>) {
-        // SAFETY: E2: as above.
-        let record = unsafe { at(self.record) };
-        if let Some(newest) = chain::newest(guard, &record.header) {
-            prefetch(newest.keys());
-        }
+        let header = &unsafe { at(self.record) }.header;
+        header.prefetch_head();
+        header.prefetch_keys();
     }
 
     fn separator(&self) -> (V, K) {

@@ -32,6 +32,7 @@ use std::cmp::Ordering as Order;
 
 use super::barrier::prefetch;
 use super::collect::Work;
+use super::key_set::Keys;
 use super::node::VersionHeader;
 use super::ordered::{Ordered, Probe, Shared};
 use super::point::Point;
@@ -49,6 +50,8 @@ pub(crate) struct RecordHeader {
     /// The newest version, installed or null.
     pub(super) head: AtomicPtr<VersionHeader>,
     state: AtomicU64,
+    /// A guess of the newest version's key set: nothing is read through it, it is only fetched.
+    keys: AtomicPtr<Keys>,
     pub(crate) hash: u64,
     /// Whether the record stands in the primary order.
     pub(super) ordered: AtomicBool,
@@ -119,6 +122,25 @@ impl RecordHeader {
     pub(super) fn prefetch_head(&self) {
         // Relaxed: only a hint goes there.
         prefetch(self.head.load(Ordering::Relaxed));
+    }
+
+    /// Notes which key set the newest version has, for look-ups to come.
+    #[inline]
+    pub(super) fn forecast_keys(&self, keys: *mut Keys) {
+        if cfg!(not(loom)) && !keys.is_null() {
+            // Relaxed: a guess.
+            self.keys.store(keys, Ordering::Relaxed);
+        }
+    }
+
+    /// Has the processor fetch the key set that the newest version seems to have: who comes by an
+    /// entry asks it, and would only learn of it from the version.
+    #[inline]
+    pub(super) fn prefetch_keys(&self) {
+        if cfg!(not(loom)) {
+            // Relaxed: only a hint goes there.
+            prefetch(self.keys.load(Ordering::Relaxed));
+        }
     }
 
     /// Claims the record; false when it is dead.
@@ -215,6 +237,7 @@ impl<K> Record<K> {
         let header = RecordHeader {
             head: AtomicPtr::new(std::ptr::null_mut()),
             state: AtomicU64::new(CLAIM),
+            keys: AtomicPtr::new(std::ptr::null_mut()),
             hash,
             ordered: AtomicBool::new(false),
             unlinking: Unlinking::new(0),

@@ -127,6 +127,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         record: &Record<K>,
         entry: &EntryHeader,
     ) -> Option<Stored<'s, T>> {
+        record.header.prefetch_keys();
         let stored = self.read(reading, record)?;
         let keys = stored.version().keys();
         if keys.is_null() {

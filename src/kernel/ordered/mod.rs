@@ -155,10 +155,6 @@ pub(crate) trait Ordered: Sized + 'static {
     #[inline]
     fn prefetch_next(&self) {}
 
-    /// Has the processor fetch what that leads to, for who scans under a guard. A hint.
-    #[inline]
-    fn prefetch_last(&self, _guard: &Guard<'_>) {}
-
     /// The separator that equals this node.
     fn separator(&self) -> Self::Separator;
 

@@ -9,11 +9,10 @@ use crate::kernel::barrier::prefetch;
 use crate::kernel::reclaim::{Guard, at};
 
 /// How many nodes ahead of the visitor a node's own line is fetched, then what it leads to, then
-/// what that leads to, and so on: so that the cache misses of a scan overlap.
+/// what that leads to: so that the cache misses of a scan overlap.
 const FAR: usize = 32;
 const NEAR: usize = 12;
 const NEXT: usize = 8;
-const LAST: usize = 4;
 /// A scan for fewer nodes does without.
 const WANTED_MIN: usize = 4;
 
@@ -47,7 +46,7 @@ impl<N: Ordered> OrderedIndex<N> {
         let wanted = walk
             .left()
             .map_or(course.wanted, |left| left.min(course.wanted));
-        let mut ahead = Ahead::new(guard, &walk, Course { wanted, ..course });
+        let mut ahead = Ahead::new(&walk, Course { wanted, ..course });
         while let Some(node) = walk.go(course.reversed) {
             if let Some(ahead) = &mut ahead {
                 ahead.step(course.reversed);
@@ -93,7 +92,6 @@ impl<N: Ordered> OrderedIndex<N> {
 
 /// A walk that runs ahead of a scan and only fetches.
 struct Ahead<'g, 'p, N: Ordered, P: Probe<N>> {
-    guard: &'g Guard<'g>,
     far: Walk<'g, 'p, N, P>,
     /// Node i of the scan is at i modulo `FAR`, from when it is far until it is visited.
     nodes: [*mut N; FAR],
@@ -105,16 +103,11 @@ struct Ahead<'g, 'p, N: Ordered, P: Probe<N>> {
 }
 
 impl<'g, 'p, N: Ordered, P: Probe<N>> Ahead<'g, 'p, N, P> {
-    fn new(
-        guard: &'g Guard<'_>,
-        walk: &Walk<'g, 'p, N, P>,
-        Course { reversed, wanted }: Course,
-    ) -> Option<Self> {
+    fn new(walk: &Walk<'g, 'p, N, P>, Course { reversed, wanted }: Course) -> Option<Self> {
         if wanted < WANTED_MIN || cfg!(loom) {
             return None;
         }
         let mut ahead = Self {
-            guard,
             far: walk.clone(),
             nodes: [std::ptr::null_mut(); FAR],
             known: 0,
@@ -124,7 +117,6 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Ahead<'g, 'p, N, P> {
         (0..FAR).for_each(|_| ahead.fetch_far(reversed));
         (0..NEAR).for_each(|place| ahead.fetch(place, N::prefetch));
         (0..NEXT).for_each(|place| ahead.fetch(place, N::prefetch_next));
-        (0..LAST).for_each(|place| ahead.fetch_last(place));
         Some(ahead)
     }
 
@@ -136,7 +128,6 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Ahead<'g, 'p, N, P> {
         self.fetch_far(reversed);
         self.fetch(at + NEAR, N::prefetch);
         self.fetch(at + NEXT, N::prefetch_next);
-        self.fetch_last(at + LAST);
     }
 
     #[inline]
@@ -167,11 +158,5 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Ahead<'g, 'p, N, P> {
         if let Some(node) = self.node(place) {
             fetch(node);
         }
-    }
-
-    #[inline]
-    fn fetch_last(&self, place: usize) {
-        let guard = self.guard;
-        self.fetch(place, |node| node.prefetch_last(guard));
     }
 }
