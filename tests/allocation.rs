@@ -1,4 +1,5 @@
-//! What reads allocate: point reads and queries at a snapshot nothing, however much they find.
+//! What reads allocate: point reads and queries at a snapshot nothing, however much they find; and
+//! what a filter does.
 
 mod common;
 
@@ -6,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use common::{Task, put, store, task};
-use skep::keys;
+use skep::{Filter, keys};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -106,4 +107,11 @@ fn what_a_query_allocates_does_not_grow_with_what_it_finds() {
         })
     };
     assert_eq!(either(3_000), either(10), "or");
+}
+
+#[test]
+fn a_filter_of_a_value_makes_no_index_to_look_its_name_up() {
+    let filter = || drop(Filter::of::<Task>().value(Task::BY_COUNT, 1));
+    // What it asks, and the list of that.
+    assert_eq!(allocations(filter), 2);
 }
