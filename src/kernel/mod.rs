@@ -216,10 +216,11 @@ impl Kernel {
     pub(crate) fn rebuild(&self) -> bool {
         let mut garbage = GarbageBin::new(self);
         let guard = self.domain.pin();
-        let tables = self.tables.all().iter();
-        tables.fold(false, |busy, table| {
-            table.rebuild(&guard, &mut garbage.0) || busy
-        })
+        let mut busy = false;
+        for table in self.tables.all() {
+            busy |= table.rebuild(&guard, &mut garbage.0);
+        }
+        busy
     }
 
     /// Gives memory back that this thread keeps for its next writes.
