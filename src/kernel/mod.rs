@@ -212,7 +212,8 @@ impl Kernel {
         tables + self.log.bytes()
     }
 
-    /// Goes on with the rebuilds that inserts have begun, and else would end; false: there are none.
+    /// Goes on with the rebuilds that inserts have begun, and else would end; false: there are
+    /// none.
     pub(crate) fn rebuild(&self) -> bool {
         let mut garbage = GarbageBin::new(self);
         let guard = self.domain.pin();
