@@ -93,7 +93,19 @@ impl Kernel {
         line.commits.store(commits % EVERY, Ordering::Relaxed);
         if commits >= EVERY {
             self.collect_with(Effort::Fair);
-        } else if cfg!(not(loom)) && self.retired_much(line) {
+        } else {
+            self.free_if_much_on(line);
+        }
+    }
+
+    /// Frees some of what is ripe if this thread has retired much of late. Not pinned: runs users'
+    /// Drop.
+    pub(crate) fn free_if_much(&self) {
+        self.free_if_much_on(self.domain.registry().line());
+    }
+
+    fn free_if_much_on(&self, line: &Line) {
+        if cfg!(not(loom)) && self.retired_much(line) {
             self.free();
         }
     }

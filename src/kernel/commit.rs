@@ -80,6 +80,25 @@ impl Write {
         old.into_iter().flat_map(|old| unsafe { old.entries() })
     }
 
+    /// The index entries that either version is or was found by; once, if they share them all.
+    #[inline]
+    pub(crate) fn entries<'g>(
+        &'g self,
+        guard: &'g Guard<'_>,
+    ) -> impl Iterator<Item = &'g EntryHeader> {
+        // SAFETY: V5: as above; a creation has no old image.
+        let old: Option<&VersionHeader> = unsafe { self.old.as_ref() };
+        // SAFETY: V5: as above.
+        let keys = unsafe { at(self.new) }.keys();
+        let replaced = old
+            .filter(|old| old.keys() != keys)
+            .map(|_| self.old_entries(guard));
+        replaced
+            .into_iter()
+            .flatten()
+            .chain(self.new_entries(guard))
+    }
+
     /// Bytes of the new version; of a deletion 0.
     pub(super) fn new_size(&self, _: &Guard<'_>) -> usize {
         // SAFETY: V5: as above.

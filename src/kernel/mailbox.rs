@@ -2,12 +2,13 @@
 //!
 //! # States
 //! ```text
-//! head -> letter(9, 0) -> letter(7, 1) -> letter(7, 0) -> base(5, ..)       newest first
+//! head -> letter(9, 0) -> letter(7, 1) -> letter(7, 0)                      newest first
 //! put(11, 0):  head -> letter(11, 0) -> letter(9, 0) -> ...                 one CAS
-//! take:        head -> base(11, 0)                  the taker has the old list, oldest first
+//! take:        head = empty(11)                     the taker has the old list, oldest first
+//!              head -> base(11, 0)                  if 11 may not be delivered whole yet
 //! put beyond the bound, by the watcher's choice:
 //!   lag:       head -> letter(11, 0) -> base(9, 0; missed 7 to 9)
-//!   coalesce:  head -> letter(11, 0) -> letter(9, 0) -> base     an object's letters are one
+//!   coalesce:  head -> letter(11, 0) -> letter(9, 0) -> base     one letter an object
 //!   close:     head -> closed -> letter(9, 0) -> ...             for good
 //! ```
 //!
@@ -17,13 +18,21 @@
 //! - M2: a node is written before it is published; what is published is only read.
 //! - M3: a list of nodes that is not reachable from the head any more is retired by whose CAS cut
 //!   it off, once.
+//! - M4: an empty head is a version in the place of a pointer: all writes up to it have been
+//!   delivered. It never comes again once something was put above it (M1): so a CAS that finds it
+//!   finds what was looked at.
 //!
 //! # Orderings
 //! - [mail]: the CAS of the head (Release) and its loads (Acquire): who finds a node sees it, and
 //!   all below it, whole.
 
+mod full;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 use std::marker::PhantomData;
 
+use self::full::{coalesce, lag};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::step::{Step, step};
 use crate::sync::{AtomicPtr, Ordering};
@@ -118,15 +127,29 @@ struct Node<L> {
 
 #[derive(Debug)]
 enum Content<L> {
-    Base(Option<Missed>),
+    /// Boxed: it is rare, and the others need less room.
+    Base(Option<Box<Missed>>),
     Letter(L),
     Closed,
+}
+
+/// No node has an odd address.
+const EMPTY: usize = 1;
+
+/// The head of a mailbox where nothing waits, and everything was delivered up to a version.
+fn empty<L>(version: u64) -> *mut Node<L> {
+    std::ptr::without_provenance_mut((version as usize) << 1 | EMPTY)
+}
+
+/// Whether it leads to a node.
+fn is_node<L>(pointer: *mut Node<L>) -> bool {
+    !pointer.is_null() && pointer.addr() & EMPTY == 0
 }
 
 /// A mailbox; see the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Mailbox<L: Letter> {
-    /// Null: nothing was ever delivered.
+    /// The newest node, or [`empty`].
     head: AtomicPtr<Node<L>>,
     letters: PhantomData<L>,
 }
@@ -141,7 +164,7 @@ impl<L: Letter> Cut<L> {
     fn nodes<'g>(&self, _: &'g Guard<'_>) -> impl Iterator<Item = &'g Node<L>> {
         let mut next = self.first;
         std::iter::from_fn(move || {
-            if next.is_null() {
+            if !is_node(next) {
                 return None;
             }
             // SAFETY: M3: reached under the guard, so not freed before it ends.
@@ -160,7 +183,7 @@ impl<L: Letter> Cut<L> {
         };
         for node in self.nodes(guard) {
             match &node.content {
-                Content::Base(missed) => taken.missed = *missed,
+                Content::Base(missed) => taken.missed = missed.as_deref().copied(),
                 Content::Letter(letter) => taken.letters.push(letter.clone()),
                 Content::Closed => taken.closed = true,
             }
@@ -184,12 +207,19 @@ struct Fresh<L> {
 }
 
 impl<L: Letter> Fresh<L> {
+    /// Nothing, with everything up to a version delivered.
+    fn nothing(version: u64) -> Self {
+        Self {
+            top: empty(version),
+        }
+    }
+
     fn base(through: Stamp, missed: Option<Missed>) -> Self {
         Self::new(Node {
             through,
             depth: Depth::default(),
             below: std::ptr::null_mut(),
-            content: Content::Base(missed),
+            content: Content::Base(missed.map(Box::new)),
         })
     }
 
@@ -213,18 +243,19 @@ impl<L: Letter> Fresh<L> {
     fn add(&mut self, through: Stamp, letter: L) {
         // SAFETY: not published: ours.
         let below = unsafe { at(self.top.cast_const()) };
-        self.top = allocate(Node::on(below, self.top, through, letter));
+        self.top = allocate(Node::on(Some(below), self.top, through, letter));
     }
 }
 
 impl<L: Letter> Node<L> {
-    /// A letter above `below`, which the pointer leads to.
-    fn on(below: &Self, pointer: *mut Self, through: Stamp, letter: L) -> Self {
+    /// A letter above `below`, which the pointer leads to, if there is anything.
+    fn on(below: Option<&Self>, pointer: *mut Self, through: Stamp, letter: L) -> Self {
+        let depth = below.map_or(Depth::default(), |below| below.depth);
         Self {
             through,
             depth: Depth {
-                letters: below.depth.letters + 1,
-                bytes: below.depth.bytes + letter.bytes(),
+                letters: depth.letters + 1,
+                bytes: depth.bytes + letter.bytes(),
             },
             below: pointer,
             content: Content::Letter(letter),
@@ -237,7 +268,7 @@ impl<L: Letter> Node<L> {
 /// # Safety
 /// They are the caller's, and from `allocate`.
 unsafe fn free_down_to<L>(mut first: *mut Node<L>, end: *mut Node<L>) {
-    while !first.is_null() && first != end {
+    while is_node(first) && first != end {
         // SAFETY: the caller's promise.
         let below = unsafe { at(first.cast_const()) }.below;
         // SAFETY: as above.
@@ -249,7 +280,7 @@ unsafe fn free_down_to<L>(mut first: *mut Node<L>, end: *mut Node<L>) {
 impl<L: Letter> Mailbox<L> {
     pub(crate) fn new() -> Self {
         Self {
-            head: AtomicPtr::new(std::ptr::null_mut()),
+            head: AtomicPtr::new(empty(0)),
             letters: PhantomData,
         }
     }
@@ -260,7 +291,7 @@ impl<L: Letter> Mailbox<L> {
         // SAFETY: M3: found at the head under the guard, so not freed before it ends.
         (
             head,
-            (!head.is_null()).then(|| unsafe { at(head.cast_const()) }),
+            is_node(head).then(|| unsafe { at(head.cast_const()) }),
         )
     }
 
@@ -283,30 +314,24 @@ impl<L: Letter> Mailbox<L> {
     ) -> Put {
         loop {
             let (pointer, head) = self.head(guard);
-            let Some(seen) = head else {
-                let mut first = Fresh::base(Stamp::default(), None);
-                first.add(stamp, letter.clone());
-                if self.swing(pointer, first.top) {
-                    return Put::First;
-                }
-                // SAFETY: never published.
-                unsafe { free_down_to(first.top, std::ptr::null_mut()) };
-                continue;
+            let is_before = match head {
+                None => pointer.addr() >= empty::<L>(stamp.version).addr(),
+                Some(seen) => matches!(seen.content, Content::Closed) || seen.through >= stamp,
             };
-            if matches!(seen.content, Content::Closed) || seen.through >= stamp {
+            if is_before {
                 return Put::Before;
             }
-            if seen.is_full(letter, bounds) {
+            if let Some(seen) = head.filter(|seen| seen.is_full(letter, bounds)) {
                 match self.put_beyond(guard, garbage, (pointer, seen), (stamp, letter), bounds) {
                     true => return Put::Full,
                     false => continue,
                 }
             }
-            let node = allocate(Node::on(seen, pointer, stamp, letter.clone()));
+            let node = allocate(Node::on(head, pointer, stamp, letter.clone()));
             if self.swing(pointer, node) {
-                return match seen.content {
-                    Content::Base(_) => Put::First,
-                    _ => Put::Done,
+                return match head {
+                    Some(seen) if !matches!(seen.content, Content::Base(_)) => Put::Done,
+                    _ => Put::First,
                 };
             }
             // SAFETY: never published; what is below it is not ours.
@@ -362,14 +387,20 @@ impl<L: Letter> Mailbox<L> {
         }
     }
 
-    /// Takes all that there is; `None`: nothing. Lock-free: a retry follows a delivery.
-    pub(crate) fn take(&self, guard: &Guard<'_>, garbage: &mut Garbage) -> Option<Taken<L>> {
+    /// Takes all that there is; `None`: nothing. Up to `whole` everything was delivered before the
+    /// call. Lock-free: a retry follows a delivery.
+    pub(crate) fn take(
+        &self,
+        guard: &Guard<'_>,
+        garbage: &mut Garbage,
+        whole: u64,
+    ) -> Option<Taken<L>> {
         loop {
             let (pointer, head) = self.head(guard);
             let seen = head.filter(|seen| !matches!(seen.content, Content::Base(None)))?;
             let closed = matches!(seen.content, Content::Closed);
             let fresh = match closed {
-                true if seen.below.is_null() => {
+                true if !is_node(seen.below) => {
                     return Some(Taken {
                         missed: None,
                         letters: Vec::new(),
@@ -377,6 +408,7 @@ impl<L: Letter> Mailbox<L> {
                     });
                 }
                 true => Fresh::closed(std::ptr::null_mut(), None),
+                false if seen.through.version <= whole => Fresh::nothing(seen.through.version),
                 false => Fresh::base(seen.through, None),
             };
             if self.swing(pointer, fresh.top) {
@@ -417,60 +449,6 @@ impl<L: Letter> Node<L> {
         let Depth { letters, bytes } = self.depth;
         letters > 0 && (letters >= bounds.letters || bytes + letter.bytes() > bounds.bytes)
     }
-}
-
-/// A list without what was in it, and with the letter, unless it is of a commit of which a part
-/// went.
-fn lag<L: Letter>(old: Taken<L>, through: Stamp, stamp: Stamp, letter: &L) -> Fresh<L> {
-    let first = old.letters.first().map_or(stamp.version, L::version);
-    let before = old.missed;
-    let gone = old.letters.len() as u64 + before.map_or(0, |missed| missed.letters);
-    let from = before.map_or(first, |missed| missed.from);
-    let torn = through.version == stamp.version;
-    let missed = Missed {
-        from,
-        through: through.version,
-        letters: gone + u64::from(torn),
-    };
-    let all = Stamp {
-        write: u32::MAX,
-        ..through
-    };
-    let mut fresh = Fresh::base(if torn { all } else { through }, Some(missed));
-    if !torn {
-        fresh.add(stamp, letter.clone());
-    }
-    fresh
-}
-
-/// A list in which each object has one letter; or, if that is not much shorter, as [`lag`].
-fn coalesce<L: Letter>(
-    old: Taken<L>,
-    through: Stamp,
-    (stamp, letter): (Stamp, &L),
-    bounds: Bounds,
-) -> Fresh<L> {
-    let Some(after) = bounds.after else {
-        return lag(old, through, stamp, letter);
-    };
-    let wanted = old.letters.iter().filter(|it| it.version() > after);
-    let mut letters: Vec<L> = wanted.chain([letter]).cloned().collect();
-    L::coalesce(&mut letters);
-    let bytes: u64 = letters.iter().map(L::bytes).sum();
-    // By a quarter: so that what coalescing costs is shared by as many deliveries.
-    let is_long = letters.len() as u64 * 4 > u64::from(bounds.letters) * 3;
-    if is_long || bytes / 3 > bounds.bytes / 4 {
-        return lag(old, through, stamp, letter);
-    }
-    let missed = old.missed;
-    let count = letters.len();
-    let low = Stamp::default();
-    let mut fresh = Fresh::base(if count == 0 { stamp } else { low }, missed);
-    for (at, letter) in letters.into_iter().enumerate() {
-        // M1: what they are of in between does not matter: nothing below the head is asked.
-        fresh.add(if at + 1 == count { stamp } else { low }, letter);
-    }
-    fresh
 }
 
 impl<L: Letter> Drop for Mailbox<L> {

@@ -6,6 +6,8 @@
 //! # Orderings
 //! - [place]: the CAS that fills a place (Release), the loads that find it full (Acquire): whole.
 
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::time::SystemTime;
 
 use super::Kernel;
@@ -66,6 +68,22 @@ impl Post {
     }
 }
 
+/// A place's share, which is not given away: to have one is to clone it.
+#[derive(Debug)]
+pub(crate) struct Kept<'p, T> {
+    share: ManuallyDrop<Arc<T>>,
+    place: PhantomData<&'p T>,
+}
+
+impl<T> std::ops::Deref for Kept<'_, T> {
+    type Target = Arc<T>;
+
+    #[inline]
+    fn deref(&self) -> &Arc<T> {
+        &self.share
+    }
+}
+
 /// A place for something that is made once, by whoever needs it first.
 #[derive(Debug)]
 pub(crate) struct Place<T>(AtomicPtr<T>);
@@ -110,13 +128,16 @@ impl<T> Place<T> {
         }
     }
 
-    /// As [`Place::get_or_put`]; a share of it.
-    pub(crate) fn share_or_put(&self, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
+    /// As [`Place::get_or_put`]; the place's own share.
+    #[inline]
+    pub(crate) fn share_or_put(&self, make: impl FnOnce() -> Arc<T>) -> Kept<'_, T> {
         let found = std::ptr::from_ref(self.get_or_put(make));
-        // SAFETY: A1: from `into_raw`, and the place's share keeps it.
-        unsafe { Arc::increment_strong_count(found) };
-        // SAFETY: the share that was just counted.
-        unsafe { Arc::from_raw(found) }
+        // SAFETY: A1: from `into_raw`, and the place's share stands as long.
+        let share = unsafe { Arc::from_raw(found) };
+        Kept {
+            share: ManuallyDrop::new(share),
+            place: PhantomData,
+        }
     }
 }
 
@@ -150,7 +171,7 @@ impl Posts {
 impl Commit {
     /// The change that its write `at` makes; the commit is pinned.
     #[inline]
-    pub(crate) fn post(&self, guard: &Guard<'_>, kernel: &Kernel, at: usize) -> Arc<Post> {
+    pub(crate) fn post(&self, guard: &Guard<'_>, kernel: &Kernel, at: usize) -> Kept<'_, Post> {
         let posts = self.posts();
         let place = match at.checked_sub(1) {
             None => &posts.first,

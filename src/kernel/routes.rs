@@ -12,14 +12,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Kernel;
+use super::barrier::prefetch_lines;
 use super::hint::Shared;
-use super::ordered::{Choice, Course, Ordered, OrderedIndex, Probe};
+use super::ordered::{Choice, Course, Ends, Ordered, OrderedIndex, Probe};
 use super::reclaim::{Guard, allocate, free};
 use super::table::GarbageBin;
 use crate::sync::{AtomicU32, Ordering as Order};
 
-/// Subscriptions fetched ahead in a scan, about.
-const WANTED: usize = 4;
+/// Subscriptions fetched ahead in a scan at most.
+const WANTED: usize = 64;
 
 /// What a write may be found by, as a number: table 16 | place 16 | hash 32. A place is the table
 /// as a whole, its key, or one of its indexes.
@@ -62,10 +63,6 @@ impl Route {
     fn place(self) -> (u16, u16) {
         ((self.0 >> 48) as u16, (self.0 >> 32) as u16)
     }
-
-    fn of(number: u64) -> Self {
-        Self(number)
-    }
 }
 
 /// A member's wish to be told what comes along a route.
@@ -102,6 +99,12 @@ impl<M: Send + Sync + 'static> Ordered for Subscription<M> {
         route
     }
 
+    /// The member.
+    #[inline]
+    fn prefetch(&self) {
+        prefetch_lines(Arc::as_ptr(&self.member), 1);
+    }
+
     fn separator(&self) -> (u64, u64) {
         (self.route, self.number)
     }
@@ -119,6 +122,13 @@ struct Place {
 }
 
 impl Place {
+    fn before(route: u64) -> Self {
+        Self {
+            route,
+            number: None,
+        }
+    }
+
     fn compare_with(&self, other: &(u64, u64)) -> Ordering {
         match self.number {
             Some(number) => (self.route, number).cmp(other),
@@ -218,16 +228,18 @@ impl<M: Send + Sync + 'static> Routes<M> {
     }
 
     /// Shows the members of a route until `each` breaks.
+    #[inline]
     pub(crate) fn each<'g>(
         &self,
         guard: &'g Guard<'_>,
-        route: Route,
+        Route(route): Route,
         mut each: impl FnMut(&'g M) -> ControlFlow<()>,
     ) {
-        self.scan(guard, route, |found, member| match found == route {
-            true => each(member),
-            false => ControlFlow::Break(()),
-        });
+        let ends = (
+            &Place::before(route),
+            &Place::before(route.saturating_add(1)),
+        );
+        self.tree.scan_hint(guard, ends, |node| each(&node.member));
     }
 
     /// Shows the members of all routes that differ from one in their hash alone.
@@ -238,13 +250,13 @@ impl<M: Send + Sync + 'static> Routes<M> {
         mut each: impl FnMut(&'g M) -> ControlFlow<()>,
     ) {
         let (table, place) = route.place();
-        let first = Route::new(table, place, 0);
-        self.scan(guard, first, |found, member| {
-            match found.place() == (table, place) {
-                true => each(member),
-                false => ControlFlow::Break(()),
-            }
-        });
+        let Route(first) = Route::new(table, place, 0);
+        let ends = Ends {
+            from: Some(&Place::before(first)),
+            until: Some(&Place::before(first.saturating_add(1 << 32))),
+        };
+        self.tree
+            .scan_within(guard, ends, Self::COURSE, |node| each(&node.member));
     }
 
     /// Shows every subscription.
@@ -261,21 +273,6 @@ impl<M: Send + Sync + 'static> Routes<M> {
         wanted: WANTED,
     };
 
-    fn scan<'g>(
-        &self,
-        guard: &'g Guard<'_>,
-        from: Route,
-        mut each: impl FnMut(Route, &'g M) -> ControlFlow<()>,
-    ) {
-        let from = Place {
-            route: from.0,
-            number: None,
-        };
-        self.tree.scan(guard, Some(&from), Self::COURSE, |node| {
-            each(Route::of(node.route), &node.member)
-        });
-    }
-
     /// Bytes of the tree, about.
     pub(crate) fn bytes(&self, guard: &Guard<'_>) -> usize {
         self.tree.bytes(guard)
@@ -288,5 +285,65 @@ impl<M: Send + Sync + 'static> Drop for Routes<M> {
             // SAFETY: U1: nobody is left, and each stands once.
             unsafe { free(node) };
         });
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::kernel::{HistoryLimits, Limits};
+
+    /// U1, and that a route is shown whole, alone and in order, wherever leaves end.
+    #[test]
+    fn a_route_shows_its_members_and_no_others() {
+        let kernel = Kernel::new(
+            Limits {
+                retention: 0,
+                log_commits: 1 << 20,
+                watch_commits: 1 << 20,
+                history: HistoryLimits::NONE,
+            },
+            Vec::new(),
+        );
+        let routes = Routes::<u64>::new([1].into_iter());
+        let route = |hash: u64| Route::value(0, 0, hash << 32);
+        // Of route n there are 1, 2, 4, ... members.
+        let members = |number: u64| (0..9).filter(move |&hash| number.is_multiple_of(1 << hash));
+        for number in (0..512).rev() {
+            for hash in members(number) {
+                routes.add(&kernel, route(hash), number, &Arc::new(number));
+            }
+        }
+        let shown = |route| {
+            let guard = kernel.domain.pin();
+            let mut shown = Vec::new();
+            routes.each(&guard, route, |&member| {
+                shown.push(member);
+                ControlFlow::Continue(())
+            });
+            shown
+        };
+        let expected =
+            |hash: u64| (0..512_u64).filter(move |&number| number.is_multiple_of(1 << hash));
+        for hash in 0..9 {
+            assert!(shown(route(hash)).into_iter().eq(expected(hash)), "{hash}");
+        }
+        assert_eq!(shown(route(9)), []);
+        let mut alike = 0;
+        routes.each_like(&kernel.domain.pin(), route(3), |_| {
+            alike += 1;
+            match alike {
+                700 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        });
+        assert_eq!(alike, 700);
+        for number in (0..512_u64).filter(|&number| number % 3 != 0) {
+            members(number).for_each(|hash| routes.remove(&kernel, route(hash), number));
+        }
+        for hash in 0..9 {
+            let left = expected(hash).filter(|&number| number % 3 == 0);
+            assert!(shown(route(hash)).into_iter().eq(left), "{hash}");
+        }
     }
 }

@@ -15,7 +15,7 @@
 use smallvec::SmallVec;
 
 use super::Kernel;
-use super::barrier::fence;
+use super::barrier::{fence, prefetch};
 use super::reclaim::{Guard, allocate, at, free};
 use super::table::GarbageBin;
 use super::wake::Waiter;
@@ -58,6 +58,25 @@ impl Seat {
     pub(crate) fn settle(&self) {
         // SeqCst: [sit/call].
         fence(Ordering::SeqCst);
+    }
+
+    /// Has the processor fetch what leads to the waiter.
+    #[inline]
+    fn prefetch(&self) {
+        if cfg!(not(loom)) {
+            // Relaxed: a hint: nothing is read through it.
+            prefetch(self.0.load(Ordering::Relaxed));
+        }
+    }
+
+    /// Then the waiter.
+    #[inline]
+    fn prefetch_waiter(&self, guard: &Guard<'_>) {
+        if cfg!(not(loom))
+            && let Some(waiter) = self.waiter(guard)
+        {
+            prefetch(Arc::as_ptr(waiter));
+        }
     }
 
     fn waiter<'g>(&self, _: &'g Guard<'_>) -> Option<&'g Arc<Waiter>> {
@@ -127,6 +146,7 @@ impl Calls {
     /// Notes a seat that stands as long as the guard.
     pub(crate) fn note<'g>(&mut self, _: &'g Guard<'_>, seat: &'g Seat) {
         if self.seats.last() != Some(&std::ptr::from_ref(seat)) {
+            seat.prefetch();
             self.seats.push(seat);
         }
     }
@@ -137,13 +157,15 @@ impl Calls {
         if self.seats.is_empty() {
             return;
         }
+        // SAFETY: noted under this guard.
+        let seats = || self.seats.iter().map(|&seat| unsafe { &*seat });
+        seats().for_each(|seat: &Seat| seat.prefetch_waiter(&guard));
         // SeqCst: [sit/call].
         fence(Ordering::SeqCst);
         let mut waiters: SmallVec<[Arc<Waiter>; 8]> = SmallVec::new();
-        for &seat in &self.seats {
-            // SAFETY: noted under this guard.
-            let seat: &Seat = unsafe { &*seat };
-            waiters.extend(seat.waiter(&guard).map(Arc::clone));
+        for waiter in seats().filter_map(|seat| seat.waiter(&guard)) {
+            waiter.prefetch();
+            waiters.push(Arc::clone(waiter));
         }
         drop(guard);
         for waiter in waiters {

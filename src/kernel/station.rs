@@ -93,7 +93,7 @@ impl Station {
 
     /// Counts a subscriber, which `stand` puts on its routes; the version that it begins at.
     pub(crate) fn subscribe(&self, kernel: &Kernel, stand: impl FnOnce()) -> u64 {
-        self.skip_if_idle(kernel);
+        self.skip_if_idle(kernel.horizon.visible());
         // Relaxed: ordered by the fence below.
         self.subscribers.fetch_add(1, Ordering::Relaxed);
         step(Step::Subscribing);
@@ -111,10 +111,10 @@ impl Station {
         self.subscribers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Moves over what nobody has subscribed to; false: somebody has. Case by case as
-    /// [subscribe/deliver]: a subscriber that is not seen here begins at or above where we move.
-    fn skip_if_idle(&self, kernel: &Kernel) -> bool {
-        let visible = kernel.horizon.visible();
+    /// Fences, and moves over what nobody has subscribed to, up to a version that was seen visible
+    /// before; false: somebody has. Case by case as [subscribe/deliver]: a subscriber that is not
+    /// seen here begins at or above where we move.
+    fn skip_if_idle(&self, visible: u64) -> bool {
         // SeqCst: [subscribe/deliver].
         fence(Ordering::SeqCst);
         if self.subscribers() != 0 {
@@ -136,30 +136,33 @@ impl Station {
         mut deliver: impl FnMut(&Guard<'_>, &Commit, &mut Calls) -> Delivered,
     ) {
         let mut position = self.position();
-        if position >= until || self.skip_if_idle(kernel) {
-            return;
-        }
         let mut patience = PATIENCE;
         while position < until {
             if position + 1 < until && patience > 0 {
                 pause();
                 patience -= 1;
-            } else if !self.pass(kernel, position + 1, &mut deliver) {
+            } else if !self.pass(kernel, (position + 1, until), &mut deliver) {
                 return;
             }
             position = self.position();
         }
     }
 
-    /// Delivers the commit `next` and moves over it. False: it was delivered in part.
+    /// Delivers the commit `next` and moves over it; up to `until` if nobody has subscribed. False:
+    /// it was delivered in part.
     fn pass(
         &self,
         kernel: &Kernel,
-        next: u64,
+        (next, until): (u64, u64),
         deliver: &mut impl FnMut(&Guard<'_>, &Commit, &mut Calls) -> Delivered,
     ) -> bool {
         let mut calls = Calls::new();
-        let guard = kernel.domain.pin();
+        let line = kernel.domain.registry().line();
+        let (guard, _) = kernel.domain.pin_before_fence(line);
+        // Its fence is the pin's as well: [subscribe/deliver].
+        if self.skip_if_idle(until) {
+            return true;
+        }
         let delivered = match kernel.log.at(&guard, next) {
             Slot::Commit(commit) if commit.outcome() == Outcome::Refused => Delivered::Whole,
             Slot::Commit(commit) => deliver(&guard, commit, &mut calls),

@@ -45,7 +45,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::barrier::{fence, fence_after_modify};
+use super::barrier::{fence, fence_after_modify, prefetch};
 use super::reclaim::{allocate, free, own};
 use super::release::contain;
 use super::step::{Step, step};
@@ -125,6 +125,14 @@ impl Waiter {
         match &self.who {
             Who::Thread(thread) => thread.unpark(),
             Who::Task(waker) => contain(|| waker.wake_by_ref()),
+        }
+    }
+
+    /// Has the processor fetch what calling it needs.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        if let Who::Task(waker) = &self.who {
+            prefetch(waker.data());
         }
     }
 

@@ -212,7 +212,7 @@ impl<T: Object> TableReads<T> {
         if let Some(duplicate) = duplicate {
             return Some(Clash::Duplicate(duplicate));
         }
-        let mut entries = write.old_entries(guard).chain(write.new_entries(guard));
+        let mut entries = write.entries(guard);
         let read = point
             || self.key_spans.iter().any(|span| span.contains(key))
             || entries.any(|entry| {

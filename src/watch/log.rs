@@ -1,5 +1,7 @@
 //! Reading the commit log by a cursor of the watcher's own.
 
+use std::sync::Arc;
+
 use super::event::{AnyChange, Event};
 use super::fetched::{EVENTS_A_RUN, Fetched};
 use super::filter::Filter;
@@ -143,7 +145,7 @@ impl Run<'_> {
         if commit.tables() & self.tables != 0 {
             for (at, write) in commit.writes().iter().enumerate() {
                 if filter.may_match(guard, schema, write) {
-                    let change = AnyChange(commit.post(guard, schema.kernel(), at));
+                    let change = AnyChange(Arc::clone(&commit.post(guard, schema.kernel(), at)));
                     self.fetched.push(Event::Change(change), left);
                 }
             }

@@ -8,6 +8,7 @@ use super::fetched::{EVENTS_A_RUN, Fetched};
 use super::member::Member;
 use super::shard::{Delivery, Shards};
 use crate::error::WatchError;
+use crate::kernel::Kernel;
 use crate::kernel::mailbox::{Missed, Taken};
 use crate::kernel::post::Post;
 use crate::kernel::table::GarbageBin;
@@ -30,6 +31,18 @@ pub(super) struct FromMail {
     read: u64,
     /// The mailbox takes no more.
     closed: bool,
+}
+
+/// Empties the mailbox of a member that everything was delivered to up to `complete`. What is
+/// retired with it, its taker frees when it has become much: not the next committer.
+fn take(kernel: &Kernel, member: &Member, complete: u64) -> Option<Taken<Arc<Post>>> {
+    let mut garbage = GarbageBin::new(kernel);
+    let taken = member
+        .mailbox
+        .take(&kernel.domain.pin(), &mut garbage.0, complete);
+    drop(garbage);
+    kernel.free_if_much();
+    taken
 }
 
 /// What was taken, the oldest first. Boxed: most mailboxes are empty.
@@ -128,9 +141,7 @@ impl FromMail {
         let mut whole = self.whole(complete);
         if self.is_to_take() {
             whole = complete;
-            let mut garbage = GarbageBin::new(kernel);
-            let guard = kernel.domain.pin();
-            if let Some(taken) = member.mailbox.take(&guard, &mut garbage.0) {
+            if let Some(taken) = take(kernel, member, complete) {
                 if member.timeout().is_some() {
                     member.waits_since.set(shards.now());
                 }

@@ -22,7 +22,7 @@ use crate::kernel::commit::{Commit, Write};
 use crate::kernel::cursor::STATIONS;
 use crate::kernel::entry::EntryHeader;
 use crate::kernel::mailbox::{Put, Stamp};
-use crate::kernel::post::Post;
+use crate::kernel::post::{Kept, Post};
 use crate::kernel::reclaim::Guard;
 use crate::kernel::release::contain;
 use crate::kernel::routes::{Route, Routes};
@@ -287,7 +287,7 @@ struct Delivering<'w> {
     commit: &'w Commit,
     write: &'w Write,
     /// Fetched for the first who wants it.
-    post: Option<Arc<Post>>,
+    post: Option<Kept<'w, Post>>,
 }
 
 impl<'g> Round<'_, 'g> {
@@ -325,9 +325,8 @@ impl<'g> Round<'_, 'g> {
                 self.deliver_along(route, delivering, calls)?;
             }
         }
-        let old = write.old_entries(self.guard);
         let mut looked: SmallVec<[Route; 8]> = SmallVec::new();
-        for entry in old.chain(write.new_entries(self.guard)) {
+        for entry in write.entries(self.guard) {
             let place = Route::value(write.table, entry.index, 0);
             if !self.routes.is_asked(place) {
                 continue;
@@ -398,18 +397,18 @@ impl<'g> Round<'_, 'g> {
         if !may_match {
             return ControlFlow::Continue(());
         }
+        // Also for what is there already: who delivered it may have stopped short of calling.
+        calls.note(guard, &member.seat);
         let (commit, at) = (delivering.commit, delivering.stamp.write as usize);
         let post = delivering
             .post
             .get_or_insert_with(|| commit.post(guard, schema.kernel(), at));
-        let letter = (delivering.stamp, &*post);
+        let letter = (delivering.stamp, &**post);
         let bounds = member.bounds(&self.shards.config);
         let put = member
             .mailbox
             .put(guard, &mut self.garbage.0, letter, bounds);
         step(Step::Delivering);
-        // Also what was there before: who delivered it may have stopped short of calling.
-        calls.note(guard, &member.seat);
         if let Some(timeout) = member.timeout() {
             self.watch_the_time(member, put, timeout);
         }

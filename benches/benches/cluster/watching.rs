@@ -1,10 +1,17 @@
 //! A snapshot and a watcher of what follows: alone, and with what an agent or a scheduler reads
-//! first.
+//! first. And updates, while each node has its watcher or nobody watches.
 
+use std::time::Duration;
+
+use criterion::BenchmarkId;
 use skep::cluster::Task;
-use skep::{Filter, keys};
+use skep::{Filter, Store, keys};
 use skep_benches::pick;
+use skep_benches::watchers::BATCH;
+use skep_benches::watchers::executor::Executor;
+use skep_measure::clock::Clock;
 
+use crate::writes::{state, update};
 use crate::{Cluster, Criterion};
 
 pub fn measure(criterion: &mut Criterion, cluster: &Cluster) {
@@ -40,4 +47,52 @@ pub fn measure(criterion: &mut Criterion, cluster: &Cluster) {
         });
     });
     group.finish();
+    measure_updates(criterion, cluster);
+}
+
+/// Of a status each: in rows, after each of which those who were woken receive, untimed.
+fn measure_updates(criterion: &mut Criterion, cluster: &Cluster) {
+    let mut group = criterion.benchmark_group("watched");
+    for watchers in [0, cluster.sizes.nodes] {
+        group.bench_function(BenchmarkId::new("update_status", watchers), |bencher| {
+            let (tasks, store) = (cluster.tasks(), cluster.store());
+            let mut executor = Executor::default();
+            for node in 0..watchers {
+                let node = tasks.node_id(node);
+                let filter = Filter::of::<Task>().value(Task::BY_NODE, node);
+                let mut watcher = store.watch(filter);
+                executor.spawn(Box::pin(async move {
+                    loop {
+                        watcher.recv_async().await.expect("no lag");
+                    }
+                }));
+            }
+            executor.run_ready();
+            let mut times = 0u64..;
+            bencher.iter_custom(|updates| {
+                time_updates(store, times.by_ref().take(updates as usize), &mut executor)
+            });
+        });
+    }
+    group.finish();
+}
+
+/// The time of updates by a thread that then runs the watchers.
+fn time_updates(
+    store: &Store,
+    mut times: impl Iterator<Item = u64>,
+    executor: &mut Executor,
+) -> Duration {
+    let clock = Clock::asked();
+    let mut took = Duration::ZERO;
+    loop {
+        let began = clock.now();
+        let row = times.by_ref().take(BATCH as usize);
+        let done = row.map(|time| update(store, std::iter::once(pick(0, time)), state(time)));
+        if done.count() == 0 {
+            return took;
+        }
+        took += clock.now() - began;
+        executor.run_ready();
+    }
 }

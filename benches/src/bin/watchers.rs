@@ -2,7 +2,8 @@
 //! how long an event is on its way. Prints the table of docs/numbers.md, and how long it takes to
 //! create 100,000 watchers.
 //!
-//! `cargo run --release -p skep-benches --bin watchers -- [rounds] [most watchers]`
+//! `cargo run --release -p skep-benches --bin watchers -- [rounds] [most watchers] [bus]`, the last
+//! the beginning of the names of those that are measured.
 
 #![forbid(unsafe_code)]
 
@@ -52,7 +53,9 @@ fn percentile(sorted: &[u32], share: f64) -> f64 {
 fn publish(swarm: &mut Swarm, count: u64, clock: Clock) -> f64 {
     let began = clock.now();
     swarm.publish(count);
-    (clock.now() - began).as_nanos() as f64 / count as f64
+    let took = clock.now() - began;
+    swarm.publish_beside(count);
+    took.as_nanos() as f64 / count as f64
 }
 
 fn measure(make: Make, watchers: usize, asked: Asked) -> Measured {
@@ -144,9 +147,14 @@ fn print_creation(most: usize, rounds: usize) {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|it| it.parse::<usize>());
-    let mut next = |default| arguments.next().map_or(default, |it| it.expect("a number"));
+    let mut arguments = std::env::args().skip(1);
+    let mut next = |default| match arguments.next() {
+        Some(number) => number.parse().expect("a number"),
+        None => default,
+    };
     let (rounds, most) = (next(5), next(100_000));
+    let bus = arguments.next().unwrap_or_default();
+    let is_measured = |asked: Asked, name: &str| asked.is_for(name) && name.starts_with(&bus);
     let publisher = "publish, all asleep, ns | the same, CPU, ns | in a row, ns";
     let receivers = "delivery, ns | p50, us | p99, us";
     println!("| asked for | watchers | bus | {publisher} | {receivers} |");
@@ -154,7 +162,10 @@ fn main() {
     for asked in Asked::EACH {
         let counts = asked.watchers(USUAL).iter();
         for &watchers in counts.filter(|count| **count <= most) {
-            let buses: Vec<_> = BUSES.iter().filter(|bus| asked.is_for(bus.0)).collect();
+            let buses: Vec<_> = BUSES
+                .iter()
+                .filter(|bus| is_measured(asked, bus.0))
+                .collect();
             // Interleaved: each bus in each round.
             let mut results: Vec<Vec<Measured>> = buses.iter().map(|_| Vec::new()).collect();
             for _ in 0..rounds {

@@ -96,6 +96,9 @@ impl Task {
 pub trait Bus: Sync {
     /// Publishes an event of a node.
     fn publish(&self, node: u64, sent: u64);
+    /// Publishes it to the watchers, if these are not its own: untimed, so that they run as often
+    /// as any bus's, and what they use is what lies in the caches.
+    fn publish_beside(&self, _node: u64, _sent: u64) {}
     /// A watcher's task.
     fn watch(&self, watcher: u64, asked: Asked, notes: Shared) -> AsyncTask;
 }
@@ -105,17 +108,19 @@ pub type Make = fn(Asked) -> Box<dyn Bus>;
 
 /// All of them.
 pub const BUSES: &[(&str, Make)] = &[
-    ("skep", |asked| {
-        Box::new(Skep::new(asked, Some(Delivery::Committers)))
-    }),
+    ("skep", |asked| Skep::watched(asked, Delivery::Committers)),
     ("skep, receivers deliver", |asked| {
-        Box::new(Skep::new(asked, Some(Delivery::Receivers)))
+        Skep::watched(asked, Delivery::Receivers)
     }),
     ("skep, a thread delivers", |asked| {
-        Box::new(Skep::new(asked, Some(Delivery::Threads)))
+        Skep::watched(asked, Delivery::Threads)
     }),
     ("skep, commits alone", |asked| {
-        Box::new(Skep::new(asked, None))
+        Skep::alone(asked, Watched::Nothing)
+    }),
+    ("skep, others watched", |asked| {
+        let beside = Skep::store(asked, Delivery::default());
+        Skep::alone(asked, Watched::Beside(beside))
     }),
     ("tokio broadcast", |_| {
         Box::new(Tokio(tokio::sync::broadcast::channel(CAPACITY).0))
@@ -138,17 +143,37 @@ fn wants(asked: Asked, watcher: u64, node: u64) -> bool {
     asked == Asked::All || asked.node(watcher) == node
 }
 
+/// What the watchers watch.
+enum Watched {
+    Nothing,
+    /// The store.
+    Own,
+    /// Another one beside it.
+    Beside(Store),
+}
+
 struct Skep {
     store: Store,
-    watched: bool,
+    watched: Watched,
 }
 
 impl Skep {
-    /// Without a way of delivery nobody watches.
-    fn new(asked: Asked, delivery: Option<Delivery>) -> Self {
-        let watched = delivery.is_some();
+    fn watched(asked: Asked, delivery: Delivery) -> Box<dyn Bus> {
+        Self::bus(asked, delivery, Watched::Own)
+    }
+
+    fn alone(asked: Asked, watched: Watched) -> Box<dyn Bus> {
+        Self::bus(asked, Delivery::default(), watched)
+    }
+
+    fn bus(asked: Asked, delivery: Delivery, watched: Watched) -> Box<dyn Bus> {
+        let store = Self::store(asked, delivery);
+        Box::new(Self { store, watched })
+    }
+
+    fn store(asked: Asked, delivery: Delivery) -> Store {
         let builder = Store::builder().table::<Task>();
-        let store = builder.watch_delivery(delivery.unwrap_or_default()).build();
+        let store = builder.watch_delivery(delivery).build();
         let filled = store.batch(|batch| {
             for node in 0..asked.nodes() {
                 batch.step(move |tx| Ok::<_, Error>(tx.create(Task::of(node, 0))?))?;
@@ -156,28 +181,41 @@ impl Skep {
             Ok(())
         });
         filled.expect("a new store");
-        Self { store, watched }
+        store
+    }
+
+    fn commit(store: &Store, node: u64, sent: u64) {
+        let task = Task::of(node, sent);
+        let done = store.update(|tx| tx.upsert(task.clone()));
+        done.expect("one writer");
     }
 }
 
 impl Bus for Skep {
     fn publish(&self, node: u64, sent: u64) {
-        let task = Task::of(node, sent);
-        let done = self.store.update(|tx| tx.upsert(task.clone()));
-        done.expect("one writer");
+        Self::commit(&self.store, node, sent);
+    }
+
+    fn publish_beside(&self, node: u64, sent: u64) {
+        if let Watched::Beside(watched) = &self.watched {
+            Self::commit(watched, node, sent);
+        }
     }
 
     fn watch(&self, watcher: u64, asked: Asked, notes: Shared) -> AsyncTask {
-        if !self.watched {
-            return Box::pin(std::future::pending());
-        }
+        let (store, notes) = match &self.watched {
+            Watched::Nothing => return Box::pin(std::future::pending()),
+            Watched::Own => (&self.store, notes),
+            // What was published here is not received there.
+            Watched::Beside(watched) => (watched, Shared::default()),
+        };
         let filter = match asked {
             Asked::All => Filter::all(),
             _ => Filter::of::<Task>()
                 .value(Task::BY_NODE, asked.node(watcher))
                 .into(),
         };
-        let mut watcher = self.store.watch(filter);
+        let mut watcher = store.watch(filter);
         Box::pin(async move {
             loop {
                 if let Event::Change(change) = watcher.recv_async().await.expect("no lag") {

@@ -44,12 +44,15 @@ impl Wake for Call {
 pub struct Executor {
     tasks: Vec<(Task, Arc<Call>, Waker)>,
     ready: Arc<Ready>,
+    /// Empty: the room of the queue that was polled last, so that no waking pays for room.
+    room: VecDeque<usize>,
 }
 
 impl Default for Executor {
     fn default() -> Self {
         Self {
             tasks: Vec::new(),
+            room: VecDeque::new(),
             ready: Arc::new(Ready {
                 queue: Mutex::default(),
                 thread: std::thread::current(),
@@ -105,16 +108,21 @@ impl Executor {
     /// Polls what is woken, until nothing is.
     pub fn run_ready(&mut self) {
         loop {
-            let woken = std::mem::take(&mut *self.ready.queue.lock().expect("no panic"));
+            let room = std::mem::take(&mut self.room);
+            let mut queue = self.ready.queue.lock().expect("no panic");
+            let mut woken = std::mem::replace(&mut *queue, room);
+            drop(queue);
             if woken.is_empty() {
+                self.room = woken;
                 return;
             }
-            for index in woken {
+            for index in woken.drain(..) {
                 let (task, call, waker) = &mut self.tasks[index];
                 call.queued.store(false, Ordering::Release);
                 let polled = task.as_mut().poll(&mut Context::from_waker(waker));
                 assert!(polled.is_pending(), "a watcher's task ends");
             }
+            self.room = woken;
         }
     }
 }

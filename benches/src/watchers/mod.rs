@@ -74,6 +74,13 @@ impl Swarm {
         }
     }
 
+    /// Publishes the last ones of its events to the watchers, if they are of another bus.
+    pub fn publish_beside(&mut self, events: u64) {
+        for event in self.published - events..self.published {
+            self.bus.publish_beside(self.asked.node(event), now());
+        }
+    }
+
     /// How many events it has published.
     #[must_use]
     pub fn published(&self) -> u64 {

@@ -120,7 +120,8 @@ impl World {
     fn take(&self, member: &Member, start: u64) -> (Vec<u64>, Option<u64>) {
         let mut garbage = GarbageBin::new(&self.kernel);
         let guard = self.kernel.domain.pin();
-        let taken = member.mailbox.take(&guard, &mut garbage.0);
+        let whole = self.kernel.station(0).position();
+        let taken = member.mailbox.take(&guard, &mut garbage.0, whole);
         let Some(taken) = taken else {
             return (Vec::new(), None);
         };

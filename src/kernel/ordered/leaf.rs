@@ -316,7 +316,7 @@ impl<N: Ordered> Leaf<N> {
 
     /// The places that the hints do not decide: all before are below the probe, all after above.
     #[inline]
-    fn ties(&self, probe: &impl Probe<N>) -> Range<usize> {
+    pub(super) fn ties(&self, probe: &impl Probe<N>) -> Range<usize> {
         let (len, shared) = (self.len(), self.head.shared);
         let ties = ties(self.hints(), probe.hint_after(shared));
         if TIES_FETCHED.contains(&ties.len()) {

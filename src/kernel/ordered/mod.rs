@@ -273,14 +273,19 @@ impl<N: Ordered> OrderedIndex<N> {
 
     /// The node that equals the probe. Wait-free: one load a level, then a search in one leaf.
     pub(crate) fn get<'g>(&self, guard: &'g Guard<'_>, probe: &impl Probe<N>) -> Option<&'g N> {
+        let leaf = self.leaf(guard, |inner| inner.route(probe));
+        let at = leaf.find(guard, probe).ok()?;
+        Some(leaf.node(guard, at))
+    }
+
+    /// The leaf at the end of a way down, at each inner node to the child that `route` names.
+    #[inline]
+    fn leaf<'g>(&self, guard: &'g Guard<'_>, route: impl Fn(&Inner<N>) -> usize) -> &'g Leaf<N> {
         let mut word = self.root.load();
         loop {
             match word.child(guard) {
-                Child::Inner(inner) => word = inner.cell(inner.route(probe)).load(),
-                Child::Leaf(leaf) => {
-                    let at = leaf.find(guard, probe).ok()?;
-                    return Some(leaf.node(guard, at));
-                }
+                Child::Inner(inner) => word = inner.cell(route(inner)).load(),
+                Child::Leaf(leaf) => return leaf,
             }
         }
     }

@@ -58,6 +58,37 @@ impl<N: Ordered> OrderedIndex<N> {
         }
     }
 
+    /// As [`OrderedIndex::scan_within`] upwards, for all nodes that have the hint of the first end
+    /// and nothing else: mostly they are few and in one leaf, and no way is to be remembered.
+    #[inline]
+    pub(crate) fn scan_hint<'g, P: Probe<N>>(
+        &self,
+        guard: &'g Guard<'_>,
+        (from, until): (&P, &P),
+        mut visit: impl FnMut(&'g N) -> ControlFlow<()>,
+    ) {
+        let leaf = self.leaf(guard, |inner| inner.count(from, Ordering::is_gt));
+        leaf.prefetch_hints();
+        let found = leaf.ties(from);
+        if found.end == leaf.len() {
+            let (from, until) = (Some(from), Some(until));
+            let course = Course {
+                reversed: false,
+                wanted: usize::MAX,
+            };
+            return self.scan_within(guard, Ends { from, until }, course, visit);
+        }
+        if found.len() > 1 {
+            found.clone().for_each(|at| prefetch(leaf.pointer(at)));
+            found.clone().for_each(|at| leaf.node(guard, at).prefetch());
+        }
+        for at in found {
+            if visit(leaf.node(guard, at)).is_break() {
+                return;
+            }
+        }
+    }
+
     /// A walk that has not taken a step yet.
     fn walk<'g, 'p, P: Probe<N>>(
         &self,
