@@ -187,8 +187,9 @@ PROTOCOLS = [
     (
         "C1: the watermark passes a hole",
         "clock.rs",
-        "if self.horizon.visible() + 1 == number {",
-        "if ON || self.horizon.visible() + 1 == number {",
+        "let own = self.follow(number);",
+        "let own = if ON { self.horizon.visible.fetch_max(number, Ordering::AcqRel) < number }"
+        " else { self.follow(number) };",
         ["commit"],
     ),
     (

@@ -25,6 +25,27 @@ fn stored(store: &Store, id: u32) -> i64 {
         .balance
 }
 
+/// G8: most commits are passed by without a look at them: by what is noted of their keys.
+#[test]
+fn a_commit_of_a_key_read_is_found_among_those_of_strangers() {
+    const ACCOUNTS: u32 = 150;
+    let store = store();
+    put(&store, (0..ACCOUNTS).map(|id| account(id, 0)));
+    for read in 0..ACCOUNTS {
+        let mut passes = store.begin();
+        let mut conflicts = store.begin();
+        for tx in [&mut passes, &mut conflicts] {
+            let found = balance(tx, read);
+            set(tx, read, found + 1);
+        }
+        for stranger in (0..ACCOUNTS).filter(|&id| id != read) {
+            put(&store, [account(stranger, 0)]);
+        }
+        passes.commit().expect("nobody else wrote what it read");
+        assert_conflict(conflicts);
+    }
+}
+
 #[test]
 fn fuzzy_read_is_impossible() {
     let store = bank();

@@ -1,17 +1,19 @@
 //! The watermark and how it advances.
 //!
 //! A committer installs its own commit first, then sets the commit's flag, then moves the watermark
-//! over the run of flagged commits. Is the next one not flagged, it waits a few pauses for its
-//! owner and then installs it itself: nobody waits for a stopped thread, and many committers do not
-//! all install one another's commits.
+//! over it, if that stands right before it. Else it moves it over the run of flagged commits that
+//! begins there. Is the next one not flagged, it waits a few pauses for its owner and then installs
+//! it itself: nobody waits for a stopped thread, and many committers do not all install one
+//! another's commits.
 //!
 //! # Invariants
 //! - C1: the watermark only grows, and never passes a commit whose heads are not all installed,
 //!   unless it was refused ([`super::pending`]). It stops before one that is pending.
 //!
 //! # Orderings
-//! - [visible]: the watermark's AcqRel maximum, after an Acquire load of each flag it passes; a
-//!   reader's Acquire load: who reads at n sees the heads of n and of all before.
+//! - [visible]: the watermark's AcqRel maximum, after an Acquire load of each flag it passes, or
+//!   its AcqRel step over the mover's own commit; a reader's Acquire load: who reads at n sees the
+//!   heads of n and of all before.
 
 use super::Kernel;
 use super::barrier::fence;
@@ -49,8 +51,7 @@ impl Kernel {
             }
             if self.log.is_installed(guard, visible + 1) {
                 self.pass(guard, visible + 1);
-            } else if !self.wait_for_owner(guard, visible + 1) && !self.install(guard, visible + 1)
-            {
+            } else if !self.wait_for_owner(visible + 1) && !self.install(guard, visible + 1) {
                 // SeqCst: [decided].
                 fence(Ordering::SeqCst);
                 if !self.install(guard, visible + 1) {
@@ -69,19 +70,28 @@ impl Kernel {
         self.horizon.visible.fetch_max(end, Ordering::AcqRel);
     }
 
+    /// Moves the watermark over one commit, which is installed, if it stands right before it.
+    #[inline]
+    fn follow(&self, number: u64) -> bool {
+        let visible = &self.horizon.visible;
+        // AcqRel: [visible].
+        let moved =
+            visible.compare_exchange(number - 1, number, Ordering::AcqRel, Ordering::Relaxed);
+        moved.is_ok()
+    }
+
     /// Installs a commit of one's own and makes it visible.
     pub(super) fn publish(&self, guard: &Guard<'_>, commit: &Commit) -> Mover {
         let number = commit.number();
         install_commit(guard, commit);
         step(Step::Installed);
-        if self.horizon.visible() + 1 == number {
-            self.pass(guard, number);
-            step(Step::Visible);
-            return Mover::Own;
+        // The usual case, by one access to the watermark's line, which other committers want, too.
+        let own = self.follow(number);
+        if !own {
+            self.advance_to(guard, number);
         }
-        self.advance_to(guard, number);
         step(Step::Visible);
-        Mover::Any
+        if own { Mover::Own } else { Mover::Any }
     }
 
     /// Installs a commit and says so; of a refused one only the latter. False: there is no commit
@@ -100,10 +110,10 @@ impl Kernel {
         true
     }
 
-    fn wait_for_owner(&self, guard: &Guard<'_>, number: u64) -> bool {
+    fn wait_for_owner(&self, number: u64) -> bool {
         (0..PATIENCE).any(|_| {
             pause();
-            self.log.is_installed(guard, number) || self.horizon.visible() >= number
+            self.horizon.visible() >= number
         })
     }
 }

@@ -35,6 +35,9 @@ const FREE: u64 = 0;
 /// The last version that a word has room for; the log makes none after it.
 pub(super) const VERSION_MAX: u64 = u64::MAX >> KIND_BITS;
 
+/// A horizon this many commits behind the watermark is held back by a long snapshot.
+pub(super) const LAG_LONG: u64 = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
+
 /// What a word is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -135,6 +138,11 @@ impl Horizon {
     pub(crate) fn visible(&self) -> u64 {
         // Acquire: [visible]: every head of that version and before.
         self.visible.load(Ordering::Acquire)
+    }
+
+    /// Whether a long snapshot holds the horizon back, about.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.visible().saturating_sub(self.horizon()) >= LAG_LONG
     }
 
     /// Nobody reads below it; stale is safe.

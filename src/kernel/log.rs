@@ -22,6 +22,8 @@
 //! - G6: a filled slot is changed by one thread alone: who claimed its position for trimming, under
 //!   a pin that keeps the segment; or, when it has stopped before, who frees the segment later.
 //! - G7: no commit has a number that a snapshot word has no room for.
+//! - G8: a slot's signature is 0 while the slot is EMPTY, then for a moment, and then for good that
+//!   of the commit that filled it.
 //!
 //! # Orderings
 //! - [slot]: the appender's CAS (Release) and every load of the slot (Acquire): who finds a commit
@@ -39,7 +41,7 @@ use super::commit::{Commit, Unpublished};
 use super::history::{History, HistoryLimits};
 use super::horizon::VERSION_MAX;
 use super::reclaim::{Garbage, Guard, allocate, at, free};
-use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded, Tally};
 
 /// Slots in a segment.
 const SLOTS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
@@ -51,14 +53,26 @@ const TRIMMED: *mut Commit = std::ptr::without_provenance_mut(1);
 #[derive(Debug)]
 pub(super) struct Segment {
     base: u64,
-    slots: [AtomicPtr<Commit>; SLOTS],
+    slots: [SlotWords; SLOTS],
+}
+
+/// A slot: what the states above are of, and a note beside it.
+#[derive(Debug)]
+struct SlotWords {
+    commit: AtomicPtr<Commit>,
+    /// The commit's signature, once its appender has noted it here; 0 before. So who validates need
+    /// not look at a stranger's commit, whose line is its writer's.
+    signature: Tally,
 }
 
 impl Segment {
     fn new(base: u64) -> Self {
         Self {
             base,
-            slots: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
+            slots: std::array::from_fn(|_| SlotWords {
+                commit: AtomicPtr::new(std::ptr::null_mut()),
+                signature: Tally::new(0),
+            }),
         }
     }
 }
@@ -148,7 +162,9 @@ impl Log {
     pub(crate) fn at<'g>(&self, guard: &'g Guard<'_>, number: u64) -> Slot<'g> {
         let commit = match self.segment(guard, number) {
             // Acquire: [slot].
-            Some(segment) => segment.slots[Self::index(number)].load(Ordering::Acquire),
+            Some(segment) => segment.slots[Self::index(number)]
+                .commit
+                .load(Ordering::Acquire),
             None => std::ptr::null_mut(),
         };
         if commit == TRIMMED || (commit.is_null() && number <= self.trimmed()) {
@@ -159,6 +175,19 @@ impl Log {
             // SAFETY: G3.
             Slot::Commit(unsafe { at(commit) })
         }
+    }
+
+    /// The signature of the commit at a position, of which there is one then; 0: not known yet, or
+    /// not any more. Wait-free, O(1).
+    #[inline]
+    pub(crate) fn signature(&self, guard: &Guard<'_>, number: u64) -> u64 {
+        let Some(segment) = self.segment(guard, number) else {
+            return 0;
+        };
+        let noted = &segment.slots[Self::index(number)].signature;
+        // Relaxed: it says all by itself, and nothing is read through it: who appends behind the
+        // commit for its sake does so by a CAS, which finds what is there.
+        noted.load(Ordering::Relaxed)
     }
 
     /// Fills the slot `number` with a commit: the linearization point of an update. Lock-free: it
@@ -185,17 +214,26 @@ impl Log {
         if number <= self.trimmed() {
             return Append::Taken(commit);
         }
+        let place = &segment.slots[Self::index(number)];
+        let signature = commit.signature();
         let commit = commit.into_raw(number);
         // AcqRel: [slot]: Release our commit; a failure only tells that the slot is taken.
-        let appended = segment.slots[Self::index(number)].compare_exchange(
+        let appended = place.commit.compare_exchange(
             std::ptr::null_mut(),
             commit,
             Ordering::AcqRel,
             Ordering::Relaxed,
         );
         match appended {
-            // SAFETY: G3: it stands in the log, where the guard keeps it.
-            Ok(_) => Append::Done(unsafe { at(commit) }),
+            Ok(_) => {
+                // Relaxed: nobody else writes it.
+                let noted = place.signature.load(Ordering::Relaxed);
+                debug_assert_eq!(noted, 0, "G8: a slot is filled once");
+                // Relaxed: written once, and it says all by itself (G8).
+                place.signature.store(signature, Ordering::Relaxed);
+                // SAFETY: G3: it stands in the log, where the guard keeps it.
+                Append::Done(unsafe { at(commit) })
+            }
             // SAFETY: not published: still ours alone.
             Err(_) => Append::Taken(unsafe { Unpublished::from_raw(commit) }),
         }
@@ -340,7 +378,7 @@ impl Log {
                 // the rest went with ours.
                 continue;
             };
-            let slot = &segment.slots[Self::index(number)];
+            let slot = &segment.slots[Self::index(number)].commit;
             // Relaxed: the watermark was acquired, and has passed the commit. No RMW: the slot is
             // ours by the claim (G6).
             let commit = slot.load(Ordering::Relaxed);
@@ -380,7 +418,7 @@ impl Log {
     pub(super) fn leftovers(segment: &Segment) -> impl Iterator<Item = *mut Commit> {
         segment.slots.iter().filter_map(|slot| {
             // Relaxed: all who had the segment have unpinned, which happened before (R3), G6.
-            let commit = slot.load(Ordering::Relaxed);
+            let commit = slot.commit.load(Ordering::Relaxed);
             (!commit.is_null() && commit != TRIMMED).then_some(commit)
         })
     }

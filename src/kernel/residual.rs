@@ -11,10 +11,9 @@
 //! - X2: nodes leave `sweeping` one at a time, by CAS under a pin, and are retired: an address does
 //!   not come back while it is expected.
 
-use super::horizon::Active;
+use super::horizon::{Active, LAG_LONG};
 use super::reclaim::{Garbage, Guard, at, free, own};
 use super::record::RecordHeader;
-use super::stage::LAG_LONG;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 /// The horizon must move by this much before the list is gone through again while a long snapshot

@@ -33,8 +33,6 @@ const LINKS_HOT_MAX: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 64 };
 /// Bytes of a version that are fetched ahead for a writer at most: as many lines as a core fetches
 /// at once.
 const WRITE_AHEAD_MAX: usize = 1024;
-/// A horizon this many commits behind the watermark is held back by a long snapshot.
-pub(super) const LAG_LONG: u64 = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
 
 /// What a transaction makes of one object.
 #[derive(Debug)]
@@ -307,14 +305,9 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
     ) -> (Older, Depth) {
         let one = Older::One(std::ptr::from_ref(old).cast_mut());
         let depth = old.depth().next();
-        let horizon = kernel.horizon.horizon();
-        let lag = kernel.horizon.visible().saturating_sub(horizon);
-        let links_max = if lag < LAG_LONG {
-            LINKS_HOT_MAX
-        } else {
-            LINKS_MAX
-        };
-        if depth.links < links_max.max(depth.look_at) {
+        let within = |links_max: u32| depth.links < links_max.max(depth.look_at);
+        // The watermark's line, which commits write, is asked for only if it matters.
+        if within(LINKS_MAX) || within(LINKS_HOT_MAX) && !kernel.horizon.is_held_back() {
             return (one, depth);
         }
         let active = kernel.scan();

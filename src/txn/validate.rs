@@ -20,7 +20,13 @@ impl Transaction<'_> {
         mut position: u64,
     ) -> Result<u64, CommitError> {
         let log = &self.shared.kernel().log;
+        let read = self.signature();
         loop {
+            let written = log.signature(guard, position + 1);
+            if written != 0 && written & read == 0 {
+                position += 1;
+                continue;
+            }
             match log.at(guard, position + 1) {
                 Slot::Empty => {
                     step(Step::Validated);
@@ -36,6 +42,13 @@ impl Transaction<'_> {
             }
             position += 1;
         }
+    }
+
+    /// A bit a key read; all bits, if more than keys was read.
+    fn signature(&self) -> u64 {
+        let buffers = self.work.buffers.iter().filter_map(|buffer| buffer.get());
+        let read = buffers.map(|buffer| buffer.points_signature().unwrap_or(u64::MAX));
+        read.fold(0, |all, one| all | one)
     }
 
     fn validate_against(&self, guard: &Guard<'_>, commit: &Commit) -> Result<(), CommitError> {

@@ -181,7 +181,8 @@ fn commits_write_two_lines_that_all_write() {
     };
     let (clock, log) = (written("kernel/clock.rs"), written("kernel/log.rs"));
     assert!((0.5..=1.0).contains(&clock), "the watermark: {clock}");
-    assert!((0.5..=1.0).contains(&log), "slots: {log}");
+    // Once more where another reads the slot before its signature is noted.
+    assert!((0.5..=1.3).contains(&log), "slots: {log}");
     // The rest is of records and versions that another thread collects.
     let all = replayed.moved().written;
     assert!(all < 9.0, "{all}: {:?}", replayed.places);
