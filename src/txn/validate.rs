@@ -20,10 +20,9 @@ impl Transaction<'_> {
         mut position: u64,
     ) -> Result<u64, CommitError> {
         let log = &self.shared.kernel().log;
-        let read = self.signature();
         loop {
             let written = log.signature(guard, position + 1);
-            if written != 0 && written & read == 0 {
+            if written != 0 && written & self.signature() == 0 {
                 position += 1;
                 continue;
             }
