@@ -4,6 +4,7 @@ mod common;
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -186,15 +187,17 @@ fn rival(accept: bool) -> (i64, u32) {
     let mut tx = store.begin();
     add(&mut tx, 10).unwrap();
     let submission = tx.submit().unwrap();
+    let runs = AtomicU32::new(0);
     thread::scope(|scope| {
         let other = scope.spawn(|| {
-            let mut runs = 0;
-            let added = store.update(|tx| {
-                runs += 1;
+            store.update(|tx| {
+                runs.fetch_add(1, SeqCst);
                 add(tx, 1)
-            });
-            added.map(|()| runs)
+            })
         });
+        while runs.load(SeqCst) == 0 {
+            thread::yield_now();
+        }
         // It waits for the pending one, and proposes nothing meanwhile.
         thread::sleep(Duration::from_millis(20));
         assert_eq!(proposer.waiting(), 1);
@@ -205,9 +208,10 @@ fn rival(accept: bool) -> (i64, u32) {
         });
         wait_for(&proposer, 1);
         assert!(proposer.accept_at(0));
-        let runs = other.join().unwrap().unwrap();
+        other.join().unwrap().unwrap();
         assert_eq!(submission.wait().is_ok(), accept);
-        (store.read().get::<Task>(&1).unwrap().count, runs)
+        let count = store.read().get::<Task>(&1).unwrap().count;
+        (count, runs.load(SeqCst))
     })
 }
 
