@@ -27,7 +27,8 @@
 //!
 //! # Orderings
 //! - [slot]: the appender's CAS (Release) and every load of the slot (Acquire): who finds a commit
-//!   sees it whole.
+//!   sees it whole. Then its store of the signature (Release), and every load of that (Acquire):
+//!   who finds a signature finds the slot filled.
 //! - [segment]: the same for ring entries.
 //! - [trimmed]: the position is claimed (AcqRel) before a segment leaves the ring (Release): who
 //!   misses a segment because it is gone (Acquire) sees the position beyond it.
@@ -41,7 +42,7 @@ use super::commit::{Commit, Unpublished};
 use super::history::{History, HistoryLimits};
 use super::horizon::VERSION_MAX;
 use super::reclaim::{Garbage, Guard, allocate, at, free};
-use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded, Tally};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
 
 /// Slots in a segment.
 const SLOTS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
@@ -62,7 +63,7 @@ struct SlotWords {
     commit: AtomicPtr<Commit>,
     /// The commit's signature, once its appender has noted it here; 0 before. So who validates need
     /// not look at a stranger's commit, whose line is its writer's.
-    signature: Tally,
+    signature: AtomicU64,
 }
 
 impl Segment {
@@ -71,7 +72,7 @@ impl Segment {
             base,
             slots: std::array::from_fn(|_| SlotWords {
                 commit: AtomicPtr::new(std::ptr::null_mut()),
-                signature: Tally::new(0),
+                signature: AtomicU64::new(0),
             }),
         }
     }
@@ -177,17 +178,22 @@ impl Log {
         }
     }
 
-    /// The signature of the commit at a position, of which there is one then; 0: not known yet, or
-    /// not any more. Wait-free, O(1).
+    /// Whether the commit at a position certainly wrote nothing of what was read, of which the
+    /// signature is asked then; then there is one. Wait-free, O(1).
     #[inline]
-    pub(crate) fn signature(&self, guard: &Guard<'_>, number: u64) -> u64 {
+    pub(crate) fn is_stranger(
+        &self,
+        guard: &Guard<'_>,
+        number: u64,
+        read: impl FnOnce() -> u64,
+    ) -> bool {
         let Some(segment) = self.segment(guard, number) else {
-            return 0;
+            return false;
         };
         let noted = &segment.slots[Self::index(number)].signature;
-        // Relaxed: it says all by itself, and nothing is read through it: who appends behind the
-        // commit for its sake does so by a CAS, which finds what is there.
-        noted.load(Ordering::Relaxed)
+        // Acquire: [slot]: who passes the commit by finds it in its slot later (G1).
+        let written = noted.load(Ordering::Acquire);
+        written != 0 && written & read() == 0
     }
 
     /// Fills the slot `number` with a commit: the linearization point of an update. Lock-free: it
@@ -226,11 +232,8 @@ impl Log {
         );
         match appended {
             Ok(_) => {
-                // Relaxed: nobody else writes it.
-                let noted = place.signature.load(Ordering::Relaxed);
-                debug_assert_eq!(noted, 0, "G8: a slot is filled once");
-                // Relaxed: written once, and it says all by itself (G8).
-                place.signature.store(signature, Ordering::Relaxed);
+                // Release: [slot].
+                place.signature.store(signature, Ordering::Release);
                 // SAFETY: G3: it stands in the log, where the guard keeps it.
                 Append::Done(unsafe { at(commit) })
             }

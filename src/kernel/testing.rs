@@ -7,7 +7,7 @@ use std::any::Any;
 use std::sync::{Arc, Mutex};
 
 use super::chain;
-use super::commit::{Unpublished, Write};
+use super::commit::{Unpublished, Write, signature_bit};
 use super::draft::Draft;
 use super::entry::{Entry, EntryHeader};
 use super::log::{Append, Slot};
@@ -350,14 +350,25 @@ impl<'k> Txn<'k> {
         Ok(write)
     }
 
+    fn signature(&self) -> u64 {
+        self.read
+            .iter()
+            .fold(0, |all, cell| all | signature_bit(cell.header().hash))
+    }
+
     fn append(&self, mut commit: Unpublished) -> Result<u64, u64> {
-        let mut position = self.version();
+        let (log, mut position) = (&self.kernel.log, self.version());
         loop {
             let guard = self.kernel.domain.pin();
             loop {
-                match self.kernel.log.at(&guard, position + 1) {
-                    Slot::Empty => break,
+                let is_stranger = log.is_stranger(&guard, position + 1, || self.signature());
+                match log.at(&guard, position + 1) {
+                    Slot::Empty => {
+                        assert!(!is_stranger, "G8: passed by what is not there");
+                        break;
+                    }
                     Slot::Trimmed => panic!("trimmed under a writer"),
+                    Slot::Commit(_) if is_stranger => {}
                     Slot::Commit(other) => {
                         assert_eq!(other.number(), position + 1);
                         let mut theirs = other.writes().iter().map(|write| write.record);
@@ -374,7 +385,6 @@ impl<'k> Txn<'k> {
             }
             let number = position + 1;
             let mut garbage = GarbageBin::new(self.kernel);
-            let log = &self.kernel.log;
             match log.append(&guard, number, commit, &mut garbage.0) {
                 Append::Done(commit) if commit.pending().is_some() => {
                     self.kernel.advance_to(&guard, number);

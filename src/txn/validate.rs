@@ -21,8 +21,7 @@ impl Transaction<'_> {
     ) -> Result<u64, CommitError> {
         let log = &self.shared.kernel().log;
         loop {
-            let written = log.signature(guard, position + 1);
-            if written != 0 && written & self.signature() == 0 {
+            if log.is_stranger(guard, position + 1, || self.signature()) {
                 position += 1;
                 continue;
             }

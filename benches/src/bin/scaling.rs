@@ -2,8 +2,8 @@
 //! core to another, what an operation takes a thread that is alone, and how the rate grows with
 //! threads. What the model of `skep-counts` says of more cores begins from these.
 //!
-//! `cargo run --release -p skep-benches --bin scaling -- [threads]`; `SKEP_CLOCK=cpu` for the time
-//! that threads ran instead of the wall clock's.
+//! `cargo run --release -p skep-benches --bin scaling -- --help` says how to use it; `SKEP_CLOCK=cpu`
+//! for the time that threads ran instead of the wall clock's.
 
 #![forbid(unsafe_code)]
 
@@ -11,12 +11,22 @@ use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use clap::Parser;
 use skep::{Store, keys};
 use skep_benches::{TASKS, Task, id, run, store};
 use skep_measure::memory::Counting;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// Measures how the rates of loads grow with threads, and what a line's way between cores takes
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// Threads at most; as many as there are cores if left out
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1024))]
+    threads: Option<u64>,
+}
 
 /// Times that a line goes to and fro in a burst, and bursts.
 const EXCHANGES: u64 = 50;
@@ -113,11 +123,8 @@ fn rounds(measure: impl Fn() -> f64) -> f64 {
 }
 
 fn main() {
-    let asked = std::env::args()
-        .nth(1)
-        .and_then(|threads| threads.parse().ok());
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-    let most: u64 = asked.unwrap_or(cores);
+    let most = Args::parse().threads.unwrap_or(cores);
     println!(
         "a line from one core to another: {:.0} ns",
         rounds(exchange)

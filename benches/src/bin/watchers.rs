@@ -2,17 +2,41 @@
 //! how long an event is on its way. Prints the table of docs/numbers.md, and how long it takes to
 //! create 100,000 watchers.
 //!
-//! `cargo run --release -p skep-benches --bin watchers -- [rounds] [most watchers] [bus]`, the last
-//! the beginning of the names of those that are measured.
+//! `cargo run --release -p skep-benches --bin watchers -- --help` says how to use it.
 
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use clap::Parser;
 use skep_benches::watchers::bus::{Asked, BUSES, Make};
 use skep_benches::watchers::{BATCH, Shared, Swarm, now};
 use skep_measure::clock::Clock;
+
+/// Measures what it costs to tell many watchers of a change, beside channels
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// Rounds; each measures every bus once, and medians are told
+    #[arg(default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Watchers at most; measurements with more are left out
+    #[arg(default_value_t = CREATED, value_name = "WATCHERS")]
+    most: usize,
+    /// What the names of the measured begin with, such as skep or tokio; all if left out
+    #[arg(default_value = "", value_parser = known)]
+    bus: String,
+}
+
+fn known(beginning: &str) -> Result<String, String> {
+    let mut names = BUSES.iter().map(|bus| bus.0);
+    if names.any(|name| name.starts_with(beginning)) {
+        return Ok(beginning.to_owned());
+    }
+    let names: Vec<_> = BUSES.iter().map(|bus| bus.0).collect();
+    Err(format!("none begins so: {}", names.join("; ")))
+}
 
 /// Watchers of most measurements.
 const USUAL: &[usize] = &[1, 10, 100, 1_000, 10_000, 100_000];
@@ -124,7 +148,7 @@ fn latency(swarm: Swarm, asked: Asked) -> Vec<u32> {
 }
 
 /// How long it takes to create so many watchers; milliseconds, the median.
-fn creation(make: Make, watchers: usize, asked: Asked, rounds: usize) -> f64 {
+fn creation(make: Make, watchers: usize, asked: Asked, rounds: u32) -> f64 {
     let round = |_| {
         let bus = make(asked);
         let notes = Shared::default();
@@ -136,7 +160,7 @@ fn creation(make: Make, watchers: usize, asked: Asked, rounds: usize) -> f64 {
     median((0..rounds).map(round).collect())
 }
 
-fn print_creation(most: usize, rounds: usize) {
+fn print_creation(most: usize, rounds: u32) {
     let watchers = CREATED.min(most);
     for asked in [Asked::All, Asked::OwnNode] {
         for (name, make) in BUSES.iter().filter(|bus| asked.is_for(bus.0)) {
@@ -147,13 +171,7 @@ fn print_creation(most: usize, rounds: usize) {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let mut next = |default| match arguments.next() {
-        Some(number) => number.parse().expect("a number"),
-        None => default,
-    };
-    let (rounds, most) = (next(5), next(100_000));
-    let bus = arguments.next().unwrap_or_default();
+    let Args { rounds, most, bus } = Args::parse();
     let is_measured = |asked: Asked, name: &str| asked.is_for(name) && name.starts_with(&bus);
     let publisher = "publish, all asleep, ns | the same, CPU, ns | in a row, ns";
     let receivers = "delivery, ns | p50, us | p99, us";

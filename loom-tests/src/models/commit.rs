@@ -70,6 +70,24 @@ fn lost_update() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
+/// G1, G8: two of different cells pass each other by, find each other in the log all the same, and
+/// are visible when they are through.
+#[test]
+fn two_strangers() {
+    let seen = outcomes(2, || {
+        let (kernel, [one, two]) = two_cells();
+        let through = |kernel: &Kernel, cell| {
+            let done = add(kernel, cell).expect("nobody is in the way");
+            assert!(Txn::begin(kernel).version() >= done, "not visible yet");
+            done
+        };
+        let other = spawn(&kernel, move |kernel| through(kernel, one));
+        let mine = through(&kernel, two);
+        (mine, other.join().expect("no panic"))
+    });
+    assert_eq!(seen, BTreeSet::from([(2, 3), (3, 2)]));
+}
+
 /// C1: a commit of two cells is seen whole or not at all, whoever installs it.
 #[test]
 fn torn_visibility() {

@@ -1,16 +1,14 @@
 //! What things take of memory: bytes as they are asked of the allocator, which do not depend on
 //! what else the machine does. Prints the table of docs/numbers.md.
 //!
-//! `cargo run --release -p skep-benches --bin memory -- [--json] [--million]`: a million tasks need
-//! about 4 GB.
+//! `cargo run --release -p skep-benches --bin memory -- --help` says how to use it.
 
 #![forbid(unsafe_code)]
 
 mod rows;
 mod things;
 
-use std::process::ExitCode;
-
+use clap::Parser;
 use rows::Row;
 use skep_measure::memory::Counting;
 
@@ -22,23 +20,27 @@ const TASKS: u64 = 100_000;
 /// As an option.
 const MANY_TASKS: u64 = 1_000_000;
 
-fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let has = |option: &str| arguments.iter().any(|own| own == option);
-    if arguments
-        .iter()
-        .any(|own| own != "--json" && own != "--million")
-    {
-        eprintln!("memory [--json] [--million]");
-        return ExitCode::from(2);
-    }
-    let print = if has("--json") { json } else { markdown };
-    if has("--million") {
+/// Measures what objects, changes, watchers and handles take of memory
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// Only tasks of the cluster, a million of them, which need about 4 GB
+    #[arg(long)]
+    million: bool,
+    /// Prints JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() {
+    let args = Args::parse();
+    let print = if args.json { json } else { markdown };
+    if args.million {
         print(&rows::cluster(MANY_TASKS));
         if let Some(kilobytes) = resident_most() {
             eprintln!("{kilobytes} kB resident at most");
         }
-        return ExitCode::SUCCESS;
+        return;
     }
     let mut all = rows::fixed();
     all.splice(0..0, rows::handles());
@@ -47,7 +49,6 @@ fn main() -> ExitCode {
     all.splice(0..0, rows::objects());
     all.extend(rows::cluster(TASKS));
     print(&all);
-    ExitCode::SUCCESS
 }
 
 fn markdown(rows: &[Row]) {
