@@ -2,8 +2,8 @@
 //! core to another, what an operation takes a thread that is alone, and how the rate grows with
 //! threads. What the model of `skep-counts` says of more cores begins from these.
 //!
-//! `cargo run --release -p skep-benches --bin scaling -- --help` says how to use it; `SKEP_CLOCK=cpu`
-//! for the time that threads ran instead of the wall clock's.
+//! `cargo run --release -p skep-benches --bin scaling -- --help` says how to use it;
+//! `SKEP_CLOCK=cpu` is for the time that threads ran instead of the wall clock's.
 
 #![forbid(unsafe_code)]
 
