@@ -68,6 +68,27 @@ fn a_matcher_reads_commits_watches_and_takes_snapshots() {
 }
 
 #[test]
+fn a_matcher_goes_with_its_watcher_and_the_handle_in_it() {
+    let store = two();
+    let inner = store.clone();
+    let held = Arc::new(());
+    let own = Arc::clone(&held);
+    let filters = both(move || {
+        assert!(Arc::strong_count(&own) > 1 && inner.stats().watchers > 0);
+    });
+    let mut watchers = filters.map(|filter| store.watch(filter.or(Filter::of::<Task>().key(&7))));
+    store.update(|tx| raise(tx, 1)).unwrap();
+    for watcher in &mut watchers {
+        assert_eq!(events(watcher).len(), 2);
+    }
+    // A snapshot, too, holds nothing of it back.
+    let snapshot = store.snapshot();
+    drop(watchers);
+    assert_eq!(Arc::strong_count(&held), 1);
+    drop(snapshot);
+}
+
+#[test]
 fn a_slow_matcher_holds_up_its_own_watcher_alone() {
     ends(|| {
         let store = two();
@@ -193,6 +214,8 @@ fn a_waker_that_reads_commits_and_drops_the_watcher_that_it_wakes() {
             assert!(watcher.lock().unwrap().is_none(), "it was woken");
             assert!((1..=3).contains(&count_of(&store, 2)));
             assert_eq!(store.stats().watchers, 0);
+            // The waker that is to be freed has a handle of the store.
+            store.reclaim();
         }
     });
 }

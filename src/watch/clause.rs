@@ -61,6 +61,8 @@ pub struct TableFilter<T: Object> {
     keys: Vec<T::Key>,
     values: Vec<Arc<dyn ImageCondition<T>>>,
     conditions: Vec<Arc<dyn ImageCondition<T>>>,
+    /// Whether images are asked of `checks`, which may be with the watcher alone.
+    is_checked: bool,
     checks: Vec<Check<T>>,
     matchers: Vec<Matcher<T>>,
     images: Images,
@@ -112,6 +114,7 @@ impl<T: Object> TableFilter<T> {
             keys: Vec::new(),
             values: Vec::new(),
             conditions: Vec::new(),
+            is_checked: false,
             checks: Vec::new(),
             matchers: Vec::new(),
             images: Images::default(),
@@ -176,6 +179,7 @@ impl<T: Object> TableFilter<T> {
 
     /// Changes of objects that `check` accepts. As for [`TableFilter::when`].
     pub fn when_object(mut self, check: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
+        self.is_checked = true;
         self.checks.push(Arc::new(check));
         self
     }
@@ -235,8 +239,7 @@ impl<T: Object> TableFilter<T> {
     pub(super) fn into_clause(mut self) -> Arc<dyn AnyClause> {
         let is_one = [
             self.kinds.is_empty(),
-            self.checks.is_empty(),
-            self.matchers.is_empty(),
+            !self.calls(),
             self.images == Images::Either,
             self.keys.len() + self.values.len() + self.conditions.len() == 1,
         ];
@@ -250,8 +253,13 @@ impl<T: Object> TableFilter<T> {
         only.expect("there is one")
     }
 
+    /// Whether it calls closures of the user's.
+    fn calls(&self) -> bool {
+        !(self.checks.is_empty() && self.matchers.is_empty())
+    }
+
     fn asks_images(&self) -> bool {
-        !(self.values.is_empty() && self.conditions.is_empty() && self.checks.is_empty())
+        self.is_checked || !(self.values.is_empty() && self.conditions.is_empty())
     }
 
     fn image_may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
@@ -316,6 +324,22 @@ impl<T: Object> AnyClause for TableFilter<T> {
             .all(|it| it.is_exact());
         let one = groups <= 1 && self.conditions.len() <= 1;
         one && all_exact && self.kinds.is_empty() && self.images == Images::Either
+    }
+
+    fn without_calls(&self) -> Option<Arc<dyn AnyClause>> {
+        if !self.calls() {
+            return None;
+        }
+        Some(Arc::new(Self {
+            kinds: self.kinds.clone(),
+            keys: self.keys.clone(),
+            values: self.values.clone(),
+            conditions: self.conditions.clone(),
+            is_checked: self.is_checked,
+            checks: Vec::new(),
+            matchers: Vec::new(),
+            images: self.images,
+        }))
     }
 
     /// Of what must all hold one thing is enough, the first that is of any use; of values any.

@@ -223,6 +223,27 @@ impl Filter {
         }
     }
 
+    /// What is asked before a change is given; and the whole filter, if it calls closures of the
+    /// user's then: those are the watcher's alone, and go with it. Who shares the rest lets it go
+    /// some time later, and a closure may have a handle of the store.
+    pub(super) fn apart(self) -> (Self, Option<Self>) {
+        let clauses = self.clauses.any().unwrap_or_default();
+        let asked: Vec<_> = clauses
+            .iter()
+            .map(|clause| clause.without_calls())
+            .collect();
+        if asked.iter().all(Option::is_none) {
+            return (self, None);
+        }
+        let asked = asked.into_iter().zip(clauses);
+        let asked = asked.map(|(asked, own)| asked.unwrap_or_else(|| Arc::clone(own)));
+        let asked = Self {
+            clauses: Clauses::Any(asked.collect()),
+            wishes: self.wishes.clone(),
+        };
+        (asked, Some(self))
+    }
+
     /// Whether a change matches. Runs the users' matchers.
     #[inline]
     pub(super) fn matches(&self, change: &AnyChange) -> bool {
@@ -249,6 +270,10 @@ pub(super) trait AnyClause: Send + Sync {
     /// As [`crate::table::query::Condition`] does.
     fn routes(&self, schema: &Schema, routes: &mut Vec<Route>) -> bool;
     fn is_exact(&self) -> bool;
+    /// The clause as it is before a change is given, if it calls closures of the user's then.
+    fn without_calls(&self) -> Option<Arc<dyn AnyClause>> {
+        None
+    }
     fn may_match(&self, guard: &Guard<'_>, schema: &Schema, write: &Write) -> bool;
     fn matches(&self, change: &AnyChange) -> bool;
 }

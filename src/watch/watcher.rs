@@ -44,6 +44,8 @@ pub struct Watcher {
 /// What most watchers never have.
 #[derive(Debug, Default)]
 struct Rare {
+    /// The filter, if it calls closures of the user's.
+    calling: Option<Filter>,
     /// Where the last lag began.
     lagged_from: Option<u64>,
     progress: Option<Progress>,
@@ -71,6 +73,7 @@ pub struct WatchedCommit {
 
 impl Watcher {
     pub(crate) fn new(shared: &Arc<Shared>, filter: Filter) -> Self {
+        let (filter, calling) = filter.apart();
         let begun = match shared.shards.admission.enter() {
             Ok(entering) => {
                 let begun = Source::new(shared, filter);
@@ -79,7 +82,7 @@ impl Watcher {
             }
             Err(watchers_max) => Source::refused(shared, filter, watchers_max),
         };
-        Self::begin(shared, begun)
+        Self::begin(shared, begun, calling)
     }
 
     /// One of what comes after an older version.
@@ -91,25 +94,28 @@ impl Watcher {
         let entering = shared.shards.admission.enter();
         let entering =
             entering.map_err(|watchers_max| WatchFromError::TooManyWatchers { watchers_max })?;
+        let (filter, calling) = filter.apart();
         let begun = Source::from(shared, filter, version);
         let begun = begun.map_err(|oldest| WatchFromError::Compacted {
             oldest: Version::new(oldest),
         })?;
         entering.stay();
-        Ok(Self::begin(shared, begun))
+        Ok(Self::begin(shared, begun, calling))
     }
 
-    fn begin(shared: &Arc<Shared>, (member, source): Begun) -> Self {
+    fn begin(shared: &Arc<Shared>, (member, source): Begun, calling: Option<Filter>) -> Self {
         let told = Version::new(source.position());
         member.read.set(told.get());
-        let rare = member.filter.wishes().progress.map(|interval| {
-            let progress = Progress {
-                interval,
-                told_at: Instant::now(),
-                told,
-            };
+        let progress = member.filter.wishes().progress;
+        let progress = progress.map(|interval| Progress {
+            interval,
+            told_at: Instant::now(),
+            told,
+        });
+        let rare = (progress.is_some() || calling.is_some()).then(|| {
             Box::new(Rare {
-                progress: Some(progress),
+                calling,
+                progress,
                 ..Rare::default()
             })
         });
@@ -189,7 +195,8 @@ impl Watcher {
     fn gives(&mut self, event: &Event) -> bool {
         match event {
             Event::Change(change) => {
-                let matches = self.member.filter.matches(change);
+                let calling = self.rare.as_ref().and_then(|rare| rare.calling.as_ref());
+                let matches = calling.unwrap_or(&self.member.filter).matches(change);
                 self.fetched.note_match(matches);
                 matches
             }
