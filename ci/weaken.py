@@ -73,7 +73,7 @@ MODELS = {
     "residual.rs": ["residual", "chain", "sweep"],
     "collect.rs": ["chain", "sweep", "record"],
     "cursor.rs": ["watch", "watch_from"],
-    "slots.rs": ["watch", "watch_from"],
+    "slots.rs": ["slots"],
     "release.rs": ["chain", "sweep", "record"],
     "stage.rs": ["commit", "record", "entry"],
     "stage/bulk.rs": ["commit", "record"],

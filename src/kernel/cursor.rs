@@ -90,8 +90,8 @@ impl Cursors {
         if wanted <= known || !due {
             return known;
         }
-        // AcqRel: ordered against the words by the fence; a floor that another raised serves us.
-        self.floor.fetch_max(wanted, Ordering::AcqRel);
+        // Relaxed: ordered against the words by the fence; a floor that another raised serves us.
+        self.floor.fetch_max(wanted, Ordering::Relaxed);
         // SeqCst: [announce/walk].
         fence(Ordering::SeqCst);
         let mut oldest = wanted;

@@ -70,12 +70,12 @@ impl EntryHeader {
                 return false;
             }
             assert!(holds < HOLDS, "too many versions with one index entry");
-            // AcqRel: [hold], with the other transitions of the word. A failure is another thread's
-            // success.
+            // Relaxed: a hold publishes nothing, and as a read-modify-write it hands on what those
+            // before it released ([hold]). A failure is another thread's success.
             match self.state.0.compare_exchange(
                 holds,
                 holds + 1,
-                Ordering::AcqRel,
+                Ordering::Relaxed,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return true,

@@ -21,7 +21,7 @@
 //!   the floor). Their fence first: we see their floor, and our version is at or above it. Ours
 //!   first: they see our word, which holds a bound at or below our version.
 //! - [end]: what was read under a word happened before who finds it free cuts: Release in the word,
-//!   Acquire fence after the scan.
+//!   Acquire fence after the scan. A word is settled behind a SeqCst fence, which releases as well.
 
 use smallvec::SmallVec;
 
@@ -70,12 +70,11 @@ unsafe impl Send for Hold {}
 unsafe impl Sync for Hold {}
 
 /// A word that is announced: free again should its thread die before it is settled.
-struct Announced<'a>(&'a AtomicU64);
+struct Announced(Hold);
 
-impl Drop for Announced<'_> {
+impl Drop for Announced {
     fn drop(&mut self) {
-        // Release: [end].
-        self.0.store(FREE, Ordering::Release);
+        Horizon::end(self.0);
     }
 }
 
@@ -161,14 +160,17 @@ impl Horizon {
         let bound = self.visible.load(Ordering::Relaxed);
         // Release: [end]: who reads this word also sees what was read under its earlier uses.
         word.store(pack(ANNOUNCED, bound), Ordering::Release);
-        let announced = Announced(word);
+        let announced = Announced(Hold {
+            word,
+            version: bound,
+        });
         step(Step::Announced);
         // SeqCst: [announce/scan].
         fence(Ordering::SeqCst);
         let version = self.visible();
         std::mem::forget(announced);
-        // Release: [end], as above.
-        word.store(pack(kind as u64, version), Ordering::Release);
+        // Relaxed: the fence releases what was read under earlier uses: [end].
+        word.store(pack(kind as u64, version), Ordering::Relaxed);
         Some(Hold { word, version })
     }
 
@@ -182,12 +184,12 @@ impl Horizon {
         // Relaxed: ordered by the fence.
         let floor = self.floor.load(Ordering::Relaxed);
         if version < floor {
-            // Release: [end].
-            word.store(FREE, Ordering::Release);
+            // Relaxed: as in `begin`.
+            word.store(FREE, Ordering::Relaxed);
             return Some(Err(floor));
         }
-        // Release: [end].
-        word.store(pack(Kind::Reader as u64, version), Ordering::Release);
+        // Relaxed: as in `begin`.
+        word.store(pack(Kind::Reader as u64, version), Ordering::Relaxed);
         Some(Ok(Hold { word, version }))
     }
 
@@ -247,11 +249,15 @@ impl Horizon {
         // Relaxed: figures.
         let words = words.map(|word| unpack(word.load(Ordering::Relaxed)));
         let held = words.filter(|(kind, _)| *kind != FREE);
-        held.fold((None, None), |(any, writer), (kind, version)| {
-            let older = |than: Option<u64>| Some(than.map_or(version, |than| than.min(version)));
+        // No version is as high as that (G7).
+        let nobody = (u64::MAX, u64::MAX);
+        let (any, writer) = held.fold(nobody, |(any, writer), (kind, version)| {
             let writes = kind == Kind::Writer as u64;
-            (older(any), if writes { older(writer) } else { writer })
-        })
+            let by_writer = if writes { version } else { u64::MAX };
+            (any.min(version), writer.min(by_writer))
+        });
+        let known = |oldest| (oldest != u64::MAX).then_some(oldest);
+        (known(any), known(writer))
     }
 
     /// The oldest version that a snapshot may be taken at, about.

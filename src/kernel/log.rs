@@ -30,8 +30,9 @@
 //!   sees it whole. Then its store of the signature (Release), and every load of that (Acquire):
 //!   who finds a signature finds the slot filled.
 //! - [segment]: the same for ring entries.
-//! - [trimmed]: the position is claimed (AcqRel) before a segment leaves the ring (Release): who
-//!   misses a segment because it is gone (Acquire) sees the position beyond it.
+//! - [trimmed]: the position is claimed before a segment leaves the ring (Release): who misses a
+//!   segment because it is gone (Acquire) sees the position beyond it. The positions themselves
+//!   order nothing: whoever reads one only compares it, and commits are acquired from their slots.
 
 use std::ops::RangeInclusive;
 
@@ -310,13 +311,13 @@ impl Log {
     }
 
     pub(crate) fn trimmed(&self) -> u64 {
-        // Acquire: [trimmed].
-        self.trimmed.load(Ordering::Acquire)
+        // Relaxed: [trimmed].
+        self.trimmed.load(Ordering::Relaxed)
     }
 
     pub(super) fn cut(&self) -> u64 {
-        // Acquire: [cut]: what is claimed before us was appended before us.
-        self.cut.load(Ordering::Acquire)
+        // Relaxed: only compared with: [trimmed].
+        self.cut.load(Ordering::Relaxed)
     }
 
     /// The next commits to be cut, up to `commits_max`, none above `until`.
@@ -344,10 +345,10 @@ impl Log {
             return false;
         };
         let from = first.number() - 1;
-        // AcqRel: [cut].
+        // Relaxed: a claim publishes nothing: [trimmed].
         let claimed =
             self.cut
-                .compare_exchange(from, last.number(), Ordering::AcqRel, Ordering::Relaxed);
+                .compare_exchange(from, last.number(), Ordering::Relaxed, Ordering::Relaxed);
         claimed.is_ok()
     }
 
@@ -361,10 +362,10 @@ impl Log {
         if to <= from {
             return nothing;
         }
-        // AcqRel: [trimmed].
+        // Relaxed: published by the unlinking of a segment: [trimmed].
         let claimed = self
             .trimmed
-            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed);
+            .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
         claimed.map_or(nothing, |_| from + 1..=to)
     }
 

@@ -89,7 +89,7 @@ pub(crate) mod routes;
 pub(crate) mod seat;
 pub(crate) mod secondary;
 pub(crate) mod session;
-mod slots;
+pub(crate) mod slots;
 pub(crate) mod stage;
 pub(crate) mod station;
 pub(crate) mod step;
@@ -134,11 +134,12 @@ pub(crate) struct Limits {
 
 /// The shared state of one store.
 pub(crate) struct Kernel {
+    /// Before the domain, which gives back under loom what others have freed.
+    cursors: Cursors,
     pub(crate) domain: Domain,
     pub(crate) horizon: Horizon,
     pub(crate) log: Log,
     pub(crate) limits: Limits,
-    cursors: Cursors,
     residual: ResidualLists,
     pub(crate) tables: Catalog,
 }

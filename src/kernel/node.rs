@@ -282,8 +282,9 @@ impl VersionHeader {
 
     #[inline]
     pub(super) fn older(&self) -> Older {
-        // Acquire: [head]: the older versions' bodies, for who came here by a link made before.
-        Older::unpack(self.older.load(Ordering::Acquire))
+        // Relaxed: V2: it leads to what was linked before the head that led here was published, and
+        // later further down the same chain: that head was acquired ([head]).
+        Older::unpack(self.older.load(Ordering::Relaxed))
     }
 
     /// Sets what only its maker may, before it is published (V2).
@@ -352,8 +353,8 @@ impl VersionHeader {
         if matches!(self.older(), Older::End) {
             return Older::End;
         }
-        // AcqRel: [head]: of several cutters one gets the rest, with the bodies in it.
-        let word = self.older.swap(std::ptr::null_mut(), Ordering::AcqRel);
+        // Relaxed: of several cutters one gets the rest; its bodies are seen as in `older`.
+        let word = self.older.swap(std::ptr::null_mut(), Ordering::Relaxed);
         if word.addr() & HANDED_ON == 0 {
             Older::unpack(word)
         } else {

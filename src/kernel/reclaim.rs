@@ -149,8 +149,8 @@ impl Domain {
 
     /// Moves the epoch on if nobody pinned is behind it. O(lines).
     fn advance(&self) -> u64 {
-        // Acquire: [unpin], for our own reclaiming.
-        let epoch = self.epoch.load(Ordering::Acquire);
+        // Relaxed: the fence acquires for our own reclaiming: [unpin].
+        let epoch = self.epoch.load(Ordering::Relaxed);
         // SeqCst: [pin/advance].
         fence(Ordering::SeqCst);
         for line in self.registry.lines() {

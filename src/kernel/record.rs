@@ -158,12 +158,12 @@ impl RecordHeader {
                 return false;
             }
             let claimed = state.wrapping_add(claims + SEQUENCE);
-            // AcqRel: [claim], with every other transition of the word: the reaper sees what we do
-            // after our claim only as a changed sequence, and we see what was done
-            // before the last unclaim. A failure is another thread's success.
+            // Relaxed: a claim publishes nothing: the reaper sees what we do under it as a changed
+            // sequence. As a read-modify-write it hands on what those before it released ([claim]).
+            // A failure is another thread's success.
             match self
                 .state
-                .compare_exchange(state, claimed, Ordering::AcqRel, Ordering::Relaxed)
+                .compare_exchange(state, claimed, Ordering::Relaxed, Ordering::Relaxed)
             {
                 Ok(_) => return true,
                 Err(found) => state = found,
@@ -223,10 +223,11 @@ impl RecordHeader {
         if !nothing_to_see(self.head.load(Ordering::Acquire)) {
             return false;
         }
-        // AcqRel: [claim]: no claim was taken since the load, or the sequence would differ.
+        // Relaxed: it finds what the load has acquired: no claim was taken since, or the sequence
+        // would differ. Death publishes nothing.
         let dead =
             self.state
-                .compare_exchange(state, state | DEAD, Ordering::AcqRel, Ordering::Relaxed);
+                .compare_exchange(state, state | DEAD, Ordering::Relaxed, Ordering::Relaxed);
         dead.is_ok()
     }
 }

@@ -30,6 +30,7 @@
 //!   as it was left.
 
 use super::barrier::prefetch;
+use super::reclaim::{allocate, at, free};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
 
 /// Slots of a chunk.
@@ -49,7 +50,7 @@ struct Chunk {
 
 /// The slots of a store.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(crate) struct Slots {
     head: AtomicPtr<Chunk>,
     /// The chunk where a slot was taken or left last.
     recent: AtomicPtr<Chunk>,
@@ -64,7 +65,7 @@ pub(super) struct Slots {
 
 /// A slot that is taken; to be left by [`Slots::leave`], while the slots live.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     chunk: *const Chunk,
     position: usize,
 }
@@ -112,14 +113,14 @@ impl Chunk {
 
 impl Slot {
     /// The slot's word: 0 when it is taken, and to be 0 again when it is left.
-    pub(super) fn word(&self) -> &AtomicU64 {
+    pub(crate) fn word(&self) -> &AtomicU64 {
         // SAFETY: N1.
-        &unsafe { &*self.chunk }.words[self.position]
+        &unsafe { at(self.chunk) }.words[self.position]
     }
 }
 
 impl Slots {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let none = || AtomicPtr::new(std::ptr::null_mut());
         Self {
             head: none(),
@@ -133,7 +134,7 @@ impl Slots {
     }
 
     /// A slot, the caller's until it leaves it. Lock-free; O(1) over a run of them.
-    pub(super) fn take(&self) -> Slot {
+    pub(crate) fn take(&self) -> Slot {
         let slot = self.take_recent().or_else(|| self.take_searched());
         let slot = slot.unwrap_or_else(|| self.take_added());
         // Relaxed: a count.
@@ -142,9 +143,9 @@ impl Slots {
     }
 
     /// Gives a slot back, whose word is 0 again.
-    pub(super) fn leave(&self, slot: &Slot) {
+    pub(crate) fn leave(&self, slot: &Slot) {
         // SAFETY: N1.
-        let chunk = unsafe { &*slot.chunk };
+        let chunk = unsafe { at(slot.chunk) };
         // Release: [slot].
         chunk
             .taken
@@ -156,18 +157,17 @@ impl Slots {
     }
 
     /// How many slots are taken, about.
-    pub(super) fn taken(&self) -> u64 {
+    pub(crate) fn taken(&self) -> u64 {
         // Relaxed: a figure.
         self.taken.load(Ordering::Relaxed)
     }
 
     fn chunk(&self, pointer: *mut Chunk) -> Option<&Chunk> {
-        // SAFETY: N1: every pointer that the slots keep is to a listed chunk, or null.
-        let chunk = unsafe { pointer.as_ref() };
         #[cfg(all(test, not(loom)))]
         // Relaxed: a count.
         self.looked_at.fetch_add(1, Ordering::Relaxed);
-        chunk
+        // SAFETY: N1: every pointer that the slots keep is to a listed chunk, or null.
+        (!pointer.is_null()).then(|| unsafe { at(pointer.cast_const()) })
     }
 
     fn take_recent(&self) -> Option<Slot> {
@@ -210,15 +210,15 @@ impl Slots {
     fn take_added(&self) -> Slot {
         // Relaxed: the CAS decides.
         let mut head = self.head.load(Ordering::Relaxed);
-        let chunk = Box::into_raw(Box::new(Chunk::new(head)));
+        let chunk = allocate(Chunk::new(head));
         // SAFETY: ours until it is published, and then N1.
-        let added = unsafe { &*chunk };
+        let added = unsafe { at(chunk.cast_const()) };
         let slot = added.take().expect("N2: a new chunk has free slots");
-        // AcqRel: [chunk]: also of what the new chunk leads to. A failure is another thread's
-        // success.
+        // Release: [chunk]. As a read-modify-write it hands on what those before it released: the
+        // chunks that the new one leads to. A failure is another thread's success.
         while let Err(found) =
             self.head
-                .compare_exchange(head, chunk, Ordering::AcqRel, Ordering::Relaxed)
+                .compare_exchange(head, chunk, Ordering::Release, Ordering::Relaxed)
         {
             head = found;
             // Relaxed: published by the CAS.
@@ -233,12 +233,13 @@ impl Slots {
 
     /// Shows the words of all slots that are taken; how many lines it looked at. A chunk that is
     /// empty is one.
-    pub(super) fn each_word(&self, mut each: impl FnMut(u64)) -> u64 {
+    pub(crate) fn each_word(&self, mut each: impl FnMut(u64)) -> u64 {
         let mut looked_at = 0;
         // Acquire: [chunk].
         let mut next = self.head.load(Ordering::Acquire);
-        // SAFETY: N1.
-        while let Some(chunk) = unsafe { next.as_ref() } {
+        while !next.is_null() {
+            // SAFETY: N1.
+            let chunk = unsafe { at(next.cast_const()) };
             // Relaxed: written before the chunk was published, never after.
             next = chunk.next.load(Ordering::Relaxed);
             prefetch(next.cast_const());
@@ -261,10 +262,13 @@ impl Drop for Slots {
         // Relaxed: nobody else is left.
         let mut next = self.head.load(Ordering::Relaxed);
         while !next.is_null() {
-            // SAFETY: N1: of `take_added`, listed once, and nobody is left.
-            let chunk = unsafe { Box::from_raw(next) };
+            // SAFETY: N1: nobody is left.
+            let chunk = unsafe { at(next.cast_const()) };
             // Relaxed: as above.
-            next = chunk.next.load(Ordering::Relaxed);
+            let behind = chunk.next.load(Ordering::Relaxed);
+            // SAFETY: N1: of `take_added`, and listed once.
+            unsafe { free(next) };
+            next = behind;
         }
     }
 }

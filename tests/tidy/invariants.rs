@@ -30,10 +30,6 @@ const OTHERWISE: &[(&str, &str)] = &[
         "B4",
         "`tests/many_tables.rs`, under the sanitizer, too (`ci/sanitizer.sh`)",
     ),
-    (
-        "N1",
-        "chunks are freed where the slots are dropped, and nowhere else",
-    ),
     ("R4", "the borrow checker: a reading borrows its hold"),
     (
         "T2",

@@ -14,6 +14,7 @@ mod propose;
 mod reclaim;
 mod record;
 mod residual;
+mod slots;
 mod sweep;
 mod tables;
 mod wake;
