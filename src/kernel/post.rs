@@ -97,17 +97,36 @@ impl<T> Place<T> {
     /// two who make at once, one has made for nothing.
     #[inline]
     pub(crate) fn get_or_put(&self, make: impl FnOnce() -> Arc<T>) -> &T {
+        // SAFETY: A1.
+        unsafe { &*self.pointer_or_put(make) }
+    }
+
+    /// As [`Place::get_or_put`]; the place's own share.
+    #[inline]
+    pub(crate) fn share_or_put(&self, make: impl FnOnce() -> Arc<T>) -> Kept<'_, T> {
+        // SAFETY: A1: from `into_raw`, and the place's share stands as long.
+        let share = unsafe { Arc::from_raw(self.pointer_or_put(make)) };
+        Kept {
+            share: ManuallyDrop::new(share),
+            place: PhantomData,
+        }
+    }
+
+    /// The pointer of `into_raw`, which leads to the counts as well: a reference to what is shared
+    /// would not.
+    #[inline]
+    fn pointer_or_put(&self, make: impl FnOnce() -> Arc<T>) -> *const T {
         // Acquire: [place].
         let found = self.0.load(Ordering::Acquire);
-        if !found.is_null() {
-            // SAFETY: A1.
-            return unsafe { &*found };
+        if found.is_null() {
+            self.put(make())
+        } else {
+            found
         }
-        self.put(make())
     }
 
     #[cold]
-    fn put(&self, made: Arc<T>) -> &T {
+    fn put(&self, made: Arc<T>) -> *const T {
         let made = Arc::into_raw(made).cast_mut();
         // AcqRel: [place], either way.
         let put = self.0.compare_exchange(
@@ -117,26 +136,12 @@ impl<T> Place<T> {
             Ordering::Acquire,
         );
         match put {
-            // SAFETY: A1: the share is the place's now.
-            Ok(_) => unsafe { &*made },
+            Ok(_) => made,
             Err(found) => {
                 // SAFETY: never published: ours alone.
                 drop(unsafe { Arc::from_raw(made.cast_const()) });
-                // SAFETY: A1.
-                unsafe { &*found }
+                found
             }
-        }
-    }
-
-    /// As [`Place::get_or_put`]; the place's own share.
-    #[inline]
-    pub(crate) fn share_or_put(&self, make: impl FnOnce() -> Arc<T>) -> Kept<'_, T> {
-        let found = std::ptr::from_ref(self.get_or_put(make));
-        // SAFETY: A1: from `into_raw`, and the place's share stands as long.
-        let share = unsafe { Arc::from_raw(found) };
-        Kept {
-            share: ManuallyDrop::new(share),
-            place: PhantomData,
         }
     }
 }
