@@ -9,7 +9,8 @@
 //!
 //! # Invariants
 //! - J1: what is at or below the position has been delivered to, and those it was delivered to have
-//!   been called: every subscriber that began below it. Or it is at or below `lost`.
+//!   been called: every subscriber that began below it. Or it is at or below `lost`, and all that
+//!   stand on routes have been called.
 //! - J2: position and `lost` only grow; position <= visible.
 //! - J3: what comes after the position is not trimmed while somebody has subscribed, up to the lag
 //!   that watchers may have; who carries the station on and finds it trimmed all the same raises
@@ -128,12 +129,13 @@ impl Station {
     /// Carries the station on to `until`, which the caller has seen visible, or until `deliver` has
     /// delivered in part. Lock-free; bounded by the commits up to `until`.
     ///
-    /// `deliver` runs pinned, and is called again for a commit that it was called for, by whomever.
+    /// `deliver` runs pinned, and is called again for what it was called for, by whomever. Without
+    /// a commit something is lost: it notes everybody, who may sleep for want of just that.
     pub(crate) fn carry_on(
         &self,
         kernel: &Kernel,
         until: u64,
-        mut deliver: impl FnMut(&Guard<'_>, &Commit, &mut Calls) -> Delivered,
+        mut deliver: impl FnMut(&Guard<'_>, Option<&Commit>, &mut Calls) -> Delivered,
     ) {
         let mut position = self.position();
         let mut patience = PATIENCE;
@@ -154,7 +156,7 @@ impl Station {
         &self,
         kernel: &Kernel,
         (next, until): (u64, u64),
-        deliver: &mut impl FnMut(&Guard<'_>, &Commit, &mut Calls) -> Delivered,
+        deliver: &mut impl FnMut(&Guard<'_>, Option<&Commit>, &mut Calls) -> Delivered,
     ) -> bool {
         let mut calls = Calls::new();
         let line = kernel.domain.registry().line();
@@ -163,14 +165,18 @@ impl Station {
         if self.skip_if_idle(until) {
             return true;
         }
+        let mut through = next;
         let delivered = match kernel.log.at(&guard, next) {
             Slot::Commit(commit) if commit.outcome() == Outcome::Refused => Delivered::Whole,
-            Slot::Commit(commit) => deliver(&guard, commit, &mut calls),
+            Slot::Commit(commit) => deliver(&guard, Some(commit), &mut calls),
             // Not of a visible version.
             Slot::Empty => Delivered::Part,
             Slot::Trimmed => {
-                self.lose(kernel, next);
-                return true;
+                let Some(trimmed) = self.lose(kernel, next) else {
+                    return true;
+                };
+                through = trimmed;
+                deliver(&guard, None, &mut calls)
             }
         };
         step(Step::Delivered);
@@ -180,20 +186,20 @@ impl Station {
             return false;
         }
         // AcqRel: [station].
-        self.position.fetch_max(next, Ordering::AcqRel);
+        self.position.fetch_max(through, Ordering::AcqRel);
         true
     }
 
-    /// The log is trimmed at `next`: because somebody has moved over it, or before anybody could.
-    fn lose(&self, kernel: &Kernel, next: u64) {
+    /// The log is trimmed at `next`: because somebody has moved over it (None), or before anybody
+    /// could; then what is lost goes up to where it is trimmed.
+    fn lose(&self, kernel: &Kernel, next: u64) -> Option<u64> {
         // The trimming that let it go had seen the position, and so do we now.
         if self.position() >= next {
-            return;
+            return None;
         }
         let trimmed = kernel.log.trimmed();
-        // Relaxed: ordered by the position: [station].
+        // Relaxed: ordered by the position: [station]; and by the fence of the calling: [sit/call].
         self.lost.fetch_max(trimmed, Ordering::Relaxed);
-        // AcqRel: [station].
-        self.position.fetch_max(trimmed, Ordering::AcqRel);
+        Some(trimmed)
     }
 }

@@ -229,6 +229,10 @@ impl Shards {
             Carrier::Watcher => (until.min(station.position() + COMMITS_A_TURN), u32::MAX),
         };
         station.carry_on(kernel, until, |guard, commit, calls| {
+            let Some(commit) = commit else {
+                self.note_all(guard, shard, calls);
+                return Delivered::Whole;
+            };
             let mut round = Round {
                 shards: self,
                 routes: &self.shards[shard],
@@ -244,12 +248,18 @@ impl Shards {
     /// Calls everybody who waits.
     pub(crate) fn call_all(&self, kernel: &Kernel) {
         self.call_threads(kernel);
-        for routes in &self.shards {
+        for shard in 0..self.shards.len() {
             let mut calls = Calls::new();
             let guard = kernel.domain.pin();
-            routes.all(&guard, |member| calls.note(&guard, &member.seat));
+            self.note_all(&guard, shard, &mut calls);
             calls.make(guard);
         }
+    }
+
+    /// Notes all members of a shard, to be called. O(these).
+    #[cold]
+    fn note_all(&self, guard: &Guard<'_>, shard: usize, calls: &mut Calls) {
+        self.shards[shard].all(guard, |member| calls.note(guard, &member.seat));
     }
 
     /// All members, each once, in the order in which they began.

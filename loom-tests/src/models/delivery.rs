@@ -81,6 +81,11 @@ impl World {
         let station = self.kernel.station(0);
         let until = self.kernel.horizon.visible();
         station.carry_on(&self.kernel, until, |guard, commit, calls| {
+            let Some(commit) = commit else {
+                self.routes
+                    .all(guard, |member| calls.note(guard, &member.seat));
+                return Delivered::Whole;
+            };
             let mut garbage = GarbageBin::new(&self.kernel);
             let (version, write) = (commit.number(), 0);
             if self.routes.is_asked(Route::table(0)) {
@@ -206,6 +211,32 @@ fn look_at_the_position_during_a_loss() {
         seen
     });
     assert_eq!(seen, BTreeSet::from([(0, 0), (0, 1), (1, 1)]));
+}
+
+/// J1, J3, [sit/call]: who falls asleep while something is lost is called; a call that is lost is a
+/// deadlock.
+#[test]
+fn lose_during_falling_asleep() {
+    let seen = outcomes(3, || {
+        let world = World::new(0, ROOMY);
+        let (member, start) = world.subscribe(1);
+        world.commit(1);
+        world.kernel.collect();
+        let watcher = spawn(&world, move |world| {
+            member.seat.take(&world.kernel, &Waiter::thread());
+            loop {
+                member.seat.settle();
+                let lost = world.kernel.station(0).lost();
+                if lost > start {
+                    return lost;
+                }
+                thread::park();
+            }
+        });
+        world.deliver();
+        watcher.join().expect("no panic")
+    });
+    assert_eq!(seen, BTreeSet::from([1]));
 }
 
 /// J3: nor is anything trimmed that it needs.
