@@ -41,7 +41,7 @@ pub enum Step {
     Reclaiming,
     /// Waiters are in the hands of who wakes them, and not called.
     Waking,
-    /// A change is in a mailbox, and its watcher not yet noted to be called.
+    /// A change is in a mailbox, and its watcher noted, and not yet called.
     Delivering,
     /// A commit lies with the watchers that it concerns, and they have not been called.
     Delivered,

@@ -141,10 +141,11 @@ impl FromMail {
         let mut whole = self.whole(complete);
         if self.is_to_take() {
             whole = complete;
+            if member.timeout().is_some() {
+                // Before it is taken: whoever puts something there next finds the time.
+                member.waits_since.raise(shards.now());
+            }
             if let Some(taken) = take(kernel, member, complete) {
-                if member.timeout().is_some() {
-                    member.waits_since.set(shards.now());
-                }
                 self.sort_in(taken);
             }
         }

@@ -115,7 +115,7 @@ impl Wishes {
     }
 }
 
-/// A figure that one thread at a time writes and any reads.
+/// A figure that one thread at a time writes, or any raises, and any reads.
 #[derive(Debug, Default)]
 pub(super) struct Figure(AtomicU64);
 
@@ -128,6 +128,12 @@ impl Figure {
     pub(super) fn set(&self, value: u64) {
         // Relaxed: a figure.
         self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// As [`Figure::set`], unless it is more already: of those who set it late none sets it back.
+    pub(super) fn raise(&self, value: u64) {
+        // Relaxed: a figure, that who finds a letter finds by what orders the letter: [mail].
+        self.0.fetch_max(value, Ordering::Relaxed);
     }
 
     pub(super) fn add(&self, more: u64) {
@@ -157,7 +163,8 @@ pub(crate) struct Member {
     pub(super) delivered: Figure,
     /// Commits that lags have passed over.
     pub(super) missed: Figure,
-    /// Since when something waits in its mailbox, in milliseconds of the store's.
+    /// Since when something waits in its mailbox, in milliseconds of the store's: since it was put
+    /// where nothing waited, or what was there before it was taken. Raised before either.
     pub(super) waits_since: Figure,
 }
 

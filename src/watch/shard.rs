@@ -415,11 +415,15 @@ impl<'g> Round<'_, 'g> {
             .get_or_insert_with(|| commit.post(guard, schema.kernel(), at));
         let letter = (delivering.stamp, &**post);
         let bounds = member.bounds(&self.shards.config);
+        let timeout = member.timeout();
+        if timeout.is_some() {
+            self.note_the_time(member);
+        }
         let put = member
             .mailbox
             .put(guard, &mut self.garbage.0, letter, bounds);
         step(Step::Delivering);
-        if let Some(timeout) = member.timeout() {
+        if let Some(timeout) = timeout {
             self.watch_the_time(member, put, timeout);
         }
         if put != Put::Before {
@@ -431,12 +435,22 @@ impl<'g> Round<'_, 'g> {
         ControlFlow::Continue(())
     }
 
+    /// Notes that what is about to be put into a mailbox waits from now on, if nothing waits there
+    /// yet. Before it is there: whoever finds it there finds the time, wherever we stop.
+    #[cold]
+    fn note_the_time(&self, member: &Member) {
+        if !member.mailbox.has_mail(self.guard) {
+            member.waits_since.raise(self.shards.now());
+        }
+    }
+
     /// Closes the mailbox of a watcher that has taken nothing for too long.
     #[cold]
     fn watch_the_time(&self, member: &Member, put: Put, timeout: u64) {
         let now = self.shards.now();
         match put {
-            Put::First => member.waits_since.set(now),
+            // What waited when we looked was taken meanwhile.
+            Put::First => member.waits_since.raise(now),
             Put::Done | Put::Full if now.saturating_sub(member.waits_since.get()) > timeout => {
                 member.mailbox.close(self.guard);
             }
