@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A thread that stops, or dies, at any step of its commit and collection stops nobody, and keeps no
-# watcher from what it is to be told. PROGRESS_TURNS: of each of the two threads that go on, two commits
-# a turn (10,000; at night 100,000).
+# A thread that stops, or dies, at any step of a transaction, of collection or of watching stops nobody,
+# and keeps no watcher from what it is to be told. PROGRESS_TURNS: of each of the two threads that go on,
+# two commits, a read, a snapshot and a watcher a turn (10,000; at night 100,000).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo test --release -p skep --features failpoints --test progress --test killed \

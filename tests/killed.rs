@@ -1,6 +1,6 @@
-//! Progress beside the dead: a thread is killed by a panic at each step of its commit and
-//! collection, and others commit and read the same keys all the same; what it leaves behind for
-//! good is bounded.
+//! Progress beside the dead: a thread is killed by a panic at each step of a transaction, of
+//! collection and of watching, and others commit and read the same keys all the same; what it
+//! leaves behind for good is bounded.
 //!
 //! Needs the feature `failpoints`: `cargo test --release --features failpoints --test killed`.
 

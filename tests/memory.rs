@@ -1,36 +1,13 @@
 //! Memory comes back: after churn with held snapshots and lagging watchers the store holds what a
 //! fresh one with the same objects holds, by its own count and by the allocator's.
 
+#[path = "common/allocated.rs"]
+mod allocated;
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
+use allocated::bytes;
 use common::{Random, Task, put, task};
 use skep::{Error, Filter, Store, keys};
-
-/// Counts the bytes in use.
-struct Counting;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: it hands everything on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        IN_USE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 const OBJECTS: u64 = 2_000;
 const TURNS: u64 = 30_000;
@@ -76,7 +53,7 @@ fn churn_comes_back_to_its_baseline() {
     // Once before the baseline, so that tables and trees have the size that churn gives them.
     churn(&store, &mut random);
     fill(&store);
-    let (versions, bytes) = (store.stats().versions, IN_USE.load(Ordering::Relaxed));
+    let (versions, before) = (store.stats().versions, bytes());
     assert_eq!(versions, OBJECTS);
     for _ in 0..3 {
         churn(&store, &mut random);
@@ -84,12 +61,12 @@ fn churn_comes_back_to_its_baseline() {
     }
     assert_eq!(store.stats().versions, OBJECTS);
     assert_eq!(store.read().count(keys::<Task>().all()) as u64, OBJECTS);
-    let now = IN_USE.load(Ordering::Relaxed);
+    let now = bytes();
     assert!(
-        now <= bytes + bytes / 20,
-        "{now} bytes in use, {bytes} before"
+        now <= before + before / 20,
+        "{now} bytes in use, {before} before"
     );
     drop(store);
-    let left = IN_USE.load(Ordering::Relaxed);
-    assert!(left < bytes / 20, "{left} bytes left of {bytes}");
+    let left = bytes();
+    assert!(left < before / 20, "{left} bytes left of {before}");
 }

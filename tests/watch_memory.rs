@@ -1,43 +1,16 @@
 //! What an idle watcher costs, and what is left of it.
 
+#[path = "common/allocated.rs"]
+mod allocated;
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicI64, Ordering};
-
+use allocated::bytes;
 use common::{Task, put, store, task};
 use skep::{Filter, Store, Watcher};
-
-/// Counts the bytes that are allocated.
-struct Counting;
-
-static BYTES: AtomicI64 = AtomicI64::new(0);
-
-// SAFETY: it hands everything on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        BYTES.fetch_add(layout.size() as i64, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        BYTES.fetch_sub(layout.size() as i64, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 const WATCHERS: u64 = 20_000;
 /// Bytes of an idle watcher at most, with its handle, its filter and its place in the index.
 const BYTES_MAX: i64 = 300;
-
-fn bytes() -> i64 {
-    BYTES.load(Ordering::Relaxed)
-}
 
 fn watch_each(store: &Store, filter: fn(u64) -> Filter) -> Vec<Watcher> {
     let mut watchers = Vec::with_capacity(WATCHERS as usize);

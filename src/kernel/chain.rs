@@ -70,6 +70,7 @@ impl List {
 pub(crate) unsafe fn read<'a>(record: &RecordHeader, version: u64) -> Option<&'a VersionHeader> {
     // Acquire: [head].
     let mut next = record.head.load(Ordering::Acquire);
+    super::step::step(super::step::Step::Reading);
     loop {
         if next.is_null() {
             return None;

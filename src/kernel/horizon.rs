@@ -179,6 +179,9 @@ impl Horizon {
         let word = free_word(line)?;
         // Release: [end], as in `begin`.
         word.store(pack(ANNOUNCED, version), Ordering::Release);
+        let announced = Announced(Hold { word, version });
+        step(Step::AnnouncedAt);
+        std::mem::forget(announced);
         // SeqCst: [announce/scan].
         fence(Ordering::SeqCst);
         // Relaxed: ordered by the fence.

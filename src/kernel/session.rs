@@ -24,6 +24,7 @@
 use std::cell::{Cell, RefCell};
 
 use super::figures::{Figures, figures};
+use super::step::{Step, step};
 use crate::sync::{
     Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, Tally, local, unique,
 };
@@ -219,6 +220,7 @@ impl Registry {
 
     fn register(&self) -> Arc<Line> {
         let line = Arc::new(Line::new(&self.counts));
+        step(Step::Registering);
         // Relaxed: a count.
         self.counts.lines.fetch_add(1, Ordering::Relaxed);
         let listed = Arc::into_raw(Arc::clone(&line)).cast_mut();

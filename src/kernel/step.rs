@@ -5,8 +5,16 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
+    /// A thread's line is made, and not in the list.
+    Registering,
     /// A snapshot has announced itself and not yet read the watermark.
     Announced,
+    /// One of an older version has announced itself, and not yet looked whether that is kept.
+    AnnouncedAt,
+    /// A read has found its record, and not yet the version that it is to see.
+    Reading,
+    /// A query has found where it begins in an ordered index, and read nothing.
+    Scanning,
     /// A record has been claimed and stands in the hash, not yet in the order.
     Claimed,
     /// A larger table of keys is linked, and nothing is in it.
@@ -59,10 +67,14 @@ pub enum Step {
     Unsubscribing,
 }
 
-/// Every step: in the order of a commit, then those of watchers.
+/// Every step: in the order of a transaction, then those of watchers.
 #[cfg(feature = "failpoints")]
-pub const STEPS: [Step; 26] = [
+pub const STEPS: [Step; 30] = [
+    Step::Registering,
     Step::Announced,
+    Step::AnnouncedAt,
+    Step::Reading,
+    Step::Scanning,
     Step::Claimed,
     Step::Growing,
     Step::Migrating,

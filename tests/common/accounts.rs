@@ -4,12 +4,18 @@
 use std::sync::LazyLock;
 use std::task::{Context, Waker};
 
-use skep::{Error, Filter, Index, Indexes, Object, Snapshot, Store, Watcher, keys};
+use skep::{
+    Error, Filter, Index, Indexes, Object, Snapshot, Store, Transaction, UpdateError, Watcher, keys,
+};
 
 /// Accounts that are always there.
 pub const ACCOUNTS: u64 = 8;
 /// What is on each at first.
 pub const START: u64 = 1_000;
+/// Commits that the log keeps for who still reads it: for a transaction that has stopped, and, of
+/// these, for a watcher that has.
+pub const LOG_COMMITS_MAX: u64 = 4_096;
+const WATCH_COMMITS_MAX: u64 = 1_024;
 /// Turns of each of the two threads that go on, two commits a turn: what `PROGRESS_TURNS` says.
 pub fn turns() -> u64 {
     static TURNS: LazyLock<u64> = LazyLock::new(|| match std::env::var("PROGRESS_TURNS") {
@@ -44,26 +50,31 @@ impl Object for Account {
     }
 }
 
+/// Updates, again if it was held up for so long that the log has left it behind.
+fn surely(store: &Store, mut run: impl FnMut(&mut Transaction<'_>) -> Result<(), Error>) {
+    loop {
+        match store.update(&mut run) {
+            Err(UpdateError::TooOld { .. }) => {}
+            done => return done.expect("attempts enough, and keys of one's own"),
+        }
+    }
+}
+
 pub fn transfer(store: &Store, from: u64, to: u64) {
-    let moved = store.update(|tx| {
-        if tx
-            .get::<Account>(&from)
-            .is_some_and(|account| account.amount > 0)
-        {
+    surely(store, |tx| {
+        let account = tx.get::<Account>(&from);
+        if account.is_some_and(|account| account.amount > 0) {
             tx.modify::<Account>(&from, |account| account.amount -= 1)?;
             tx.modify::<Account>(&to, |account| account.amount += 1)?;
         }
-        Ok::<_, Error>(())
+        Ok(())
     });
-    moved.expect("attempts enough");
 }
 
 pub fn come_and_go(store: &Store, number: u64) {
     let account = Account { number, amount: 0 };
-    let created = store.update(|tx| tx.create(account.clone()));
-    created.expect("the key is this thread's");
-    let deleted = store.update(|tx| tx.delete::<Account>(&number));
-    deleted.expect("as above");
+    surely(store, |tx| Ok(tx.create(account.clone())?));
+    surely(store, |tx| Ok(tx.delete::<Account>(&number)?));
 }
 
 /// Accounts that come together now and then, and go: more than a leaf of an index has room for.
@@ -98,6 +109,11 @@ impl Busy {
         while self.waiting.poll_recv(&mut context).is_ready() {}
         drop(store.watch(Filter::of::<Account>().key(&turn)));
         drop(store.watch(Filter::all()));
+        if turn.is_multiple_of(16) {
+            sum(store);
+            // It may be too late for that one.
+            drop(store.snapshot_at(store.version()));
+        }
         if turn.is_multiple_of(64) {
             swell(store, own + 500_000_000);
         }
@@ -114,19 +130,21 @@ impl Busy {
 fn swell(store: &Store, from: u64) {
     let parts = (from..from + SWELL).step_by(SWELL_AT_ONCE as usize);
     for part in parts.clone() {
-        let create = |tx: &mut skep::Transaction<'_>, number| {
-            let amount = number % 7;
-            tx.create(Account { number, amount })
-        };
-        let created = store
-            .update(|tx| (part..part + SWELL_AT_ONCE).try_for_each(|number| create(tx, number)));
-        created.expect("the keys are this thread's");
+        surely(store, |tx| {
+            for number in part..part + SWELL_AT_ONCE {
+                let amount = number % 7;
+                tx.create(Account { number, amount })?;
+            }
+            Ok(())
+        });
     }
     for part in parts {
-        let deleted = store.update(|tx| {
-            (part..part + SWELL_AT_ONCE).try_for_each(|number| tx.delete::<Account>(&number))
+        surely(store, |tx| {
+            for number in part..part + SWELL_AT_ONCE {
+                tx.delete::<Account>(&number)?;
+            }
+            Ok(())
         });
-        deleted.expect("as above");
     }
 }
 
@@ -134,6 +152,8 @@ pub fn new_store() -> Store {
     let store = Store::builder()
         .table::<Account>()
         .attempts_max(1_000_000)
+        .log_commits_max(LOG_COMMITS_MAX)
+        .watch_commits_max(WATCH_COMMITS_MAX)
         .build();
     let opened = store.update(|tx| {
         for number in 0..ACCOUNTS {
@@ -152,28 +172,37 @@ pub fn sum(store: &Store) -> u64 {
     all.map(|account| account.amount).sum()
 }
 
-/// Two threads commit on the same keys, insert, read, take snapshots and watch.
+/// Two threads commit on the same keys, insert, read, take snapshots, watch, and begin to watch:
+/// two commits a turn, and one of everything else.
 pub fn others_go_on(store: &Store) {
     std::thread::scope(|scope| {
         for thread in 0..2 {
-            scope.spawn(move || {
-                let mut watcher = store.watch(Filter::of::<Account>().key(&0));
-                for turn in 0..turns() {
-                    transfer(store, turn % ACCOUNTS, (turn + 1 + thread) % ACCOUNTS);
-                    let number = 10_000_000 * (thread + 1) + turn;
-                    let fresh = Account { number, amount: 0 };
-                    let created = store.update(|tx| tx.create(fresh.clone()));
-                    created.expect("a new key");
-                    if turn.is_multiple_of(64) {
-                        assert_eq!(sum(store), ACCOUNTS * START);
-                        assert!(store.snapshot().get::<Account>(&0).is_some());
-                        let version = store.version();
-                        while watcher.try_recv().expect("no lag").is_some() {}
-                        // Whoever stopped while delivering, it is current.
-                        assert!(watcher.position() >= version);
-                    }
-                }
-            });
+            scope.spawn(move || go_on(store, thread));
         }
     });
+}
+
+fn go_on(store: &Store, thread: u64) {
+    let mut watcher = store.watch(Filter::of::<Account>().key(&0));
+    for turn in 0..turns() {
+        let (from, to) = (turn % ACCOUNTS, (turn + 1 + thread) % ACCOUNTS);
+        transfer(store, from, to);
+        let number = 10_000_000 * (thread + 1) + turn;
+        surely(store, |tx| {
+            let amount = 0;
+            Ok(tx.create(Account { number, amount })?)
+        });
+        let snapshot = store.snapshot();
+        assert!(snapshot.get::<Account>(&number).is_some());
+        assert!(store.read().get::<Account>(&from).is_some());
+        drop(store.watch(Filter::of::<Account>().key(&number)));
+        let version = store.version();
+        while watcher.try_recv().expect("no lag").is_some() {}
+        // Whoever stopped while delivering, it is current.
+        assert!(watcher.position() >= version);
+        if turn.is_multiple_of(64) {
+            drop(store.watch(Filter::all()));
+            assert_eq!(sum(store), ACCOUNTS * START);
+        }
+    }
 }

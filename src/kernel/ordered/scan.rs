@@ -7,6 +7,7 @@ use super::path::Walk;
 use super::{Course, Ends, Ordered, OrderedIndex, Probe};
 use crate::kernel::barrier::prefetch;
 use crate::kernel::reclaim::{Guard, at};
+use crate::kernel::step::{Step, step};
 
 /// How many nodes ahead of the visitor a node's own line is fetched, then what it leads to, then
 /// what that leads to: so that the cache misses of a scan overlap.
@@ -47,6 +48,7 @@ impl<N: Ordered> OrderedIndex<N> {
             .left()
             .map_or(course.wanted, |left| left.min(course.wanted));
         let mut ahead = Ahead::new(&walk, Course { wanted, ..course });
+        step(Step::Scanning);
         while let Some(node) = walk.go(course.reversed) {
             if let Some(ahead) = &mut ahead {
                 ahead.step(course.reversed);
