@@ -2,11 +2,21 @@
 //! nothing locks.
 
 use crate::source::{Source, names, path_at, positions};
-use crate::{ALLOWED, IMPORTS};
+use crate::{ALLOWED, IMPORTS, WAITING};
 
 /// What waits for another thread.
 const LOCKS: [&str; 8] = [
     "Mutex", "RwLock", "Condvar", "Once", "OnceLock", "LazyLock", "Barrier", "mpsc",
+];
+
+/// What looks again and again, or sleeps, until another thread has done something.
+const WAITS: [&str; 6] = [
+    "pause",
+    "spin_loop",
+    "yield_now",
+    "park",
+    "park_timeout",
+    "sleep",
 ];
 
 /// What a module may import, if the table knows it.
@@ -105,6 +115,24 @@ pub fn takes_no_locks(source: &Source) -> Vec<String> {
     let found = found.filter_map(|(at, code)| Some((at, lock(code)?)));
     found
         .map(|(at, lock)| source.fault(at, format_args!("{lock} waits for another thread")))
+        .collect()
+}
+
+/// Where one is called, its file is in the table of waits, with what bounds it.
+pub fn waits_for_nobody(source: &Source) -> Vec<String> {
+    let waits = |code: &str| {
+        WAITS.into_iter().find(|wait| {
+            let called = positions(code, wait).any(|at| code[at + wait.len()..].starts_with('('));
+            called && !WAITING.contains(&(source.path.as_str(), wait))
+        })
+    };
+    let is_door = source.path == "src/sync.rs" || source.is_below("src/sync/");
+    let lines = source
+        .shipped()
+        .filter(|_| source.is_below("src/") && !is_door);
+    let found = lines.filter_map(|(at, code)| Some((at, waits(code)?)));
+    found
+        .map(|(at, wait)| source.fault(at, format_args!("{wait} waits for another thread")))
         .collect()
 }
 
@@ -213,5 +241,31 @@ mod tests {
             "fn a(b: impl FnOnce(), c: OnceCell<u8>)",
         );
         accepts(takes_no_locks, "tests/a.rs", "struct A(Mutex<u8>);");
+    }
+
+    #[test]
+    fn a_wait_is_refused() {
+        for wait in WAITS {
+            let spins = format!("while !a.load() {{ thread::{wait}(b); }}");
+            refuses(waits_for_nobody, "src/kernel/log.rs", &spins);
+            refuses(waits_for_nobody, "src/txn/append.rs", &spins);
+        }
+        accepts(waits_for_nobody, "src/kernel/clock.rs", "pause();");
+        refuses(
+            waits_for_nobody,
+            "src/kernel/clock.rs",
+            "thread::yield_now();",
+        );
+        accepts(
+            waits_for_nobody,
+            "src/kernel/wake.rs",
+            "thread.unpark(); a.is_parked();",
+        );
+        accepts(
+            waits_for_nobody,
+            "src/kernel/log.rs",
+            "use crate::sync::pause; // pause()",
+        );
+        accepts(waits_for_nobody, "src/sync.rs", "std::hint::spin_loop();");
     }
 }
