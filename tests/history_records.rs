@@ -4,6 +4,9 @@
 #[path = "histories/text.rs"]
 mod text;
 
+use std::panic::catch_unwind;
+use std::path::Path;
+
 use skep::testing::history::{Anomaly, History, ReadError};
 use text::{START, check, history, refused_after_start};
 
@@ -256,4 +259,40 @@ fn what_is_no_history_is_not_read() {
             "{text}: {error}"
         );
     }
+}
+
+/// Two that each read what the other replaced: told with both, and kept to be looked at again.
+#[test]
+fn what_is_refused_is_told_and_kept() {
+    let skewed = format!(
+        "{START}
+transaction 1 begun 3 ended 6 snapshot 1 committed 2
+get 2 stamp 2 version 1
+put 1 stamp 11
+transaction 2 begun 4 ended 7 snapshot 1 committed 3
+get 1 stamp 1 version 1
+put 2 stamp 22
+"
+    );
+    // Not below what the environment names, which wins.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kept");
+    let proved = catch_unwind(|| history(&skewed).prove(&folder));
+    let told = proved.expect_err("it is write skew");
+    let told = told.downcast_ref::<String>().expect("words");
+    let violation = check(&skewed).expect_err("as above");
+    assert_eq!(violation.anomaly, Anomaly::G2Item);
+    assert!(told.starts_with(&violation.to_string()), "{told}");
+    for transaction in [1, 2] {
+        let named = format!("transaction {transaction}");
+        assert!(told.contains(&named), "{told}");
+    }
+    let place = told
+        .lines()
+        .last()
+        .and_then(|line| line.rsplit(" in ").next());
+    let place = place.expect("where it is kept");
+    let kept = std::fs::read(place).expect(place);
+    let again = History::read(&kept[..]).expect("a history's text").check();
+    assert_eq!(again.expect_err("the same"), violation);
+    std::fs::remove_file(place).expect("it is there");
 }
