@@ -7,8 +7,8 @@ Two circles of packages:
   workshop  the program, tests, benches and peers besides: weak copyleft is welcome, and duplicates
             that are listed here
 
-Needs no network once the lock file's packages are there. Advisories are not looked at: their
-database is not to be had without one; `cargo deny check advisories` is the tool for who has.
+Needs no network once the lock file's packages are there. Advisories are not looked at here: their
+database is not to be had without one (ci/supply.sh asks cargo-deny, where it is).
 Exit code 1: something is not as it should be, and is told.
 """
 
