@@ -54,6 +54,8 @@
 //! With 3,000 executions also E3 (by several) and V5, what was taken over is not given back (by
 //! one). K2, V1, both traps of V2, X1, G2 and G5 were not found: they need one thread to stop
 //! within a step or two that the schedules seldom hit. They are what the loom models are for.
+
+#![forbid(unsafe_code)]
 #![cfg(all(shuttle, test))]
 
 mod explore;
