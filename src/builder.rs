@@ -11,7 +11,7 @@ use crate::kernel::history::HistoryLimits;
 use crate::kernel::table::AnyTable;
 use crate::kernel::{Kernel, Limits};
 use crate::propose::Proposer;
-use crate::shared::{Config, Shared};
+use crate::shared::{Config, ObjectBounds, Shared};
 use crate::sync::unique;
 use crate::table::hash::hash_of;
 use crate::table::object::Object;
@@ -88,6 +88,8 @@ impl Builder {
                 transaction_reads_max: TRANSACTION_READS_MAX,
                 batch_changes_max: BATCH_CHANGES_MAX,
                 batch_bytes_max: BATCH_BYTES_MAX,
+                objects_max: None,
+                object_bounds: None,
             },
             watch: WatchConfig {
                 shards: WATCH_SHARDS,
@@ -243,6 +245,45 @@ impl Builder {
     #[must_use]
     pub fn transaction_reads_max(mut self, reads: usize) -> Self {
         self.config.transaction_reads_max = reads;
+        self
+    }
+
+    /// How many objects the store may have, of all tables. Default: as many as memory has room for.
+    /// Beyond it a transaction that creates more than it deletes fails with
+    /// [`CommitError::TooManyObjects`](crate::CommitError::TooManyObjects).
+    ///
+    /// Threads count apart, so that no commit waits for another's: transactions that commit at the
+    /// same moment may each find the last place, and the bound is exceeded by what they create. A
+    /// bound that holds exactly is a table's rule ([`Object::check`](crate::Object::check)) that
+    /// counts. A restore, an applied change and a fork are not asked: they copy what is elsewhere.
+    /// Costs a transaction that commits a look at each thread that uses the store.
+    #[must_use]
+    pub fn objects_max(mut self, objects: u64) -> Self {
+        self.config.objects_max = Some(objects);
+        self
+    }
+
+    /// How large an object may be, in bytes, as [`Object::bytes`](crate::Object::bytes) tells:
+    /// where a type does not say otherwise, its own size. Default: as large as it likes. A larger
+    /// one is refused where it is written, by a [`Rejected`](crate::Rejected) whose reason is
+    /// [`BoundError::ObjectTooLarge`](crate::BoundError::ObjectTooLarge). Not asked of what is
+    /// restored, applied, or written with its checks
+    /// [deferred](crate::Transaction::defer_checks).
+    #[must_use]
+    pub fn object_bytes_max(mut self, bytes: usize) -> Self {
+        let bounds = self.config.object_bounds.get_or_insert(ObjectBounds::NONE);
+        bounds.object_bytes = bytes;
+        self
+    }
+
+    /// How long the key of a new object may be: the bytes that it feeds its hash, which is one more
+    /// than its length for a text, and eight for a `u64`. Default: as long as it likes. A longer
+    /// one is refused by [`BoundError::KeyTooLong`](crate::BoundError::KeyTooLong), else as
+    /// [`Builder::object_bytes_max`].
+    #[must_use]
+    pub fn key_bytes_max(mut self, bytes: usize) -> Self {
+        let bounds = self.config.object_bounds.get_or_insert(ObjectBounds::NONE);
+        bounds.key_bytes = bytes;
         self
     }
 

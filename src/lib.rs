@@ -32,8 +32,8 @@ pub mod docs;
 pub use action::{Action, AnyKey, AnyObject, Divergence, DivergenceCause};
 pub use builder::Builder;
 pub use error::{
-    CommitError, CreateError, DeferredError, DeleteError, Duplicate, Error, KeyError, ReplaceError,
-    SnapshotError, UpdateError, UpsertError, WatchError, WatchFromError,
+    BoundError, CommitError, CreateError, DeferredError, DeleteError, Duplicate, Error, KeyError,
+    ReplaceError, SnapshotError, UpdateError, UpsertError, WatchError, WatchFromError,
 };
 pub use fork::{Fork, ForkError};
 pub use id::{Id, ParseIdError};

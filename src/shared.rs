@@ -23,6 +23,23 @@ pub(crate) struct Config {
     pub(crate) transaction_reads_max: usize,
     pub(crate) batch_changes_max: usize,
     pub(crate) batch_bytes_max: usize,
+    pub(crate) objects_max: Option<u64>,
+    /// `None`: neither is bounded, which nothing is asked for.
+    pub(crate) object_bounds: Option<ObjectBounds>,
+}
+
+/// How large objects may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ObjectBounds {
+    pub(crate) object_bytes: usize,
+    pub(crate) key_bytes: usize,
+}
+
+impl ObjectBounds {
+    pub(crate) const NONE: Self = Self {
+        object_bytes: usize::MAX,
+        key_bytes: usize::MAX,
+    };
 }
 
 /// The shared state of a store's handles, snapshots, transactions and watchers.

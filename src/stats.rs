@@ -14,6 +14,8 @@ pub struct Stats {
     pub version: Version,
     /// The oldest version at which a snapshot may be taken now.
     pub oldest: Version,
+    /// Objects in the store.
+    pub objects: u64,
     /// Versions of objects in the store: current ones and those that snapshots or retention keep.
     pub versions: u64,
     /// Bytes of these versions, without what the objects point to.
@@ -63,6 +65,7 @@ impl Stats {
         Self {
             version: Version::new(version),
             oldest: Version::new(kernel.horizon.oldest()),
+            objects: kernel.objects(),
             versions,
             version_bytes,
             structure_bytes: kernel.structure_bytes() as u64,

@@ -315,3 +315,31 @@ fn proposals_in_flight_are_bounded() {
     assert!(flights.into_iter().all(|flight| flight.wait().is_ok()));
     assert!(create(40_000).is_ok());
 }
+
+/// Counting so far takes a release build some ten seconds.
+#[cfg(not(debug_assertions))]
+#[test]
+fn handles_of_one_object_are_bounded() {
+    let store = store();
+    put(&store, [task(1)]);
+    let view = store.read();
+    let handle = view.entry::<Task>(&1).expect("just put").share();
+    let handle = handle.expect("a stored one");
+    drop(view);
+    // The store has one itself.
+    for _ in 0..i32::MAX - 2 {
+        std::mem::forget(handle.clone());
+    }
+    let one_more = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| handle.clone()));
+    let told = one_more.expect_err("one too many");
+    assert_eq!(told.downcast_ref(), Some(&"too many handles of one object"));
+    assert_eq!(handle.id, 1);
+    // It stays usable, and the object goes on to be changed.
+    put(
+        &store,
+        [Task {
+            count: 2,
+            ..task(1)
+        }],
+    );
+}

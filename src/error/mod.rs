@@ -36,6 +36,32 @@ pub struct KeyError {
     pub key: Value,
 }
 
+/// What a bound of the store refuses of an object: the reason of a [`Rejected`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BoundError {
+    /// Its key is longer than [`key_bytes_max`](crate::Builder::key_bytes_max).
+    KeyTooLong {
+        /// The table's name.
+        table: &'static str,
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        bytes_max: usize,
+    },
+    /// It is larger than [`object_bytes_max`](crate::Builder::object_bytes_max).
+    ObjectTooLarge {
+        /// The table's name.
+        table: &'static str,
+        /// The object's key.
+        key: Value,
+        /// How large it is.
+        bytes: usize,
+        /// How large it may be.
+        bytes_max: usize,
+    },
+}
+
 /// Why an object was not created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -140,6 +166,12 @@ pub enum CommitError {
         /// How many it may.
         reads_max: usize,
     },
+    /// With what it creates there would be more objects than the store may have
+    /// ([`objects_max`](crate::Builder::objects_max)).
+    TooManyObjects {
+        /// How many there may be.
+        objects_max: u64,
+    },
     /// The proposer refused it.
     Refused {
         /// Why.
@@ -185,6 +217,12 @@ pub enum UpdateError<E> {
     TooManyReads {
         /// How many it may.
         reads_max: usize,
+    },
+    /// With what it creates there would be more objects than the store may have: delete some, or
+    /// raise the bound ([`objects_max`](crate::Builder::objects_max)).
+    TooManyObjects {
+        /// How many there may be.
+        objects_max: u64,
     },
     /// The proposer refused it.
     Refused {

@@ -4,8 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use super::{
-    CommitError, CreateError, DeferredError, DeleteError, Duplicate, KeyError, ReplaceError,
-    SnapshotError, UpdateError, UpsertError, WatchError, WatchFromError,
+    BoundError, CommitError, CreateError, DeferredError, DeleteError, Duplicate, KeyError,
+    ReplaceError, SnapshotError, UpdateError, UpsertError, WatchError, WatchFromError,
 };
 use crate::version::Version;
 
@@ -56,6 +56,36 @@ fn too_many_reads(f: &mut fmt::Formatter<'_>, reads_max: usize) -> fmt::Result {
         "more than {reads_max} keys and ranges read in one transaction that writes"
     )
 }
+
+fn too_many_objects(f: &mut fmt::Formatter<'_>, objects_max: u64) -> fmt::Result {
+    write!(f, "more than {objects_max} objects in one store")
+}
+
+impl fmt::Display for BoundError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyTooLong {
+                table,
+                bytes,
+                bytes_max,
+            } => write!(
+                f,
+                "{table}: a key of {bytes} bytes, at most {bytes_max} are allowed"
+            ),
+            Self::ObjectTooLarge {
+                table,
+                key,
+                bytes,
+                bytes_max,
+            } => write!(
+                f,
+                "{table} {key} has {bytes} bytes, at most {bytes_max} are allowed"
+            ),
+        }
+    }
+}
+
+impl StdError for BoundError {}
 
 fn too_many_watchers(f: &mut fmt::Formatter<'_>, watchers_max: u64) -> fmt::Result {
     write!(f, "more than {watchers_max} watchers of one store")
@@ -113,6 +143,7 @@ impl fmt::Display for CommitError {
                 changes_max,
             } => too_large(f, *changes, *changes_max),
             Self::TooManyReads { reads_max } => too_many_reads(f, *reads_max),
+            Self::TooManyObjects { objects_max } => too_many_objects(f, *objects_max),
             Self::Refused { reason } => write!(f, "refused by the proposer: {reason}"),
             Self::LostLeadership => f.write_str("leadership was lost before the outcome was known"),
         }
@@ -152,6 +183,7 @@ impl<E: fmt::Display> fmt::Display for UpdateError<E> {
                 changes_max,
             } => too_large(f, *changes, *changes_max),
             Self::TooManyReads { reads_max } => too_many_reads(f, *reads_max),
+            Self::TooManyObjects { objects_max } => too_many_objects(f, *objects_max),
             Self::Refused { reason } => write!(f, "refused by the proposer: {reason}"),
             Self::LostLeadership => f.write_str("leadership was lost before the outcome was known"),
         }

@@ -117,7 +117,6 @@ use self::residual::{Residual, ResidualLists};
 use self::session::Line;
 use self::station::Station;
 use self::table::{AnyTable, GarbageBin};
-use crate::sync::Ordering;
 
 /// Hard bounds of a store, in commits.
 #[derive(Clone, Copy, Debug)]
@@ -183,26 +182,6 @@ impl Kernel {
 
     fn with_spare_line<R>(&self, each: impl FnMut(&Line) -> Option<R>) -> (&Line, R) {
         self.domain.registry().with_spare(each)
-    }
-
-    /// Counts versions and their bytes as this thread makes (or, negative, frees) them.
-    pub(crate) fn count_made(&self, versions: i64, bytes: i64) {
-        self.domain.registry().line().count_made(versions, bytes);
-    }
-
-    /// Versions in the store and their bytes, about: threads count apart.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        let lines = self.domain.registry().lines();
-        let (versions, bytes) = lines.fold((0u64, 0u64), |(versions, bytes), line| {
-            // Relaxed: figures.
-            let more = line.versions.load(Ordering::Relaxed);
-            // Relaxed: as above.
-            let more_bytes = line.bytes.load(Ordering::Relaxed);
-            (versions.wrapping_add(more), bytes.wrapping_add(more_bytes))
-        });
-        // What one thread made and another freed may be seen only half.
-        let settled = |sum: u64| u64::try_from(sum.cast_signed()).unwrap_or(0);
-        (settled(versions), settled(bytes))
     }
 
     /// Bytes of the indexes and the log, about.

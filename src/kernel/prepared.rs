@@ -136,10 +136,12 @@ impl Kernel {
         compacted: &[(usize, Compacted)],
     ) {
         let mut garbage = GarbageBin::new(self);
-        let mut bytes = 0;
+        let (mut bytes, mut objects) = (0, 0);
         for write in commit.writes() {
             bytes += write.new_size(guard);
-            if !write.deletes(guard) {
+            let deletes = write.deletes(guard);
+            objects += i64::from(!deletes) - i64::from(write.replaces());
+            if !deletes {
                 self.table(usize::from(write.table)).forecast(guard, write);
             }
             if write.claimed {
@@ -148,6 +150,7 @@ impl Kernel {
             }
         }
         line.count_made(commit.writes().len() as i64, bytes as i64);
+        line.count_objects(objects);
         for (_, compacted) in compacted {
             cut_below(compacted, &mut garbage.0);
         }

@@ -58,6 +58,7 @@ pub(crate) struct Line {
     /// What the owner added to the store, as wrapping sums.
     pub(super) versions: Tally,
     pub(super) bytes: Tally,
+    pub(super) objects: Tally,
     /// What the owner counted.
     pub(super) figures: Figures,
     owned: AtomicBool,
@@ -84,6 +85,7 @@ impl Line {
             collecting: AtomicBool::new(false),
             versions: Tally::new(0),
             bytes: Tally::new(0),
+            objects: Tally::new(0),
             figures: figures(),
             owned: AtomicBool::new(true),
             next: AtomicPtr::new(std::ptr::null_mut()),

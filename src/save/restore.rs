@@ -99,6 +99,7 @@ fn refused(error: UpdateError<DeferredError<Infallible>>) -> RestoreError {
         UpdateError::Stopped
         | UpdateError::TooLarge { .. }
         | UpdateError::TooManyReads { .. }
+        | UpdateError::TooManyObjects { .. }
         | UpdateError::Refused { .. }
         | UpdateError::LostLeadership => RestoreError::Conflict { attempts: 0 },
     }

@@ -19,6 +19,26 @@ pub(crate) fn hash_of<K: Hash>(seed: u64, key: &K) -> u64 {
     hasher.finish()
 }
 
+/// How many bytes a key feeds its hash: what is told of it that does not depend on its type.
+pub(crate) fn bytes_of<K: Hash>(key: &K) -> usize {
+    let mut hasher = Counting(0);
+    key.hash(&mut hasher);
+    hasher.0
+}
+
+/// Counts what it is fed.
+struct Counting(usize);
+
+impl Hasher for Counting {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 as u64
+    }
+}
+
 struct Folding(u64);
 
 impl Folding {

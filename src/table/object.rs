@@ -67,6 +67,12 @@ pub trait Object: Clone + Send + Sync + 'static {
     /// Names the indexes of the table, each once.
     fn indexes(indexes: &mut Indexes<Self>);
 
+    /// How large the object is, for [`object_bytes_max`](crate::Builder::object_bytes_max): a type
+    /// that points to texts and lists adds what these have. Default: its own size.
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+
     /// Completes an object about to be written: what the table itself keeps in its objects, such as
     /// a count of their changes. `old` is the object that it replaces. Not asked while the checks
     /// are [deferred](Transaction::defer_checks): what is copied is complete.

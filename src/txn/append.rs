@@ -15,9 +15,8 @@ impl<'s> Transaction<'s> {
     /// # Errors
     /// [`CommitError::Conflict`] if another transaction changed what this one read; then beginning
     /// again shows that change. [`CommitError::Duplicate`] if another took a value of a unique
-    /// index. [`CommitError::TooOld`], [`CommitError::TooLarge`] and
-    /// [`CommitError::TooManyReads`]
-    /// at the store's bounds.
+    /// index. [`CommitError::TooOld`], [`CommitError::TooLarge`], [`CommitError::TooManyReads`] and
+    /// [`CommitError::TooManyObjects`] at the store's bounds.
     ///
     /// With a [proposer](crate::Builder::proposer) it blocks until that has decided, and may fail
     /// with [`CommitError::Refused`] or [`CommitError::LostLeadership`].
@@ -43,7 +42,19 @@ impl<'s> Transaction<'s> {
                 reads_max: self.work.read_bound.reads_max(),
             });
         }
-        Ok(())
+        match self.shared.config.objects_max {
+            Some(objects_max) if self.makes_more_than(objects_max) => {
+                Err(CommitError::TooManyObjects { objects_max })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there would be more objects than that. Those who create at once may all be the last.
+    #[cold]
+    fn makes_more_than(&self, objects_max: u64) -> bool {
+        let before = self.shared.kernel().objects();
+        self.objects > 0 && before.saturating_add_signed(self.objects) > objects_max
     }
 
     /// Whether it writes, and has read more than its commit can be validated by.

@@ -16,6 +16,7 @@ impl<'s> Transaction<'s> {
             hold: LocalHold::begin(shared.kernel(), Kind::Writer),
             work: Lent::new(shared),
             bytes: 0,
+            objects: 0,
             checks: Cell::new(Checks::AtOnce),
         }
     }

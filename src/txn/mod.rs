@@ -70,6 +70,8 @@ pub struct Transaction<'s> {
     work: Lent,
     /// Bytes of the objects written, their own sizes without what they point to.
     bytes: usize,
+    /// Objects created, less those deleted.
+    objects: i64,
     checks: Cell<Checks>,
 }
 

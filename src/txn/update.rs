@@ -53,6 +53,9 @@ impl<E> UpdateError<E> {
                 changes_max,
             }),
             CommitError::TooManyReads { reads_max } => Some(Self::TooManyReads { reads_max }),
+            CommitError::TooManyObjects { objects_max } => {
+                Some(Self::TooManyObjects { objects_max })
+            }
             CommitError::Refused { reason } => Some(Self::Refused { reason }),
             CommitError::LostLeadership => Some(Self::LostLeadership),
         }

@@ -2,8 +2,12 @@
 
 use super::buffer::{Base, Buffer, Own, State};
 use super::{Transaction, buffer_in};
-use crate::error::{CreateError, DeleteError, Duplicate, KeyError, ReplaceError, UpsertError};
+use crate::error::{
+    BoundError, CreateError, DeleteError, Duplicate, KeyError, ReplaceError, UpsertError,
+};
 use crate::kernel::draft::Draft;
+use crate::shared::ObjectBounds;
+use crate::table::hash::bytes_of;
 use crate::table::object::Object;
 use crate::table::proposed::{Proposed, Rejected};
 use crate::table::schema::TableOf;
@@ -225,7 +229,11 @@ impl Transaction<'_> {
             None => Proposed::Create(new),
             Some(old) => Proposed::Update { old, new },
         };
-        T::check(change, self)
+        T::check(change, self)?;
+        match &self.shared.config.object_bounds {
+            Some(bounds) => within(bounds, old.is_none(), new),
+            None => Ok(()),
+        }
     }
 
     #[inline(always)]
@@ -255,6 +263,7 @@ impl Transaction<'_> {
         (state, updated): (State<T>, Option<Moment>),
     ) -> usize {
         self.bytes += size_of::<T>();
+        self.objects += i64::from(!matches!(state, State::Nothing)) - i64::from(seen.present);
         let table = self.table::<T>();
         let buffer = buffer_in::<T>(&mut self.work, table);
         match seen.own {
@@ -275,6 +284,30 @@ impl Transaction<'_> {
             }
         }
     }
+}
+
+/// Asks the store's bounds of an object, and of its key if that is new.
+#[cold]
+fn within<T: Object>(bounds: &ObjectBounds, is_new: bool, object: &T) -> Result<(), Rejected> {
+    let key = object.key();
+    let key_bytes = if is_new { bytes_of(&key) } else { 0 };
+    if key_bytes > bounds.key_bytes {
+        return Err(Rejected::new(BoundError::KeyTooLong {
+            table: T::TABLE,
+            bytes: key_bytes,
+            bytes_max: bounds.key_bytes,
+        }));
+    }
+    let bytes = object.bytes();
+    if bytes > bounds.object_bytes {
+        return Err(Rejected::new(BoundError::ObjectTooLarge {
+            table: T::TABLE,
+            key: Value::new(key),
+            bytes,
+            bytes_max: bounds.object_bytes,
+        }));
+    }
+    Ok(())
 }
 
 /// What there is of a key that the transaction has written itself.
