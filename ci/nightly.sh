@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")"
 failed=()
-export LOOM_MAX_PREEMPTIONS=3 SHUTTLE_EXECUTIONS=30000 SHUTTLE_TIMEOUT=7200
+export LOOM_MAX_PREEMPTIONS=3 LOOM_TIMEOUT=14400 SHUTTLE_EXECUTIONS=30000 SHUTTLE_TIMEOUT=7200
 export SECONDS_EACH=1800 ALLOWED=1 SOAK=10m TRANSACTIONS=10000000 PROGRESS_TURNS=100000
 for step in slow progress loom weaken shuttle spring histories fuzz sanitizer valgrind miri replay benches; do
     echo "=== $step"

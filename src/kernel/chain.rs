@@ -33,6 +33,7 @@ use super::commit::{Commit, Write};
 use super::node::{Older, VersionHeader};
 use super::reclaim::{allocate, at};
 use super::record::RecordHeader;
+use super::step::{Step, step};
 use crate::sync::Ordering;
 
 /// The versions that a compacted chain keeps below its newest, newest first.
@@ -70,7 +71,7 @@ impl List {
 pub(crate) unsafe fn read<'a>(record: &RecordHeader, version: u64) -> Option<&'a VersionHeader> {
     // Acquire: [head].
     let mut next = record.head.load(Ordering::Acquire);
-    super::step::step(super::step::Step::Reading);
+    step(Step::Reading);
     loop {
         if next.is_null() {
             return None;
