@@ -256,7 +256,7 @@ impl Builder {
     /// same moment may each find the last place, and the bound is exceeded by what they create. A
     /// bound that holds exactly is a table's rule ([`Object::check`](crate::Object::check)) that
     /// counts. A restore, an applied change and a fork are not asked: they copy what is elsewhere.
-    /// Costs a transaction that commits a look at each thread that uses the store.
+    /// Costs a transaction that creates more a look at each thread that uses the store.
     #[must_use]
     pub fn objects_max(mut self, objects: u64) -> Self {
         self.config.objects_max = Some(objects);
