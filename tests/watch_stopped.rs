@@ -19,7 +19,7 @@ struct Task {
     count: u64,
 }
 
-/// How long a task may sleep that is to be woken.
+/// How long a task may sleep that is to be woken, and a thread stand.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Tells when it is woken.
@@ -66,8 +66,12 @@ impl Stop {
 
     fn wait_while(&self, far: Far) {
         let now = self.far.lock().expect("as above");
-        let waited = self.changed.wait_while(now, |now| *now == far);
-        drop(waited.expect("as above"));
+        let waited = self
+            .changed
+            .wait_timeout_while(now, PATIENCE, |now| *now == far);
+        let (now, waited) = waited.expect("as above");
+        drop(now);
+        assert!(!waited.timed_out(), "nobody came by, or went on");
     }
 
     /// The thread comes by: stops, the first time.

@@ -33,6 +33,8 @@
 //! - [trimmed]: the position is claimed before a segment leaves the ring (Release): who misses a
 //!   segment because it is gone (Acquire) sees the position beyond it. The positions themselves
 //!   order nothing: whoever reads one only compares it, and commits are acquired from their slots.
+//!   That a sweep which sees a claim for cutting frees nothing under the claimer's pin (K5) is the
+//!   work of two fences: the pin's, before the claim, and the retirement's, after the sweep's load.
 
 use std::ops::RangeInclusive;
 

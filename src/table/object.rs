@@ -68,7 +68,8 @@ pub trait Object: Clone + Send + Sync + 'static {
     fn indexes(indexes: &mut Indexes<Self>);
 
     /// How large the object is, for [`object_bytes_max`](crate::Builder::object_bytes_max): a type
-    /// that points to texts and lists adds what these have. Default: its own size.
+    /// that points to texts and lists adds what these have. Asked at each write, if that bound or
+    /// that of keys is set, and never else. Default: its own size, which derived ones have as well.
     fn bytes(&self) -> usize {
         size_of::<Self>()
     }
