@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::clause::TableFilter;
 use super::event::AnyChange;
 use super::member::{Overflow, Wishes};
@@ -228,10 +230,9 @@ impl Filter {
     /// some time later, and a closure may have a handle of the store.
     pub(super) fn apart(self) -> (Self, Option<Self>) {
         let clauses = self.clauses.any().unwrap_or_default();
-        let asked: Vec<_> = clauses
-            .iter()
-            .map(|clause| clause.without_calls())
-            .collect();
+        // Most have one clause.
+        let asked = clauses.iter().map(|clause| clause.without_calls());
+        let asked: SmallVec<[_; 1]> = asked.collect();
         if asked.iter().all(Option::is_none) {
             return (self, None);
         }
