@@ -24,6 +24,8 @@ const AHEAD: usize = 4;
 pub struct Page<'s, T> {
     items: SmallVec<[Stored<'s, T>; PAGE]>,
     wanted: usize,
+    /// What is wanted of this page and those after it: so much is fetched ahead.
+    left: usize,
     /// Nothing comes after these.
     pub(super) done: bool,
 }
@@ -33,9 +35,9 @@ impl<'s, T> Page<'s, T> {
         self.items.len() >= self.wanted
     }
 
-    /// How a scan goes that fills the page, and finds out whether there is more.
+    /// How a scan goes that fills the page: what the next page begins with is on its way then.
     pub(super) fn course(&self, reversed: bool) -> Course {
-        let wanted = self.wanted.saturating_sub(self.items.len());
+        let wanted = self.left.saturating_sub(self.items.len());
         Course { reversed, wanted }
     }
 
@@ -76,12 +78,14 @@ impl<T: Object, C: Condition<T>> fmt::Debug for Found<'_, T, C> {
 impl<'s, T: Object, C: Condition<T>> Found<'s, T, C> {
     #[inline]
     pub(crate) fn new(reader: Reader<'s>, query: Query<T, C>) -> Self {
+        let left = match query.limit {
+            usize::MAX => PAGE_FIRST,
+            limit => limit,
+        };
         let page = Page {
             items: SmallVec::new(),
-            wanted: match query.limit {
-                usize::MAX => PAGE_FIRST,
-                limit => limit.clamp(1, PAGE),
-            },
+            wanted: left.clamp(1, PAGE),
+            left,
             done: query.limit == 0,
         };
         Self {
@@ -134,6 +138,7 @@ impl<'s, T: Object, C: Condition<T>> Found<'s, T, C> {
             condition.fill(self.reader, &mut self.place, *reversed, &mut self.page);
         }
         self.page.wanted = PAGE;
+        self.page.left = self.left.saturating_sub(self.page.items.len());
         !self.page.is_empty()
     }
 }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::leaf::Leaf;
 use super::node::Inner;
 use super::word::{Child, Slot, Word};
-use super::{INNER, Ordered, OrderedIndex, Probe};
+use super::{Course, INNER, Ordered, OrderedIndex, Probe};
 use crate::kernel::reclaim::Guard;
 
 /// More levels than a tree can get: an inner node is made by at least `INNER / 4` new children of a
@@ -21,28 +21,10 @@ struct Step<'g, N: Ordered> {
     index: usize,
 }
 
-impl<N: Ordered> Clone for Step<'_, N> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<N: Ordered> Copy for Step<'_, N> {}
-
 /// The way to a leaf.
 pub(super) struct Path<'g, N: Ordered> {
     guard: &'g Guard<'g>,
     steps: SmallVec<[Step<'g, N>; LEVELS]>,
-}
-
-impl<N: Ordered> Clone for Path<'_, N> {
-    #[inline]
-    fn clone(&self) -> Self {
-        Self {
-            guard: self.guard,
-            steps: SmallVec::from_slice(&self.steps),
-        }
-    }
 }
 
 /// A leaf and the cell it was found in.
@@ -138,7 +120,8 @@ impl<'g, N: Ordered> Path<'g, N> {
         }
     }
 
-    /// Has the processor fetch the next leaf, if it has the same parent.
+    /// Has the processor fetch the next leaf's pointers, if it has the same parent.
+    #[inline]
     fn prefetch_after(&self, reversed: bool) {
         let Some(step) = self.steps.last() else {
             return;
@@ -170,7 +153,7 @@ impl<'g, N: Ordered> Path<'g, N> {
     }
 }
 
-/// A scan's way through the leaves, node by node.
+/// A scan's way through the leaves, some nodes at a time.
 pub(super) struct Walk<'g, 'p, N: Ordered, P> {
     path: Path<'g, N>,
     leaf: &'g Leaf<N>,
@@ -180,18 +163,7 @@ pub(super) struct Walk<'g, 'p, N: Ordered, P> {
     until: Option<&'p P>,
     /// Nothing beyond this leaf is before that bound.
     last: bool,
-}
-
-impl<N: Ordered, P> Clone for Walk<'_, '_, N, P> {
-    #[inline]
-    fn clone(&self) -> Self {
-        Self {
-            path: self.path.clone(),
-            leaf: self.leaf,
-            rest: self.rest.clone(),
-            ..*self
-        }
-    }
+    course: Course,
 }
 
 impl<'g, 'p, N: Ordered, P: Probe<N>> Walk<'g, 'p, N, P> {
@@ -200,7 +172,7 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Walk<'g, 'p, N, P> {
         path: Path<'g, N>,
         (leaf, rest): (&'g Leaf<N>, Range<usize>),
         until: Option<&'p P>,
-        reversed: bool,
+        course: Course,
     ) -> Self {
         let mut walk = Self {
             path,
@@ -208,25 +180,36 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Walk<'g, 'p, N, P> {
             rest,
             until,
             last: false,
+            course,
         };
-        walk.end(reversed);
+        walk.enter();
         walk
     }
 
-    /// How many nodes are left, if all of them are in this leaf.
+    /// How many nodes are wanted, or are there, as far as is known.
     #[inline]
-    pub(super) fn left(&self) -> Option<usize> {
-        self.last.then(|| self.rest.len())
+    pub(super) fn wanted(&self) -> usize {
+        match self.last {
+            true => self.course.wanted.min(self.rest.len()),
+            false => self.course.wanted,
+        }
     }
 
-    /// Leaves out of this leaf what is beyond the bound.
+    /// Leaves out of this leaf what is beyond the bound, and fetches the next one if it is wanted.
     #[inline]
-    fn end(&mut self, reversed: bool) {
-        let Some(until) = self.until else {
-            return;
-        };
+    fn enter(&mut self) {
+        if let Some(until) = self.until {
+            self.end(until);
+        }
+        if !self.last && self.course.wanted > self.rest.len() {
+            self.path.prefetch_after(self.course.reversed);
+        }
+    }
+
+    #[inline]
+    fn end(&mut self, until: &P) {
         let guard = self.path.guard;
-        if reversed {
+        if self.course.reversed {
             let outside = self.leaf.count(guard, until, Ordering::is_ge);
             self.rest.start = self.rest.start.max(outside);
             self.last = outside > 0;
@@ -237,36 +220,40 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Walk<'g, 'p, N, P> {
         }
     }
 
-    /// The next node.
-    #[inline(always)]
-    pub(super) fn go(&mut self, reversed: bool) -> Option<*mut N> {
-        loop {
-            let at = match reversed {
-                false => self.rest.next(),
-                true => self.rest.next_back(),
-            };
-            if let Some(at) = at {
-                return Some(self.leaf.pointer(at));
+    /// The next nodes, all of one leaf and in its order: so many at most, none at the end.
+    #[inline]
+    pub(super) fn take(&mut self, count: usize) -> &'g [*mut N] {
+        while self.rest.is_empty() {
+            if count == 0 || self.turn().is_none() {
+                return &[];
             }
-            self.turn(reversed)?;
         }
+        let Range { start, end } = self.rest;
+        let count = count.min(end - start);
+        let taken = match self.course.reversed {
+            false => start..start + count,
+            true => end - count..end,
+        };
+        self.rest = match self.course.reversed {
+            false => taken.end..end,
+            true => start..taken.start,
+        };
+        self.course.wanted = self.course.wanted.saturating_sub(count);
+        &self.leaf.nodes()[taken]
     }
 
     /// Goes on to the next leaf.
     #[inline(never)]
-    fn turn(&mut self, reversed: bool) -> Option<()> {
+    fn turn(&mut self) -> Option<()> {
         if self.last {
             return None;
         }
-        self.leaf = match reversed {
+        self.leaf = match self.course.reversed {
             false => self.path.next()?,
             true => self.path.previous()?,
         };
         self.rest = 0..self.leaf.len();
-        self.end(reversed);
-        if !self.last {
-            self.path.prefetch_after(reversed);
-        }
+        self.enter();
         Some(())
     }
 }

@@ -9,11 +9,9 @@ use crate::kernel::barrier::prefetch;
 use crate::kernel::reclaim::{Guard, at};
 use crate::kernel::step::{Step, step};
 
-/// How many nodes ahead of the visitor a node's own line is fetched, then what it leads to, then
-/// what that leads to: so that the cache misses of a scan overlap.
-const FAR: usize = 32;
-const NEAR: usize = 12;
-const NEXT: usize = 8;
+/// Nodes that are fetched together. Each is fetched three of these before it is visited, what it
+/// leads to two before, what that leads to one before: so that the cache misses of a scan overlap.
+const BATCH: usize = 8;
 /// A scan for fewer nodes does without.
 const WANTED_MIN: usize = 4;
 
@@ -43,19 +41,21 @@ impl<N: Ordered> OrderedIndex<N> {
         course: Course,
         mut visit: impl FnMut(&'g N) -> ControlFlow<()>,
     ) {
-        let mut walk = self.walk(guard, ends, course);
-        let wanted = walk
-            .left()
-            .map_or(course.wanted, |left| left.min(course.wanted));
-        let mut ahead = Ahead::new(&walk, Course { wanted, ..course });
+        let mut batches = Batches::of(self.walk(guard, ends, course));
         step(Step::Scanning);
-        while let Some(node) = walk.go(course.reversed) {
-            if let Some(ahead) = &mut ahead {
-                ahead.step(course.reversed);
-            }
-            // SAFETY: O5: of a leaf that was loaded under the guard.
-            if visit(unsafe { at(node) }).is_break() {
+        loop {
+            let batch = batches.next();
+            if batch.is_empty() {
                 return;
+            }
+            for place in 0..batch.len() {
+                let place = match course.reversed {
+                    false => place,
+                    true => batch.len() - 1 - place,
+                };
+                if visit(node_of(batch[place])).is_break() {
+                    return;
+                }
             }
         }
     }
@@ -96,8 +96,9 @@ impl<N: Ordered> OrderedIndex<N> {
         &self,
         guard: &'g Guard<'_>,
         Ends { from, until }: Ends<'p, P>,
-        Course { reversed, wanted }: Course,
+        course: Course,
     ) -> Walk<'g, 'p, N, P> {
+        let reversed = course.reversed;
         // Upwards, at an equal separator to the left: the probe may equal nodes on both sides.
         let near = |order: Ordering| match reversed {
             false => order.is_gt(),
@@ -109,87 +110,68 @@ impl<N: Ordered> OrderedIndex<N> {
             (None, true) => inner.len() - 1,
         });
         let leaf = place.leaf;
-        if from.is_some() {
+        if course.wanted >= WANTED_MIN {
+            leaf.prefetch();
+        } else if from.is_some() {
             leaf.prefetch_hints();
-        }
-        if wanted >= WANTED_MIN {
-            leaf.prefetch_nodes();
         }
         let rest = match (from.map(|probe| leaf.count(guard, probe, near)), reversed) {
             (count, false) => count.unwrap_or(0)..leaf.len(),
             (count, true) => 0..count.unwrap_or(leaf.len()),
         };
-        Walk::new(place.path, (leaf, rest), until, reversed)
+        Walk::new(place.path, (leaf, rest), until, course)
     }
 }
 
-/// A walk that runs ahead of a scan and only fetches.
-struct Ahead<'g, 'p, N: Ordered, P: Probe<N>> {
-    far: Walk<'g, 'p, N, P>,
-    /// Node i of the scan is at i modulo `FAR`, from when it is far until it is visited.
-    nodes: [*mut N; FAR],
-    /// Nodes that are in place or were.
-    known: usize,
-    visited: usize,
-    /// Nodes still to be fetched: what is not wanted is not worth it.
-    left: usize,
+/// A node of a leaf that was loaded under a guard of this lifetime.
+#[inline]
+fn node_of<'g, N>(node: *mut N) -> &'g N {
+    // SAFETY: O5: a node of a leaf lives as long as the guard under which the leaf was loaded.
+    unsafe { at(node) }
 }
 
-impl<'g, 'p, N: Ordered, P: Probe<N>> Ahead<'g, 'p, N, P> {
-    fn new(walk: &Walk<'g, 'p, N, P>, Course { reversed, wanted }: Course) -> Option<Self> {
-        if wanted < WANTED_MIN || cfg!(loom) {
-            return None;
-        }
-        let mut ahead = Self {
-            far: walk.clone(),
-            nodes: [std::ptr::null_mut(); FAR],
-            known: 0,
-            visited: 0,
-            left: wanted,
+/// A walk's nodes, a batch at a time, while those to come are being fetched.
+struct Batches<'g, 'p, N: Ordered, P> {
+    walk: Walk<'g, 'p, N, P>,
+    /// Those on their way, the next one first. All empty, unless so many are wanted.
+    coming: [&'g [*mut N]; 3],
+}
+
+impl<'g, 'p, N: Ordered, P: Probe<N>> Batches<'g, 'p, N, P> {
+    #[inline]
+    fn of(walk: Walk<'g, 'p, N, P>) -> Self {
+        let mut batches = Self {
+            walk,
+            coming: [&[]; 3],
         };
-        (0..FAR).for_each(|_| ahead.fetch_far(reversed));
-        (0..NEAR).for_each(|place| ahead.fetch(place, N::prefetch));
-        (0..NEXT).for_each(|place| ahead.fetch(place, N::prefetch_next));
-        Some(ahead)
+        if batches.walk.wanted() >= WANTED_MIN {
+            (0..3).for_each(|_| batches.advance());
+        }
+        batches
     }
 
-    /// A node is visited.
+    /// The next one, in the leaf's order; empty at the end.
     #[inline]
-    fn step(&mut self, reversed: bool) {
-        let at = self.visited;
-        self.visited += 1;
-        self.fetch_far(reversed);
-        self.fetch(at + NEAR, N::prefetch);
-        self.fetch(at + NEXT, N::prefetch_next);
+    fn next(&mut self) -> &'g [*mut N] {
+        let next = self.coming[0];
+        if next.is_empty() {
+            // No more than these were wanted: whoever goes on takes one by one.
+            return self.walk.take(1);
+        }
+        self.advance();
+        next
     }
 
     #[inline]
-    fn fetch_far(&mut self, reversed: bool) {
-        if self.left == 0 {
+    fn advance(&mut self) {
+        let new = self.walk.take(self.walk.wanted().min(BATCH));
+        let [_, near, far] = self.coming;
+        self.coming = [near, far, new];
+        if cfg!(loom) {
             return;
         }
-        self.left -= 1;
-        match self.far.go(reversed) {
-            Some(node) => {
-                prefetch(node.cast_const());
-                self.nodes[self.known % FAR] = node;
-                self.known += 1;
-            }
-            None => self.left = 0,
-        }
-    }
-
-    /// A node that is on its way already.
-    #[inline]
-    fn node(&self, place: usize) -> Option<&'g N> {
-        // SAFETY: O5: as for the scan.
-        (place < self.known).then(|| unsafe { at(self.nodes[place % FAR]) })
-    }
-
-    #[inline]
-    fn fetch(&self, place: usize, fetch: impl Fn(&N)) {
-        if let Some(node) = self.node(place) {
-            fetch(node);
-        }
+        new.iter().for_each(|&node| prefetch(node.cast_const()));
+        far.iter().for_each(|&node| node_of(node).prefetch());
+        near.iter().for_each(|&node| node_of(node).prefetch_next());
     }
 }
