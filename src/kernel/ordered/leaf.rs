@@ -247,7 +247,7 @@ impl<N> Run<'_, N> {
 
 /// A node of a leaf that was loaded under a guard of this lifetime.
 #[inline]
-fn reach<'g, N>(node: *mut N) -> &'g N {
+pub(super) fn reach<'g, N>(node: *mut N) -> &'g N {
     // SAFETY: O5: a node of a leaf lives as long as the guard under which the leaf was loaded.
     unsafe { at(node) }
 }

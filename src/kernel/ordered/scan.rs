@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
+use super::leaf::reach;
 use super::path::Walk;
 use super::{Course, Ends, Ordered, OrderedIndex, Probe};
 use crate::kernel::barrier::prefetch;
-use crate::kernel::reclaim::{Guard, at};
+use crate::kernel::reclaim::Guard;
 use crate::kernel::step::{Step, step};
 
 /// Nodes that are fetched together. Each is fetched three of these before it is visited, what it
@@ -53,7 +54,7 @@ impl<N: Ordered> OrderedIndex<N> {
                     false => place,
                     true => batch.len() - 1 - place,
                 };
-                if visit(node_of(batch[place])).is_break() {
+                if visit(reach(batch[place])).is_break() {
                     return;
                 }
             }
@@ -123,13 +124,6 @@ impl<N: Ordered> OrderedIndex<N> {
     }
 }
 
-/// A node of a leaf that was loaded under a guard of this lifetime.
-#[inline]
-fn node_of<'g, N>(node: *mut N) -> &'g N {
-    // SAFETY: O5: a node of a leaf lives as long as the guard under which the leaf was loaded.
-    unsafe { at(node) }
-}
-
 /// A walk's nodes, a batch at a time, while those to come are being fetched.
 struct Batches<'g, 'p, N: Ordered, P> {
     walk: Walk<'g, 'p, N, P>,
@@ -171,7 +165,7 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Batches<'g, 'p, N, P> {
             return;
         }
         new.iter().for_each(|&node| prefetch(node.cast_const()));
-        far.iter().for_each(|&node| node_of(node).prefetch());
-        near.iter().for_each(|&node| node_of(node).prefetch_next());
+        far.iter().for_each(|&node| reach(node).prefetch());
+        near.iter().for_each(|&node| reach(node).prefetch_next());
     }
 }
