@@ -199,7 +199,7 @@ fn rival(accept: bool) -> (i64, u32) {
             thread::yield_now();
         }
         // It waits for the pending one, and proposes nothing meanwhile.
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(200));
         assert_eq!(proposer.waiting(), 1);
         assert!(if accept {
             proposer.accept_at(0)

@@ -119,7 +119,7 @@ fn all(watcher: &mut Watcher) -> Vec<Result<u64, WatchError>> {
 fn what_has_just_come_has_not_waited() {
     set_hook(stop);
     let store = Store::builder().table::<Task>().build();
-    let timeout = Duration::from_secs(2);
+    let timeout = Duration::from_secs(5);
     let mut watcher = store.watch(Filter::of::<Task>().key(&1).timeout(timeout));
     // The store is older than that, and nothing has ever waited.
     std::thread::sleep(timeout + Duration::from_millis(100));
