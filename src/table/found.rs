@@ -37,7 +37,8 @@ impl<'s, T> Page<'s, T> {
 
     /// How a scan goes that fills the page: what the next page begins with is on its way then.
     pub(super) fn course(&self, reversed: bool) -> Course {
-        let wanted = self.left.saturating_sub(self.items.len());
+        // A page may hold more than is left: its condition may leave out most of it.
+        let wanted = self.wanted.max(self.left).saturating_sub(self.items.len());
         Course { reversed, wanted }
     }
 

@@ -238,6 +238,41 @@ impl<N> Leaf<N> {
     }
 }
 
+/// Nodes in a row of a leaf that was loaded under a guard of this lifetime: only [`Leaf::batch`]
+/// makes one of nodes.
+pub(super) struct Batch<'g, N>(&'g [*mut N]);
+
+impl<N> Clone for Batch<'_, N> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<N> Copy for Batch<'_, N> {}
+
+impl<'g, N> Batch<'g, N> {
+    pub(super) const EMPTY: Self = Self(&[]);
+
+    pub(super) fn len(self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    pub(super) fn node(self, place: usize) -> &'g N {
+        reach(self.0[place])
+    }
+
+    pub(super) fn nodes(self) -> impl Iterator<Item = &'g N> {
+        self.0.iter().map(|&node| reach(node))
+    }
+
+    /// Has the processor fetch the nodes.
+    #[inline]
+    pub(super) fn prefetch(self) {
+        self.0.iter().for_each(|&node| prefetch(node));
+    }
+}
+
 impl<N> Run<'_, N> {
     const EMPTY: Self = Self {
         hints: &[],
@@ -247,7 +282,7 @@ impl<N> Run<'_, N> {
 
 /// A node of a leaf that was loaded under a guard of this lifetime.
 #[inline]
-pub(super) fn reach<'g, N>(node: *mut N) -> &'g N {
+fn reach<'g, N>(node: *mut N) -> &'g N {
     // SAFETY: O5: a node of a leaf lives as long as the guard under which the leaf was loaded.
     unsafe { at(node) }
 }
@@ -312,6 +347,12 @@ impl<N: Ordered> Leaf<N> {
     #[inline]
     fn witness(&self, at: usize) -> &N {
         reach(self.nodes()[at.min(self.len() - 1)])
+    }
+
+    /// Nodes of a leaf that was loaded under this guard.
+    #[inline]
+    pub(super) fn batch<'g>(&'g self, _guard: &'g Guard<'_>, range: Range<usize>) -> Batch<'g, N> {
+        Batch(&self.nodes()[range])
     }
 
     /// The places that the hints do not decide: all before are below the probe, all after above.

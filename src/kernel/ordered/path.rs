@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::leaf::Leaf;
+use super::leaf::{Batch, Leaf};
 use super::node::Inner;
 use super::word::{Child, Slot, Word};
 use super::{Course, INNER, Ordered, OrderedIndex, Probe};
@@ -222,10 +222,10 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Walk<'g, 'p, N, P> {
 
     /// The next nodes, all of one leaf and in its order: so many at most, none at the end.
     #[inline]
-    pub(super) fn take(&mut self, count: usize) -> &'g [*mut N] {
+    pub(super) fn take(&mut self, count: usize) -> Batch<'g, N> {
         while self.rest.is_empty() {
             if count == 0 || self.turn().is_none() {
-                return &[];
+                return Batch::EMPTY;
             }
         }
         let Range { start, end } = self.rest;
@@ -239,7 +239,7 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Walk<'g, 'p, N, P> {
             true => start..taken.start,
         };
         self.course.wanted = self.course.wanted.saturating_sub(count);
-        &self.leaf.nodes()[taken]
+        self.leaf.batch(self.path.guard, taken)
     }
 
     /// Goes on to the next leaf.

@@ -3,16 +3,18 @@
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use super::leaf::reach;
+use super::leaf::Batch;
 use super::path::Walk;
 use super::{Course, Ends, Ordered, OrderedIndex, Probe};
 use crate::kernel::barrier::prefetch;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::step::{Step, step};
 
-/// Nodes that are fetched together. Each is fetched three of these before it is visited, what it
-/// leads to two before, what that leads to one before: so that the cache misses of a scan overlap.
+/// Nodes that are fetched together: a batch.
 const BATCH: usize = 8;
+/// A node is fetched so many batches before it is visited, what it leads to one batch later, what
+/// that leads to another one later: so that the cache misses of a scan overlap.
+const COMING: usize = 3;
 /// A scan for fewer nodes does without.
 const WANTED_MIN: usize = 4;
 
@@ -46,7 +48,7 @@ impl<N: Ordered> OrderedIndex<N> {
         step(Step::Scanning);
         loop {
             let batch = batches.next();
-            if batch.is_empty() {
+            if batch.len() == 0 {
                 return;
             }
             for place in 0..batch.len() {
@@ -54,7 +56,7 @@ impl<N: Ordered> OrderedIndex<N> {
                     false => place,
                     true => batch.len() - 1 - place,
                 };
-                if visit(reach(batch[place])).is_break() {
+                if visit(batch.node(place)).is_break() {
                     return;
                 }
             }
@@ -128,7 +130,7 @@ impl<N: Ordered> OrderedIndex<N> {
 struct Batches<'g, 'p, N: Ordered, P> {
     walk: Walk<'g, 'p, N, P>,
     /// Those on their way, the next one first. All empty, unless so many are wanted.
-    coming: [&'g [*mut N]; 3],
+    coming: [Batch<'g, N>; COMING],
 }
 
 impl<'g, 'p, N: Ordered, P: Probe<N>> Batches<'g, 'p, N, P> {
@@ -136,19 +138,19 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Batches<'g, 'p, N, P> {
     fn of(walk: Walk<'g, 'p, N, P>) -> Self {
         let mut batches = Self {
             walk,
-            coming: [&[]; 3],
+            coming: [Batch::EMPTY; COMING],
         };
         if batches.walk.wanted() >= WANTED_MIN {
-            (0..3).for_each(|_| batches.advance());
+            (0..COMING).for_each(|_| batches.advance());
         }
         batches
     }
 
     /// The next one, in the leaf's order; empty at the end.
     #[inline]
-    fn next(&mut self) -> &'g [*mut N] {
+    fn next(&mut self) -> Batch<'g, N> {
         let next = self.coming[0];
-        if next.is_empty() {
+        if next.len() == 0 {
             // No more than these were wanted: whoever goes on takes one by one.
             return self.walk.take(1);
         }
@@ -164,8 +166,8 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Batches<'g, 'p, N, P> {
         if cfg!(loom) {
             return;
         }
-        new.iter().for_each(|&node| prefetch(node.cast_const()));
-        far.iter().for_each(|&node| reach(node).prefetch());
-        near.iter().for_each(|&node| reach(node).prefetch_next());
+        new.prefetch();
+        far.nodes().for_each(N::prefetch);
+        near.nodes().for_each(N::prefetch_next);
     }
 }
