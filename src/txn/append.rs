@@ -53,8 +53,11 @@ impl<'s> Transaction<'s> {
     /// Whether there would be more objects than that. Those who create at once may all be the last.
     #[cold]
     fn makes_more_than(&self, objects_max: u64) -> bool {
-        let before = || self.shared.kernel().objects();
-        self.objects > 0 && before().saturating_add_signed(self.objects) > objects_max
+        if self.objects <= 0 {
+            return false;
+        }
+        let before = self.shared.kernel().objects();
+        before.saturating_add_signed(self.objects) > objects_max
     }
 
     /// Whether it writes, and has read more than its commit can be validated by.
