@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ::concread::bptree::{BptreeMap, BptreeMapReadTxn, BptreeMapWriteTxn};
 
-use super::{Held, Peer, TextKeys, numbers};
+use super::{Held, Peer, Scanned, TextKeys, numbers};
 use crate::task::{Task, TextKey, id, text};
 
 type Map = BptreeMap<TextKey, Arc<Task>>;
@@ -56,9 +56,9 @@ impl Peer for Tree {
         Some(picks.iter().map(read).sum())
     }
 
-    fn scan_all(&self) -> Option<u64> {
+    fn scan_all(&self) -> Option<Scanned> {
         let tx = self.map.read();
-        Some(tx.values().map(|task| task.count.min(1) | 1).sum())
+        Some(tx.values().map(|task| task.count).collect())
     }
 
     fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ::imbl::OrdMap;
 use arc_swap::ArcSwap;
 
-use super::{Held, Peer, TextKeys, numbers};
+use super::{Held, Peer, Scanned, TextKeys, numbers};
 use crate::task::{Task, TextKey, id, text};
 
 type Map = OrdMap<TextKey, Arc<Task>>;
@@ -67,9 +67,9 @@ impl Peer for Swapped {
         Some(picks.iter().map(read).sum())
     }
 
-    fn scan_all(&self) -> Option<u64> {
+    fn scan_all(&self) -> Option<Scanned> {
         let map = self.map.load();
-        Some(map.values().map(|task| task.count.min(1) | 1).sum())
+        Some(map.values().map(|task| task.count).collect())
     }
 
     fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {

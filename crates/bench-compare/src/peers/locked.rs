@@ -7,7 +7,7 @@ use std::sync::RwLock;
 
 use foldhash::fast::RandomState;
 
-use super::{Peer, TextKeys, keyed, numbers};
+use super::{Peer, Scanned, TextKeys, keyed, numbers};
 use crate::task::{Task, TextKey, id, text};
 
 struct Locked<M> {
@@ -88,9 +88,9 @@ macro_rules! in_common {
 impl Peer for Locked<Tree> {
     in_common!();
 
-    fn scan_all(&self) -> Option<u64> {
+    fn scan_all(&self) -> Option<Scanned> {
         let map = self.map.read().expect("nobody panics");
-        Some(map.values().map(|task| task.count.min(1) | 1).sum())
+        Some(map.values().map(|task| task.count).collect())
     }
 
     fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {

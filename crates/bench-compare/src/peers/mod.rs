@@ -31,6 +31,32 @@ pub trait Open {
     fn commit(self: Box<Self>) -> bool;
 }
 
+/// What a full scan saw.
+#[derive(Default)]
+pub struct Scanned {
+    /// How many tasks.
+    pub tasks: u64,
+    /// The sum of their counters: whoever wants it has to read every task.
+    pub count: u64,
+}
+
+impl Extend<u64> for Scanned {
+    fn extend<I: IntoIterator<Item = u64>>(&mut self, counts: I) {
+        counts.into_iter().for_each(|count| {
+            self.tasks += 1;
+            self.count += count;
+        });
+    }
+}
+
+impl FromIterator<u64> for Scanned {
+    fn from_iter<I: IntoIterator<Item = u64>>(counts: I) -> Self {
+        let mut scanned = Self::default();
+        scanned.extend(counts);
+        scanned
+    }
+}
+
 /// What workloads ask of a store that holds tasks `0..records`. A pick is a task's number; a method
 /// does one operation a pick, so that the
 /// call through the vtable is paid for thousands of operations. `None`: the store has no such
@@ -55,8 +81,8 @@ pub trait Peer: Send + Sync {
         None
     }
 
-    /// Scans everything in key order; tells how many there were.
-    fn scan_all(&self) -> Option<u64> {
+    /// Scans everything in key order, and reads each task's counter.
+    fn scan_all(&self) -> Option<Scanned> {
         None
     }
 

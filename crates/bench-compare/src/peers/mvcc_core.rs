@@ -11,7 +11,7 @@ use mvcc::{
     Config, Database, IsolationLevel, Mvcc, Result, Serializable, Snapshot, Transaction, Versioned,
 };
 
-use super::{Held, Open, Peer, numbers};
+use super::{Held, Open, Peer, Scanned, numbers};
 use crate::task::{Task, id, text};
 
 #[derive(Clone, Debug, Mvcc)]
@@ -132,11 +132,10 @@ impl Peer for Tasks {
         Some(picks.iter().map(read).sum())
     }
 
-    fn scan_all(&self) -> Option<u64> {
+    fn scan_all(&self) -> Option<Scanned> {
         let mut tx = self.database.begin_with::<Snapshot>();
         let tasks = tx.scan::<Stored>().expect("it is open");
-        let ones = tasks.iter().map(|stored| stored.task.count.min(1) | 1);
-        Some(ones.sum())
+        Some(tasks.iter().map(|stored| stored.task.count).collect())
     }
 
     fn update_each(&self, picks: &[u32]) -> Option<u32> {

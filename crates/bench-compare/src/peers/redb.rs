@@ -9,7 +9,7 @@ use ::redb::{
     WriteTransaction,
 };
 
-use super::{Held, Peer, TextKeys, numbers};
+use super::{Held, Peer, Scanned, TextKeys, numbers};
 use crate::task::{Task, TextKey, count_in, count_up_in, id, text};
 
 const TASKS: TableDefinition<'static, TextKey, &[u8]> = TableDefinition::new("task");
@@ -97,11 +97,11 @@ impl Peer for Redb {
         Some(picks.iter().map(each).sum())
     }
 
-    fn scan_all(&self) -> Option<u64> {
+    fn scan_all(&self) -> Option<Scanned> {
         let tasks = self.reading();
         let items = tasks.iter().expect("memory does not fail");
         let counts = items.map(|item| count_in(item.expect("memory does not fail").1.value()));
-        Some(counts.map(|count| count.min(1) | 1).sum())
+        Some(counts.collect())
     }
 
     fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {

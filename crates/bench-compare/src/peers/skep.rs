@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use skep::{Id, Indexes, Object, Snapshot, Store, Transaction, keys};
 
-use super::{Held, Open, Peer, numbers};
+use super::{Held, Open, Peer, Scanned, numbers};
 use crate::task::{Task, id};
 
 impl Object for Task {
@@ -72,10 +72,10 @@ impl Peer for Skep {
         Some(picks.iter().map(read).sum())
     }
 
-    fn scan_all(&self) -> Option<u64> {
+    fn scan_all(&self) -> Option<Scanned> {
         let view = self.store.read();
         let tasks = view.find(keys::<Task>().all());
-        Some(tasks.map(|task| task.count.min(1) | 1).sum())
+        Some(tasks.map(|task| task.count).collect())
     }
 
     fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {

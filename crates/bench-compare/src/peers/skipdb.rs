@@ -2,7 +2,7 @@
 
 use ::skipdb::serializable::{SerializableDb, SerializableTransaction};
 
-use super::{Held, Open, Peer, TextKeys, keyed, numbers};
+use super::{Held, Open, Peer, Scanned, TextKeys, keyed, numbers};
 use crate::task::{Task, TextKey, id, text};
 
 type Database = SerializableDb<TextKey, Task>;
@@ -70,9 +70,9 @@ impl Peer for Skip {
         Some(picks.iter().map(read).sum())
     }
 
-    fn scan_all(&self) -> Option<u64> {
+    fn scan_all(&self) -> Option<Scanned> {
         let tx = self.database.read();
-        Some(tx.iter().map(|task| task.value().count.min(1) | 1).sum())
+        Some(tx.iter().map(|task| task.value().count).collect())
     }
 
     fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {

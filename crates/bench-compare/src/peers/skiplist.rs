@@ -3,7 +3,7 @@
 
 use crossbeam_skiplist::SkipMap;
 
-use super::{Peer, TextKeys, keyed, numbers};
+use super::{Peer, Scanned, TextKeys, keyed, numbers};
 use crate::task::{Task, TextKey, id, text};
 
 struct Skiplist {
@@ -33,9 +33,9 @@ impl Peer for Skiplist {
         Some(entries.map(|entry| entry.value().count).sum())
     }
 
-    fn scan_all(&self) -> Option<u64> {
+    fn scan_all(&self) -> Option<Scanned> {
         let entries = self.map.iter();
-        Some(entries.map(|entry| entry.value().count.min(1) | 1).sum())
+        Some(entries.map(|entry| entry.value().count).collect())
     }
 
     fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {

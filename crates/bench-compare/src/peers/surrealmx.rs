@@ -3,7 +3,7 @@
 
 use ::surrealmx::{Database, Transaction};
 
-use super::{Held, Open, Peer, TextKeys, numbers};
+use super::{Held, Open, Peer, Scanned, TextKeys, numbers};
 use crate::task::{Task, TextKey, count_in, count_up_in, id, text};
 
 struct Surreal {
@@ -65,12 +65,12 @@ impl Peer for Surreal {
         Some(picks.iter().map(each).sum())
     }
 
-    fn scan_all(&self) -> Option<u64> {
+    fn scan_all(&self) -> Option<Scanned> {
         let mut tx = self.database.transaction(false);
-        let mut seen = 0;
+        let mut seen = Scanned::default();
         let start: &[u8] = b"";
         let scanned = tx.scan_with(start..END, None, None, |_, task| {
-            seen += count_in(task).min(1) | 1;
+            seen.extend([count_in(task)]);
             true
         });
         scanned.expect("it is open");
