@@ -74,6 +74,8 @@ MODELS = {
     "collect.rs": ["chain", "sweep", "record"],
     "cursor.rs": ["watch", "watch_from"],
     "slots.rs": ["slots"],
+    "slab.rs": ["depot"],
+    "depot.rs": ["depot"],
     "release.rs": ["chain", "sweep", "record"],
     "stage.rs": ["commit", "record", "entry"],
     "stage/bulk.rs": ["commit", "record"],
@@ -119,6 +121,13 @@ PROTOCOLS = [
         "let claimed = state.wrapping_add(claims + SEQUENCE);",
         "let claimed = state.wrapping_add(if ON { claims } else { claims + SEQUENCE });",
         ["record"],
+    ),
+    (
+        "B6: a slab goes although it is on the list",
+        "slab.rs",
+        "Ok(_) if listed == 0 => return Given::All,",
+        "Ok(_) if ON || listed == 0 => return Given::All,",
+        ["depot"],
     ),
     (
         "E3: an entry's last release kills without a comparison",

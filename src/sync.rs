@@ -52,9 +52,14 @@ pub(crate) use std::sync::atomic::AtomicU64 as Tally;
 #[cfg(any(not(skep_counted), loom))]
 pub(crate) use std::sync::atomic::AtomicU32 as Guess;
 
+/// A pointer that stands, and above its address a number that decides nothing between threads: the
+/// plain one, too.
+#[cfg(any(not(skep_counted), loom))]
+pub(crate) use std::sync::atomic::AtomicPtr as Standing;
+
 /// The same, counted.
 #[cfg(all(skep_counted, not(loom)))]
-pub(crate) use self::counted::{AtomicU32 as Guess, AtomicU64 as Tally};
+pub(crate) use self::counted::{AtomicPtr as Standing, AtomicU32 as Guess, AtomicU64 as Tally};
 
 #[cfg(not(any(loom, shuttle)))]
 mod door {

@@ -4,7 +4,8 @@
 use super::collect::Work;
 use super::commit::Commit;
 use super::horizon::Active;
-use super::node::{Older, Passed, VersionHeader};
+use super::node::VersionHeader;
+use super::older::{Older, Passed};
 use super::reclaim::{Garbage, Guard, at};
 
 /// What was cut off is given back when nobody can see it any more.

@@ -30,7 +30,8 @@
 use smallvec::SmallVec;
 
 use super::commit::{Commit, Write};
-use super::node::{Older, VersionHeader};
+use super::node::VersionHeader;
+use super::older::Older;
 use super::reclaim::{allocate, at};
 use super::record::RecordHeader;
 use super::step::{Step, step};

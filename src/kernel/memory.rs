@@ -10,7 +10,7 @@
 
 use std::alloc::Layout;
 
-use super::pool;
+use super::{magazine, pool};
 
 /// A shared object of a size that only it knows: a head, and behind it as many things as the head
 /// says. It has nothing to be dropped, and pointers to it are thin.
@@ -50,23 +50,45 @@ pub(super) unsafe fn free_block<B: Block + ?Sized>(block: *mut ()) {
 unsafe fn free_block_now<B: Block + ?Sized>(block: *mut ()) {
     // SAFETY: the caller's promise.
     let layout = unsafe { B::layout(block) };
+    #[cfg(shuttle)]
+    quarantine::bury(block.cast(), layout);
+    #[cfg(not(shuttle))]
     // SAFETY: as above, and it has nothing to be dropped.
-    unsafe { give_back(block.cast(), layout) };
+    unsafe {
+        pool::give_block(block.cast(), layout);
+    };
 }
 
-/// Gives memory back.
-///
-/// # Safety
-/// It is from the pool with this layout, the caller's, and what was in it is gone.
-#[inline]
-unsafe fn give_back(block: *mut u8, layout: Layout) {
-    #[cfg(shuttle)]
-    quarantine::bury(block, layout);
-    #[cfg(not(shuttle))]
-    // SAFETY: the caller's promise.
-    unsafe {
-        pool::give_block(block, layout);
-    };
+/// Memory for an object, which nothing is in, or no longer: it goes back when this is dropped. With
+/// the line of its slab at which it begins; 0: it is the pool's.
+struct Room<T>(*mut T, u16);
+
+impl<T> Drop for Room<T> {
+    #[inline]
+    fn drop(&mut self) {
+        let Self(memory, line) = *self;
+        #[cfg(shuttle)]
+        {
+            assert_eq!(line, 0, "nothing is in slabs here");
+            quarantine::bury(memory.cast(), const { Layout::new::<T>() });
+        }
+        #[cfg(not(shuttle))]
+        // SAFETY: whoever made this has the memory, from there.
+        unsafe {
+            magazine::give(memory, line);
+        };
+    }
+}
+
+impl<T> Room<T> {
+    /// The object that was made in it.
+    #[inline]
+    fn filled(self) -> *mut T {
+        let memory = std::mem::ManuallyDrop::new(self).0;
+        #[cfg(loom)]
+        quarantine::watch(memory);
+        memory
+    }
 }
 
 /// A new shared object.
@@ -77,38 +99,25 @@ pub(crate) fn allocate<T>(value: T) -> *mut T {
 /// A new shared object, made in its place.
 #[inline]
 pub(super) fn allocate_with<T>(make: impl FnOnce() -> T) -> *mut T {
-    let fill = |place: *mut T| {
-        // SAFETY: memory for a T, and ours.
-        unsafe { place.write(make()) };
-    };
-    // SAFETY: a whole T is written.
-    unsafe { allocate_filled(fill) }
+    let room = Room(pool::take::<T>(), 0);
+    // SAFETY: memory for a T, and ours.
+    unsafe { room.0.write(make()) };
+    room.filled()
 }
 
-/// A new shared object, made in its place field by field: what is written whole may be made
-/// elsewhere first, and be copied.
+/// A new shared object in a slab, if it is of a size that slabs have blocks for; made field by
+/// field: what is written whole may be made elsewhere first, and be copied. `fill` is told what
+/// [`free_sliced`] asks for.
 ///
 /// # Safety
 /// `fill` leaves a whole `T` in the memory that it is given; or it panics, before anything is in
 /// there that is to be dropped.
 #[inline]
-pub(super) unsafe fn allocate_filled<T>(fill: impl FnOnce(*mut T)) -> *mut T {
-    /// Gives the memory back should `fill` panic.
-    struct Empty<T>(*mut T);
-
-    impl<T> Drop for Empty<T> {
-        fn drop(&mut self) {
-            // SAFETY: just taken, and nothing is in it that is to be dropped.
-            unsafe { pool::give(self.0) };
-        }
-    }
-
-    let empty = Empty(pool::take::<T>());
-    fill(empty.0);
-    let pointer = std::mem::ManuallyDrop::new(empty).0;
-    #[cfg(loom)]
-    quarantine::watch(pointer);
-    pointer
+pub(super) unsafe fn allocate_sliced<T>(fill: impl FnOnce(*mut T, u16)) -> *mut T {
+    let (memory, line) = magazine::take::<T>();
+    let room = Room(memory, line);
+    fill(memory, line);
+    room.filled()
 }
 
 /// Fills a field of an object in the making, so that its value is made there.
@@ -127,34 +136,36 @@ pub(super) unsafe fn write_field<T, F>(object: *mut T, offset: usize, value: F) 
 /// # Safety
 /// It is from [`allocate`] with this type, and nobody uses it again.
 pub(crate) unsafe fn free<T>(pointer: *mut T) {
+    // SAFETY: the caller's promise.
+    unsafe { free_sliced(pointer, 0) };
+}
+
+/// Frees an object of [`allocate_sliced`].
+///
+/// # Safety
+/// It is from there with this type and that line, and nobody uses it again.
+pub(super) unsafe fn free_sliced<T>(pointer: *mut T, line: u16) {
     #[cfg(loom)]
     quarantine::bury(pointer);
     #[cfg(not(loom))]
     // SAFETY: the caller's promise.
     unsafe {
-        free_now(pointer);
+        free_now(pointer, line);
     };
+    #[cfg(loom)]
+    assert_eq!(line, 0, "nothing is in slabs here");
 }
 
 /// # Safety
-/// As [`free`].
+/// As [`free_sliced`].
 #[inline]
-unsafe fn free_now<T>(pointer: *mut T) {
-    /// Gives the memory back, also if the object's Drop panics.
-    struct Left<T>(*mut T);
-
-    impl<T> Drop for Left<T> {
-        fn drop(&mut self) {
-            // SAFETY: from `allocate`, and the object in it is gone.
-            unsafe { give_back(self.0.cast(), const { Layout::new::<T>() }) };
-        }
-    }
-
+unsafe fn free_now<T>(pointer: *mut T, line: u16) {
     #[cfg(shuttle)]
     quarantine::reach(pointer);
-    let left = Left(pointer);
+    // Its memory goes back also if the object's Drop panics.
+    let room = Room(pointer, line);
     // SAFETY: the caller's promise.
-    unsafe { left.0.drop_in_place() };
+    unsafe { room.0.drop_in_place() };
 }
 
 /// A shared object, for as long as the guard (or the hold, or the snapshot's word) that the caller
@@ -249,7 +260,7 @@ pub(crate) mod quarantine {
     pub(super) fn bury<T>(pointer: *mut T) {
         unsafe fn free_as<T>(pointer: *mut ()) {
             // SAFETY: `bury` got this pointer as one to a T that is not used any more.
-            unsafe { super::free_now(pointer.cast::<T>()) };
+            unsafe { super::free_now(pointer.cast::<T>(), 0) };
         }
         bury_as(pointer.cast(), free_as::<T>);
     }

@@ -28,7 +28,7 @@
 //! | [`reclaim`], [`garbage`] | epochs: who may still see what; what is retired | R |
 //! | [`horizon`] | snapshot words: who reads at which version | H |
 //! | [`record`] | a key's record, claims and death | K |
-//! | [`chain`], [`node`], [`draft`] | a record's versions | V |
+//! | [`chain`], [`node`], [`older`], [`draft`] | a record's versions | V |
 //! | [`log`], [`commit`] | the commit log | G |
 //! | [`history`] | what the log keeps for watchers to come | Y |
 //! | [`clock`] | the watermark | C |
@@ -39,6 +39,7 @@
 //! | [`residual`] | records put away while a long snapshot is held | X |
 //! | [`post`] | what is made once for all who ask | A |
 //! | [`barrier`], [`catalog`], [`pool`] | fences; a store's tables; blocks used again | B |
+//! | [`slab`], [`depot`], [`magazine`] | the memory of versions | B |
 //! | [`collect`], [`release`] | cutting, trimming, freeing; giving back, reaping | |
 //!
 //! # Sources
@@ -59,6 +60,8 @@ pub(crate) mod collect;
 mod column;
 pub(crate) mod commit;
 pub(crate) mod cursor;
+#[cfg_attr(shuttle, expect(dead_code, reason = "nothing is in slabs there"))]
+pub(crate) mod depot;
 mod depth;
 pub(crate) mod draft;
 pub(crate) mod entry;
@@ -71,9 +74,12 @@ pub(crate) mod key_set;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod limit;
 pub(crate) mod log;
+#[cfg_attr(shuttle, expect(dead_code, reason = "nothing is in slabs there"))]
+mod magazine;
 pub(crate) mod mailbox;
 pub(crate) mod memory;
 pub(crate) mod node;
+pub(crate) mod older;
 pub(crate) mod ordered;
 pub(crate) mod pending;
 pub(crate) mod point;
@@ -89,11 +95,13 @@ pub(crate) mod routes;
 pub(crate) mod seat;
 pub(crate) mod secondary;
 pub(crate) mod session;
+pub(crate) mod slab;
 pub(crate) mod slots;
 pub(crate) mod stage;
 pub(crate) mod station;
 pub(crate) mod step;
 pub(crate) mod table;
+mod tag;
 #[cfg(loom)]
 pub(crate) mod testing;
 pub(crate) mod time;
@@ -207,6 +215,7 @@ impl Kernel {
     /// Gives memory back that this thread keeps for its next writes.
     pub(crate) fn release_spare(&self) {
         pool::empty();
+        magazine::empty();
     }
 
     /// The oldest versions at which anything reads, and at which a transaction does, about.
@@ -256,5 +265,6 @@ impl Drop for Kernel {
             table.drain();
         }
         pool::empty();
+        magazine::empty();
     }
 }

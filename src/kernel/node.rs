@@ -2,9 +2,9 @@
 //!
 //! What a read needs stands before the object, so that it shares its line with the object's
 //! beginning, the key set too: who comes by an index entry asks it; what only writers and
-//! collectors need stands behind it ([`Tail`]).
+//! collectors need stands behind it ([`Tail`]), or above the addresses of the first.
 //! ```text
-//! number | older | shape | keys | object ........ | links, holds | created | updated | depth
+//! number | older | depth, shape | line, keys | object | links, holds | created | updated | below
 //! ```
 //!
 //! # Who counts what
@@ -27,23 +27,15 @@
 use std::mem::offset_of;
 
 use super::barrier::prefetch;
-use super::chain::List;
 use super::depth::Depth;
 use super::entry::EntryHeader;
 use super::key_set::{KeySet, Keys};
-use super::memory::{allocate_filled, write_field};
-use super::reclaim::{allocate, at, free};
-use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use super::memory::{allocate_sliced, free_sliced, write_field};
+use super::older::{HANDED_ON, Older, Passed, SETTLED};
+use super::reclaim::{allocate, at};
+use super::tag::{pointer, tag, tagged};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, Standing};
 use crate::version::{Meta, Moment};
-
-/// The tag of an `older` pointer that leads to a list.
-const LIST: usize = 1;
-/// The tag of an `older` pointer that the collection of the version's own commit is done with: the
-/// version above may take it over.
-const SETTLED: usize = 2;
-/// The tag of one whose link the version above has taken over.
-const HANDED_ON: usize = 4;
-const TAGS: usize = LIST | SETTLED | HANDED_ON;
 
 /// What every version has in front of its object: what a read needs.
 #[derive(Debug)]
@@ -51,7 +43,9 @@ const TAGS: usize = LIST | SETTLED | HANDED_ON;
 pub(crate) struct VersionHeader {
     number: AtomicU64,
     older: AtomicPtr<()>,
-    shape: &'static Shape,
+    /// Its [`Shape`], tagged with its [`Depth`], which alone changes.
+    shape: Standing<Shape>,
+    /// Tagged with the line of its slab at which the node begins ([`super::slab`]).
     keys: *mut Keys,
 }
 
@@ -62,7 +56,6 @@ pub(super) struct Tail {
     holds: AtomicU32,
     created: Moment,
     updated: Moment,
-    depth: AtomicU64,
     /// The number of the version that `older` leads to, if to one; written by its maker, then by
     /// the claimer of its commit, before it is settled.
     below: AtomicU64,
@@ -100,10 +93,12 @@ pub(super) const fn bytes<T>() -> usize {
 }
 
 /// # Safety
-/// `version` is a `VersionNode<T>` from `allocate`, and nobody has it.
+/// `version` is a `VersionNode<T>`, and nobody has it.
 unsafe fn free_node<T>(version: *mut VersionHeader) {
-    // SAFETY: the caller's promise; the header is the node's first field (repr C).
-    unsafe { free(version.cast::<VersionNode<T>>()) };
+    // SAFETY: the caller's promise.
+    let line = tag(unsafe { at(version) }.keys);
+    // SAFETY: as above; the header is the node's first field (repr C).
+    unsafe { free_sliced(version.cast::<VersionNode<T>>(), line) };
 }
 
 impl<T> VersionNode<T> {
@@ -124,11 +119,11 @@ impl<T> VersionNode<T> {
     /// A node whose object `make` puts in its place, so that it is not moved there.
     #[inline]
     pub(super) fn make(make: impl FnOnce() -> T) -> *mut Self {
-        let fill = |node: *mut Self| {
+        let fill = |node: *mut Self, line| {
             // The object first: nothing after it can panic.
             // SAFETY: memory for a node, and ours.
             unsafe { write_field(node, offset_of!(Self, object), make()) };
-            let header = VersionHeader::new(Self::SHAPE);
+            let header = VersionHeader::new(Self::SHAPE, line);
             // SAFETY: as above.
             unsafe { write_field(node, offset_of!(Self, header), header) };
             // The link from above, the image in its own commit, and that in its successor's.
@@ -136,14 +131,14 @@ impl<T> VersionNode<T> {
             unsafe { write_field(node, offset_of!(Self, tail), Tail::new(3)) };
         };
         // SAFETY: each field is filled.
-        unsafe { allocate_filled(fill) }
+        unsafe { allocate_sliced(fill) }
     }
 }
 
 /// A version that says that there is no object.
 pub(super) fn tombstone() -> *mut VersionHeader {
     let node = VersionNode {
-        header: VersionHeader::new(&TOMBSTONE),
+        header: VersionHeader::new(&TOMBSTONE, 0),
         object: (),
         // The link from above and the image in its commit: it is in nobody's as the old one.
         tail: Tail::new(2),
@@ -158,67 +153,35 @@ impl Tail {
             holds: AtomicU32::new(1),
             created: Moment::default(),
             updated: Moment::default(),
-            depth: AtomicU64::new(Depth::default().pack()),
             below: AtomicU64::new(0),
         }
     }
 }
 
-/// Where `older` leads.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Older {
-    End,
-    One(*mut VersionHeader),
-    List(*mut List),
-}
-
-/// What became of passing a version by.
-#[derive(Debug)]
-pub(super) enum Passed {
-    /// It is out of the chain; the link to it is the caller's. Whether the version above is settled
-    /// with it.
-    By { settled: bool },
-    /// It may not be passed by, or was cut.
-    Not,
-    /// The version above was cut meanwhile: what was taken over is the caller's.
-    Cut(Older),
-}
-
-impl Older {
-    fn unpack(word: *mut ()) -> Self {
-        let leads_to = word.map_addr(|address| address & !TAGS);
-        if leads_to.is_null() {
-            Self::End
-        } else if word.addr() & LIST == 0 {
-            Self::One(leads_to.cast())
-        } else {
-            Self::List(leads_to.cast())
-        }
-    }
-
-    fn pack(self) -> *mut () {
-        match self {
-            Self::End => std::ptr::null_mut(),
-            Self::One(version) => version.cast(),
-            Self::List(list) => list.cast::<()>().map_addr(|address| address | LIST),
-        }
-    }
-}
-
 impl VersionHeader {
-    fn new(shape: &'static Shape) -> Self {
+    #[inline]
+    fn new(shape: &'static Shape, line: u16) -> Self {
+        let shape = std::ptr::from_ref(shape).cast_mut();
         Self {
             number: AtomicU64::new(0),
             older: AtomicPtr::new(std::ptr::null_mut()),
-            shape,
-            keys: std::ptr::null_mut(),
+            shape: Standing::new(tagged(shape, Depth::default().0)),
+            keys: tagged(std::ptr::null_mut(), line),
         }
+    }
+
+    #[inline]
+    fn shape(&self) -> &'static Shape {
+        // Relaxed: the address in it stands since the version was made.
+        let shape = pointer(self.shape.load(Ordering::Relaxed));
+        // SAFETY: V7: it is the address of a static.
+        unsafe { &*shape }
     }
 
     #[inline]
     fn tail_address(&self) -> *const Tail {
         let start = std::ptr::from_ref(self).cast::<u8>();
-        start.wrapping_add(self.shape.tail).cast()
+        start.wrapping_add(self.shape().tail).cast()
     }
 
     #[inline]
@@ -259,7 +222,7 @@ impl VersionHeader {
     /// Whether it says that there is no object.
     #[inline]
     pub(crate) fn is_tombstone(&self) -> bool {
-        std::ptr::eq(self.shape, &TOMBSTONE)
+        std::ptr::eq(self.shape(), &TOMBSTONE)
     }
 
     /// Bytes of the node with its object; of a tombstone 0.
@@ -267,7 +230,7 @@ impl VersionHeader {
         if self.is_tombstone() {
             0
         } else {
-            self.shape.size
+            self.shape().size
         }
     }
 
@@ -295,7 +258,7 @@ impl VersionHeader {
             self.tail_mut().below = AtomicU64::new(number);
         }
         self.older = AtomicPtr::new(older.pack());
-        self.tail_mut().depth = AtomicU64::new(depth.pack());
+        self.set_depth(depth);
     }
 
     /// The number of the version that `older` leads to, if to one, without looking at that. For the
@@ -312,11 +275,12 @@ impl VersionHeader {
     }
 
     pub(super) fn set_keys(&mut self, keys: *mut Keys) {
-        self.keys = keys;
+        self.keys = tagged(keys, tag(self.keys));
     }
 
+    #[inline]
     pub(super) fn keys(&self) -> *mut Keys {
-        self.keys
+        pointer(self.keys)
     }
 
     /// The entries of its key set.
@@ -337,7 +301,14 @@ impl VersionHeader {
 
     pub(super) fn depth(&self) -> Depth {
         // Relaxed: a hint of when to look at the chain.
-        Depth::unpack(self.tail().depth.load(Ordering::Relaxed))
+        Depth(tag(self.shape.load(Ordering::Relaxed)))
+    }
+
+    /// For its maker, before it is published, then for the claimer of its commit.
+    fn set_depth(&self, depth: Depth) {
+        let shape = std::ptr::from_ref(self.shape()).cast_mut();
+        // Relaxed: a hint; and the address stays what it is.
+        self.shape.store(tagged(shape, depth.0), Ordering::Relaxed);
     }
 
     /// Forgets what an unpublished version leads to, since none of that was given to it; tells its
@@ -355,11 +326,7 @@ impl VersionHeader {
         }
         // Relaxed: of several cutters one gets the rest; its bodies are seen as in `older`.
         let word = self.older.swap(std::ptr::null_mut(), Ordering::Relaxed);
-        if word.addr() & HANDED_ON == 0 {
-            Older::unpack(word)
-        } else {
-            Older::End
-        }
+        Older::left(word)
     }
 
     /// What is cut off with a version that has no link left. For who gave the last one back, a
@@ -368,11 +335,7 @@ impl VersionHeader {
         // Relaxed: what others did under their links happened before ([count]), and so did what a
         // collector did who came by pinned (R3).
         let word = self.older.load(Ordering::Relaxed);
-        if word.addr() & HANDED_ON == 0 {
-            Older::unpack(word)
-        } else {
-            Older::End
-        }
+        Older::left(word)
     }
 
     /// Says that the collection of its own commit is done with where it leads, but for cutting.
@@ -411,12 +374,9 @@ impl VersionHeader {
             return Passed::Not;
         }
         let (own, passed) = (self.tail(), below.tail());
-        // Relaxed: a hint.
-        let depth = passed.depth.load(Ordering::Relaxed);
         // What was counted anew, when the one above was made, is less.
-        if Depth::unpack(depth).links < self.depth().links {
-            // Relaxed: as above.
-            own.depth.store(depth, Ordering::Relaxed);
+        if below.depth().links() < self.depth().links() {
+            self.set_depth(below.depth());
         }
         // Relaxed: ordered by [settled].
         let number = passed.below.load(Ordering::Relaxed);
@@ -480,7 +440,7 @@ pub(crate) unsafe fn release_hold(version: *const VersionHeader) {
     let alone = holds.load(Ordering::Acquire) == 1;
     // AcqRel: [count]: as above.
     if alone || holds.fetch_sub(1, Ordering::AcqRel) == 1 {
-        let free = header.shape.free;
+        let free = header.shape().free;
         // SAFETY: V5: no link, no hold: nobody has it. `free` is the one of its type.
         unsafe { free(version.cast_mut()) };
     }

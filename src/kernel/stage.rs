@@ -13,7 +13,8 @@ use super::chain::List;
 use super::commit::Write;
 use super::depth::Depth;
 use super::draft::Draft;
-use super::node::{self, Older, VersionHeader};
+use super::node::{self, VersionHeader};
+use super::older::Older;
 use super::ordered::Choice;
 use super::prepared::Prepared;
 use super::reading::{Reading, Stored};
@@ -27,9 +28,9 @@ use crate::version::Moment;
 
 /// Chains with more single links below the head than this are compacted when a snapshot holds the
 /// horizon back.
-const LINKS_MAX: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 4 };
+const LINKS_MAX: u16 = if cfg!(any(loom, shuttle)) { 2 } else { 4 };
 /// The same when nothing holds it back for long: collection will cut soon.
-const LINKS_HOT_MAX: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 64 };
+const LINKS_HOT_MAX: u16 = if cfg!(any(loom, shuttle)) { 2 } else { 64 };
 /// Bytes of a version that are fetched ahead for a writer at most: as many lines as a core fetches
 /// at once.
 const WRITE_AHEAD_MAX: usize = 1024;
@@ -305,7 +306,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
     ) -> (Older, Depth) {
         let one = Older::One(std::ptr::from_ref(old).cast_mut());
         let depth = old.depth().next();
-        let within = |links_max: u32| depth.links < links_max.max(depth.look_at);
+        let within = |links_max: u16| !depth.exceeds(links_max);
         // The watermark's line, which commits write, is asked for only if it matters.
         if within(LINKS_MAX) || within(LINKS_HOT_MAX) && !kernel.horizon.is_held_back() {
             return (one, depth);
@@ -314,13 +315,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         let guard = kernel.domain.pin();
         match needed(&guard, old, &active) {
             // Looked at again when the chain is twice as long: a walk a write would be quadratic.
-            Kept::Whole(links) => (
-                one,
-                Depth {
-                    links,
-                    look_at: links.saturating_mul(2),
-                },
-            ),
+            Kept::Whole(links) => (one, Depth::whole(links)),
             Kept::List(versions) => {
                 let mut shortened = SmallVec::new();
                 for (place, &version) in versions.iter().enumerate() {
@@ -335,11 +330,11 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                         shortened.push(std::ptr::from_ref(version));
                     }
                 }
-                let look_at = u32::try_from(versions.len()).unwrap_or(u32::MAX);
+                let depth = Depth::listed(versions.len());
                 let list = List::new(versions);
                 let versions = shortened;
                 shorten(Compacted { versions, list });
-                (Older::List(list), Depth { links: 0, look_at })
+                (Older::List(list), depth)
             }
         }
     }

@@ -3,6 +3,7 @@ mod chain;
 mod check;
 mod commit;
 mod delivery;
+mod depot;
 mod entry;
 mod horizon;
 mod log;

@@ -1,0 +1,277 @@
+//! A thread's free blocks of slabs, between a free and the next allocation of their size: what was
+//! used last first, since it is still in the cache, then what is left of a slab. The name is
+//! Bonwick and Adams's ("Magazines and vmem", USENIX 2001). What finds no room goes back to its
+//! slab, and all goes back when the thread ends.
+//!
+//! Not under loom, shuttle, Miri or a sanitizer, which would miss uses of freed memory: there all
+//! is from the global allocator ([`super::pool`]), as what is too small or too large for slabs is
+//! everywhere.
+//!
+//! # Invariants
+//! - B9: a block in a magazine is free, the thread's, and of a slab of the depot of its size. The
+//!   first words of one that was used say where the next one is, and at which line of its slab it
+//!   begins.
+
+use std::alloc::Layout;
+use std::cell::Cell;
+
+use super::depot::{Depot, Taken};
+use super::{pool, slab};
+use crate::sync::local;
+
+/// Used blocks kept of a size.
+const USED_MAX: u32 = 96;
+
+/// A free block, and the line of its slab at which it begins.
+type Free = (*mut u8, u16);
+
+/// Blocks of one size.
+#[derive(Debug)]
+struct Magazine {
+    used: Cell<*mut Used>,
+    used_count: Cell<u32>,
+    /// Others, of one slab.
+    rest: Cell<Taken>,
+}
+
+/// What stands in a free block that was used.
+#[derive(Debug)]
+struct Used {
+    next: *mut Used,
+    line: u16,
+}
+
+#[derive(Debug)]
+struct Magazines([Magazine; slab::SIZES]);
+
+local!(MAGAZINES: Magazines = Magazines::new());
+
+/// The slabs that have free blocks which no thread keeps, by lines a block.
+#[cfg(not(any(loom, shuttle)))]
+static DEPOTS: [Depot; slab::SIZES] = [const { Depot::new() }; slab::SIZES];
+
+/// The depot of slabs whose blocks are of so many lines.
+fn depot(lines: usize) -> &'static Depot {
+    #[cfg(not(any(loom, shuttle)))]
+    return &DEPOTS[lines];
+    #[cfg(any(loom, shuttle))]
+    unreachable!("no block of {lines} lines is from slabs here");
+}
+
+/// The lines that an object of this layout takes in a slab; none: it is not in slabs.
+const fn lines_of(layout: Layout) -> Option<usize> {
+    if cfg!(any(loom, shuttle, miri, skep_sanitize)) {
+        return None;
+    }
+    slab::lines_of(layout)
+}
+
+impl Magazine {
+    const fn new() -> Self {
+        Self {
+            used: Cell::new(std::ptr::null_mut()),
+            used_count: Cell::new(0),
+            rest: Cell::new(Taken::NOTHING),
+        }
+    }
+
+    #[inline]
+    fn take_used(&self) -> Option<Free> {
+        let block = self.used.get();
+        if block.is_null() {
+            return None;
+        }
+        // SAFETY: B9.
+        let Used { next, line } = unsafe { block.read() };
+        self.used.set(next);
+        self.used_count.set(self.used_count.get() - 1);
+        Some((block.cast(), line))
+    }
+
+    #[inline]
+    fn take(&self, lines: usize) -> Free {
+        self.take_used().unwrap_or_else(|| {
+            let mut rest = self.rest.get();
+            if rest.blocks == 0 {
+                rest = depot(lines).take(lines);
+            }
+            let block = rest.next();
+            self.rest.set(rest);
+            block
+        })
+    }
+
+    /// False: there is no room.
+    ///
+    /// # Safety
+    /// The block is free, of a slab of this size, and the caller's.
+    #[inline]
+    unsafe fn give(&self, (block, line): Free) -> bool {
+        let count = self.used_count.get();
+        if count >= USED_MAX {
+            return false;
+        }
+        let block = block.cast::<Used>();
+        let next = self.used.get();
+        // SAFETY: B9: large and aligned enough, as blocks of slabs are, and the caller's.
+        unsafe { block.write(Used { next, line }) };
+        self.used.set(block);
+        self.used_count.set(count + 1);
+        true
+    }
+
+    fn empty(&self, lines: usize) {
+        while let Some(block) = self.take_used() {
+            // SAFETY: B9.
+            unsafe { give_to_slab(lines, block) };
+        }
+        let rest = self.rest.replace(Taken::NOTHING);
+        if rest.blocks != 0 {
+            // SAFETY: B9.
+            unsafe { depot(lines).give(rest) };
+        }
+    }
+}
+
+impl Magazines {
+    const fn new() -> Self {
+        Self([const { Magazine::new() }; slab::SIZES])
+    }
+
+    fn empty(&self) {
+        for (lines, magazine) in self.0.iter().enumerate() {
+            magazine.empty(lines);
+        }
+    }
+}
+
+impl Drop for Magazines {
+    fn drop(&mut self) {
+        self.empty();
+    }
+}
+
+/// Gives the thread's blocks back.
+pub(super) fn empty() {
+    // A thread whose locals are gone has none.
+    let _ = MAGAZINES.try_with(Magazines::empty);
+}
+
+/// Memory for a `T`, not filled yet, and the line of its slab at which it begins; 0: it is not from
+/// a slab.
+#[inline]
+pub(super) fn take<T>() -> (*mut T, u16) {
+    let Some(lines) = (const { lines_of(Layout::new::<T>()) }) else {
+        return (pool::take::<T>(), 0);
+    };
+    let taken = MAGAZINES.try_with(|magazines| magazines.0[lines].take(lines));
+    let (block, line) = taken.unwrap_or_else(|_| take_one(lines));
+    (block.cast(), line)
+}
+
+/// For a thread whose locals are gone.
+#[cold]
+fn take_one(lines: usize) -> Free {
+    let mut rest = depot(lines).take(lines);
+    let block = rest.next();
+    // SAFETY: from there.
+    unsafe { depot(lines).give(rest) };
+    block
+}
+
+/// Gives memory of [`take`] back.
+///
+/// # Safety
+/// It is from there with this type and that line (0: from the pool), the caller's, and what was in
+/// it is gone.
+#[inline]
+pub(super) unsafe fn give<T>(pointer: *mut T, line: u16) {
+    let lines = const { lines_of(Layout::new::<T>()) };
+    let Some(lines) = lines.filter(|_| line != 0) else {
+        // SAFETY: the caller's promise.
+        return unsafe { pool::give(pointer) };
+    };
+    let block = (pointer.cast(), line);
+    // SAFETY: the caller's promise.
+    let given = MAGAZINES.try_with(|magazines| unsafe { magazines.0[lines].give(block) });
+    if !given.is_ok_and(|given| given) {
+        // SAFETY: the caller's promise.
+        unsafe { give_to_slab(lines, block) };
+    }
+}
+
+/// Gives a block back to its slab.
+///
+/// # Safety
+/// It is from one of the slabs of so many lines a block, and the caller's.
+unsafe fn give_to_slab(lines: usize, block: Free) {
+    // SAFETY: the caller's promise.
+    let taken = unsafe { Taken::of(block) };
+    // SAFETY: as above.
+    unsafe { depot(lines).give(taken) };
+}
+
+#[cfg(all(test, not(any(loom, shuttle, miri, skep_sanitize))))]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::kernel::barrier::LINE;
+
+    /// Two kibibytes, less a little: no version of another test is so large.
+    type Large = [u64; 249];
+    const LINES: usize = 32;
+
+    fn give_all(blocks: Vec<(*mut Large, u16)>) {
+        for (block, line) in blocks {
+            // SAFETY: the test's, and nothing is in it.
+            unsafe { give(block, line) };
+        }
+    }
+
+    /// B5, B6, B9.
+    #[test]
+    fn blocks_are_apart_and_their_slabs_go_with_them() {
+        let blocks: Vec<_> = (0..1000).map(|_| take::<Large>()).collect();
+        let mut starts: Vec<_> = blocks.iter().map(|(block, _)| block.addr()).collect();
+        starts.sort_unstable();
+        assert!(starts.iter().all(|start| start.is_multiple_of(LINE)));
+        let apart = starts.windows(2).all(|two| two[1] - two[0] >= LINES * LINE);
+        assert!(apart, "none overlaps another");
+        let slabs = depot(LINES).slabs();
+        assert!((67..=72).contains(&slabs), "15 blocks a slab: {slabs}");
+        let sets: BTreeSet<_> = starts.iter().map(|start| start / LINE % LINES).collect();
+        assert!(sets.len() >= 8, "as many colors: {sets:?}");
+        give_all(blocks);
+        empty();
+        assert_eq!(depot(LINES).slabs(), 0, "all went back");
+    }
+
+    /// B9: what was used last is used first, and what another thread gives back is used, too.
+    #[test]
+    fn a_block_is_used_again_and_none_twice() {
+        let first = take::<[u64; 200]>();
+        // SAFETY: just taken, and nothing is in it.
+        unsafe { give(first.0, first.1) };
+        let again = take::<[u64; 200]>();
+        assert_eq!(first, again);
+        let other = take::<[u64; 200]>();
+        assert_ne!(again, other);
+        // SAFETY: as above.
+        unsafe { give(again.0, again.1) };
+        // SAFETY: as above.
+        unsafe { give(other.0, other.1) };
+    }
+
+    #[test]
+    fn what_is_small_or_large_is_from_the_allocator() {
+        let (small, line) = take::<[u64; 8]>();
+        assert_eq!(line, 0);
+        // SAFETY: just taken, and nothing is in it.
+        unsafe { give(small, line) };
+        let (large, line) = take::<[u64; 400]>();
+        assert_eq!(line, 0);
+        // SAFETY: as above.
+        unsafe { give(large, line) };
+    }
+}
