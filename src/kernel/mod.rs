@@ -39,6 +39,7 @@
 //! | [`residual`] | records put away while a long snapshot is held | X |
 //! | [`post`] | what is made once for all who ask | A |
 //! | [`barrier`], [`catalog`], [`pool`] | fences; a store's tables; blocks used again | B |
+//! | [`array`] | copies in a row | B |
 //! | [`slab`], [`depot`], [`magazine`] | the memory of versions | B |
 //! | [`collect`], [`release`] | cutting, trimming, freeing; giving back, reaping | |
 //!
@@ -50,6 +51,7 @@
 //! 2020): exact pruning with the set of active snapshots. Fraser, "Practical lock-freedom" (2004):
 //! epochs.
 
+pub(crate) mod array;
 pub(crate) mod barrier;
 mod below;
 pub(crate) mod catalog;

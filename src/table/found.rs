@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use smallvec::SmallVec;
-
 use super::handle::Entry;
 use super::object::Object;
 use super::query::{Condition, Query};
 use super::schema::Reader;
+use crate::kernel::array::Array;
 use crate::kernel::ordered::Course;
 use crate::kernel::reading::Stored;
 
@@ -22,7 +21,7 @@ const AHEAD: usize = 4;
 
 /// Results fetched and not yet handed out.
 pub struct Page<'s, T> {
-    items: SmallVec<[Stored<'s, T>; PAGE]>,
+    items: Array<Stored<'s, T>, PAGE>,
     wanted: usize,
     /// What is wanted of this page and those after it: so much is fetched ahead.
     left: usize,
@@ -84,7 +83,7 @@ impl<'s, T: Object, C: Condition<T>> Found<'s, T, C> {
             limit => limit,
         };
         let page = Page {
-            items: SmallVec::new(),
+            items: Array::new(),
             wanted: left.clamp(1, PAGE),
             left,
             done: query.limit == 0,
