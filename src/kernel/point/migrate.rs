@@ -185,6 +185,7 @@ impl<N: Point> PointIndex<N> {
         let finished = match table.take_chunk() {
             Some(chunk) => {
                 step(Step::Migrating);
+                table.prefetch_nodes(chunk);
                 for slot in table.chunk(chunk) {
                     let word = table.freeze(slot);
                     self.copy(guard, garbage, word, next);

@@ -3,6 +3,7 @@
 use super::Point;
 use super::forecast::Forecasts;
 use super::word::{Tag, Word};
+use crate::kernel::barrier::prefetch;
 use crate::kernel::reclaim::{Guard, at};
 use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, Padded};
 
@@ -299,6 +300,19 @@ impl<N> Table<N> {
 
     pub(super) fn chunk(&self, chunk: usize) -> impl Iterator<Item = &AtomicPtr<N>> {
         (chunk * CHUNK_SLOTS..(chunk + 1) * CHUNK_SLOTS).map(|index| self.slot(index))
+    }
+
+    /// Has the processor fetch a chunk's nodes, of which each is to be claimed.
+    pub(super) fn prefetch_nodes(&self, chunk: usize) {
+        if cfg!(loom) {
+            return;
+        }
+        for slot in self.chunk(chunk) {
+            // Relaxed: nothing is read through it.
+            if let Some(node) = Word(slot.load(Ordering::Relaxed)).node() {
+                prefetch(node);
+            }
+        }
     }
 
     fn is_chunk_finished(&self, chunk: usize) -> bool {
