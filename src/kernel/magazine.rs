@@ -4,8 +4,7 @@
 //! slab, and all goes back when the thread ends.
 //!
 //! Not under loom, shuttle, Miri or a sanitizer, which would miss uses of freed memory: there all
-//! is from the global allocator ([`super::pool`]), as what is too small or too large for slabs is
-//! everywhere.
+//! is from the global allocator ([`super::pool`]), as what is not for slabs is everywhere.
 //!
 //! # Invariants
 //! - B9: a block in a magazine is free, the thread's, and of a slab of the depot of its size. The
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_small_or_large_is_from_the_allocator() {
+    fn what_is_small_or_large_or_leaves_much_unused_is_from_the_allocator() {
         let (small, line) = take::<[u64; 8]>();
         assert_eq!(line, 0);
         // SAFETY: just taken, and nothing is in it.
@@ -273,5 +272,10 @@ mod tests {
         assert_eq!(line, 0);
         // SAFETY: as above.
         unsafe { give(large, line) };
+        // Seven bytes of eight in their lines.
+        let (loose, line) = take::<[u64; 57]>();
+        assert_eq!(line, 0);
+        // SAFETY: as above.
+        unsafe { give(loose, line) };
     }
 }

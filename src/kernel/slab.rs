@@ -6,6 +6,9 @@
 //! some lines further on than those of the slab before, in turn: their *color* (Bonwick, "The slab
 //! allocator: an object-caching kernel memory allocator", USENIX Summer 1994, section 4).
 //!
+//! What is stored in a block begins at a line, and fills its lines at least to nine tenths: what
+//! does not, or is small, or large, is the allocator's.
+//!
 //! # Invariants
 //! - B5: a block of a slab has one holder: who took it, or the slab, which has its bit in `free`.
 //! - B6: a slab stays while anybody has a block of it or it is [`LISTED`]. Who takes it off the
@@ -37,18 +40,19 @@ const LISTED_AT: u32 = 16;
 /// larger ones a slab would have few.
 const BYTES_MIN: usize = 192;
 const BYTES_MAX: usize = 2048;
+/// Of the lines that a block takes, what is stored there fills so much at least: else too much
+/// memory would be lost by it.
+const FILLED_PERCENT: usize = 90;
 
 /// Sizes of blocks, in lines, and one more.
 pub(super) const SIZES: usize = BYTES_MAX / LINE + 1;
 
-/// The lines that a block of this layout takes; none: it is not for slabs.
+/// The lines that what has this layout takes of a slab; none: it is not for slabs.
 pub(super) const fn lines_of(layout: Layout) -> Option<usize> {
-    let fits = layout.size() >= BYTES_MIN && layout.size() <= BYTES_MAX;
-    if fits && layout.align() <= LINE {
-        Some(layout.size().div_ceil(LINE))
-    } else {
-        None
-    }
+    let (size, lines) = (layout.size(), layout.size().div_ceil(LINE));
+    let fits = size >= BYTES_MIN && size <= BYTES_MAX && layout.align() <= LINE;
+    let fills = size * 100 >= lines * LINE * FILLED_PERCENT;
+    if fits && fills { Some(lines) } else { None }
 }
 
 /// What a slab begins with: a line.
