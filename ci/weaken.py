@@ -144,9 +144,9 @@ PROTOCOLS = [
         "if ON {"
         " let old: &super::node::VersionHeader = unsafe { super::reclaim::at(version) };"
         " match old.cut() {"
-        " super::node::Older::One(older) => garbage.defer(older, Work::Link),"
-        " super::node::Older::List(older) => garbage.defer(older, Work::List),"
-        " super::node::Older::End => {} }"
+        " super::older::Older::One(older) => garbage.defer(older, Work::Link),"
+        " super::older::Older::List(older) => garbage.defer(older, Work::List),"
+        " super::older::Older::End => {} }"
         " garbage.defer(version.cast_mut(), Work::Link);"
         " } else { garbage.defer(version.cast_mut(), Work::CutBelow); }",
         ["chain"],

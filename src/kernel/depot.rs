@@ -8,7 +8,7 @@
 //! everywhere.
 //!
 //! A slab whose last block comes back while another thread is just putting it on the list stays
-//! there: 32 KiB at most, which the next to ask for blocks of that size gets.
+//! there, with 32 KiB at most, until somebody asks for blocks of that size.
 //!
 //! # Invariants
 //! - B7: who has set a place's bit in `taken` has the place, until it clears it; the bit in
@@ -19,6 +19,8 @@
 //! # Orderings
 //! - [listed]: who puts a slab on the list (Release) has written where it is; who takes it off
 //!   (Acquire) reads that.
+//! - [place]: who leaves a place (Release) has listed its slab there before who takes it next
+//!   (Acquire) lists another: of the two stores the later one stays.
 //! - [chunk]: the CAS that adds one (Release) and the loads that find it (Acquire): whole.
 
 use super::memory::{allocate, allocate_block, at, free, free_block};
@@ -118,8 +120,8 @@ impl Chunk {
             let mut taken = word.load(Ordering::Relaxed);
             while taken.trailing_ones() < WORD as u32 {
                 let bit = 1 << taken.trailing_ones();
-                // Relaxed: of those who try one gets it (B7); who lists a slab there publishes it.
-                taken = word.fetch_or(bit, Ordering::Relaxed);
+                // Acquire: [place].
+                taken = word.fetch_or(bit, Ordering::Acquire);
                 if taken & bit == 0 {
                     return Some(Place {
                         chunk: self,
@@ -164,9 +166,9 @@ impl Depot {
     pub(crate) unsafe fn give(&self, mut taken: Taken) {
         while taken.blocks != 0 {
             // SAFETY: B6: the caller has blocks of it.
-            let slab = unsafe { at(taken.slab) };
-            let place = slab.place();
-            match slab.give(taken.blocks) {
+            let place = unsafe { at(taken.slab) }.place();
+            // SAFETY: as above.
+            match unsafe { Slab::give(taken.slab, taken.blocks) } {
                 Given::Known => return,
                 Given::Unlisted => return self.list(place, taken.slab),
                 // SAFETY: B6: it is ours.
@@ -271,8 +273,8 @@ impl Depot {
         // SAFETY: B8.
         let chunk = unsafe { at(place.chunk) };
         let bit = 1 << (place.index % WORD);
-        // Relaxed: nothing is handed on with it.
-        chunk.taken[place.index / WORD].fetch_and(!bit, Ordering::Relaxed);
+        // Release: [place].
+        chunk.taken[place.index / WORD].fetch_and(!bit, Ordering::Release);
         // Release: [chunk].
         self.recent.store(place.chunk.cast_mut(), Ordering::Release);
         // SAFETY: the caller's promise; it is from `allocate_block`.

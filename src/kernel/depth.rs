@@ -4,7 +4,8 @@
 /// Links that are counted; more are as good as so many.
 const LINKS: u16 = (1 << LINK_BITS) - 1;
 const LINK_BITS: u32 = 11;
-/// A chain that is longer is looked at when it has got so many links longer.
+/// A chain that is longer than half of that is looked at each time that it has got half of that
+/// longer.
 const LOOK_AT_MAX: u32 = 1 << 10;
 
 /// How long a walk from a version may be: below, the single links since the last list; above those

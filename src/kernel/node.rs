@@ -66,15 +66,16 @@ pub(super) struct Tail {
 struct Shape {
     /// Bytes from the header to the tail.
     tail: usize,
-    /// Bytes of the node.
+    /// Bytes of the node; 0 for a tombstone.
     size: usize,
     free: unsafe fn(*mut VersionHeader),
 }
 
-/// The shape of versions that say that there is no object.
+/// The shape of versions that say that there is no object. No other shape is like it: statics that
+/// are the same may be one, and an object without a size would be none.
 static TOMBSTONE: Shape = Shape {
     tail: offset_of!(VersionNode<()>, tail),
-    size: size_of::<VersionNode<()>>(),
+    size: 0,
     free: free_node::<()>,
 };
 
@@ -227,11 +228,7 @@ impl VersionHeader {
 
     /// Bytes of the node with its object; of a tombstone 0.
     pub(super) fn size(&self) -> usize {
-        if self.is_tombstone() {
-            0
-        } else {
-            self.shape().size
-        }
+        self.shape().size
     }
 
     pub(crate) fn meta(&self) -> Meta {

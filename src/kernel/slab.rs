@@ -158,19 +158,26 @@ impl Slab {
         (slab, 1 << ((line - head.line(0)) / head.lines))
     }
 
-    /// Gives blocks back. The slab is not to be reached after that, but by who has it.
-    pub(super) fn give(&self, blocks: u64) -> Given {
-        let all = Self::all(self.lines);
+    /// Gives blocks back. The slab may be gone after that, unless the caller has it.
+    ///
+    /// # Safety
+    /// The blocks are of this slab, and the caller's (B6).
+    pub(super) unsafe fn give(slab: *const Self, blocks: u64) -> Given {
+        // SAFETY: the caller's promise: it stays until the blocks are given back.
+        let lines = unsafe { at(slab) }.lines;
+        let all = Self::all(lines);
         let listed_at = (all.count_ones() / LISTED_AT).max(1);
+        // SAFETY: as above; reached as what others change, which may go meanwhile.
+        let word = unsafe { &(*slab).free };
         // Relaxed: a first guess.
-        let mut before = self.free.load(Ordering::Relaxed);
+        let mut before = word.load(Ordering::Relaxed);
         loop {
             let (free, listed) = (before & all | blocks, before & LISTED);
             let lists = listed == 0 && free != all && free.count_ones() >= listed_at;
             let after = free | if lists { LISTED } else { listed };
             // AcqRel: [given]: our uses happened before; who finds all free has them all.
             let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
-            let given = self.free.compare_exchange(before, after, success, failure);
+            let given = word.compare_exchange(before, after, success, failure);
             match given {
                 Err(found) => before = found,
                 Ok(_) if lists => return Given::Unlisted,
