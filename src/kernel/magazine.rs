@@ -262,6 +262,68 @@ mod tests {
         unsafe { give(other.0, other.1) };
     }
 
+    /// A block with what its holder wrote into it.
+    struct Marked(*mut [u64; 232], u16, u64);
+
+    // SAFETY: a test's block, which one thread has.
+    unsafe impl Send for Marked {}
+
+    impl Marked {
+        fn take(mark: u64) -> Self {
+            let (block, line) = take::<[u64; 232]>();
+            // SAFETY: just taken.
+            unsafe { block.write([mark; 232]) };
+            Self(block, line, mark)
+        }
+
+        fn give(self) {
+            let Self(block, line, mark) = self;
+            // SAFETY: ours, and filled by `take`.
+            assert_eq!(unsafe { block.read() }, [mark; 232], "nobody else has it");
+            // SAFETY: as above, and nothing is to be dropped.
+            unsafe { give(block, line) };
+        }
+    }
+
+    /// B5, B6, B7: threads that give back what others took.
+    #[test]
+    fn blocks_stay_apart_when_other_threads_give_them_back() {
+        const THREADS: usize = 4;
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..THREADS).map(|_| std::sync::mpsc::channel()).unzip();
+        let receivers = std::thread::scope(|scope| {
+            let run = |own: usize, receiver: std::sync::mpsc::Receiver<Marked>| {
+                let next = &senders[(own + 1) % senders.len()];
+                scope.spawn(move || {
+                    let mut kept = Vec::new();
+                    for time in 0..20_000 {
+                        kept.push(Marked::take((own << 32 | time) as u64));
+                        // In waves, of which a third is given back by the next thread.
+                        while kept.len() > time % 700 {
+                            let block = kept.swap_remove(time % kept.len());
+                            match time % 3 {
+                                0 => next.send(block).expect("it is there"),
+                                _ => block.give(),
+                            }
+                        }
+                        receiver.try_iter().for_each(Marked::give);
+                    }
+                    kept.into_iter().for_each(Marked::give);
+                    receiver
+                })
+            };
+            let numbered = receivers.into_iter().enumerate();
+            let threads: Vec<_> = numbered.map(|(own, receiver)| run(own, receiver)).collect();
+            let ended = threads
+                .into_iter()
+                .map(|thread| thread.join().expect("no panic"));
+            ended.collect::<Vec<_>>()
+        });
+        for receiver in &receivers {
+            receiver.try_iter().for_each(Marked::give);
+        }
+    }
+
     #[test]
     fn what_is_small_or_large_or_leaves_much_unused_is_from_the_allocator() {
         let (small, line) = take::<[u64; 8]>();
