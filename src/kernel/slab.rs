@@ -112,7 +112,7 @@ impl Block for Slab {
 impl Slab {
     /// A new one, all of whose blocks are the caller's.
     pub(super) fn new(place: Place, lines: usize) -> Self {
-        const { assert!(cfg!(loom) || size_of::<Self>() <= LINE) };
+        const { assert!(cfg!(any(loom, shuttle)) || size_of::<Self>() <= LINE) };
         Self {
             free: AtomicU64::new(0),
             place,
