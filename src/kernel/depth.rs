@@ -20,7 +20,7 @@ impl Depth {
     }
 
     /// Of a version whose chain was looked at, which is so long: it is to be looked at again when
-    /// it is twice as long, or more.
+    /// it is two to three times as long, or, if that is sooner, half of [`LOOK_AT_MAX`] longer.
     pub(super) fn whole(links: u32) -> Self {
         let links = links.min(LOOK_AT_MAX / 2);
         Self::of(links, 2 * links)

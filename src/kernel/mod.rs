@@ -266,7 +266,6 @@ impl Drop for Kernel {
         for table in self.tables.all_mut() {
             table.drain();
         }
-        pool::empty();
-        magazine::empty();
+        self.release_spare();
     }
 }

@@ -1,10 +1,10 @@
 //! Blocks of memory between a free and the next allocation of their size.
 //!
-//! What a committer frees it soon needs again: a version, a commit. A thread keeps some such
-//! blocks, so that they are still in its cache when they are used again, and the allocator is not
-//! asked. Each size has one place, which it may have to share; what finds no room goes back to the
-//! allocator, and all goes back when the thread ends. Not under loom, shuttle, Miri or a sanitizer,
-//! which would miss uses of freed memory.
+//! What a committer frees it soon needs again: a commit, a leaf, a version that is not in a slab
+//! ([`super::magazine`]). A thread keeps some such blocks, so that they are still in its cache when
+//! they are used again, and the allocator is not asked. Each size has one place, which it may have
+//! to share; what finds no room goes back to the allocator, and all goes back when the thread ends.
+//! Not under loom, shuttle, Miri or a sanitizer, which would miss uses of freed memory.
 //!
 //! # Invariants
 //! - B3: a block on a list is free, of its class's layout, from the global allocator, and its first

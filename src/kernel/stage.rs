@@ -314,7 +314,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         let active = kernel.scan();
         let guard = kernel.domain.pin();
         match needed(&guard, old, &active) {
-            // Looked at again when the chain is twice as long: a walk a write would be quadratic.
+            // Looked at again when the chain is longer by far: a walk a write would be quadratic.
             Kept::Whole(links) => (one, Depth::whole(links)),
             Kept::List(versions) => {
                 let mut shortened = SmallVec::new();
