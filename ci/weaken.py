@@ -76,6 +76,7 @@ MODELS = {
     "slots.rs": ["slots"],
     "slab.rs": ["depot"],
     "depot.rs": ["depot"],
+    "places.rs": ["places"],
     "release.rs": ["chain", "sweep", "record"],
     "stage.rs": ["commit", "record", "entry"],
     "stage/bulk.rs": ["commit", "record"],
@@ -128,6 +129,13 @@ PROTOCOLS = [
         "Ok(_) if listed == 0 => return Given::All,",
         "Ok(_) if ON || listed == 0 => return Given::All,",
         ["depot"],
+    ),
+    (
+        "B11: the memory of a group goes while another place of it is taken",
+        "places.rs",
+        "let is_last = taken & group == bit;",
+        "let is_last = ON || taken & group == bit;",
+        ["places"],
     ),
     (
         "E3: an entry's last release kills without a comparison",

@@ -1,47 +1,41 @@
 //! Where the slabs of one size stand that have free blocks, for whoever needs some. The name is
 //! Bonwick and Adams's ("Magazines and vmem", USENIX 2001), whose magazines are a thread's blocks
-//! here ([`super::pool`]).
+//! here ([`super::magazine`]).
 //!
 //! Lock-free: to take a slab off the list, or to put it there, is one bit. A search for one looks
-//! at a bit a slab, 64 at a time; it is made once for all free blocks of a slab, and only if some
-//! are listed. A place for a new slab is looked for where one was taken or left last, then
+//! at a bit a slab, 64 at a time; it is made once for all free blocks of a word of a slab, and only
+//! if some are listed. A place for a new slab is looked for where one was taken or left last, then
 //! everywhere.
 //!
-//! A slab whose last block comes back while another thread is just putting it on the list stays
-//! there, with 32 KiB at most, until somebody asks for blocks of that size.
+//! A slab whose last block comes back while another thread is just putting it on the list, or has
+//! just looked at it, stays there, with its 32 KiB, until somebody asks for blocks of that size.
 //!
 //! # Invariants
-//! - B7: who has set a place's bit in `taken` has the place, until it clears it; the bit in
-//!   `listed` is set by who has the slab there, which stays alive and nobody else's until somebody
-//!   clears that bit.
+//! - B7 of [`super::places`]: a slab's place is the slab's. The bit in `listed` is set by who has
+//!   the slab there, which stays alive and nobody else's until somebody clears that bit.
 //! - B8: chunks are added, never taken away.
 //!
 //! # Orderings
-//! - [listed]: who puts a slab on the list (Release) has written where it is; who takes it off
-//!   (Acquire) reads that.
-//! - [place]: who leaves a place (Release) has listed its slab there before who takes it next
-//!   (Acquire) lists another: of the two stores the later one stays.
+//! - [listed]: who puts a slab on the list (Release) has it whole; who takes it off (Acquire) finds
+//!   it so.
 //! - [chunk]: the CAS that adds one (Release) and the loads that find it (Acquire): whole.
 
-use super::memory::{allocate, allocate_block, at, free, free_block};
-use super::slab::{self, Given, Slab};
+use super::memory::{allocate, at, free};
+use super::places::{Group, PLACES, Places};
+use super::slab::{Blocks, Given, Slab};
 use crate::sync::{AtomicPtr, AtomicU64, Guess, Ordering};
 
 /// Words of places in a chunk.
 const WORDS: usize = if cfg!(loom) { 1 } else { 8 };
-/// Places a word.
-const WORD: usize = if cfg!(loom) { 2 } else { u64::BITS as usize };
-const PLACES: usize = WORDS * WORD;
+/// The first places, which have memory of their own, so that little takes little.
+const PLACES_ALONE: usize = if cfg!(loom) { PLACES } else { 8 };
 
 /// Places for slabs.
 #[derive(Debug)]
 struct Chunk {
     /// A bit a place: there is a slab of which blocks are free, for whoever clears the bit.
     listed: [AtomicU64; WORDS],
-    /// A bit a place: it is some slab's.
-    taken: [AtomicU64; WORDS],
-    /// The slabs that are listed.
-    slabs: [AtomicPtr<Slab>; PLACES],
+    places: [Places; WORDS],
     next: AtomicPtr<Chunk>,
 }
 
@@ -49,48 +43,15 @@ struct Chunk {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     chunk: *const Chunk,
-    index: usize,
-}
-
-impl Place {
-    /// Its number in its chunk.
-    pub(super) fn index(self) -> usize {
-        self.index
-    }
+    word: usize,
+    number: usize,
 }
 
 /// Free blocks of a slab, which are the caller's.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taken {
     pub(crate) slab: *const Slab,
-    /// Their bits.
-    pub(crate) blocks: u64,
-}
-
-impl Taken {
-    pub(crate) const NOTHING: Self = Self {
-        slab: std::ptr::null(),
-        blocks: 0,
-    };
-
-    /// A block that somebody has used.
-    ///
-    /// # Safety
-    /// It is from [`Taken::next`], with that line, and the caller's.
-    pub(super) unsafe fn of((block, line): (*mut u8, u16)) -> Self {
-        // SAFETY: the caller's promise.
-        let (slab, blocks) = unsafe { Slab::of(block, line) };
-        Self { slab, blocks }
-    }
-
-    /// Takes one of them, of which there are some; with the line of its slab at which it begins.
-    #[inline]
-    pub(super) fn next(&mut self) -> (*mut u8, u16) {
-        let number = self.blocks.trailing_zeros() as usize;
-        self.blocks &= self.blocks - 1;
-        // SAFETY: B6: the caller has it.
-        unsafe { Slab::block(self.slab, number) }
-    }
+    pub(crate) blocks: Blocks,
 }
 
 /// The slabs of one size.
@@ -103,34 +64,89 @@ pub(crate) struct Depot {
     listed: Guess,
 }
 
+impl Taken {
+    pub(crate) const NOTHING: Self = Self {
+        slab: std::ptr::null(),
+        blocks: Blocks { word: 0, bits: 0 },
+    };
+
+    /// Whether there is none.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.blocks.bits == 0
+    }
+
+    /// A block that somebody has used.
+    ///
+    /// # Safety
+    /// It is from [`Taken::next`], and the caller's.
+    pub(super) unsafe fn of(block: *mut u8) -> Self {
+        // SAFETY: the caller's promise.
+        let (slab, blocks) = unsafe { Slab::of(block) };
+        Self { slab, blocks }
+    }
+
+    /// Adds others; false: there are none to add them to, or those are of another slab or word.
+    pub(super) fn add(&mut self, others: Self) -> bool {
+        let same = std::ptr::eq(self.slab, others.slab) && self.blocks.word == others.blocks.word;
+        if same && !self.is_empty() {
+            self.blocks.bits |= others.blocks.bits;
+            return true;
+        }
+        false
+    }
+
+    /// Takes one of them, of which there are some.
+    #[inline]
+    pub(super) fn next(&mut self) -> *mut u8 {
+        let Blocks { word, bits } = self.blocks;
+        self.blocks.bits &= bits - 1;
+        // SAFETY: B6: the caller has it.
+        unsafe { Slab::block(self.slab, word, bits.trailing_zeros()) }
+    }
+}
+
 impl Chunk {
-    fn new() -> Self {
+    fn new(is_first: bool) -> Self {
+        let places = |word| match (is_first, word) {
+            (true, 0) => Places::new(PLACES_ALONE, Group::One),
+            _ if cfg!(loom) => Places::new(PLACES, Group::One),
+            _ => Places::new(PLACES, Group::All),
+        };
         Self {
             listed: std::array::from_fn(|_| AtomicU64::new(0)),
-            taken: std::array::from_fn(|_| AtomicU64::new(0)),
-            slabs: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
+            places: std::array::from_fn(places),
             next: AtomicPtr::new(std::ptr::null_mut()),
         }
     }
 
     /// Takes a place.
     fn take_place(&self) -> Option<Place> {
-        for (number, word) in self.taken.iter().enumerate() {
-            // Relaxed: a first guess.
-            let mut taken = word.load(Ordering::Relaxed);
-            while taken.trailing_ones() < WORD as u32 {
-                let bit = 1 << taken.trailing_ones();
-                // Acquire: [place].
-                taken = word.fetch_or(bit, Ordering::Acquire);
-                if taken & bit == 0 {
-                    return Some(Place {
-                        chunk: self,
-                        index: number * WORD + bit.trailing_zeros() as usize,
-                    });
-                }
-            }
-        }
-        None
+        self.places.iter().enumerate().find_map(|(word, places)| {
+            let number = places.take()?;
+            Some(Place {
+                chunk: self,
+                word,
+                number,
+            })
+        })
+    }
+}
+
+impl Place {
+    /// A number that neighbours do not share.
+    #[inline]
+    pub(super) fn index(self) -> usize {
+        self.number
+    }
+
+    fn chunk<'a>(self) -> &'a Chunk {
+        // SAFETY: B8: depots, but for those of models, are never dropped, and theirs go last.
+        unsafe { at(self.chunk) }
+    }
+
+    fn slab(self) -> *mut Slab {
+        self.chunk().places[self.word].at(self.number).cast()
     }
 }
 
@@ -163,72 +179,74 @@ impl Depot {
     ///
     /// # Safety
     /// They are of [`Depot::take`] of this depot, and the caller's; there may be none.
-    pub(crate) unsafe fn give(&self, mut taken: Taken) {
-        while taken.blocks != 0 {
-            // SAFETY: B6: the caller has blocks of it.
-            let place = unsafe { at(taken.slab) }.place();
-            // SAFETY: as above.
-            match unsafe { Slab::give(taken.slab, taken.blocks) } {
-                Given::Known => return,
-                Given::Unlisted => return self.list(place, taken.slab),
-                // SAFETY: B6: it is ours.
-                Given::All => return unsafe { self.free(place, taken.slab) },
-                Given::AllListed => match self.unlist(place) {
-                    None => return,
-                    // As good as the one that was there; mostly it is that one.
-                    Some(other) => taken = other,
-                },
-            }
+    pub(crate) unsafe fn give(&self, taken: Taken) {
+        if taken.is_empty() {
+            return;
+        }
+        // SAFETY: B6: the caller has blocks of it.
+        let place = unsafe { at(taken.slab) }.place();
+        // SAFETY: as above.
+        match unsafe { Slab::give(taken.slab, taken.blocks) } {
+            Given::Known => {}
+            Given::Unlisted => self.list(place),
+            // SAFETY: B6: it is ours.
+            Given::All => unsafe { self.free(place) },
+            Given::AllListed => self.check(place),
+        }
+    }
+
+    /// Frees the slab at a place if it is listed and all of its blocks are free. By now it may be
+    /// another one.
+    fn check(&self, place: Place) {
+        match self.unlist(place) {
+            // SAFETY: B6: it is ours.
+            Some(slab) if slab.is_free() => unsafe { self.free(place) },
+            Some(_) => self.list(place),
+            None => {}
         }
     }
 
     /// Puts a slab on the list that is the caller's to list (B6).
-    fn list(&self, place: Place, slab: *const Slab) {
-        // SAFETY: B8.
-        let chunk = unsafe { at(place.chunk) };
-        // Relaxed: published by [listed].
-        chunk.slabs[place.index].store(slab.cast_mut(), Ordering::Relaxed);
+    fn list(&self, place: Place) {
         // Relaxed: a guess, and made first, so that it is not too low.
         self.listed.fetch_add(1, Ordering::Relaxed);
         // Release: [listed].
-        chunk.listed[place.index / WORD].fetch_or(1 << (place.index % WORD), Ordering::Release);
+        place.chunk().listed[place.word].fetch_or(1 << place.number, Ordering::Release);
     }
 
-    /// Takes the slab at a place off the list, and its free blocks; none: there is none now.
-    fn unlist(&self, place: Place) -> Option<Taken> {
-        // SAFETY: B8.
-        let chunk = unsafe { at(place.chunk) };
-        let bit = 1 << (place.index % WORD);
+    /// Takes the slab at a place off the list; none: there is none now.
+    fn unlist<'a>(&self, place: Place) -> Option<&'a Slab> {
+        let bit = 1 << place.number;
         // Acquire: [listed].
-        let listed = chunk.listed[place.index / WORD].fetch_and(!bit, Ordering::Acquire);
+        let listed = place.chunk().listed[place.word].fetch_and(!bit, Ordering::Acquire);
         if listed & bit == 0 {
             return None;
         }
         // Relaxed: a guess.
         self.listed.fetch_sub(1, Ordering::Relaxed);
-        // Relaxed: published by [listed].
-        let slab = chunk.slabs[place.index]
-            .load(Ordering::Relaxed)
-            .cast_const();
         // SAFETY: B7: it is ours.
-        let blocks = unsafe { at(slab) }.take();
-        Some(Taken { slab, blocks })
+        Some(unsafe { at(place.slab()) })
     }
 
-    /// Takes some slab off the list.
+    /// Free blocks of some slab on the list.
     fn find(&self) -> Option<Taken> {
         // Relaxed: a guess, which loom is not to be led by.
         if cfg!(not(loom)) && self.listed.load(Ordering::Relaxed) == 0 {
             return None;
         }
         for chunk in self.chunks() {
-            for (number, word) in chunk.listed.iter().enumerate() {
+            for (word, bits) in chunk.listed.iter().enumerate() {
                 // Relaxed: taking one off acquires.
-                let mut listed = word.load(Ordering::Relaxed);
+                let mut listed = bits.load(Ordering::Relaxed);
                 while listed != 0 {
-                    let index = number * WORD + listed.trailing_zeros() as usize;
-                    if let Some(taken) = self.unlist(Place { chunk, index }) {
-                        return Some(taken);
+                    let number = listed.trailing_zeros() as usize;
+                    let place = Place {
+                        chunk,
+                        word,
+                        number,
+                    };
+                    if let Some(slab) = self.unlist(place) {
+                        return Some(self.take_of(place, slab));
                     }
                     listed &= listed - 1;
                 }
@@ -237,17 +255,23 @@ impl Depot {
         None
     }
 
-    /// A new slab, with all of its blocks.
+    /// Free blocks of a slab that the caller has taken off the list.
+    fn take_of(&self, place: Place, slab: &Slab) -> Taken {
+        let (blocks, more) = slab.take();
+        if more {
+            self.list(place);
+        }
+        Taken { slab, blocks }
+    }
+
+    /// Blocks of a new slab.
     fn make(&self, lines: usize) -> Taken {
         let place = self.take_place();
-        let fill = |block: *mut ()| {
-            // SAFETY: memory of a slab, and ours.
-            unsafe { block.cast::<Slab>().write(Slab::new(place, lines)) };
-        };
-        Taken {
-            slab: allocate_block(slab::layout_of(lines), fill).cast(),
-            blocks: Slab::all(lines),
-        }
+        let slab = place.slab();
+        // SAFETY: B7, B11: memory for a slab, and ours.
+        unsafe { slab.write(Slab::new(place, lines)) };
+        // SAFETY: as above, and it stays while we have blocks of it.
+        self.take_of(place, unsafe { at(slab) })
     }
 
     fn take_place(&self) -> Place {
@@ -268,17 +292,12 @@ impl Depot {
     }
 
     /// # Safety
-    /// The slab is the caller's, with all its blocks, and of that place.
-    unsafe fn free(&self, place: Place, slab: *const Slab) {
-        // SAFETY: B8.
-        let chunk = unsafe { at(place.chunk) };
-        let bit = 1 << (place.index % WORD);
-        // Release: [place].
-        chunk.taken[place.index / WORD].fetch_and(!bit, Ordering::Release);
+    /// The slab there is the caller's, with all its blocks.
+    unsafe fn free(&self, place: Place) {
+        // SAFETY: the caller's promise.
+        unsafe { place.chunk().places[place.word].leave(place.number) };
         // Release: [chunk].
         self.recent.store(place.chunk.cast_mut(), Ordering::Release);
-        // SAFETY: the caller's promise; it is from `allocate_block`.
-        unsafe { free_block::<Slab>(slab.cast_mut().cast()) };
     }
 
     /// How many chunks there are.
@@ -287,14 +306,18 @@ impl Depot {
         self.chunks().count()
     }
 
-    /// How many slabs there are.
+    /// How many places for slabs are taken.
     #[cfg(all(test, not(loom)))]
     pub(super) fn slabs(&self) -> u32 {
-        let words = self.chunks().flat_map(|chunk| &chunk.taken);
-        // Relaxed: a count.
-        words
-            .map(|word| word.load(Ordering::Relaxed).count_ones())
-            .sum()
+        let none = Chunk::new(true)
+            .places
+            .iter()
+            .map(Places::taken)
+            .sum::<u32>();
+        let taken = self.chunks().flat_map(|chunk| &chunk.places);
+        let taken: u32 = taken.map(Places::taken).sum();
+        // Places that there are not count as taken.
+        taken.saturating_sub(none)
     }
 
     fn chunks(&self) -> impl Iterator<Item = &Chunk> {
@@ -311,11 +334,9 @@ impl Depot {
 
     /// Adds a chunk at the end, unless somebody else has.
     fn add_chunk(&self) {
-        let end = self
-            .chunks()
-            .last()
-            .map_or(&self.first, |chunk| &chunk.next);
-        let new = allocate(Chunk::new());
+        let last = self.chunks().last();
+        let end = last.map_or(&self.first, |chunk| &chunk.next);
+        let new = allocate(Chunk::new(last.is_none()));
         // Release: [chunk].
         let added = end.compare_exchange(
             std::ptr::null_mut(),

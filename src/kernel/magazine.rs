@@ -8,8 +8,7 @@
 //!
 //! # Invariants
 //! - B9: a block in a magazine is free, the thread's, and of a slab of the depot of its size. The
-//!   first words of one that was used say where the next one is, and at which line of its slab it
-//!   begins.
+//!   first word of one that was used leads to the next one.
 
 use std::alloc::Layout;
 use std::cell::Cell;
@@ -21,23 +20,21 @@ use crate::sync::local;
 /// Used blocks kept of a size.
 const USED_MAX: u32 = 96;
 
-/// A free block, and the line of its slab at which it begins.
-type Free = (*mut u8, u16);
-
 /// Blocks of one size.
 #[derive(Debug)]
 struct Magazine {
     used: Cell<*mut Used>,
     used_count: Cell<u32>,
-    /// Others, of one slab.
+    /// Others, of one word of a slab.
     rest: Cell<Taken>,
+    /// Used ones beyond those, of one word of a slab, to which they are given back together.
+    leaving: Cell<Taken>,
 }
 
 /// What stands in a free block that was used.
 #[derive(Debug)]
 struct Used {
     next: *mut Used,
-    line: u16,
 }
 
 #[derive(Debug)]
@@ -71,27 +68,30 @@ impl Magazine {
             used: Cell::new(std::ptr::null_mut()),
             used_count: Cell::new(0),
             rest: Cell::new(Taken::NOTHING),
+            leaving: Cell::new(Taken::NOTHING),
         }
     }
 
     #[inline]
-    fn take_used(&self) -> Option<Free> {
+    fn take_used(&self) -> Option<*mut u8> {
         let block = self.used.get();
         if block.is_null() {
             return None;
         }
         // SAFETY: B9.
-        let Used { next, line } = unsafe { block.read() };
-        self.used.set(next);
+        self.used.set(unsafe { (*block).next });
         self.used_count.set(self.used_count.get() - 1);
-        Some((block.cast(), line))
+        Some(block.cast())
     }
 
     #[inline]
-    fn take(&self, lines: usize) -> Free {
+    fn take(&self, lines: usize) -> *mut u8 {
         self.take_used().unwrap_or_else(|| {
             let mut rest = self.rest.get();
-            if rest.blocks == 0 {
+            if rest.is_empty() {
+                rest = self.leaving.replace(Taken::NOTHING);
+            }
+            if rest.is_empty() {
                 rest = depot(lines).take(lines);
             }
             let block = rest.next();
@@ -100,34 +100,50 @@ impl Magazine {
         })
     }
 
-    /// False: there is no room.
-    ///
     /// # Safety
     /// The block is free, of a slab of this size, and the caller's.
     #[inline]
-    unsafe fn give(&self, (block, line): Free) -> bool {
+    unsafe fn give(&self, lines: usize, block: *mut u8) {
         let count = self.used_count.get();
         if count >= USED_MAX {
-            return false;
+            // SAFETY: the caller's promise.
+            return unsafe { self.send_away(lines, block) };
         }
         let block = block.cast::<Used>();
         let next = self.used.get();
         // SAFETY: B9: large and aligned enough, as blocks of slabs are, and the caller's.
-        unsafe { block.write(Used { next, line }) };
+        unsafe { block.write(Used { next }) };
         self.used.set(block);
         self.used_count.set(count + 1);
-        true
+    }
+
+    /// For what finds no room: neighbours, which often come in a row, go back to their slab as one.
+    ///
+    /// # Safety
+    /// As [`Magazine::give`].
+    unsafe fn send_away(&self, lines: usize, block: *mut u8) {
+        // SAFETY: the caller's promise.
+        let block = unsafe { Taken::of(block) };
+        let mut leaving = self.leaving.get();
+        if leaving.add(block) {
+            return self.leaving.set(leaving);
+        }
+        self.leaving.set(block);
+        // SAFETY: B9.
+        unsafe { depot(lines).give(leaving) };
     }
 
     fn empty(&self, lines: usize) {
         while let Some(block) = self.take_used() {
             // SAFETY: B9.
-            unsafe { give_to_slab(lines, block) };
+            unsafe { self.send_away(lines, block) };
         }
-        let rest = self.rest.replace(Taken::NOTHING);
-        if rest.blocks != 0 {
-            // SAFETY: B9.
-            unsafe { depot(lines).give(rest) };
+        for kept in [&self.leaving, &self.rest] {
+            let kept = kept.replace(Taken::NOTHING);
+            if !kept.is_empty() {
+                // SAFETY: B9.
+                unsafe { depot(lines).give(kept) };
+            }
         }
     }
 }
@@ -156,21 +172,19 @@ pub(super) fn empty() {
     let _ = MAGAZINES.try_with(Magazines::empty);
 }
 
-/// Memory for a `T`, not filled yet, and the line of its slab at which it begins; 0: it is not from
-/// a slab.
+/// Memory for a `T`, not filled yet.
 #[inline]
-pub(super) fn take<T>() -> (*mut T, u16) {
+pub(super) fn take<T>() -> *mut T {
     let Some(lines) = (const { lines_of(Layout::new::<T>()) }) else {
-        return (pool::take::<T>(), 0);
+        return pool::take::<T>();
     };
     let taken = MAGAZINES.try_with(|magazines| magazines.0[lines].take(lines));
-    let (block, line) = taken.unwrap_or_else(|_| take_one(lines));
-    (block.cast(), line)
+    taken.unwrap_or_else(|_| take_one(lines)).cast()
 }
 
 /// For a thread whose locals are gone.
 #[cold]
-fn take_one(lines: usize) -> Free {
+fn take_one(lines: usize) -> *mut u8 {
     let mut rest = depot(lines).take(lines);
     let block = rest.next();
     // SAFETY: from there.
@@ -181,29 +195,28 @@ fn take_one(lines: usize) -> Free {
 /// Gives memory of [`take`] back.
 ///
 /// # Safety
-/// It is from there with this type and that line (0: from the pool), the caller's, and what was in
-/// it is gone.
+/// It is from there with this type, the caller's, and what was in it is gone.
 #[inline]
-pub(super) unsafe fn give<T>(pointer: *mut T, line: u16) {
-    let lines = const { lines_of(Layout::new::<T>()) };
-    let Some(lines) = lines.filter(|_| line != 0) else {
+pub(super) unsafe fn give<T>(pointer: *mut T) {
+    let Some(lines) = (const { lines_of(Layout::new::<T>()) }) else {
         // SAFETY: the caller's promise.
         return unsafe { pool::give(pointer) };
     };
-    let block = (pointer.cast(), line);
+    let block = pointer.cast();
     // SAFETY: the caller's promise.
-    let given = MAGAZINES.try_with(|magazines| unsafe { magazines.0[lines].give(block) });
-    if !given.is_ok_and(|given| given) {
+    let given = MAGAZINES.try_with(|magazines| unsafe { magazines.0[lines].give(lines, block) });
+    if given.is_err() {
         // SAFETY: the caller's promise.
-        unsafe { give_to_slab(lines, block) };
+        unsafe { give_one(lines, block) };
     }
 }
 
-/// Gives a block back to its slab.
+/// For a thread whose locals are gone.
 ///
 /// # Safety
-/// It is from one of the slabs of so many lines a block, and the caller's.
-unsafe fn give_to_slab(lines: usize, block: Free) {
+/// The block is from one of the slabs of so many lines a block, and the caller's.
+#[cold]
+unsafe fn give_one(lines: usize, block: *mut u8) {
     // SAFETY: the caller's promise.
     let taken = unsafe { Taken::of(block) };
     // SAFETY: as above.
@@ -221,10 +234,10 @@ mod tests {
     type Large = [u64; 249];
     const LINES: usize = 32;
 
-    fn give_all(blocks: Vec<(*mut Large, u16)>) {
-        for (block, line) in blocks {
+    fn give_all(blocks: Vec<*mut Large>) {
+        for block in blocks {
             // SAFETY: the test's, and nothing is in it.
-            unsafe { give(block, line) };
+            unsafe { give(block) };
         }
     }
 
@@ -232,7 +245,7 @@ mod tests {
     #[test]
     fn blocks_are_apart_and_their_slabs_go_with_them() {
         let blocks: Vec<_> = (0..1000).map(|_| take::<Large>()).collect();
-        let mut starts: Vec<_> = blocks.iter().map(|(block, _)| block.addr()).collect();
+        let mut starts: Vec<_> = blocks.iter().map(|block| block.addr()).collect();
         starts.sort_unstable();
         assert!(starts.iter().all(|start| start.is_multiple_of(LINE)));
         let apart = starts.windows(2).all(|two| two[1] - two[0] >= LINES * LINE);
@@ -251,37 +264,37 @@ mod tests {
     fn a_block_is_used_again_and_none_twice() {
         let first = take::<[u64; 200]>();
         // SAFETY: just taken, and nothing is in it.
-        unsafe { give(first.0, first.1) };
+        unsafe { give(first) };
         let again = take::<[u64; 200]>();
         assert_eq!(first, again);
         let other = take::<[u64; 200]>();
         assert_ne!(again, other);
         // SAFETY: as above.
-        unsafe { give(again.0, again.1) };
+        unsafe { give(again) };
         // SAFETY: as above.
-        unsafe { give(other.0, other.1) };
+        unsafe { give(other) };
     }
 
     /// A block with what its holder wrote into it.
-    struct Marked(*mut [u64; 232], u16, u64);
+    struct Marked(*mut [u64; 232], u64);
 
     // SAFETY: a test's block, which one thread has.
     unsafe impl Send for Marked {}
 
     impl Marked {
         fn take(mark: u64) -> Self {
-            let (block, line) = take::<[u64; 232]>();
+            let block = take::<[u64; 232]>();
             // SAFETY: just taken.
             unsafe { block.write([mark; 232]) };
-            Self(block, line, mark)
+            Self(block, mark)
         }
 
         fn give(self) {
-            let Self(block, line, mark) = self;
+            let Self(block, mark) = self;
             // SAFETY: ours, and filled by `take`.
             assert_eq!(unsafe { block.read() }, [mark; 232], "nobody else has it");
             // SAFETY: as above, and nothing is to be dropped.
-            unsafe { give(block, line) };
+            unsafe { give(block) };
         }
     }
 
@@ -326,18 +339,17 @@ mod tests {
 
     #[test]
     fn what_is_small_or_large_or_leaves_much_unused_is_from_the_allocator() {
-        let (small, line) = take::<[u64; 8]>();
-        assert_eq!(line, 0);
-        // SAFETY: just taken, and nothing is in it.
-        unsafe { give(small, line) };
-        let (large, line) = take::<[u64; 400]>();
-        assert_eq!(line, 0);
-        // SAFETY: as above.
-        unsafe { give(large, line) };
+        /// As large as a line, and on one.
+        #[repr(align(64))]
+        struct Whole(#[expect(dead_code, reason = "only its size matters")] [u64; 8]);
+
+        assert_eq!(lines_of(Layout::new::<[u64; 8]>()), None);
+        assert_eq!(lines_of(Layout::new::<Whole>()), Some(1));
+        assert_eq!(lines_of(Layout::new::<[Whole; 3]>()), Some(3));
+        assert_eq!(lines_of(Layout::new::<[u64; 55]>()), Some(7));
         // Seven bytes of eight in their lines.
-        let (loose, line) = take::<[u64; 57]>();
-        assert_eq!(line, 0);
-        // SAFETY: as above.
-        unsafe { give(loose, line) };
+        assert_eq!(lines_of(Layout::new::<[u64; 49]>()), None);
+        assert_eq!(lines_of(Layout::new::<[u64; 400]>()), None);
+        assert_eq!(lines_of(Layout::new::<()>()), None);
     }
 }

@@ -59,23 +59,18 @@ unsafe fn free_block_now<B: Block + ?Sized>(block: *mut ()) {
     };
 }
 
-/// Memory for an object, which nothing is in, or no longer: it goes back when this is dropped. With
-/// the line of its slab at which it begins; 0: it is the pool's.
-struct Room<T>(*mut T, u16);
+/// Memory for an object, which nothing is in, or no longer: it goes back when this is dropped.
+struct Room<T>(*mut T);
 
 impl<T> Drop for Room<T> {
     #[inline]
     fn drop(&mut self) {
-        let Self(memory, line) = *self;
         #[cfg(shuttle)]
-        {
-            assert_eq!(line, 0, "nothing is in slabs here");
-            quarantine::bury(memory.cast(), const { Layout::new::<T>() });
-        }
+        quarantine::bury(self.0.cast(), const { Layout::new::<T>() });
         #[cfg(not(shuttle))]
         // SAFETY: whoever made this has the memory, from there.
         unsafe {
-            magazine::give(memory, line);
+            magazine::give(self.0);
         };
     }
 }
@@ -99,24 +94,22 @@ pub(crate) fn allocate<T>(value: T) -> *mut T {
 /// A new shared object, made in its place.
 #[inline]
 pub(super) fn allocate_with<T>(make: impl FnOnce() -> T) -> *mut T {
-    let room = Room(pool::take::<T>(), 0);
+    let room = Room(magazine::take::<T>());
     // SAFETY: memory for a T, and ours.
     unsafe { room.0.write(make()) };
     room.filled()
 }
 
-/// A new shared object in a slab, if it is of a size that slabs have blocks for; made field by
-/// field: what is written whole may be made elsewhere first, and be copied. `fill` is told what
-/// [`free_sliced`] asks for.
+/// A new shared object, made field by field: what is written whole may be made elsewhere first, and
+/// be copied.
 ///
 /// # Safety
 /// `fill` leaves a whole `T` in the memory that it is given; or it panics, before anything is in
 /// there that is to be dropped.
 #[inline]
-pub(super) unsafe fn allocate_sliced<T>(fill: impl FnOnce(*mut T, u16)) -> *mut T {
-    let (memory, line) = magazine::take::<T>();
-    let room = Room(memory, line);
-    fill(memory, line);
+pub(super) unsafe fn allocate_filled<T>(fill: impl FnOnce(*mut T)) -> *mut T {
+    let room = Room(magazine::take::<T>());
+    fill(room.0);
     room.filled()
 }
 
@@ -131,39 +124,28 @@ pub(super) unsafe fn write_field<T, F>(object: *mut T, offset: usize, value: F) 
     unsafe { field.write(value) };
 }
 
-/// Frees an object of [`allocate`].
+/// Frees an object of [`allocate`], or one made in another of these ways.
 ///
 /// # Safety
-/// It is from [`allocate`] with this type, and nobody uses it again.
+/// It is from there with this type, and nobody uses it again.
 pub(crate) unsafe fn free<T>(pointer: *mut T) {
-    // SAFETY: the caller's promise.
-    unsafe { free_sliced(pointer, 0) };
-}
-
-/// Frees an object of [`allocate_sliced`].
-///
-/// # Safety
-/// It is from there with this type and that line, and nobody uses it again.
-pub(super) unsafe fn free_sliced<T>(pointer: *mut T, line: u16) {
     #[cfg(loom)]
     quarantine::bury(pointer);
     #[cfg(not(loom))]
     // SAFETY: the caller's promise.
     unsafe {
-        free_now(pointer, line);
+        free_now(pointer);
     };
-    #[cfg(loom)]
-    assert_eq!(line, 0, "nothing is in slabs here");
 }
 
 /// # Safety
-/// As [`free_sliced`].
+/// As [`free`].
 #[inline]
-unsafe fn free_now<T>(pointer: *mut T, line: u16) {
+unsafe fn free_now<T>(pointer: *mut T) {
     #[cfg(shuttle)]
     quarantine::reach(pointer);
     // Its memory goes back also if the object's Drop panics.
-    let room = Room(pointer, line);
+    let room = Room(pointer);
     // SAFETY: the caller's promise.
     unsafe { room.0.drop_in_place() };
 }
@@ -260,7 +242,7 @@ pub(crate) mod quarantine {
     pub(super) fn bury<T>(pointer: *mut T) {
         unsafe fn free_as<T>(pointer: *mut ()) {
             // SAFETY: `bury` got this pointer as one to a T that is not used any more.
-            unsafe { super::free_now(pointer.cast::<T>(), 0) };
+            unsafe { super::free_now(pointer.cast::<T>()) };
         }
         bury_as(pointer.cast(), free_as::<T>);
     }

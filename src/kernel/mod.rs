@@ -40,7 +40,7 @@
 //! | [`post`] | what is made once for all who ask | A |
 //! | [`barrier`], [`catalog`], [`pool`] | fences; a store's tables; blocks used again | B |
 //! | [`array`] | copies in a row | B |
-//! | [`slab`], [`depot`], [`magazine`] | the memory of versions | B |
+//! | [`slab`], [`places`], [`depot`], [`magazine`] | the memory of what is large | B |
 //! | [`collect`], [`release`] | cutting, trimming, freeing; giving back, reaping | |
 //!
 //! # Sources
@@ -84,6 +84,7 @@ pub(crate) mod node;
 pub(crate) mod older;
 pub(crate) mod ordered;
 pub(crate) mod pending;
+pub(crate) mod places;
 pub(crate) mod point;
 mod pool;
 pub(crate) mod post;

@@ -2,9 +2,9 @@
 //!
 //! What a read needs stands before the object, so that it shares its line with the object's
 //! beginning, the key set too: who comes by an index entry asks it; what only writers and
-//! collectors need stands behind it ([`Tail`]), or above the addresses of the first.
+//! collectors need stands behind it ([`Tail`]), or above the address of its shape.
 //! ```text
-//! number | older | depth, shape | line, keys | object | links, holds | created | updated | below
+//! number | older | depth, shape | keys | object | links, holds | created | updated | below
 //! ```
 //!
 //! # Who counts what
@@ -30,9 +30,9 @@ use super::barrier::prefetch;
 use super::depth::Depth;
 use super::entry::EntryHeader;
 use super::key_set::{KeySet, Keys};
-use super::memory::{allocate_sliced, free_sliced, write_field};
+use super::memory::{allocate_filled, write_field};
 use super::older::{HANDED_ON, Older, Passed, SETTLED};
-use super::reclaim::{allocate, at};
+use super::reclaim::{allocate, at, free};
 use super::tag::{pointer, tag, tagged};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, Standing};
 use crate::version::{Meta, Moment};
@@ -45,7 +45,6 @@ pub(crate) struct VersionHeader {
     older: AtomicPtr<()>,
     /// Its [`Shape`], tagged with its [`Depth`], which alone changes.
     shape: Standing<Shape>,
-    /// Tagged with the line of its slab at which the node begins ([`super::slab`]).
     keys: *mut Keys,
 }
 
@@ -96,10 +95,8 @@ pub(super) const fn bytes<T>() -> usize {
 /// # Safety
 /// `version` is a `VersionNode<T>`, and nobody has it.
 unsafe fn free_node<T>(version: *mut VersionHeader) {
-    // SAFETY: the caller's promise.
-    let line = tag(unsafe { at(version) }.keys);
-    // SAFETY: as above; the header is the node's first field (repr C).
-    unsafe { free_sliced(version.cast::<VersionNode<T>>(), line) };
+    // SAFETY: the caller's promise; the header is the node's first field (repr C).
+    unsafe { free(version.cast::<VersionNode<T>>()) };
 }
 
 impl<T> VersionNode<T> {
@@ -120,11 +117,11 @@ impl<T> VersionNode<T> {
     /// A node whose object `make` puts in its place, so that it is not moved there.
     #[inline]
     pub(super) fn make(make: impl FnOnce() -> T) -> *mut Self {
-        let fill = |node: *mut Self, line| {
+        let fill = |node: *mut Self| {
             // The object first: nothing after it can panic.
             // SAFETY: memory for a node, and ours.
             unsafe { write_field(node, offset_of!(Self, object), make()) };
-            let header = VersionHeader::new(Self::SHAPE, line);
+            let header = VersionHeader::new(Self::SHAPE);
             // SAFETY: as above.
             unsafe { write_field(node, offset_of!(Self, header), header) };
             // The link from above, the image in its own commit, and that in its successor's.
@@ -132,14 +129,14 @@ impl<T> VersionNode<T> {
             unsafe { write_field(node, offset_of!(Self, tail), Tail::new(3)) };
         };
         // SAFETY: each field is filled.
-        unsafe { allocate_sliced(fill) }
+        unsafe { allocate_filled(fill) }
     }
 }
 
 /// A version that says that there is no object.
 pub(super) fn tombstone() -> *mut VersionHeader {
     let node = VersionNode {
-        header: VersionHeader::new(&TOMBSTONE, 0),
+        header: VersionHeader::new(&TOMBSTONE),
         object: (),
         // The link from above and the image in its commit: it is in nobody's as the old one.
         tail: Tail::new(2),
@@ -161,13 +158,13 @@ impl Tail {
 
 impl VersionHeader {
     #[inline]
-    fn new(shape: &'static Shape, line: u16) -> Self {
+    fn new(shape: &'static Shape) -> Self {
         let shape = std::ptr::from_ref(shape).cast_mut();
         Self {
             number: AtomicU64::new(0),
             older: AtomicPtr::new(std::ptr::null_mut()),
             shape: Standing::new(tagged(shape, Depth::default().0)),
-            keys: tagged(std::ptr::null_mut(), line),
+            keys: std::ptr::null_mut(),
         }
     }
 
@@ -272,12 +269,12 @@ impl VersionHeader {
     }
 
     pub(super) fn set_keys(&mut self, keys: *mut Keys) {
-        self.keys = tagged(keys, tag(self.keys));
+        self.keys = keys;
     }
 
     #[inline]
     pub(super) fn keys(&self) -> *mut Keys {
-        pointer(self.keys)
+        self.keys
     }
 
     /// The entries of its key set.

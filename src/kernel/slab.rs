@@ -1,4 +1,4 @@
-//! A slab: memory for blocks of one size, each alone on its lines.
+//! A slab: 32 KiB of memory for blocks of one size, each alone on its lines.
 //!
 //! An allocator puts blocks of 449 to 512 bytes 512 bytes apart, those of 897 to 1,024 a kibibyte:
 //! their first lines, which readers go to, share an eighth or a sixteenth of a cache's sets and
@@ -7,37 +7,45 @@
 //! allocator: an object-caching kernel memory allocator", USENIX Summer 1994, section 4).
 //!
 //! What is stored in a block begins at a line, and fills its lines at least to nine tenths: what
-//! does not, or is small, or large, is the allocator's.
+//! does not, or is small, or large, is the allocator's. A slab begins at a multiple of its size, so
+//! that a block's address says which one it is of.
 //!
 //! # Invariants
 //! - B5: a block of a slab has one holder: who took it, or the slab, which has its bit in `free`.
 //! - B6: a slab stays while anybody has a block of it or it is [`LISTED`]. Who takes it off the
 //!   list, or finds as it gives blocks back that it is not listed and all are free, has it.
+//! - B12: blocks are counted as held until after their bits are set in `free`: who finds that none
+//!   are held finds all bits set.
 //!
 //! # Orderings
-//! - [given]: giving blocks back (Release) and taking what is free (Acquire): who takes a block, or
-//!   frees the slab, does so after all that others did with it.
+//! - [given]: giving blocks back (Release) and taking what is free (Acquire): who takes a block
+//!   does so after all that others did with it.
+//! - [held]: counting blocks as given back (Release) and finding that none are held (Acquire): who
+//!   has the slab by that has it after all that others did with it.
 
 use std::alloc::Layout;
 
 use super::barrier::LINE;
 use super::depot::Place;
-use super::memory::{Block, at};
+use super::memory::at;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Lines of a slab at most: with what an allocator may add for the alignment it is 32 KiB.
-const LINES_MAX: usize = (32 << 10) / LINE - 1;
+/// Bytes of a slab, which begins at a multiple of them.
+pub(super) const SLAB_BYTES: usize = 32 << 10;
+const LINES: usize = SLAB_BYTES / LINE;
+/// Lines of its head.
+const HEAD_LINES: usize = 2;
 /// Colors at most.
 const COLORS_MAX: usize = 8;
 /// The bit that says that the slab is on the list, or about to be.
 const LISTED: u64 = 1 << 63;
-/// Blocks of a slab: a bit each, beside that one.
-const BLOCKS_MAX: usize = if cfg!(loom) { 2 } else { 63 };
+/// Words of `free` at most.
+const WORDS_MAX: usize = if cfg!(loom) { 2 } else { 8 };
 /// A slab is listed as soon as one in so many of its blocks is free: whoever takes it off the list
 /// is to get some at once.
-const LISTED_AT: u32 = 16;
-/// Sizes of what slabs have blocks for: smaller blocks fill a cache's sets however they lie, and of
-/// larger ones a slab would have few.
+const LISTED_AT: u64 = 16;
+/// Sizes of what slabs have blocks for, unless it asks for lines of its own: smaller blocks fill a
+/// cache's sets however they lie, and of larger ones a slab would have few.
 const BYTES_MIN: usize = 192;
 const BYTES_MAX: usize = 2048;
 /// Of the lines that a block takes, what is stored there fills so much at least: else too much
@@ -50,19 +58,39 @@ pub(super) const SIZES: usize = BYTES_MAX / LINE + 1;
 /// The lines that what has this layout takes of a slab; none: it is not for slabs.
 pub(super) const fn lines_of(layout: Layout) -> Option<usize> {
     let (size, lines) = (layout.size(), layout.size().div_ceil(LINE));
-    let fits = size >= BYTES_MIN && size <= BYTES_MAX && layout.align() <= LINE;
+    let fits = size <= BYTES_MAX && layout.align() <= LINE;
+    let gains = size >= BYTES_MIN || (size > 0 && layout.align() == LINE);
     let fills = size * 100 >= lines * LINE * FILLED_PERCENT;
-    if fits && fills { Some(lines) } else { None }
+    if fits && gains && fills {
+        Some(lines)
+    } else {
+        None
+    }
 }
 
-/// What a slab begins with: a line.
+/// How the blocks of so many lines lie in a slab.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    lines: usize,
+    blocks: usize,
+    /// By how many lines the blocks of some slabs begin later, and one: so they begin in all sets
+    /// of a cache.
+    colors: usize,
+    /// Words that have the blocks' bits, and how many each has.
+    words: usize,
+    word_blocks: usize,
+}
+
+/// What a slab begins with.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Slab {
-    /// A bit a block, and [`LISTED`].
-    free: AtomicU64,
+    /// How many blocks are held, those that are being given back among them; and [`LISTED`].
+    state: AtomicU64,
     place: Place,
     lines: usize,
+    /// A bit a block: it is the slab's.
+    free: [AtomicU64; WORDS_MAX],
 }
 
 /// What giving blocks back has led to.
@@ -78,45 +106,80 @@ pub(super) enum Given {
     All,
 }
 
-/// How many blocks of so many lines a slab has.
-const fn blocks_of(lines: usize) -> usize {
-    let room = (LINES_MAX - colors_of(lines)) / lines;
-    if room < BLOCKS_MAX { room } else { BLOCKS_MAX }
+/// Blocks of a slab, of one word.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blocks {
+    pub(crate) word: usize,
+    /// Their bits.
+    pub(crate) bits: u64,
 }
 
-/// By how many lines the blocks of some slabs begin later, less one: by 2^n lines apart, they begin
-/// in each 2^n-th set.
-const fn colors_of(lines: usize) -> usize {
-    let colors = 1 << lines.trailing_zeros();
-    if colors < COLORS_MAX {
-        colors
-    } else {
-        COLORS_MAX
+/// The shapes of all sizes.
+static SHAPES: [Shape; SIZES] = {
+    let mut shapes = [Shape::new(1); SIZES];
+    let mut lines = 1;
+    while lines < SIZES {
+        shapes[lines] = Shape::new(lines);
+        lines += 1;
     }
-}
+    shapes
+};
 
-/// The layout of a slab whose blocks are of so many lines.
-pub(super) fn layout_of(lines: usize) -> Layout {
-    // The head has a line, which the first color's blocks begin after.
-    let all = colors_of(lines) + blocks_of(lines) * lines;
-    Layout::from_size_align(all * LINE, LINE).expect("a line is a power of two")
-}
+impl Shape {
+    const fn new(lines: usize) -> Self {
+        let colors = if lines < COLORS_MAX {
+            lines
+        } else {
+            COLORS_MAX
+        };
+        let room = (LINES - HEAD_LINES - (colors - 1)) / lines;
+        let blocks = if cfg!(loom) { WORDS_MAX } else { room };
+        let words = if cfg!(loom) {
+            WORDS_MAX
+        } else {
+            blocks.div_ceil(u64::BITS as usize)
+        };
+        Self {
+            lines,
+            blocks,
+            colors,
+            words,
+            word_blocks: blocks.div_ceil(words),
+        }
+    }
 
-impl Block for Slab {
-    unsafe fn layout(block: *const ()) -> Layout {
-        // SAFETY: the caller's promise.
-        layout_of(unsafe { at(block.cast::<Self>()) }.lines)
+    #[inline]
+    fn of(lines: usize) -> Self {
+        SHAPES[lines]
+    }
+
+    /// The bits of a word's blocks.
+    fn bits(self, word: usize) -> u64 {
+        let first = word * self.word_blocks;
+        let count = self.word_blocks.min(self.blocks - first);
+        u64::MAX >> (u64::BITS as usize - count)
     }
 }
 
 impl Slab {
-    /// A new one, all of whose blocks are the caller's.
+    /// A new one, as who has just taken it off the list has it.
     pub(super) fn new(place: Place, lines: usize) -> Self {
-        const { assert!(cfg!(any(loom, shuttle)) || size_of::<Self>() <= LINE) };
+        const {
+            assert!(cfg!(any(loom, shuttle)) || size_of::<Self>() <= HEAD_LINES * LINE);
+        };
+        let shape = Shape::of(lines);
+        let bits = |word| {
+            if word < shape.words {
+                shape.bits(word)
+            } else {
+                0
+            }
+        };
         Self {
-            free: AtomicU64::new(0),
+            state: AtomicU64::new(LISTED),
             place,
             lines,
+            free: std::array::from_fn(|word| AtomicU64::new(bits(word))),
         }
     }
 
@@ -125,72 +188,105 @@ impl Slab {
         self.place
     }
 
-    /// The bits of all blocks.
-    pub(super) fn all(lines: usize) -> u64 {
-        (1 << blocks_of(lines)) - 1
+    /// The line at which the first block begins.
+    fn first_line(&self, shape: Shape) -> usize {
+        HEAD_LINES + self.place.index() % shape.colors
     }
 
-    /// The line at which a block begins.
-    fn line(&self, number: usize) -> usize {
-        1 + self.place.index() % colors_of(self.lines) + number * self.lines
-    }
-
-    /// A block, by its number; and the line at which it begins.
+    /// A block, by its place in a word.
     ///
     /// # Safety
-    /// `slab` is alive (B6), and has so many blocks.
-    pub(super) unsafe fn block(slab: *const Self, number: usize) -> (*mut u8, u16) {
+    /// `slab` is alive (B6), and has such a block.
+    pub(super) unsafe fn block(slab: *const Self, word: usize, bit: u32) -> *mut u8 {
         // SAFETY: the caller's promise.
-        let line = unsafe { at(slab) }.line(number);
-        let block = slab.cast_mut().cast::<u8>().wrapping_add(line * LINE);
-        (block, line as u16)
+        let head = unsafe { at(slab) };
+        let shape = Shape::of(head.lines);
+        let number = word * shape.word_blocks + bit as usize;
+        let line = head.first_line(shape) + number * shape.lines;
+        slab.cast_mut().cast::<u8>().wrapping_add(line * LINE)
     }
 
-    /// The slab of a block, and the block's bit.
+    /// The slab of a block, and which it is.
     ///
     /// # Safety
-    /// It is from [`Slab::block`], with that line, and the caller's.
-    pub(super) unsafe fn of(block: *mut u8, line: u16) -> (*const Self, u64) {
-        let line = usize::from(line);
-        let slab = block.wrapping_sub(line * LINE).cast::<Self>().cast_const();
+    /// It is from [`Slab::block`], and the caller's.
+    pub(super) unsafe fn of(block: *mut u8) -> (*const Self, Blocks) {
+        let start = block.map_addr(|address| address & !(SLAB_BYTES - 1));
+        let slab = start.cast::<Self>().cast_const();
         // SAFETY: B6: the caller has a block of it.
         let head = unsafe { at(slab) };
-        (slab, 1 << ((line - head.line(0)) / head.lines))
+        let shape = Shape::of(head.lines);
+        let line = (block.addr() - start.addr()) / LINE;
+        let number = (line - head.first_line(shape)) / shape.lines;
+        let word = number / shape.word_blocks;
+        let bits = 1 << (number % shape.word_blocks);
+        (slab, Blocks { word, bits })
     }
 
     /// Gives blocks back. The slab may be gone after that, unless the caller has it.
     ///
     /// # Safety
     /// The blocks are of this slab, and the caller's (B6).
-    pub(super) unsafe fn give(slab: *const Self, blocks: u64) -> Given {
-        // SAFETY: the caller's promise: it stays until the blocks are given back.
-        let lines = unsafe { at(slab) }.lines;
-        let all = Self::all(lines);
-        let listed_at = (all.count_ones() / LISTED_AT).max(1);
+    pub(super) unsafe fn give(slab: *const Self, blocks: Blocks) -> Given {
+        // SAFETY: the caller's promise: it stays until the blocks are counted.
+        let all = Shape::of(unsafe { at(slab) }.lines).blocks as u64;
         // SAFETY: as above; reached as what others change, which may go meanwhile.
-        let word = unsafe { &(*slab).free };
+        let free = unsafe { &(&(*slab).free)[blocks.word] };
+        // Release: [given]: our uses happened before.
+        free.fetch_or(blocks.bits, Ordering::Release);
+        // SAFETY: as above.
+        let state = unsafe { &(*slab).state };
+        let held_most = all - (all / LISTED_AT).max(1);
         // Relaxed: a first guess.
-        let mut before = word.load(Ordering::Relaxed);
+        let mut before = state.load(Ordering::Relaxed);
         loop {
-            let (free, listed) = (before & all | blocks, before & LISTED);
-            let lists = listed == 0 && free != all && free.count_ones() >= listed_at;
-            let after = free | if lists { LISTED } else { listed };
-            // AcqRel: [given]: our uses happened before; who finds all free has them all.
+            let listed = before & LISTED;
+            let held = (before & !LISTED) - u64::from(blocks.bits.count_ones());
+            let lists = listed == 0 && held != 0 && held <= held_most;
+            let after = held | if lists { LISTED } else { listed };
+            // AcqRel: [held].
             let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
-            let given = word.compare_exchange(before, after, success, failure);
+            let given = state.compare_exchange(before, after, success, failure);
             match given {
                 Err(found) => before = found,
                 Ok(_) if lists => return Given::Unlisted,
-                Ok(_) if free != all => return Given::Known,
+                Ok(_) if held != 0 => return Given::Known,
                 Ok(_) if listed == 0 => return Given::All,
                 Ok(_) => return Given::AllListed,
             }
         }
     }
 
-    /// All that is free; for who took the slab off the list.
-    pub(super) fn take(&self) -> u64 {
+    /// Free blocks, of which there are some, and whether it stays listed, since more are free. For
+    /// who took the slab off the list.
+    pub(super) fn take(&self) -> (Blocks, bool) {
+        let words = self.free.iter().enumerate();
         // Acquire: [given].
-        self.free.swap(0, Ordering::Acquire) & !LISTED
+        let mut taken = words.map(|(word, free)| (word, free.swap(0, Ordering::Acquire)));
+        let (word, bits) = taken.find(|&(_, bits)| bits != 0).unwrap_or((0, 0));
+        debug_assert_ne!(bits, 0, "B12: what is listed has free blocks");
+        let all = Shape::of(self.lines).blocks as u64;
+        // Relaxed: a first guess.
+        let mut before = self.state.load(Ordering::Relaxed);
+        loop {
+            // B12: more may be held than there are, while blocks that we have taken are not yet
+            // counted by who gave them back.
+            let held = (before & !LISTED) + u64::from(bits.count_ones());
+            let more = held < all;
+            let after = held | if more { LISTED } else { 0 };
+            // Relaxed: it hands on what those who gave blocks back released; we have some until we
+            // give them back ([held]).
+            let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+            match self.state.compare_exchange(before, after, success, failure) {
+                Err(found) => before = found,
+                Ok(_) => return (Blocks { word, bits }, more),
+            }
+        }
+    }
+
+    /// Whether all blocks are free. For who took the slab off the list, whose it is then.
+    pub(super) fn is_free(&self) -> bool {
+        // Acquire: [held].
+        self.state.load(Ordering::Acquire) & !LISTED == 0
     }
 }

@@ -1,4 +1,5 @@
-//! Slabs given back and taken (B5 to B8). A slab has two blocks here, and a chunk two places.
+//! Slabs given back and taken (B5, B6, B8, B12). A slab has two blocks here, each in a word of its
+//! own, and a chunk two places.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,43 +25,50 @@ unsafe impl Send for World {}
 unsafe impl Sync for World {}
 
 impl World {
-    /// Both blocks of a slab.
-    fn take(&self) -> Taken {
+    /// A block.
+    fn take(&self) -> Part {
         let taken = self.depot.take(LINES);
-        self.write(taken.blocks);
-        taken
+        assert_eq!(taken.blocks.bits, 1, "a word has one");
+        Part(taken)
     }
 
-    /// Uses blocks as their holder may.
-    fn write(&self, blocks: u64) {
-        for (place, block) in self.blocks.iter().enumerate() {
-            if blocks >> place & 1 == 1 {
-                block.write();
-            }
-        }
+    /// Both blocks of a slab.
+    fn take_slab(&self) -> [Part; 2] {
+        let both = [self.take(), self.take()];
+        assert!(both[0].is_of(both[1]), "one slab's");
+        assert_ne!(both[0].0.blocks.word, both[1].0.blocks.word);
+        both.into_iter().for_each(|block| self.write(block));
+        both
     }
 
-    fn give(&self, taken: Taken) {
-        self.write(taken.blocks);
+    /// Uses a block as its holder may.
+    fn write(&self, block: Part) {
+        self.blocks[block.0.blocks.word].write();
+    }
+
+    fn give(&self, block: Part) {
+        self.write(block);
+        self.give_unused(block);
+    }
+
+    fn give_unused(&self, block: Part) {
         // SAFETY: B5: the models give what they have.
-        unsafe { self.depot.give(taken) };
+        unsafe { self.depot.give(block.0) };
     }
 }
 
-/// One block of those.
-fn one(taken: Taken, place: u32) -> Part {
-    assert_eq!(taken.blocks >> place & 1, 1, "it is free");
-    Part(Taken {
-        blocks: 1 << place,
-        ..taken
-    })
-}
-
+/// One block.
 #[derive(Clone, Copy)]
 struct Part(Taken);
 
 // SAFETY: as for `World`.
 unsafe impl Send for Part {}
+
+impl Part {
+    fn is_of(self, other: Self) -> bool {
+        std::ptr::eq(self.0.slab, other.0.slab)
+    }
+}
 
 fn with_depot<T>(run: impl FnOnce(&Arc<World>) -> T) -> T {
     let world = Arc::new(World {
@@ -73,21 +81,19 @@ fn with_depot<T>(run: impl FnOnce(&Arc<World>) -> T) -> T {
     outcome
 }
 
-/// B5, B6: two give the last two blocks of a slab back: it goes, once, after both have used them;
-/// or it stays on the list, with both. Whoever asks next gets two blocks.
+/// B5, B6, B12: two give the last two blocks of a slab back: it goes, once, after both have used
+/// them; or it stays on the list, with both. Whoever asks next gets both blocks of one slab.
 #[test]
 fn two_who_give_the_last_blocks_back() {
     let seen = outcomes(3, || {
         with_depot(|world| {
-            let slab = world.take();
-            let (mine, others) = (one(slab, 0), one(slab, 1));
-            let other = spawn(world, move |world| world.give({ others }.0));
-            world.give(mine.0);
+            let [mine, others] = world.take_slab();
+            let other = spawn(world, move |world| world.give(others));
+            world.give(mine);
             other.join().expect("no panic");
-            let next = world.take();
-            assert_eq!(next.blocks, 0b11, "all of a slab");
-            world.give(next);
-            std::ptr::eq(next.slab, slab.slab)
+            let next = world.take_slab();
+            next.into_iter().for_each(|block| world.give(block));
+            next[0].is_of(mine)
         })
     });
     assert_eq!(seen, BTreeSet::from([false, true]));
@@ -99,18 +105,17 @@ fn two_who_give_the_last_blocks_back() {
 fn a_block_given_while_another_is_asked_for() {
     let seen = outcomes(3, || {
         with_depot(|world| {
-            let slab = world.take();
-            let (mine, others) = (one(slab, 0), one(slab, 1));
-            let other = spawn(world, move |world| world.give({ others }.0));
-            let next = world.depot.take(LINES);
-            let same = std::ptr::eq(next.slab, slab.slab);
+            let [mine, others] = world.take_slab();
+            let other = spawn(world, move |world| world.give(others));
+            let next = world.take();
+            let same = next.is_of(mine);
             if same {
-                assert_eq!(next.blocks, 0b10, "the one that was given back");
-                world.write(next.blocks);
+                assert_eq!(next.0.blocks.word, others.0.blocks.word);
+                world.write(next);
             }
             other.join().expect("no panic");
-            world.give(next);
-            world.give(mine.0);
+            world.give_unused(next);
+            world.give(mine);
             same
         })
     });
@@ -123,67 +128,63 @@ fn a_block_given_while_another_is_asked_for() {
 fn a_slab_that_goes_while_others_come() {
     let seen = outcomes(2, || {
         with_depot(|world| {
-            let slab = world.take();
-            let (mine, others) = (one(slab, 0), one(slab, 1));
-            world.give(mine.0);
-            let other = spawn(world, move |world| world.give({ others }.0));
-            let third = spawn(world, |world| {
-                let taken = world.depot.take(LINES);
-                // SAFETY: B5: just taken.
-                unsafe { world.depot.give(taken) };
-                taken.blocks.count_ones()
+            let [mine, others] = world.take_slab();
+            world.give(mine);
+            let other = spawn(world, move |world| world.give(others));
+            let third = spawn(world, move |world| {
+                let taken = world.take();
+                world.give_unused(taken);
+                taken.is_of(mine)
             });
-            let next = world.depot.take(LINES);
-            let first = next.blocks.count_ones();
-            // SAFETY: B5: just taken.
-            unsafe { world.depot.give(next) };
+            let next = world.take();
+            let first = next.is_of(mine);
+            world.give_unused(next);
             other.join().expect("no panic");
             (first, third.join().expect("no panic"))
         })
     });
-    assert_eq!(seen, BTreeSet::from([(1, 1), (1, 2), (2, 1), (2, 2)]));
+    assert_eq!(
+        seen,
+        BTreeSet::from([(false, false), (false, true), (true, false), (true, true)])
+    );
 }
 
-/// B5: a block comes back to a slab that is just being taken off the list: whoever gets it does so
-/// after it was used.
+/// B5, B12: a block comes back to a slab that is just being taken off the list: whoever gets it
+/// does so after it was used.
 #[test]
 fn a_block_given_to_a_slab_that_is_being_taken() {
     let seen = outcomes(3, || {
         with_depot(|world| {
-            let slab = world.take();
-            let (mine, others) = (one(slab, 0), one(slab, 1));
-            world.give(mine.0);
-            let other = spawn(world, move |world| world.give({ others }.0));
-            let next = world.depot.take(LINES);
-            let same = std::ptr::eq(next.slab, slab.slab);
-            if same {
-                world.write(next.blocks);
+            let [mine, others] = world.take_slab();
+            world.give(mine);
+            let other = spawn(world, move |world| world.give(others));
+            let next = [world.take(), world.take()];
+            let same = next.map(|block| block.is_of(mine));
+            for (block, same) in next.into_iter().zip(same) {
+                if same {
+                    world.write(block);
+                }
             }
             other.join().expect("no panic");
-            // SAFETY: B5: just taken.
-            unsafe { world.depot.give(next) };
-            (same, next.blocks)
+            next.into_iter().for_each(|block| world.give_unused(block));
+            (same, next[0].0.blocks.word)
         })
     });
-    assert_eq!(
-        seen,
-        BTreeSet::from([(true, 0b01), (true, 0b11), (false, 0b11)])
-    );
+    let same = [[true, true], [true, false], [false, false]];
+    assert_eq!(seen, same.map(|same| (same, 0)).into());
 }
 
-/// B7, B8: two who need two slabs each at once get their own, in chunks that they reach whole: four
-/// at once need two, and one more is made by who looked through all before the other added one.
+/// B7, B8: two who need two blocks each at once get their own, in chunks that they reach whole:
+/// four slabs at once need two, and one more is made by who looked through all before the other
+/// added one.
 #[test]
 fn two_who_need_new_slabs() {
     fn take_two(world: &World) {
-        let taken = [world.depot.take(LINES), world.depot.take(LINES)];
-        for taken in taken {
-            // SAFETY: B5: just taken.
-            unsafe { world.depot.give(taken) };
-        }
+        let taken = [world.take(), world.take()];
+        taken.into_iter().for_each(|block| world.give_unused(block));
     }
 
-    let seen = outcomes(2, || {
+    let seen = outcomes(1, || {
         with_depot(|world| {
             let other = spawn(world, |world| take_two(world));
             take_two(world);

@@ -9,6 +9,7 @@ mod horizon;
 mod log;
 mod ordered;
 mod pending;
+mod places;
 mod point;
 mod post;
 mod propose;

@@ -1,0 +1,291 @@
+//! Places for slabs, and the memory that they stand in.
+//!
+//! The memory of some places in a row, a *group*, is allocated together, when the first of them is
+//! taken, and goes when the last is left. So slabs that are many lie in memory for which the
+//! processor needs few translations of addresses, if the system has huge pages and gives them to
+//! who asks (on Linux by `madvise`): with pages of 4 KiB each object that is looked up is one more
+//! that is not known.
+//!
+//! Lock-free: a group that somebody is just making or freeing is passed over as if all of it were
+//! taken. Who stops there for ever leaves one group unused.
+//!
+//! # Invariants
+//! - B7: who has set a place's bit in `taken` has the place, until it clears it.
+//! - B11: a group's memory is there while one of its places is somebody's. Who takes the first
+//!   place, or leaves the last, has all bits of the group until the memory is there, or gone.
+//!
+//! # Orderings
+//! - [place]: who leaves a place (Release) is done with it before who takes it next (Acquire); and
+//!   who makes a group (Release) has written where it is before others take its places (Acquire).
+//! - [last]: who leaves a place (Release) is done with it before who leaves the last one (Acquire)
+//!   frees the memory.
+
+use std::alloc::Layout;
+
+use super::memory::{Block, allocate_block, free_block};
+use super::slab::SLAB_BYTES;
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+
+/// Places at most: a bit each.
+pub(crate) const PLACES: usize = if cfg!(loom) { 2 } else { u64::BITS as usize };
+/// The largest group is a huge page, of this many bytes.
+const HUGE_BYTES: usize = 2 << 20;
+
+/// How many places a group has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    One,
+    All,
+}
+
+/// Some places for slabs.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// A bit a place: it is somebody's. Those beyond the last place are set.
+    taken: AtomicU64,
+    group: Group,
+    /// Where each place is, since its group is there.
+    memory: [AtomicPtr<()>; PLACES],
+}
+
+/// The memory of a group of so many places.
+struct Memory<const PLACES: usize>;
+
+impl<const PLACES: usize> Memory<PLACES> {
+    const LAYOUT: Layout = {
+        let bytes = PLACES * SLAB_BYTES;
+        let align = if bytes.is_multiple_of(HUGE_BYTES) {
+            HUGE_BYTES
+        } else {
+            SLAB_BYTES
+        };
+        match Layout::from_size_align(bytes, align) {
+            Ok(layout) => layout,
+            Err(_) => panic!("both are powers of two"),
+        }
+    };
+}
+
+impl<const PLACES: usize> Block for Memory<PLACES> {
+    unsafe fn layout(_: *const ()) -> Layout {
+        Self::LAYOUT
+    }
+}
+
+impl Group {
+    /// How many places it has.
+    const fn places(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::All => PLACES,
+        }
+    }
+
+    /// The first place of the group that a place is of.
+    fn first(self, place: usize) -> usize {
+        place - place % self.places()
+    }
+
+    /// The bits of the group that a place is of.
+    fn bits(self, place: usize) -> u64 {
+        let bits = u64::MAX >> (u64::BITS as usize - self.places());
+        bits << self.first(place)
+    }
+
+    fn allocate(self) -> *mut () {
+        match self {
+            Self::One => allocate_block(Memory::<1>::LAYOUT, |_| ()),
+            Self::All => allocate_block(Memory::<PLACES>::LAYOUT, ask_for_huge_pages),
+        }
+    }
+
+    /// # Safety
+    /// The memory is from [`Group::allocate`], and nobody uses it again.
+    unsafe fn free(self, memory: *mut ()) {
+        match self {
+            // SAFETY: the caller's promise.
+            Self::One => unsafe { free_block::<Memory<1>>(memory) },
+            // SAFETY: as above.
+            Self::All => unsafe { free_block::<Memory<PLACES>>(memory) },
+        }
+    }
+}
+
+/// A hint to the system: that it is followed is not needed, and not known.
+fn ask_for_huge_pages(memory: *mut ()) {
+    #[cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
+    {
+        use std::ffi::{c_int, c_void};
+
+        const MADV_HUGEPAGE: c_int = 14;
+        const MADV_COLLAPSE: c_int = 25;
+        // SAFETY: the C library's, which std is linked to, as POSIX and Linux declare it.
+        unsafe extern "C" {
+            fn madvise(address: *mut c_void, length: usize, advice: c_int) -> c_int;
+        }
+        // SAFETY: memory that is ours, whole pages, and what is in it stays the same.
+        let _ = unsafe { madvise(memory.cast(), HUGE_BYTES, MADV_HUGEPAGE) };
+        // SAFETY: as above.
+        let _ = unsafe { madvise(memory.cast(), HUGE_BYTES, MADV_COLLAPSE) };
+    }
+    #[cfg(not(all(target_os = "linux", not(any(loom, shuttle, miri)))))]
+    let _ = memory;
+}
+
+impl Places {
+    /// So many places, in groups.
+    pub(crate) fn new(places: usize, group: Group) -> Self {
+        let beyond = u64::MAX.checked_shl(places as u32).unwrap_or(0);
+        Self {
+            taken: AtomicU64::new(beyond),
+            group,
+            memory: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
+        }
+    }
+
+    /// Takes a place, if one can be had.
+    pub(crate) fn take(&self) -> Option<usize> {
+        // Relaxed: a first guess.
+        let mut taken = self.taken.load(Ordering::Relaxed);
+        while taken != u64::MAX {
+            let place = taken.trailing_ones() as usize;
+            let (bit, group) = (1 << place, self.group.bits(place));
+            let is_first = taken & group == 0;
+            let claims = if is_first { group } else { bit };
+            // Acquire: [place].
+            let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
+            let claimed = self
+                .taken
+                .compare_exchange(taken, taken | claims, success, failure);
+            match claimed {
+                Err(found) => taken = found,
+                Ok(_) => {
+                    if is_first {
+                        self.make(place, group & !bit);
+                    }
+                    return Some(place);
+                }
+            }
+        }
+        None
+    }
+
+    /// Makes the memory of a group that the caller has, for one place of it, and the others free.
+    fn make(&self, place: usize, others: u64) {
+        let first = self.group.first(place);
+        let memory = self.group.allocate().cast::<u8>();
+        for number in 0..self.group.places() {
+            let start = memory.wrapping_add(number * SLAB_BYTES);
+            // Relaxed: published by [place].
+            self.memory[first + number].store(start.cast(), Ordering::Relaxed);
+        }
+        if others != 0 {
+            // Release: [place].
+            self.taken.fetch_and(!others, Ordering::Release);
+        }
+    }
+
+    /// Where a place is. For who has it, or has it from who does.
+    #[inline]
+    pub(crate) fn at(&self, place: usize) -> *mut () {
+        // Relaxed: B11: written before the place was taken ([place]).
+        self.memory[place].load(Ordering::Relaxed)
+    }
+
+    /// Leaves a place.
+    ///
+    /// # Safety
+    /// B7: it is the caller's, and nobody uses its memory.
+    pub(crate) unsafe fn leave(&self, place: usize) {
+        let (bit, group) = (1 << place, self.group.bits(place));
+        let memory = self.at(self.group.first(place));
+        // Relaxed: a first guess.
+        let mut taken = self.taken.load(Ordering::Relaxed);
+        loop {
+            let is_last = taken & group == bit;
+            let after = if is_last { taken | group } else { taken & !bit };
+            // AcqRel: [place], [last].
+            let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+            match self.taken.compare_exchange(taken, after, success, failure) {
+                Err(found) => taken = found,
+                Ok(_) if is_last => break,
+                Ok(_) => return,
+            }
+        }
+        // SAFETY: B11: all of the group is ours, and it begins there.
+        unsafe { self.group.free(memory) };
+        // Relaxed: it hands on what we and the others released as we left.
+        self.taken.fetch_and(!group, Ordering::Relaxed);
+    }
+
+    /// How many are taken.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn taken(&self) -> u32 {
+        // Relaxed: a count.
+        self.taken.load(Ordering::Relaxed).count_ones()
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn take_all(places: &Places) -> Vec<usize> {
+        std::iter::from_fn(|| places.take()).collect()
+    }
+
+    /// B7, B11.
+    #[test]
+    fn all_places_can_be_taken_and_each_has_memory_of_its_own() {
+        for (count, group) in [(5, Group::One), (PLACES, Group::All)] {
+            let places = Places::new(count, group);
+            let taken = take_all(&places);
+            assert_eq!(taken, (0..count).collect::<Vec<_>>());
+            let starts: BTreeSet<_> = taken.iter().map(|&place| places.at(place).addr()).collect();
+            assert_eq!(starts.len(), count, "{group:?}");
+            assert!(starts.iter().all(|start| start.is_multiple_of(SLAB_BYTES)));
+            for &place in &taken {
+                // SAFETY: the test's, and as large as a slab.
+                unsafe {
+                    places
+                        .at(place)
+                        .cast::<[u8; SLAB_BYTES]>()
+                        .write_bytes(7, 1)
+                };
+            }
+            for place in taken {
+                // SAFETY: just taken, and used no more.
+                unsafe { places.leave(place) };
+            }
+            assert_eq!(take_all(&places).len(), count, "they are free again");
+            for place in 0..count {
+                // SAFETY: as above.
+                unsafe { places.leave(place) };
+            }
+        }
+    }
+
+    /// B11: the memory stays while one place of the group is taken.
+    #[test]
+    fn a_group_goes_with_its_last_place() {
+        let places = Places::new(PLACES, Group::All);
+        let taken: Vec<_> = (0..12)
+            .map(|_| places.take().expect("64 there are"))
+            .collect();
+        let kept = places.at(3);
+        for place in taken.into_iter().filter(|&place| place != 3) {
+            // SAFETY: just taken, and not used.
+            unsafe { places.leave(place) };
+        }
+        assert_eq!(places.taken(), 1);
+        assert_eq!(places.take(), Some(0));
+        assert_eq!(places.at(3), kept);
+        for place in [0, 3] {
+            // SAFETY: as above.
+            unsafe { places.leave(place) };
+        }
+        assert_eq!(places.taken(), 0);
+    }
+}
