@@ -1,8 +1,8 @@
-//! The allocator of all that is measured, mimalloc, with the bytes that are allocated now counted:
-//! as asked for, without rounding.
+//! The allocator of all that is measured, mimalloc (with the feature `system-allocator` the one of
+//! the C library), with the bytes that are allocated now counted: as asked for, without rounding.
 //!
-//! Threads count apart, in counters that they share only when there are very many, so that counting
-//! costs a nanosecond and disturbs nobody.
+//! Each thread counts on its own, without a locked operation, so that counting costs a nanosecond and
+//! disturbs nobody; only when there are very many at once some count together.
 
 #![expect(
     unsafe_code,
@@ -10,13 +10,26 @@
 )]
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::cell::Cell;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use mimalloc::MiMalloc;
+#[cfg(not(feature = "system-allocator"))]
+use mimalloc::MiMalloc as Inner;
+#[cfg(feature = "system-allocator")]
+use std::alloc::System as Inner;
 
-/// Counters; threads beyond these share them.
-const COUNTERS: usize = 64;
+const INNER: Inner = Inner;
+
+/// Which allocator it is.
+pub const ALLOCATOR: &str = if cfg!(feature = "system-allocator") {
+    "the C library's allocator"
+} else {
+    "mimalloc"
+};
+
+/// Counters that a thread has for itself while it lives; a bit each in `TAKEN`.
+const OWN_COUNTERS: usize = u64::BITS as usize;
+/// The counter of all other threads.
+const SHARED: usize = OWN_COUNTERS;
 
 #[repr(align(128))]
 struct Counter {
@@ -33,25 +46,54 @@ impl Counter {
     }
 }
 
-static COUNTED: [Counter; COUNTERS] = [const { Counter::new() }; COUNTERS];
-static THREADS: AtomicUsize = AtomicUsize::new(0);
+static COUNTED: [Counter; OWN_COUNTERS + 1] = [const { Counter::new() }; OWN_COUNTERS + 1];
+static TAKEN: AtomicU64 = AtomicU64::new(0);
+
+/// A thread's counter, by its number.
+struct Own(usize);
 
 thread_local! {
-    static OWN: Cell<usize> = const { Cell::new(usize::MAX) };
+    static OWN: Own = Own::take();
+}
+
+impl Own {
+    /// One that is free, if there is one.
+    fn take() -> Self {
+        let mut taken = TAKEN.load(Ordering::Relaxed);
+        while taken != u64::MAX {
+            let number = taken.trailing_ones();
+            // Acquire: what its last thread counted.
+            taken = TAKEN.fetch_or(1 << number, Ordering::Acquire);
+            if taken >> number & 1 == 0 {
+                return Self(number as usize);
+            }
+        }
+        Self(SHARED)
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if self.0 != SHARED {
+            // Release: what we counted, for its next thread.
+            TAKEN.fetch_and(!(1 << self.0), Ordering::Release);
+        }
+    }
 }
 
 fn count(bytes: i64, allocations: i64) {
-    let own = OWN.try_with(|own| {
-        if own.get() == usize::MAX {
-            own.set(THREADS.fetch_add(1, Ordering::Relaxed) % COUNTERS);
+    let own = OWN.try_with(|own| own.0).unwrap_or(SHARED);
+    let counter = &COUNTED[own];
+    let add = |figure: &AtomicI64, more: i64| {
+        if own == SHARED {
+            figure.fetch_add(more, Ordering::Relaxed);
+        } else {
+            // Nobody else writes it.
+            figure.store(figure.load(Ordering::Relaxed) + more, Ordering::Relaxed);
         }
-        own.get()
-    });
-    let counter = &COUNTED[own.unwrap_or(0)];
-    counter.bytes.fetch_add(bytes, Ordering::Relaxed);
-    counter
-        .allocations
-        .fetch_add(allocations, Ordering::Relaxed);
+    };
+    add(&counter.bytes, bytes);
+    add(&counter.allocations, allocations);
 }
 
 fn size(bytes: usize) -> i64 {
@@ -75,7 +117,7 @@ pub fn allocations() -> i64 {
     sum(|counter| &counter.allocations)
 }
 
-/// mimalloc, counted.
+/// The allocator, counted.
 #[derive(Debug)]
 pub struct Counting;
 
@@ -84,24 +126,24 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(size(layout.size()), 1);
         // SAFETY: the caller's promise.
-        unsafe { MiMalloc.alloc(layout) }
+        unsafe { INNER.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-size(layout.size()), 0);
         // SAFETY: the caller's promise.
-        unsafe { MiMalloc.dealloc(pointer, layout) }
+        unsafe { INNER.dealloc(pointer, layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(size(layout.size()), 1);
         // SAFETY: the caller's promise.
-        unsafe { MiMalloc.alloc_zeroed(layout) }
+        unsafe { INNER.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count(size(new_size) - size(layout.size()), 1);
         // SAFETY: the caller's promise.
-        unsafe { MiMalloc.realloc(pointer, layout, new_size) }
+        unsafe { INNER.realloc(pointer, layout, new_size) }
     }
 }

@@ -65,8 +65,9 @@ impl Heading {
              ```sh\n{command}\n```\n\n\
              {}. Medians of interleaved rounds; a spread is the distance of the extremes over the \
              median, in percent; ratios are {clock}; \"CPU ns\" is the time that threads ran for \
-             an operation, waiting not counted. All stores use mimalloc.",
-            self.sizes
+             an operation, waiting not counted. All stores use {}.",
+            self.sizes,
+            skep_measure::memory::ALLOCATOR
         )
     }
 }
