@@ -8,7 +8,8 @@
 //! everywhere.
 //!
 //! A slab whose last block comes back while another thread is just putting it on the list, or has
-//! just looked at it, stays there, with its 32 KiB, until somebody asks for blocks of that size.
+//! just looked at it, stays there, and so does the memory of its group, until somebody asks for
+//! blocks of that size.
 //!
 //! # Invariants
 //! - B7 of [`super::places`]: a slab's place is the slab's. The bit in `listed` is set by who has
@@ -21,7 +22,7 @@
 //! - [chunk]: the CAS that adds one (Release) and the loads that find it (Acquire): whole.
 
 use super::memory::{allocate, at, free};
-use super::places::{Group, PLACES, Places};
+use super::places::{PLACES, Places};
 use super::slab::{Blocks, Given, Slab};
 use crate::sync::{AtomicPtr, AtomicU64, Guess, Ordering};
 
@@ -109,9 +110,9 @@ impl Taken {
 impl Chunk {
     fn new(is_first: bool) -> Self {
         let places = |word| match (is_first, word) {
-            (true, 0) => Places::new(PLACES_ALONE, Group::One),
-            _ if cfg!(loom) => Places::new(PLACES, Group::One),
-            _ => Places::new(PLACES, Group::All),
+            (true, 0) => Places::alone(PLACES_ALONE),
+            _ if cfg!(loom) => Places::alone(PLACES),
+            _ => Places::together(),
         };
         Self {
             listed: std::array::from_fn(|_| AtomicU64::new(0)),

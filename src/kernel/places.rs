@@ -4,7 +4,8 @@
 //! taken, and goes when the last is left. So slabs that are many lie in memory for which the
 //! processor needs few translations of addresses, if the system has huge pages and gives them to
 //! who asks (on Linux by `madvise`): with pages of 4 KiB each object that is looked up is one more
-//! that is not known.
+//! that is not known. Linux gives one when the memory is touched first; where the allocator has
+//! touched it, it is given back untouched, which lets versions from 6.14 on give one, too.
 //!
 //! Lock-free: a group that somebody is just making or freeing is passed over as if all of it were
 //! taken. Who stops there for ever leaves one group unused.
@@ -32,8 +33,8 @@ pub(crate) const PLACES: usize = if cfg!(loom) { 2 } else { u64::BITS as usize }
 const HUGE_BYTES: usize = 2 << 20;
 
 /// How many places a group has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Group {
+#[derive(Clone, Copy, Debug)]
+enum Group {
     One,
     All,
 }
@@ -44,16 +45,16 @@ pub(crate) struct Places {
     /// A bit a place: it is somebody's. Those beyond the last place are set.
     taken: AtomicU64,
     group: Group,
-    /// Where each place is, since its group is there.
+    /// Where the memory of each group is, at the number of its first place.
     memory: [AtomicPtr<()>; PLACES],
 }
 
 /// The memory of a group of so many places.
-struct Memory<const PLACES: usize>;
+struct Memory<const COUNT: usize>;
 
-impl<const PLACES: usize> Memory<PLACES> {
+impl<const COUNT: usize> Memory<COUNT> {
     const LAYOUT: Layout = {
-        let bytes = PLACES * SLAB_BYTES;
+        let bytes = COUNT * SLAB_BYTES;
         let align = if bytes.is_multiple_of(HUGE_BYTES) {
             HUGE_BYTES
         } else {
@@ -66,7 +67,7 @@ impl<const PLACES: usize> Memory<PLACES> {
     };
 }
 
-impl<const PLACES: usize> Block for Memory<PLACES> {
+impl<const COUNT: usize> Block for Memory<COUNT> {
     unsafe fn layout(_: *const ()) -> Layout {
         Self::LAYOUT
     }
@@ -117,25 +118,36 @@ fn ask_for_huge_pages(memory: *mut ()) {
     {
         use std::ffi::{c_int, c_void};
 
+        const BYTES: usize = Memory::<PLACES>::LAYOUT.size();
+        const { assert!(BYTES.is_multiple_of(HUGE_BYTES)) };
+        const MADV_DONTNEED: c_int = 4;
         const MADV_HUGEPAGE: c_int = 14;
-        const MADV_COLLAPSE: c_int = 25;
-        // SAFETY: the C library's, which std is linked to, as POSIX and Linux declare it.
+        // SAFETY: the C library's, which std is linked to, as Linux declares it.
         unsafe extern "C" {
             fn madvise(address: *mut c_void, length: usize, advice: c_int) -> c_int;
         }
-        // SAFETY: memory that is ours, whole pages, and what is in it stays the same.
-        let _ = unsafe { madvise(memory.cast(), HUGE_BYTES, MADV_HUGEPAGE) };
-        // SAFETY: as above.
-        let _ = unsafe { madvise(memory.cast(), HUGE_BYTES, MADV_COLLAPSE) };
+        for advice in [MADV_HUGEPAGE, MADV_DONTNEED] {
+            // SAFETY: so many bytes, whole pages, that are ours, and nothing is in them yet.
+            let _ = unsafe { madvise(memory.cast(), BYTES, advice) };
+        }
     }
     #[cfg(not(all(target_os = "linux", not(any(loom, shuttle, miri)))))]
     let _ = memory;
 }
 
 impl Places {
-    /// So many places, in groups.
-    pub(crate) fn new(places: usize, group: Group) -> Self {
+    /// So many places, each with memory of its own.
+    pub(crate) fn alone(places: usize) -> Self {
         let beyond = u64::MAX.checked_shl(places as u32).unwrap_or(0);
+        Self::new(Group::One, beyond)
+    }
+
+    /// All places, with memory that is one.
+    pub(crate) fn together() -> Self {
+        Self::new(Group::All, u64::MAX.checked_shl(PLACES as u32).unwrap_or(0))
+    }
+
+    fn new(group: Group, beyond: u64) -> Self {
         Self {
             taken: AtomicU64::new(beyond),
             group,
@@ -172,13 +184,11 @@ impl Places {
 
     /// Makes the memory of a group that the caller has, for one place of it, and the others free.
     fn make(&self, place: usize, others: u64) {
-        let first = self.group.first(place);
-        let memory = self.group.allocate().cast::<u8>();
-        for number in 0..self.group.places() {
-            let start = memory.wrapping_add(number * SLAB_BYTES);
-            // Relaxed: published by [place].
-            self.memory[first + number].store(start.cast(), Ordering::Relaxed);
-        }
+        let memory = self.group.allocate();
+        // Slabs are found by their blocks' addresses.
+        let _ = memory.expose_provenance();
+        // Relaxed: published by [place].
+        self.memory[self.group.first(place)].store(memory, Ordering::Relaxed);
         if others != 0 {
             // Release: [place].
             self.taken.fetch_and(!others, Ordering::Release);
@@ -188,8 +198,15 @@ impl Places {
     /// Where a place is. For who has it, or has it from who does.
     #[inline]
     pub(crate) fn at(&self, place: usize) -> *mut () {
-        // Relaxed: B11: written before the place was taken ([place]).
-        self.memory[place].load(Ordering::Relaxed)
+        let first = self.group.first(place);
+        self.start(first)
+            .wrapping_byte_add((place - first) * SLAB_BYTES)
+    }
+
+    /// Where the group begins whose first place this is.
+    fn start(&self, first: usize) -> *mut () {
+        // Relaxed: B11: written before one of its places was taken ([place]).
+        self.memory[first].load(Ordering::Relaxed)
     }
 
     /// Leaves a place.
@@ -198,7 +215,7 @@ impl Places {
     /// B7: it is the caller's, and nobody uses its memory.
     pub(crate) unsafe fn leave(&self, place: usize) {
         let (bit, group) = (1 << place, self.group.bits(place));
-        let memory = self.at(self.group.first(place));
+        let memory = self.start(self.group.first(place));
         // Relaxed: a first guess.
         let mut taken = self.taken.load(Ordering::Relaxed);
         loop {
@@ -239,12 +256,11 @@ mod tests {
     /// B7, B11.
     #[test]
     fn all_places_can_be_taken_and_each_has_memory_of_its_own() {
-        for (count, group) in [(5, Group::One), (PLACES, Group::All)] {
-            let places = Places::new(count, group);
+        for (count, places) in [(5, Places::alone(5)), (PLACES, Places::together())] {
             let taken = take_all(&places);
             assert_eq!(taken, (0..count).collect::<Vec<_>>());
             let starts: BTreeSet<_> = taken.iter().map(|&place| places.at(place).addr()).collect();
-            assert_eq!(starts.len(), count, "{group:?}");
+            assert_eq!(starts.len(), count);
             assert!(starts.iter().all(|start| start.is_multiple_of(SLAB_BYTES)));
             for &place in &taken {
                 // SAFETY: the test's, and as large as a slab.
@@ -270,7 +286,7 @@ mod tests {
     /// B11: the memory stays while one place of the group is taken.
     #[test]
     fn a_group_goes_with_its_last_place() {
-        let places = Places::new(PLACES, Group::All);
+        let places = Places::together();
         let taken: Vec<_> = (0..12)
             .map(|_| places.take().expect("64 there are"))
             .collect();

@@ -243,7 +243,7 @@ pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut 
                 unsafe { give_back(kernel, pointer.cast()) };
             }
             // Changes that watchers were given go with it.
-            // SAFETY: boxed by its maker, ours alone, not used again.
+            // SAFETY: allocated by its maker, ours alone, not used again.
             contain(|| unsafe { free(commit) });
         }
         Work::Segment => {

@@ -20,8 +20,8 @@
 //! # Orderings
 //! - [given]: giving blocks back (Release) and taking what is free (Acquire): who takes a block
 //!   does so after all that others did with it.
-//! - [held]: counting blocks as given back (Release) and finding that none are held (Acquire): who
-//!   has the slab by that has it after all that others did with it.
+//! - [held]: counting blocks as given back or taken (Release) and going by that count (Acquire):
+//!   who finds that none are held has the slab after all that others did with it.
 
 use std::alloc::Layout;
 
@@ -211,12 +211,13 @@ impl Slab {
     /// # Safety
     /// It is from [`Slab::block`], and the caller's.
     pub(super) unsafe fn of(block: *mut u8) -> (*const Self, Blocks) {
-        let start = block.map_addr(|address| address & !(SLAB_BYTES - 1));
-        let slab = start.cast::<Self>().cast_const();
+        // The block's pointer may be one to it alone; that of its place was exposed.
+        let start = block.addr() & !(SLAB_BYTES - 1);
+        let slab: *const Self = std::ptr::with_exposed_provenance(start);
         // SAFETY: B6: the caller has a block of it.
         let head = unsafe { at(slab) };
         let shape = Shape::of(head.lines);
-        let line = (block.addr() - start.addr()) / LINE;
+        let line = (block.addr() - start) / LINE;
         let number = (line - head.first_line(shape)) / shape.lines;
         let word = number / shape.word_blocks;
         let bits = 1 << (number % shape.word_blocks);
@@ -260,12 +261,13 @@ impl Slab {
     /// Free blocks, of which there are some, and whether it stays listed, since more are free. For
     /// who took the slab off the list.
     pub(super) fn take(&self) -> (Blocks, bool) {
-        let words = self.free.iter().enumerate();
+        let shape = Shape::of(self.lines);
+        let words = self.free.iter().enumerate().take(shape.words);
         // Acquire: [given].
         let mut taken = words.map(|(word, free)| (word, free.swap(0, Ordering::Acquire)));
         let (word, bits) = taken.find(|&(_, bits)| bits != 0).unwrap_or((0, 0));
-        debug_assert_ne!(bits, 0, "B12: what is listed has free blocks");
-        let all = Shape::of(self.lines).blocks as u64;
+        assert_ne!(bits, 0, "B12: what is listed has free blocks");
+        let all = shape.blocks as u64;
         // Relaxed: a first guess.
         let mut before = self.state.load(Ordering::Relaxed);
         loop {
@@ -274,9 +276,9 @@ impl Slab {
             let held = (before & !LISTED) + u64::from(bits.count_ones());
             let more = held < all;
             let after = held | if more { LISTED } else { 0 };
-            // Relaxed: it hands on what those who gave blocks back released; we have some until we
-            // give them back ([held]).
-            let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+            // AcqRel: [held]: who is told that more are free, by our listing it again or by
+            // somebody else's listing it after this, finds their bits.
+            let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
             match self.state.compare_exchange(before, after, success, failure) {
                 Err(found) => before = found,
                 Ok(_) => return (Blocks { word, bits }, more),

@@ -1,8 +1,8 @@
 //! The allocator of all that is measured, mimalloc (with the feature `system-allocator` the one of
 //! the C library), with the bytes that are allocated now counted: as asked for, without rounding.
 //!
-//! Each thread counts on its own, without a locked operation, so that counting costs a nanosecond and
-//! disturbs nobody; only when there are very many at once some count together.
+//! Each thread counts on its own, without a locked operation, so that counting costs a nanosecond
+//! and disturbs nobody; only when there are very many at once some count together.
 
 #![expect(
     unsafe_code,

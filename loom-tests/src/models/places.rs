@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
-use crate::kernel::places::{Group, PLACES, Places};
+use crate::kernel::places::{PLACES, Places};
 use crate::kernel::reclaim::{at, quarantine};
 use crate::sync::Witness;
 
@@ -41,7 +41,7 @@ impl World {
 
 fn with_places<T>(run: impl FnOnce(&Arc<World>) -> T) -> T {
     let world = Arc::new(World {
-        places: Places::new(PLACES, Group::All),
+        places: Places::together(),
         used: std::array::from_fn(|_| Witness::new()),
     });
     let outcome = run(&world);

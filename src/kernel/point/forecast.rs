@@ -23,7 +23,7 @@ const FAR: i32 = 1;
 /// A forecast for each slot; none of a small table.
 pub(super) struct Forecasts {
     distances: Box<[Guess]>,
-    /// Where some reader went on that was far from its node.
+    /// Where the reader of some node goes on that is far from it; the first that was noted.
     far: Standing<()>,
 }
 
@@ -76,11 +76,13 @@ impl Forecasts {
     fn distance_far(&self, onward: *const ()) -> i32 {
         // Relaxed: a guess.
         let far = self.far.load(Ordering::Relaxed);
-        distance(far.addr(), onward.addr()).unwrap_or_else(|| {
+        if far.is_null() {
             // Relaxed: a guess.
             self.far.store(onward.cast_mut(), Ordering::Relaxed);
-            0
-        })
+            return 0;
+        }
+        // Too far from both: the far place itself.
+        distance(far.addr(), onward.addr()).unwrap_or(0)
     }
 
     /// Has the processor fetch a slot's forecast, which is to be noted soon.
@@ -151,10 +153,11 @@ mod tests {
         let near = node.wrapping_byte_add(64);
         forecasts.note(9, node, near.cast());
         assert_eq!(forecasts.guess(9, node), Some(near.cast()));
-        // The far place is another one from now on.
+        // There is one far place.
         let elsewhere = node.wrapping_byte_add(2 << 40);
         forecasts.note(8, node, elsewhere.cast());
-        assert_eq!(forecasts.guess(8, node), Some(elsewhere.cast()));
+        let far = node.wrapping_byte_add(1 << 40);
+        assert_eq!(forecasts.guess(8, node), Some(far.cast()));
     }
 
     #[test]
