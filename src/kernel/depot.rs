@@ -310,15 +310,10 @@ impl Depot {
     /// How many places for slabs are taken.
     #[cfg(all(test, not(loom)))]
     pub(super) fn slabs(&self) -> u32 {
-        let none = Chunk::new(true)
-            .places
-            .iter()
-            .map(Places::taken)
-            .sum::<u32>();
-        let taken = self.chunks().flat_map(|chunk| &chunk.places);
-        let taken: u32 = taken.map(Places::taken).sum();
-        // Places that there are not count as taken.
-        taken.saturating_sub(none)
+        let places = self.chunks().flat_map(|chunk| &chunk.places);
+        let taken: u32 = places.map(Places::taken).sum();
+        // Beyond the last of those that are alone all bits are set.
+        taken.saturating_sub((PLACES - PLACES_ALONE) as u32)
     }
 
     fn chunks(&self) -> impl Iterator<Item = &Chunk> {

@@ -29,7 +29,7 @@ use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 /// Places at most: a bit each.
 pub(crate) const PLACES: usize = if cfg!(loom) { 2 } else { u64::BITS as usize };
-/// The largest group is a huge page, of this many bytes.
+/// The largest group is a huge page, of so many bytes.
 const HUGE_BYTES: usize = 2 << 20;
 
 /// How many places a group has.
@@ -283,21 +283,25 @@ mod tests {
         }
     }
 
-    /// B11: the memory stays while one place of the group is taken.
+    /// B11: the memory stays, and what is in it, while one place of the group is taken.
     #[test]
-    fn a_group_goes_with_its_last_place() {
+    fn a_place_stays_while_others_of_its_group_come_and_go() {
         let places = Places::together();
         let taken: Vec<_> = (0..12)
             .map(|_| places.take().expect("64 there are"))
             .collect();
-        let kept = places.at(3);
+        let kept = places.at(3).cast::<[u8; SLAB_BYTES]>();
+        // SAFETY: the test's, and as large as a slab.
+        unsafe { kept.write_bytes(7, 1) };
         for place in taken.into_iter().filter(|&place| place != 3) {
             // SAFETY: just taken, and not used.
             unsafe { places.leave(place) };
         }
         assert_eq!(places.taken(), 1);
         assert_eq!(places.take(), Some(0));
-        assert_eq!(places.at(3), kept);
+        assert_eq!(places.at(3), kept.cast());
+        // SAFETY: written above.
+        assert!(unsafe { kept.read() }.iter().all(|&byte| byte == 7));
         for place in [0, 3] {
             // SAFETY: as above.
             unsafe { places.leave(place) };

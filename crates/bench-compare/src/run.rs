@@ -21,10 +21,19 @@ use crate::task::TASK_BYTES;
 use crate::workload::{RATED, Rated, Shape};
 
 /// How the program is started, without its arguments.
-const START: &str = if cfg!(feature = "mvcc-core") {
-    "cargo run --release --ignore-rust-version -p bench-compare --features mvcc-core --"
-} else {
-    "cargo run --release -p bench-compare --"
+const START: &str = match (
+    cfg!(feature = "mvcc-core"),
+    cfg!(feature = "system-allocator"),
+) {
+    (true, true) => {
+        "cargo run --release --ignore-rust-version -p bench-compare \
+         --features mvcc-core,system-allocator --"
+    }
+    (true, false) => {
+        "cargo run --release --ignore-rust-version -p bench-compare --features mvcc-core --"
+    }
+    (false, true) => "cargo run --release -p bench-compare --features system-allocator --",
+    (false, false) => "cargo run --release -p bench-compare --",
 };
 
 /// A file or folder that could not be written.

@@ -1,8 +1,8 @@
 //! The allocator of all that is measured, mimalloc (with the feature `system-allocator` the one of
 //! the C library), with the bytes that are allocated now counted: as asked for, without rounding.
 //!
-//! Each thread counts on its own, without a locked operation, so that counting costs a nanosecond
-//! and disturbs nobody; only when there are very many at once some count together.
+//! Each thread counts on its own, without a locked operation, so that counting costs little and
+//! disturbs nobody; only when there are very many at once some count together.
 
 #![expect(
     unsafe_code,
@@ -16,8 +16,6 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use mimalloc::MiMalloc as Inner;
 #[cfg(feature = "system-allocator")]
 use std::alloc::System as Inner;
-
-const INNER: Inner = Inner;
 
 /// Which allocator it is.
 pub const ALLOCATOR: &str = if cfg!(feature = "system-allocator") {
@@ -126,24 +124,24 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(size(layout.size()), 1);
         // SAFETY: the caller's promise.
-        unsafe { INNER.alloc(layout) }
+        unsafe { Inner.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-size(layout.size()), 0);
         // SAFETY: the caller's promise.
-        unsafe { INNER.dealloc(pointer, layout) }
+        unsafe { Inner.dealloc(pointer, layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(size(layout.size()), 1);
         // SAFETY: the caller's promise.
-        unsafe { INNER.alloc_zeroed(layout) }
+        unsafe { Inner.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count(size(new_size) - size(layout.size()), 1);
         // SAFETY: the caller's promise.
-        unsafe { INNER.realloc(pointer, layout, new_size) }
+        unsafe { Inner.realloc(pointer, layout, new_size) }
     }
 }

@@ -28,6 +28,15 @@ pub(super) fn outcomes<T: Ord + Send + 'static>(
     std::mem::take(&mut seen.lock().expect("no panic"))
 }
 
+/// Runs on what threads share, whose memory goes with the execution.
+pub(super) fn with_world<W, T>(world: W, run: impl FnOnce(&Arc<W>) -> T) -> T {
+    let world = Arc::new(world);
+    let outcome = run(&world);
+    drop(world);
+    quarantine::clear();
+    outcome
+}
+
 /// Runs `run` on another thread of the model, with a share of `world`.
 pub(super) fn spawn<W: 'static, R: 'static>(
     world: &Arc<W>,

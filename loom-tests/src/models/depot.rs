@@ -4,9 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::check::{outcomes, spawn};
+use super::check::{outcomes, spawn, with_world};
 use crate::kernel::depot::{Depot, Taken};
-use crate::kernel::reclaim::quarantine;
 use crate::sync::Witness;
 
 /// Lines of a block.
@@ -71,14 +70,11 @@ impl Part {
 }
 
 fn with_depot<T>(run: impl FnOnce(&Arc<World>) -> T) -> T {
-    let world = Arc::new(World {
+    let world = World {
         depot: Depot::new(),
         blocks: [Witness::new(), Witness::new()],
-    });
-    let outcome = run(&world);
-    drop(world);
-    quarantine::clear();
-    outcome
+    };
+    with_world(world, run)
 }
 
 /// B5, B6, B12: two give the last two blocks of a slab back: it goes, once, after both have used

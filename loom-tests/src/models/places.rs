@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::check::{outcomes, spawn};
+use super::check::{outcomes, spawn, with_world};
 use crate::kernel::places::{PLACES, Places};
-use crate::kernel::reclaim::{at, quarantine};
+use crate::kernel::reclaim::at;
 use crate::sync::Witness;
 
 /// The places, and what stands at each.
@@ -40,14 +40,11 @@ impl World {
 }
 
 fn with_places<T>(run: impl FnOnce(&Arc<World>) -> T) -> T {
-    let world = Arc::new(World {
+    let world = World {
         places: Places::together(),
         used: std::array::from_fn(|_| Witness::new()),
-    });
-    let outcome = run(&world);
-    drop(world);
-    quarantine::clear();
-    outcome
+    };
+    with_world(world, run)
 }
 
 /// B7, B11: two take a place each: one makes the memory, and the other finds it there, or passes by

@@ -3,18 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::check::{outcomes, spawn};
-use crate::kernel::reclaim::quarantine;
+use super::check::{outcomes, spawn, with_world};
 use crate::kernel::slots::{Slot, Slots};
 use crate::sync::Ordering;
 
-/// Runs on slots of their own, whose memory goes with the execution.
 fn with_slots<T>(run: impl FnOnce(&Arc<Slots>) -> T) -> T {
-    let slots = Arc::new(Slots::new());
-    let outcome = run(&slots);
-    drop(slots);
-    quarantine::clear();
-    outcome
+    with_world(Slots::new(), run)
 }
 
 /// Takes a slot, whose word its last holder has left as it must.

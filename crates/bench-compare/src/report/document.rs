@@ -65,9 +65,8 @@ impl Heading {
              ```sh\n{command}\n```\n\n\
              {}. Medians of interleaved rounds; a spread is the distance of the extremes over the \
              median, in percent; ratios are {clock}; \"CPU ns\" is the time that threads ran for \
-             an operation, waiting not counted. All stores use {}.",
-            self.sizes,
-            skep_measure::memory::ALLOCATOR
+             an operation, waiting not counted.",
+            self.sizes
         )
     }
 }
@@ -103,7 +102,11 @@ impl Document {
     fn text(&self, heading: &Heading, outcomes: &[Outcome]) -> String {
         let found = outcomes.iter().flat_map(|it| findings(it, heading.clock));
         let found: Vec<Finding> = found.collect();
-        let mut text = format!("# Beside its peers\n\n{}\n", heading.text());
+        let allocator = skep_measure::memory::ALLOCATOR;
+        let mut text = format!(
+            "# Beside its peers, with {allocator}\n\n{}\n",
+            heading.text()
+        );
         for (rank, title, about) in SECTIONS {
             let here: Vec<_> = found.iter().filter(|it| it.rank() == *rank).collect();
             if !here.is_empty() {
