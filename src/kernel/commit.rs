@@ -35,8 +35,10 @@ pub(crate) struct Write {
     pub(super) claimed: bool,
 }
 
-/// A transaction's writes, as the log keeps them.
+/// A transaction's writes, as the log keeps them. On lines of its own: by two threads, neighbours
+/// would drive one another's out.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Commit {
     number: AtomicU64,
     /// Whether the watermark may pass it. Here, and not beside the log's slots: it is written by

@@ -6,7 +6,7 @@ use super::handle::Entry;
 use super::object::Object;
 use super::query::{Condition, Query};
 use super::schema::Reader;
-use crate::kernel::array::Array;
+use crate::kernel::array::{Array, Room};
 use crate::kernel::ordered::Course;
 use crate::kernel::reading::Stored;
 
@@ -25,6 +25,8 @@ pub struct Page<'s, T> {
     wanted: usize,
     /// What is wanted of this page and those after it: so much is fetched ahead.
     left: usize,
+    /// The condition leaves out some of what it fetches: then more than is left is.
+    leaves_out: bool,
     /// Nothing comes after these.
     pub(super) done: bool,
 }
@@ -49,8 +51,25 @@ impl<'s, T> Page<'s, T> {
         self.items.push(stored);
     }
 
+    /// Adds what `fill` puts into the room that is left; unless it is full then, nothing comes
+    /// after it.
+    pub(super) fn fill(&mut self, fill: impl FnOnce(&mut Room<'_, Stored<'s, T>>)) {
+        self.done = !self.items.fill_to(self.wanted, fill);
+    }
+
     pub(super) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        let fetched = self.items.len();
         self.items.retain(|stored| keep(stored.object()));
+        self.leaves_out |= self.items.len() < fetched;
+        self.want();
+    }
+
+    /// Says how many the next page is to have.
+    fn want(&mut self) {
+        self.wanted = match self.leaves_out {
+            true => PAGE,
+            false => self.left.clamp(1, PAGE),
+        };
     }
 }
 
@@ -86,6 +105,7 @@ impl<'s, T: Object, C: Condition<T>> Found<'s, T, C> {
             items: Array::new(),
             wanted: left.clamp(1, PAGE),
             left,
+            leaves_out: false,
             done: query.limit == 0,
         };
         Self {
@@ -137,8 +157,8 @@ impl<'s, T: Object, C: Condition<T>> Found<'s, T, C> {
             } = &self.query;
             condition.fill(self.reader, &mut self.place, *reversed, &mut self.page);
         }
-        self.page.wanted = PAGE;
         self.page.left = self.left.saturating_sub(self.page.items.len());
+        self.page.want();
         !self.page.is_empty()
     }
 }

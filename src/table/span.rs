@@ -64,7 +64,7 @@ impl<V: Ord + Clone> Span<V> {
     }
 
     /// Whether the upper bound admits the value.
-    pub(crate) fn reaches_up_to(&self, value: &V) -> bool {
+    fn reaches_up_to(&self, value: &V) -> bool {
         match &self.upper {
             Bound::Included(upper) => value <= upper,
             Bound::Excluded(upper) => value < upper,
@@ -73,7 +73,7 @@ impl<V: Ord + Clone> Span<V> {
     }
 
     /// Whether the lower bound admits the value.
-    pub(crate) fn reaches_down_to(&self, value: &V) -> bool {
+    fn reaches_down_to(&self, value: &V) -> bool {
         match &self.lower {
             Bound::Included(lower) => value >= lower,
             Bound::Excluded(lower) => value > lower,

@@ -15,16 +15,6 @@ use crate::kernel::secondary::Secondary;
 /// The last entry seen: nothing up to it is to be shown again.
 pub(super) type Seen<'s, V, K> = Option<(&'s V, &'s K)>;
 
-/// Goes on unless the page is full: not one further to see whether there is more, which may not be
-/// wanted.
-fn unless(full: bool) -> ControlFlow<()> {
-    if full {
-        ControlFlow::Break(())
-    } else {
-        ControlFlow::Continue(())
-    }
-}
-
 /// The probe at a bound, which is on its own side of what it includes.
 fn probe_at<P, Q>(
     bound: Bound<P>,
@@ -65,7 +55,6 @@ pub(super) fn walk_index<'s, T: Object, V: Key>(
     page: &mut Page<'s, T>,
     shown: impl Fn(&V, Stored<'s, T>) -> bool,
 ) {
-    let mut full = false;
     let whole = Span {
         lower: span.lower.map(|value| (value, None)),
         upper: span.upper.map(|value| (value, None)),
@@ -81,30 +70,16 @@ pub(super) fn walk_index<'s, T: Object, V: Key>(
         from: from.as_ref(),
         until: until.as_ref(),
     };
-    let table = reader.table::<T>();
-    secondary.scan(
-        table,
-        reader.reading,
-        ends,
-        page.course(reversed),
-        |value, key, stored| {
-            let inside = if reversed {
-                span.reaches_down_to(&value)
-            } else {
-                span.reaches_up_to(&value)
-            };
-            if !inside {
-                return ControlFlow::Break(());
+    let (table, course) = (reader.table::<T>(), page.course(reversed));
+    page.fill(|room| {
+        secondary.scan(table, reader.reading, ends, course, |value, key, stored| {
+            if !shown(value, stored) || room.push(stored) {
+                return ControlFlow::Continue(());
             }
             *seen = Some((value, key));
-            if shown(value, stored) {
-                page.push(stored);
-            }
-            full = page.is_full();
-            unless(full)
-        },
-    );
-    page.done = !full;
+            ControlFlow::Break(())
+        });
+    });
 }
 
 /// Walks the keys in a span, from where `seen` left off, into a page.
@@ -124,25 +99,15 @@ pub(super) fn walk_keys<'s, T: Object>(
         from: from.as_ref(),
         until: until.as_ref(),
     };
-    let mut full = false;
-    reader.table::<T>().scan(
-        reader.reading,
-        ends,
-        page.course(reversed),
-        |key, stored| {
-            let inside = if reversed {
-                span.reaches_down_to(key)
-            } else {
-                span.reaches_up_to(key)
-            };
-            if !inside {
-                return ControlFlow::Break(());
+    let course = page.course(reversed);
+    page.fill(|room| {
+        let table = reader.table::<T>();
+        table.scan(reader.reading, ends, course, |key, stored| {
+            if room.push(stored) {
+                return ControlFlow::Continue(());
             }
             *seen = Some(key);
-            page.push(stored);
-            full = page.is_full();
-            unless(full)
-        },
-    );
-    page.done = !full;
+            ControlFlow::Break(())
+        });
+    });
 }

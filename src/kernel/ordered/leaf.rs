@@ -209,6 +209,13 @@ impl<N> Leaf<N> {
         prefetch_lines(std::ptr::from_ref(self).cast::<u64>(), words);
     }
 
+    /// Has the processor fetch the nodes at these places.
+    #[inline]
+    pub(super) fn prefetch_at(&self, places: Range<usize>) {
+        let nodes = &self.nodes()[places];
+        nodes.iter().for_each(|&node| prefetch(node.cast_const()));
+    }
+
     /// Has the processor fetch the pointers, for a scan.
     #[inline]
     pub(super) fn prefetch_nodes(&self) {
@@ -253,23 +260,13 @@ impl<N> Copy for Batch<'_, N> {}
 impl<'g, N> Batch<'g, N> {
     pub(super) const EMPTY: Self = Self(&[]);
 
-    pub(super) fn len(self) -> usize {
-        self.0.len()
+    pub(super) fn is_empty(self) -> bool {
+        self.0.is_empty()
     }
 
     #[inline]
-    pub(super) fn node(self, place: usize) -> &'g N {
-        reach(self.0[place])
-    }
-
-    pub(super) fn nodes(self) -> impl Iterator<Item = &'g N> {
+    pub(super) fn nodes(self) -> impl DoubleEndedIterator<Item = &'g N> + ExactSizeIterator {
         self.0.iter().map(|&node| reach(node))
-    }
-
-    /// Has the processor fetch the nodes.
-    #[inline]
-    pub(super) fn prefetch(self) {
-        self.0.iter().for_each(|&node| prefetch(node));
     }
 }
 
@@ -361,8 +358,7 @@ impl<N: Ordered> Leaf<N> {
         let (len, shared) = (self.len(), self.head.shared);
         let ties = ties(self.hints(), probe.hint_after(shared));
         if TIES_FETCHED.contains(&ties.len()) {
-            let nodes = &self.nodes()[ties.clone()];
-            nodes.iter().for_each(|&node| prefetch(node.cast_const()));
+            self.prefetch_at(ties.clone());
         }
         if shared != Shared::NOTHING {
             match probe.compare_shared(self.witness(ties.start), shared) {
@@ -402,8 +398,18 @@ impl<N: Ordered> Leaf<N> {
         probe: &impl Probe<N>,
         near: impl Fn(Ordering) -> bool,
     ) -> usize {
-        partition(self.ties(probe), |index| {
-            near(probe.compare(self.node(guard, index)))
-        })
+        self.count_among(guard, self.ties(probe), probe, near)
+    }
+
+    /// The same, given the places that the hints do not decide.
+    #[inline]
+    pub(super) fn count_among(
+        &self,
+        guard: &Guard<'_>,
+        ties: Range<usize>,
+        probe: &impl Probe<N>,
+        near: impl Fn(Ordering) -> bool,
+    ) -> usize {
+        partition(ties, |index| near(probe.compare(self.node(guard, index))))
     }
 }

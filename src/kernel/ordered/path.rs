@@ -120,20 +120,31 @@ impl<'g, N: Ordered> Path<'g, N> {
         }
     }
 
-    /// Has the processor fetch the next leaf's pointers, if it has the same parent.
+    /// What the cell of a leaf further on holds, if that has the same parent.
     #[inline]
-    fn prefetch_after(&self, reversed: bool) {
-        let Some(step) = self.steps.last() else {
-            return;
+    fn ahead(&self, leaves: usize, reversed: bool) -> Option<Word<N>> {
+        let step = self.steps.last()?;
+        let index = match reversed {
+            false => step.index + leaves,
+            true => step.index.wrapping_sub(leaves),
         };
-        let next = match reversed {
-            false => step.index + 1,
-            true => step.index.wrapping_sub(1),
-        };
-        if cfg!(not(loom))
-            && next < step.inner.len()
-            && let Child::Leaf(leaf) = step.inner.cell(next).load().child(self.guard)
-        {
+        (cfg!(not(loom)) && index < step.inner.len()).then(|| step.inner.cell(index).load())
+    }
+
+    /// Has the processor fetch what the leaf further on begins with: that says where its pointers
+    /// are.
+    #[inline]
+    pub(super) fn prefetch_head(&self, leaves: usize, reversed: bool) {
+        if let Some(word) = self.ahead(leaves, reversed) {
+            word.prefetch();
+        }
+    }
+
+    /// Has the processor fetch the next leaf's pointers.
+    #[inline]
+    fn prefetch_nodes(&self, reversed: bool) {
+        let next = self.ahead(1, reversed).map(|word| word.child(self.guard));
+        if let Some(Child::Leaf(leaf)) = next {
             leaf.prefetch_nodes();
         }
     }
@@ -186,6 +197,11 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Walk<'g, 'p, N, P> {
         walk
     }
 
+    #[inline]
+    pub(super) fn is_reversed(&self) -> bool {
+        self.course.reversed
+    }
+
     /// How many nodes are wanted, or are there, as far as is known.
     #[inline]
     pub(super) fn wanted(&self) -> usize {
@@ -202,7 +218,8 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Walk<'g, 'p, N, P> {
             self.end(until);
         }
         if !self.last && self.course.wanted > self.rest.len() {
-            self.path.prefetch_after(self.course.reversed);
+            self.path.prefetch_head(2, self.course.reversed);
+            self.path.prefetch_nodes(self.course.reversed);
         }
     }
 

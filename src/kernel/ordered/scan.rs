@@ -5,16 +5,19 @@ use std::ops::ControlFlow;
 
 use super::leaf::Batch;
 use super::path::Walk;
-use super::{Course, Ends, Ordered, OrderedIndex, Probe};
+use super::{Course, Ends, LEAF, Ordered, OrderedIndex, Probe};
+use crate::kernel::array::Array;
 use crate::kernel::barrier::prefetch;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::step::{Step, step};
 
-/// Nodes that are fetched together: a batch.
-const BATCH: usize = 8;
-/// A node is fetched so many batches before it is visited, what it leads to one batch later, what
-/// that leads to another one later: so that the cache misses of a scan overlap.
-const COMING: usize = 3;
+/// A node is fetched so many nodes before it is visited, what it leads to so many before, and what
+/// that leads to: so that the cache misses of a scan overlap. A model's scan is short.
+const NODE_AHEAD: usize = if cfg!(loom) { 0 } else { 40 };
+const ONWARD_AHEAD: usize = 24;
+const NEXT_AHEAD: usize = 12;
+/// So many nodes are fetched as soon as it is known about where a scan begins.
+const FIRST: usize = 16;
 /// A scan for fewer nodes does without.
 const WANTED_MIN: usize = 4;
 
@@ -44,22 +47,21 @@ impl<N: Ordered> OrderedIndex<N> {
         course: Course,
         mut visit: impl FnMut(&'g N) -> ControlFlow<()>,
     ) {
-        let mut batches = Batches::of(self.walk(guard, ends, course));
+        let mut coming = Coming::of(self.walk(guard, ends, course));
         step(Step::Scanning);
         loop {
-            let batch = batches.next();
-            if batch.len() == 0 {
+            let ready = coming.fill();
+            if ready == 0 {
                 return;
             }
-            for place in 0..batch.len() {
-                let place = match course.reversed {
-                    false => place,
-                    true => batch.len() - 1 - place,
-                };
-                if visit(batch.node(place)).is_break() {
+            let nodes = &*coming.nodes;
+            for place in 0..ready {
+                fetch_ahead(nodes, place);
+                if visit(nodes[place]).is_break() {
                     return;
                 }
             }
+            coming.nodes.drop_first(ready);
         }
     }
 
@@ -118,7 +120,21 @@ impl<N: Ordered> OrderedIndex<N> {
         } else if from.is_some() {
             leaf.prefetch_hints();
         }
-        let rest = match (from.map(|probe| leaf.count(guard, probe, near)), reversed) {
+        // Not if a bound may leave few of them, nor in a model.
+        let many = course.wanted >= WANTED_MIN && until.is_none() && cfg!(not(loom));
+        let first = if many { FIRST.min(course.wanted) } else { 0 };
+        if first > 0 {
+            place.path.prefetch_head(1, reversed);
+        }
+        let begin = from.map(|probe| {
+            let ties = leaf.ties(probe);
+            leaf.prefetch_at(match reversed {
+                false => ties.start..leaf.len().min(ties.start + first),
+                true => ties.end.saturating_sub(first)..ties.end,
+            });
+            leaf.count_among(guard, ties, probe, near)
+        });
+        let rest = match (begin, reversed) {
             (count, false) => count.unwrap_or(0)..leaf.len(),
             (count, true) => 0..count.unwrap_or(leaf.len()),
         };
@@ -126,48 +142,71 @@ impl<N: Ordered> OrderedIndex<N> {
     }
 }
 
-/// A walk's nodes, a batch at a time, while those to come are being fetched.
-struct Batches<'g, 'p, N: Ordered, P> {
+/// A walk's nodes in the order in which they are visited, while those further on are being fetched.
+struct Coming<'g, 'p, N: Ordered, P> {
     walk: Walk<'g, 'p, N, P>,
-    /// Those on their way, the next one first. All empty, unless so many are wanted.
-    coming: [Batch<'g, N>; COMING],
+    nodes: Array<&'g N, { NODE_AHEAD + LEAF }>,
+    /// So many are kept, to be fetched ahead; none if too few are wanted.
+    ahead: usize,
 }
 
-impl<'g, 'p, N: Ordered, P: Probe<N>> Batches<'g, 'p, N, P> {
+impl<'g, 'p, N: Ordered, P: Probe<N>> Coming<'g, 'p, N, P> {
     #[inline]
     fn of(walk: Walk<'g, 'p, N, P>) -> Self {
-        let mut batches = Self {
-            walk,
-            coming: [Batch::EMPTY; COMING],
+        let ahead = match walk.wanted() >= WANTED_MIN {
+            true => NODE_AHEAD,
+            false => 0,
         };
-        if batches.walk.wanted() >= WANTED_MIN {
-            (0..COMING).for_each(|_| batches.advance());
+        Self {
+            walk,
+            nodes: Array::new(),
+            ahead,
         }
-        batches
     }
 
-    /// The next one, in the leaf's order; empty at the end.
+    /// Takes more from the walk; how many may be visited then, none at the end.
     #[inline]
-    fn next(&mut self) -> Batch<'g, N> {
-        let next = self.coming[0];
-        if next.len() == 0 {
+    fn fill(&mut self) -> usize {
+        while self.nodes.len() <= self.ahead {
+            let wanted = self.walk.wanted().min(LEAF);
             // No more than these were wanted: whoever goes on takes one by one.
-            return self.walk.take(1);
+            let count = wanted.max(usize::from(self.nodes.is_empty()));
+            let batch = self.walk.take(count);
+            if batch.is_empty() {
+                return self.nodes.len();
+            }
+            self.append(batch);
         }
-        self.advance();
-        next
+        self.nodes.len() - self.ahead
     }
 
     #[inline]
-    fn advance(&mut self) {
-        let new = self.walk.take(self.walk.wanted().min(BATCH));
-        let [_, near, far] = self.coming;
-        self.coming = [near, far, new];
-        if cfg!(loom) {
+    fn append(&mut self, batch: Batch<'g, N>) {
+        let before = self.nodes.len();
+        match self.walk.is_reversed() {
+            false => self.nodes.extend(batch.nodes()),
+            true => self.nodes.extend(batch.nodes().rev()),
+        }
+        if self.ahead == 0 {
             return;
         }
-        new.prefetch();
-        far.nodes().for_each(N::prefetch);
-        near.nodes().for_each(N::prefetch_next);
+        let new = |ahead: usize| &self.nodes[before.min(ahead)..self.nodes.len().min(ahead)];
+        new(NODE_AHEAD).iter().for_each(|&node| prefetch(node));
+        new(ONWARD_AHEAD).iter().for_each(|node| node.prefetch());
+        new(NEXT_AHEAD).iter().for_each(|node| node.prefetch_next());
+    }
+}
+
+/// Has the processor fetch what is visited so far after the node at `place`.
+#[inline]
+fn fetch_ahead<N: Ordered>(nodes: &[&N], place: usize) {
+    if let Some(&node) = nodes.get(place + NODE_AHEAD) {
+        prefetch(node);
+    }
+    if let Some(node) = nodes.get(place + ONWARD_AHEAD) {
+        node.prefetch();
+    }
+    if let Some(node) = nodes.get(place + NEXT_AHEAD) {
+        node.prefetch_next();
     }
 }

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::Ordered;
 use super::leaf::Leaf;
 use super::node::Inner;
+use crate::kernel::barrier::prefetch;
 use crate::kernel::reclaim::{Garbage, Guard, allocate, at, free, free_block};
 use crate::sync::{AtomicPtr, Ordering};
 
@@ -116,6 +117,12 @@ impl<N: Ordered> Word<N> {
             // SAFETY: O4: as above; without the mark it is `Word::inner`'s.
             Child::Inner(unsafe { at(bare.cast::<Inner<N>>()) })
         }
+    }
+
+    /// Has the processor fetch what the leaf or inner node begins with.
+    #[inline]
+    pub(super) fn prefetch(self) {
+        prefetch(self.bare().cast_const());
     }
 
     /// Retires the leaf or inner node.
