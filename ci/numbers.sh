@@ -15,9 +15,9 @@ options=(--rounds "${ROUNDS:-5}")
 [ -z "${PEERS:-}" ] || options+=(--peers "$PEERS")
 cargo run --release "${compare[@]}" -- "${options[@]}" --csv "$folder/compared.csv" \
     --plots "$folder/plots" --markdown "$folder/compared.md" | tee "$folder/compared.txt"
-cargo run --release "${compare[@]}" --features system-allocator -- "${options[@]}" \
-    --csv "$folder/compared-system.csv" --markdown "$folder/compared-system.md" \
-    | tee "$folder/compared-system.txt"
+cargo run --release "${compare[@]}" --features mimalloc -- "${options[@]}" \
+    --csv "$folder/compared-mimalloc.csv" --markdown "$folder/compared-mimalloc.md" \
+    | tee "$folder/compared-mimalloc.txt"
 cargo run --release -p skep-benches --bin tails -- --json "$folder/tails.json" | tee "$folder/tails.txt"
 cargo run --release -p skep-benches --bin watchers -- 3 | tee "$folder/watchers.txt"
 for bench in cluster reclaim store operations; do

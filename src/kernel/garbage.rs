@@ -9,8 +9,9 @@ use std::mem::MaybeUninit;
 
 use super::memory::{Block, adopt, allocate_with, free, free_block, own};
 
-/// Retired things in a bag.
-const BAG: usize = if cfg!(any(loom, shuttle)) { 6 } else { 10 };
+/// Retired things in a bag: as many as fill a block of a slab ([`super::slab`]), so that who frees
+/// what another has retired need not ask the allocator, which may take a lock.
+const BAG: usize = if cfg!(any(loom, shuttle)) { 6 } else { 12 };
 
 /// What to do with something retired, once nobody can see it any more.
 #[derive(Debug, Clone, Copy)]

@@ -16,8 +16,8 @@
 //! | `samples`, `outcome` | what was measured |
 //! | `report`, `progress` | how it is told |
 //!
-//! All stores use mimalloc (with the feature `system-allocator` the C library's allocator), and
-//! hash maps foldhash. `--help` explains the workloads.
+//! All stores use the C library's allocator, as a program does that names no other (with the
+//! feature `mimalloc` that one), and hash maps foldhash. `--help` explains the workloads.
 
 mod args;
 mod asked;

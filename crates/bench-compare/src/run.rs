@@ -21,18 +21,15 @@ use crate::task::TASK_BYTES;
 use crate::workload::{RATED, Rated, Shape};
 
 /// How the program is started, without its arguments.
-const START: &str = match (
-    cfg!(feature = "mvcc-core"),
-    cfg!(feature = "system-allocator"),
-) {
+const START: &str = match (cfg!(feature = "mvcc-core"), cfg!(feature = "mimalloc")) {
     (true, true) => {
         "cargo run --release --ignore-rust-version -p bench-compare \
-         --features mvcc-core,system-allocator --"
+         --features mvcc-core,mimalloc --"
     }
     (true, false) => {
         "cargo run --release --ignore-rust-version -p bench-compare --features mvcc-core --"
     }
-    (false, true) => "cargo run --release -p bench-compare --features system-allocator --",
+    (false, true) => "cargo run --release -p bench-compare --features mimalloc --",
     (false, false) => "cargo run --release -p bench-compare --",
 };
 

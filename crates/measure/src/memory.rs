@@ -1,5 +1,5 @@
-//! The allocator of all that is measured, mimalloc (with the feature `system-allocator` the one of
-//! the C library), with the bytes that are allocated now counted: as asked for, without rounding.
+//! The allocator of all that is measured, the C library's or, with the feature of that name,
+//! mimalloc, with the bytes that are allocated now counted: as asked for, without rounding.
 //!
 //! Each thread counts on its own, without a locked operation, so that counting costs little and
 //! disturbs nobody; only when there are very many at once some count together.
@@ -12,16 +12,16 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-#[cfg(not(feature = "system-allocator"))]
+#[cfg(feature = "mimalloc")]
 use mimalloc::MiMalloc as Inner;
-#[cfg(feature = "system-allocator")]
+#[cfg(not(feature = "mimalloc"))]
 use std::alloc::System as Inner;
 
 /// Which allocator it is.
-pub const ALLOCATOR: &str = if cfg!(feature = "system-allocator") {
-    "the C library's allocator"
-} else {
+pub const ALLOCATOR: &str = if cfg!(feature = "mimalloc") {
     "mimalloc"
+} else {
+    "the C library's allocator"
 };
 
 /// Counters that a thread has for itself while it lives; a bit each in `TAKEN`.
