@@ -3,7 +3,7 @@
 #[macro_use]
 mod common;
 
-use common::{Task, counted, put, store, tagged, task};
+use common::{Task, counted, delete, put, store, tagged, task};
 use skep::keys;
 
 #[test]
@@ -153,4 +153,44 @@ fn limits_and_reversals_compose() {
         ids(Task::BY_COUNT.all().reversed().reversed().limit(2)),
         [0, 7]
     );
+}
+
+/// Around the lengths of pages and of what is fetched ahead, with records in between that show
+/// nothing, before and after they are deleted.
+#[test]
+fn limits_of_all_lengths_find_as_many_as_there_are() {
+    let store = store();
+    put(&store, (0..700).map(|id| counted(id, id as i64 % 50)));
+    let before = store.snapshot();
+    let deleted = |id: &u64| (100..400).contains(id) && !id.is_multiple_of(4);
+    for id in (0..700).filter(deleted) {
+        delete::<Task>(&store, &id);
+    }
+    let after = store.snapshot();
+    let limits = [
+        1, 3, 4, 5, 16, 17, 40, 41, 64, 127, 128, 129, 200, 256, 257, 400, 800,
+    ];
+    for (snapshot, all) in [(before, true), (after, false)] {
+        let is_there = |id: &u64| all || !deleted(id);
+        let ids = |query| -> Vec<u64> { snapshot.find(query).map(|it: &Task| it.id).collect() };
+        for (from, limit) in [0, 37, 90, 640]
+            .map(|from| limits.map(|it| (from, it)))
+            .concat()
+        {
+            let there = || (from..700).filter(is_there);
+            let query = keys::<Task>().range(from..).limit(limit);
+            let expected: Vec<u64> = there().take(limit).collect();
+            assert_eq!(ids(query), expected, "{limit} from {from}");
+            let down = keys::<Task>().range(from..).reversed().limit(limit);
+            let expected: Vec<u64> = there().rev().take(limit).collect();
+            assert_eq!(ids(down), expected, "{limit} down to {from}");
+            let some = keys::<Task>().range(from..).and(Task::BY_COUNT.eq(7));
+            let found: Vec<u64> = snapshot
+                .find(some.limit(limit))
+                .map(|it: &Task| it.id)
+                .collect();
+            let some = there().filter(|id| id % 50 == 7);
+            assert_eq!(found, some.take(limit).collect::<Vec<_>>());
+        }
+    }
 }

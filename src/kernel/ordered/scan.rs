@@ -18,6 +18,8 @@ const ONWARD_AHEAD: usize = 24;
 const NEXT_AHEAD: usize = 12;
 /// So many nodes are fetched as soon as it is known about where a scan begins.
 const FIRST: usize = 16;
+/// So many are taken at a time after those that were wanted: most often there are few.
+const MORE: usize = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
 /// A scan for fewer nodes does without.
 const WANTED_MIN: usize = 4;
 
@@ -168,10 +170,9 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Coming<'g, 'p, N, P> {
     #[inline]
     fn fill(&mut self) -> usize {
         while self.nodes.len() <= self.ahead {
-            let wanted = self.walk.wanted().min(LEAF);
-            // No more than these were wanted: whoever goes on takes one by one.
-            let count = wanted.max(usize::from(self.nodes.is_empty()));
-            let batch = self.walk.take(count);
+            // Whoever goes on after what was wanted takes some at a time.
+            let least = if self.nodes.is_empty() { MORE } else { 0 };
+            let batch = self.walk.take(self.walk.wanted().clamp(least, LEAF));
             if batch.is_empty() {
                 return self.nodes.len();
             }
