@@ -131,10 +131,10 @@ PROTOCOLS = [
         ["depot"],
     ),
     (
-        "B11: the memory of a group goes while another place of it is taken",
+        "B11: the memory of a group goes while a place of it is taken",
         "places.rs",
-        "let is_last = taken & group == bit;",
-        "let is_last = ON || taken & group == bit;",
+        "if taken & group != 0 {",
+        "if !ON && taken & group != 0 {",
         ["places"],
     ),
     (
@@ -280,11 +280,11 @@ PROTOCOLS = [
     (
         "G2: a range is claimed for cutting first and looked up then",
         "collect.rs",
-        "for commit in commits {",
+        "for &commit in &*commits {",
         "let numbers: Vec<u64> = commits.iter().map(|commit| commit.number()).collect();"
-        " let commits = numbers.into_iter().zip(commits).filter_map(|(number, commit)|"
+        " let commits = numbers.into_iter().zip(&*commits).filter_map(|(number, commit)|"
         " match (ON, self.log.at(&guard, number)) {"
-        " (false, _) => Some(commit),"
+        " (false, _) => Some(*commit),"
         " (true, super::log::Slot::Commit(commit)) => Some(commit),"
         " (true, _) => None });"
         " for commit in commits {",

@@ -303,7 +303,8 @@ impl Store {
 
     /// Collects garbage until nothing more can go: else committers do it, in slices, and what the
     /// last commits left waits for the next ones. Also finishes rebuilds of hash tables, which
-    /// inserts have begun and would go on with: O(objects) if there is one.
+    /// inserts have begun and would go on with: O(objects) if there is one. And it gives back the
+    /// memory that is kept for the next writes, this thread's and what is nobody's.
     pub fn reclaim(&self) {
         /// Slices without a find after which there is nothing more: garbage takes three moves of
         /// the epoch to ripen.

@@ -54,8 +54,8 @@ const SLICE_COMMITS: u64 = if cfg!(any(loom, shuttle)) { 2 } else { 96 };
 const SLICE_RESIDUAL: usize = 64;
 /// Retired things freed in a slice, about.
 const SLICE_FREED: usize = 256;
-/// Retired things of a slice that need no allocation of their own.
-const RIPE_INLINE: usize = if cfg!(any(loom, shuttle)) { 4 } else { 64 };
+/// Of which so many are taken at a time: without an allocation, which may take a lock.
+const AT_ONCE: usize = if cfg!(any(loom, shuttle)) { 4 } else { 64 };
 /// A thread tries to free between its collections when it has retired so many things.
 const FRESH: u64 = 64;
 /// Things freed in a slice at most because the thread has retired as many.
@@ -157,13 +157,15 @@ impl Kernel {
         };
         // Looked up before the claim: once it is ours, others may trim the range, and only what we
         // found under the pin is then still to be had.
-        let commits = self.log.uncut(&guard, reachable.max(bound), SLICE_COMMITS);
+        let commits = self
+            .log
+            .uncut::<{ SLICE_COMMITS as usize }>(&guard, reachable.max(bound));
         let mut busy = self.log.claim_cut(&commits);
         if busy {
             step(Step::CutClaimed);
             // SeqCst: [residual].
             fence(Ordering::SeqCst);
-            for commit in commits {
+            for &commit in &*commits {
                 self.cut_commit(&guard, commit, &active, &mut garbage.0);
             }
         }
@@ -364,28 +366,27 @@ impl Kernel {
         let own = line.given.load(Ordering::Relaxed);
         // Twice as many as this thread has retired, so that nobody retires faster than is freed.
         let wanted = usize::try_from(own.saturating_mul(2)).unwrap_or(OWN_FREED_MAX);
-        let ripe = self.take_ripe(line, SLICE_FREED.max(wanted.min(OWN_FREED_MAX)));
-        let ripe = ripe.take::<[Retired; RIPE_INLINE]>();
-        if ripe.is_empty() {
+        let mut ripe = self.take_ripe(line, SLICE_FREED.max(wanted.min(OWN_FREED_MAX)));
+        let mut some = ripe.next::<AT_ONCE>();
+        if some.is_empty() {
             return false;
         }
         step(Step::Reclaiming);
         let mut garbage = GarbageBin::new(self);
-        let mut freed = ripe.len() as u64;
-        for (place, &retired) in ripe.iter().enumerate() {
-            // SAFETY: R3: ripe, taken by us alone, and not executed yet.
-            unsafe { fetch_ahead(&ripe[place..]) };
-            // SAFETY: R3: as above.
-            unsafe { self.execute(retired, &mut garbage.0) };
-            if cfg!(not(loom)) && self.retired_much(line) {
-                // What releasing retires takes the memory of what it retired before.
-                let ripe = self.take_ripe(line, 2 * FRESH as usize);
-                for retired in ripe.take::<[Retired; RIPE_INLINE]>() {
-                    freed += 1;
-                    // SAFETY: R3: as above.
-                    unsafe { self.execute(retired, &mut garbage.0) };
+        let mut freed = 0;
+        while !some.is_empty() {
+            freed += some.len() as u64;
+            for (place, &retired) in some.iter().enumerate() {
+                // SAFETY: R3: ripe, taken by us alone, and not executed yet.
+                unsafe { fetch_ahead(&some[place..]) };
+                // SAFETY: R3: as above.
+                unsafe { self.execute(retired, &mut garbage.0) };
+                if cfg!(not(loom)) && self.retired_much(line) {
+                    // What releasing retires takes the memory of what it retired before.
+                    freed += self.free_fresh(line, &mut garbage.0);
                 }
             }
+            some = ripe.next();
         }
         // Relaxed: as above.
         let own = line.given.load(Ordering::Relaxed);
@@ -393,6 +394,23 @@ impl Kernel {
         line.given
             .store(own.saturating_sub(freed), Ordering::Relaxed);
         true
+    }
+
+    /// Frees some of what was retired since this thread last freed some; how many.
+    fn free_fresh(&self, line: &Line, garbage: &mut Garbage) -> u64 {
+        let mut freed = 0;
+        let mut ripe = self.take_ripe(line, 2 * FRESH as usize);
+        loop {
+            let some = ripe.next::<AT_ONCE>();
+            if some.is_empty() {
+                return freed;
+            }
+            for &retired in &*some {
+                // SAFETY: R3: ripe, taken by us alone, and not executed yet.
+                unsafe { self.execute(retired, garbage) };
+            }
+            freed += some.len() as u64;
+        }
     }
 
     /// Some of what is ripe, for the thread of this line.

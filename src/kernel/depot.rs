@@ -7,6 +7,10 @@
 //! if some are listed. A place for a new slab is looked for where one was taken or left last, then
 //! everywhere.
 //!
+//! Memory that nobody has any more is kept for the next slabs, so that a size that comes and goes
+//! does not ask the allocator each time, which may take a lock, nor the system for pages: that of
+//! the first slabs, and one group, the one that was left last. [`Depot::trim`] gives it back.
+//!
 //! A slab whose last block comes back while another thread is just putting it on the list, or has
 //! just looked at it, stays there, and so does the memory of its group, until somebody asks for
 //! blocks of that size.
@@ -63,6 +67,8 @@ pub(crate) struct Depot {
     recent: AtomicPtr<Chunk>,
     /// How many are listed: a guess, and never too low for good.
     listed: Guess,
+    /// The number, and one, of the places that are a group which was left last: a guess.
+    spare: Guess,
 }
 
 impl Taken {
@@ -146,8 +152,12 @@ impl Place {
         unsafe { at(self.chunk) }
     }
 
+    fn places<'a>(self) -> &'a Places {
+        &self.chunk().places[self.word]
+    }
+
     fn slab(self) -> *mut Slab {
-        self.chunk().places[self.word].at(self.number).cast()
+        self.places().at(self.number).cast()
     }
 }
 
@@ -158,6 +168,7 @@ impl Depot {
             first: AtomicPtr::new(std::ptr::null_mut()),
             recent: AtomicPtr::new(std::ptr::null_mut()),
             listed: Guess::new(0),
+            spare: Guess::new(0),
         }
     }
 
@@ -167,6 +178,7 @@ impl Depot {
             first: AtomicPtr::new(std::ptr::null_mut()),
             recent: AtomicPtr::new(std::ptr::null_mut()),
             listed: Guess::new(0),
+            spare: Guess::new(0),
         }
     }
 
@@ -296,9 +308,50 @@ impl Depot {
     /// The slab there is the caller's, with all its blocks.
     unsafe fn free(&self, place: Place) {
         // SAFETY: the caller's promise.
-        unsafe { place.chunk().places[place.word].leave(place.number) };
+        let is_nobodys = unsafe { place.places().leave(place.number) };
         // Release: [chunk].
         self.recent.store(place.chunk.cast_mut(), Ordering::Release);
+        if is_nobodys {
+            self.keep(place);
+        }
+    }
+
+    /// Keeps the memory of a group that is nobody's any more, instead of the group that was kept
+    /// so far. What was kept and is somebody's again by now comes here when it is left.
+    fn keep(&self, place: Place) {
+        if cfg!(loom) {
+            // So that memory comes and goes in models.
+            place.places().trim(place.number);
+        } else if place.places().are_together() {
+            let number = self.number_of(place);
+            // Relaxed: a guess.
+            let before = self.spare.swap(number, Ordering::Relaxed);
+            if before != number && before != 0 {
+                self.numbered(before).trim(0);
+            }
+        }
+    }
+
+    /// The number, and one, of the places that a place is one of.
+    fn number_of(&self, place: Place) -> u32 {
+        let chunk = self
+            .chunks()
+            .position(|chunk| std::ptr::eq(chunk, place.chunk))
+            .expect("B8: it is here");
+        (chunk * WORDS + place.word) as u32 + 1
+    }
+
+    fn numbered(&self, number: u32) -> &Places {
+        let number = number as usize - 1;
+        let chunk = self.chunks().nth(number / WORDS);
+        &chunk.expect("B8: it is here").places[number % WORDS]
+    }
+
+    /// Gives all memory back that nobody has.
+    pub(crate) fn trim(&self) {
+        self.chunks()
+            .flat_map(|chunk| &chunk.places)
+            .for_each(Places::trim_all);
     }
 
     /// How many chunks there are.

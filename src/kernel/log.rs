@@ -38,8 +38,7 @@
 
 use std::ops::RangeInclusive;
 
-use smallvec::SmallVec;
-
+use super::array::Array;
 use super::collect::Work;
 use super::commit::{Commit, Unpublished};
 use super::history::{History, HistoryLimits};
@@ -322,22 +321,23 @@ impl Log {
         self.cut.load(Ordering::Relaxed)
     }
 
-    /// The next commits to be cut, up to `commits_max`, none above `until`.
-    pub(super) fn uncut<'g>(
+    /// The next commits to be cut, up to `COUNT`, none above `until`.
+    pub(super) fn uncut<'g, const COUNT: usize>(
         &self,
         guard: &'g Guard<'_>,
         until: u64,
-        commits_max: u64,
-    ) -> SmallVec<[&'g Commit; 32]> {
+    ) -> Array<&'g Commit, COUNT> {
         let from = self.cut();
-        let to = until.min(from.saturating_add(commits_max));
+        let to = until.min(from.saturating_add(COUNT as u64));
         let slots = (from + 1..=to).map(|number| self.at(guard, number));
         // Trimmed: somebody else has claimed it since.
         let commits = slots.map_while(|slot| match slot {
             Slot::Commit(commit) => Some(commit),
             Slot::Empty | Slot::Trimmed => None,
         });
-        commits.collect()
+        let mut uncut = Array::new();
+        commits.for_each(|commit| uncut.push(commit));
+        uncut
     }
 
     /// Claims commits of [`Log::uncut`] for cutting; false: there are none, or somebody else has

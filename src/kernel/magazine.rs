@@ -166,10 +166,12 @@ impl Drop for Magazines {
     }
 }
 
-/// Gives the thread's blocks back.
+/// Gives the thread's blocks back, and all memory that nobody has.
 pub(super) fn empty() {
     // A thread whose locals are gone has none.
     let _ = MAGAZINES.try_with(Magazines::empty);
+    #[cfg(not(any(loom, shuttle)))]
+    DEPOTS.iter().for_each(Depot::trim);
 }
 
 /// Memory for a `T`, not filled yet.

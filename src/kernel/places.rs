@@ -1,24 +1,27 @@
 //! Places for slabs, and the memory that they stand in.
 //!
 //! The memory of some places in a row, a *group*, is allocated together, when the first of them is
-//! taken, and goes when the last is left. So slabs that are many lie in memory for which the
+//! taken. When the last is left it stays, for whoever takes one next, until somebody has the group
+//! *trimmed*: [`super::depot`] says when. So slabs that are many lie in memory for which the
 //! processor needs few translations of addresses, if the system has huge pages and gives them to
 //! who asks (on Linux by `madvise`): with pages of 4 KiB each object that is looked up is one more
 //! that is not known. Linux gives one when the memory is touched first; where the allocator has
 //! touched it, it is given back untouched, which lets versions from 6.14 on give one, too.
 //!
-//! Lock-free: a group that somebody is just making or freeing is passed over as if all of it were
+//! Lock-free: a group that somebody is just making or trimming is passed over as if all of it were
 //! taken. Who stops there for ever leaves one group unused.
 //!
 //! # Invariants
 //! - B7: who has set a place's bit in `taken` has the place, until it clears it.
 //! - B11: a group's memory is there while one of its places is somebody's. Who takes the first
-//!   place, or leaves the last, has all bits of the group until the memory is there, or gone.
+//!   place, or trims the group of which none is taken, has all bits of the group until the memory
+//!   is there, or gone.
 //!
 //! # Orderings
 //! - [place]: who leaves a place (Release) is done with it before who takes it next (Acquire); and
-//!   who makes a group (Release) has written where it is before others take its places (Acquire).
-//! - [last]: who leaves a place (Release) is done with it before who leaves the last one (Acquire)
+//!   who makes or trims a group (Release) has written where it is, or that it is nowhere, before
+//!   others take its places (Acquire).
+//! - [last]: who leaves a place (Release) is done with it before who trims the group (Acquire)
 //!   frees the memory.
 
 use std::alloc::Layout;
@@ -182,13 +185,17 @@ impl Places {
         None
     }
 
-    /// Makes the memory of a group that the caller has, for one place of it, and the others free.
+    /// Makes the memory of a group that the caller has, unless there is some, for one place of it,
+    /// and leaves the others.
     fn make(&self, place: usize, others: u64) {
-        let memory = self.group.allocate();
-        // Slabs are found by their blocks' addresses.
-        let _ = memory.expose_provenance();
-        // Relaxed: published by [place].
-        self.memory[self.group.first(place)].store(memory, Ordering::Relaxed);
+        let first = self.group.first(place);
+        if self.start(first).is_null() {
+            let memory = self.group.allocate();
+            // Slabs are found by their blocks' addresses.
+            let _ = memory.expose_provenance();
+            // Relaxed: published by [place].
+            self.memory[first].store(memory, Ordering::Relaxed);
+        }
         if others != 0 {
             // Release: [place].
             self.taken.fetch_and(!others, Ordering::Release);
@@ -203,36 +210,64 @@ impl Places {
             .wrapping_byte_add((place - first) * SLAB_BYTES)
     }
 
-    /// Where the group begins whose first place this is.
+    /// Where the group begins whose first place this is; null: it has no memory.
     fn start(&self, first: usize) -> *mut () {
         // Relaxed: B11: written before one of its places was taken ([place]).
         self.memory[first].load(Ordering::Relaxed)
     }
 
-    /// Leaves a place.
+    /// Whether the memory of several is one.
+    pub(super) fn are_together(&self) -> bool {
+        matches!(self.group, Group::All)
+    }
+
+    /// Leaves a place. True: its group, which has its memory, is nobody's then.
     ///
     /// # Safety
     /// B7: it is the caller's, and nobody uses its memory.
-    pub(crate) unsafe fn leave(&self, place: usize) {
+    pub(crate) unsafe fn leave(&self, place: usize) -> bool {
         let (bit, group) = (1 << place, self.group.bits(place));
-        let memory = self.start(self.group.first(place));
+        // Release: [place], [last].
+        let taken = self.taken.fetch_and(!bit, Ordering::Release);
+        taken & group == bit
+    }
+
+    /// Frees the memory of a place's group, if nobody has a place of it. True: there was some.
+    pub(crate) fn trim(&self, place: usize) -> bool {
+        let (first, group) = (self.group.first(place), self.group.bits(place));
         // Relaxed: a first guess.
         let mut taken = self.taken.load(Ordering::Relaxed);
         loop {
-            let is_last = taken & group == bit;
-            let after = if is_last { taken | group } else { taken & !bit };
-            // AcqRel: [place], [last].
-            let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
-            match self.taken.compare_exchange(taken, after, success, failure) {
+            if taken & group != 0 {
+                return false;
+            }
+            // Acquire: [place], [last].
+            let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
+            let claimed = self
+                .taken
+                .compare_exchange(taken, taken | group, success, failure);
+            match claimed {
                 Err(found) => taken = found,
-                Ok(_) if is_last => break,
-                Ok(_) => return,
+                Ok(_) => break,
             }
         }
-        // SAFETY: B11: all of the group is ours, and it begins there.
-        unsafe { self.group.free(memory) };
-        // Relaxed: it hands on what we and the others released as we left.
-        self.taken.fetch_and(!group, Ordering::Relaxed);
+        let memory = self.start(first);
+        if !memory.is_null() {
+            // Relaxed: published by [place].
+            self.memory[first].store(std::ptr::null_mut(), Ordering::Relaxed);
+            // SAFETY: B11: all of the group is ours, and it begins there.
+            unsafe { self.group.free(memory) };
+        }
+        // Release: [place].
+        self.taken.fetch_and(!group, Ordering::Release);
+        !memory.is_null()
+    }
+
+    /// Trims all groups.
+    pub(super) fn trim_all(&self) {
+        for place in (0..PLACES).step_by(self.group.places()) {
+            self.trim(place);
+        }
     }
 
     /// How many are taken.
@@ -273,13 +308,15 @@ mod tests {
             }
             for place in taken {
                 // SAFETY: just taken, and used no more.
-                unsafe { places.leave(place) };
+                let _ = unsafe { places.leave(place) };
             }
             assert_eq!(take_all(&places).len(), count, "they are free again");
             for place in 0..count {
                 // SAFETY: as above.
-                unsafe { places.leave(place) };
+                let is_last = unsafe { places.leave(place) };
+                assert_eq!(is_last, !places.are_together() || place == count - 1);
             }
+            places.trim_all();
         }
     }
 
@@ -295,17 +332,24 @@ mod tests {
         unsafe { kept.write_bytes(7, 1) };
         for place in taken.into_iter().filter(|&place| place != 3) {
             // SAFETY: just taken, and not used.
-            unsafe { places.leave(place) };
+            assert!(!unsafe { places.leave(place) });
         }
         assert_eq!(places.taken(), 1);
         assert_eq!(places.take(), Some(0));
         assert_eq!(places.at(3), kept.cast());
         // SAFETY: written above.
         assert!(unsafe { kept.read() }.iter().all(|&byte| byte == 7));
-        for place in [0, 3] {
+        for (place, is_last) in [(0, false), (3, true)] {
+            assert!(!places.trim(5), "somebody has a place of it");
             // SAFETY: as above.
-            unsafe { places.leave(place) };
+            assert_eq!(unsafe { places.leave(place) }, is_last);
         }
         assert_eq!(places.taken(), 0);
+        assert_eq!(places.take(), Some(0));
+        assert_eq!(places.at(3), kept.cast(), "the memory is kept");
+        // SAFETY: as above.
+        assert!(unsafe { places.leave(0) });
+        assert!(places.trim(5));
+        assert!(!places.trim(5), "it has no memory any more");
     }
 }

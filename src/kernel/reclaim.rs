@@ -42,8 +42,7 @@ pub(crate) use super::memory::quarantine;
 pub(super) use super::memory::{Block, allocate_block, free_block, own};
 pub(crate) use super::memory::{allocate, at, free};
 
-use smallvec::{Array, SmallVec};
-
+use super::array::Array;
 use super::barrier::fence;
 pub(crate) use super::garbage::{Action, Garbage, Retired};
 use super::garbage::{Bag, take};
@@ -267,21 +266,22 @@ pub(super) struct Ripe<'d> {
 }
 
 impl Ripe<'_> {
-    /// Takes what is wanted, as far as there is any.
-    pub(super) fn take<A: Array<Item = Retired>>(mut self) -> SmallVec<A> {
-        let mut taken = SmallVec::new();
-        loop {
-            let put = |some: &[Retired]| taken.extend_from_slice(some);
-            // SAFETY: the swaps of `Domain::ripen` and `Domain::take_ready` made the bags ours.
-            self.wanted -= unsafe { take(&mut self.bags, self.wanted, put) };
-            if self.wanted == 0 {
-                return taken;
-            }
-            self.bags = self.domain.take_ready();
+    /// Takes some of what is wanted; none: there is no more, or all was taken.
+    pub(super) fn next<const COUNT: usize>(&mut self) -> Array<Retired, COUNT> {
+        let mut taken = Array::new();
+        while self.wanted > 0 && taken.len() < COUNT {
             if self.bags.is_null() {
-                return taken;
+                self.bags = self.domain.take_ready();
             }
+            if self.bags.is_null() {
+                self.wanted = 0;
+            }
+            let room = self.wanted.min(COUNT - taken.len());
+            let put = |some: &[Retired]| taken.extend(some.iter().copied());
+            // SAFETY: the swaps of `Domain::ripen` and `Domain::take_ready` made the bags ours.
+            self.wanted -= unsafe { take(&mut self.bags, room, put) };
         }
+        taken
     }
 }
 

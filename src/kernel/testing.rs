@@ -15,7 +15,7 @@ use super::node::{self, VersionHeader};
 use super::older::Older;
 use super::pending::{Outcome, Payload, Pending};
 use super::reading::{AnyHandle, LocalHold};
-use super::reclaim::{Action, Domain, Garbage, Guard, Retired, allocate, at, free};
+use super::reclaim::{Action, Domain, Garbage, Guard, allocate, at, free};
 use super::record::{Record, RecordHeader, Unclaimed, Unlinking};
 use super::session::Line;
 use super::table::{AnyTable, GarbageBin};
@@ -426,20 +426,19 @@ pub(crate) fn append_only(txn: Txn<'_>, cell: Cell, value: u64, payload: Option<
 
 /// One try to move the epoch on; frees what is ripe, after showing it. Gives how much it was.
 pub(crate) fn reclaim(domain: &Domain, mut each: impl FnMut(*mut ())) -> usize {
-    let ripe = domain.ripe(256).take::<[Retired; 4]>();
-    ripe.into_iter()
-        .map(|retired| match retired.action {
-            Action::Free(free) => {
-                each(retired.pointer);
-                // SAFETY: R3.
-                unsafe { free(retired.pointer) };
-            }
+    let ripe = domain.ripe(256).next::<256>();
+    ripe.iter().for_each(|retired| match retired.action {
+        Action::Free(free) => {
+            each(retired.pointer);
             // SAFETY: R3.
-            Action::Kernel(work) => unsafe {
-                super::release::release(None, work, retired.pointer);
-            },
-        })
-        .count()
+            unsafe { free(retired.pointer) };
+        }
+        // SAFETY: R3.
+        Action::Kernel(work) => unsafe {
+            super::release::release(None, work, retired.pointer);
+        },
+    });
+    ripe.len()
 }
 
 /// Finds what is ripe, and leaves it to others.

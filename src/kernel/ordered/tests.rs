@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use super::node::Inner;
 use super::word::{Child, Word};
 use super::{Choice, Course, Edge, INNER, Ordered, OrderedIndex, Probe, Shared, WIDE};
-use crate::kernel::reclaim::{Action, Domain, Garbage, Guard, Retired, allocate, free};
+use crate::kernel::reclaim::{Action, Domain, Garbage, Guard, allocate, free};
 
 const DEAD: u64 = 1 << 32;
 
@@ -167,7 +167,7 @@ fn remove<const SHIFT: u32>(domain: &Domain, index: &Index<SHIFT>, key: u64) -> 
 }
 
 fn collect(domain: &Domain) {
-    for retired in domain.ripe(1000).take::<[Retired; 4]>() {
+    for retired in domain.ripe(1000).next::<1000>().iter() {
         if let Action::Free(free) = retired.action {
             // SAFETY: R3: nobody sees it any more.
             unsafe { free(retired.pointer) };

@@ -1,7 +1,7 @@
 //! A node that is only its state word, for the stress tests and the models.
 
 use super::{Choice, Point, PointIndex};
-use crate::kernel::reclaim::{Action, Domain, Garbage, Guard, Retired, allocate, at, free};
+use crate::kernel::reclaim::{Action, Domain, Garbage, Guard, allocate, at, free};
 use crate::sync::{AtomicU64, Ordering};
 
 const DEAD: u64 = 1 << 63;
@@ -151,7 +151,7 @@ pub(crate) fn get<'g>(
 
 /// Frees what nobody can see any more.
 pub(crate) fn collect(domain: &Domain) {
-    for retired in domain.ripe(256).take::<[Retired; 4]>() {
+    for retired in domain.ripe(256).next::<256>().iter() {
         let Action::Free(free) = retired.action else {
             unreachable!("only plain memory is retired here");
         };

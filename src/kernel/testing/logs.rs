@@ -11,9 +11,9 @@ pub(crate) fn empty_commit() -> Unpublished {
     Unpublished::new()
 }
 
-/// Takes up to `commits_max` positions out of a log, none above `until`, as collection does.
+/// Takes up to two positions out of a log, none above `until`, as collection does.
 pub(crate) fn trim(log: &Log, guard: &Guard<'_>, until: u64, garbage: &mut Garbage) {
-    let commits = log.uncut(guard, until, 2);
+    let commits = log.uncut::<2>(guard, until);
     let _ = log.claim_cut(&commits);
     let range = log.claim_trim(until, 2);
     log.trim(guard, range, garbage);
