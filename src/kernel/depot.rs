@@ -399,3 +399,41 @@ impl Depot {
         }
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle, miri, skep_sanitize))))]
+mod tests {
+    use super::*;
+
+    const LINES: usize = 32;
+
+    fn groups(depot: &Depot) -> usize {
+        let places = depot.chunks().flat_map(|chunk| &chunk.places);
+        places.map(Places::groups).sum()
+    }
+
+    /// B7, B11.
+    #[test]
+    fn memory_that_nobody_has_is_kept_of_one_group_until_it_is_trimmed() {
+        static DEPOT: Depot = Depot::new();
+        // All blocks of a slab each: of those that lie alone, of two groups, and of one more.
+        let slabs = PLACES_ALONE + 2 * PLACES + 1;
+        for _ in 0..2 {
+            let taken: Vec<_> = (0..slabs).map(|_| DEPOT.take(LINES)).collect();
+            assert_eq!(groups(&DEPOT), PLACES_ALONE + 3);
+            for blocks in taken {
+                // SAFETY: just taken, and not used.
+                unsafe { DEPOT.give(blocks) };
+            }
+            assert_eq!(DEPOT.slabs(), 0);
+            assert_eq!(groups(&DEPOT), PLACES_ALONE + 1, "one group is kept");
+        }
+        let held = DEPOT.take(LINES);
+        assert_eq!(groups(&DEPOT), PLACES_ALONE + 1, "what is kept is used");
+        DEPOT.trim();
+        assert_eq!(groups(&DEPOT), 1, "somebody has it");
+        // SAFETY: as above.
+        unsafe { DEPOT.give(held) };
+        DEPOT.trim();
+        assert_eq!(groups(&DEPOT), 0);
+    }
+}

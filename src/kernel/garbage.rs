@@ -5,9 +5,11 @@
 //! operation's --give--> in limbo --ripen--> ready --take--> emptied, one thing after the other
 //! ```
 
+use std::alloc::Layout;
 use std::mem::MaybeUninit;
 
 use super::memory::{Block, adopt, allocate_with, free, free_block, own};
+use super::slab;
 
 /// Retired things in a bag: as many as fill a block of a slab ([`super::slab`]), so that who frees
 /// what another has retired need not ask the allocator, which may take a lock.
@@ -40,6 +42,11 @@ pub(super) struct Bag {
     /// So many of them, from the first on.
     items: [MaybeUninit<Retired>; BAG],
 }
+
+const _: () = assert!(
+    cfg!(any(loom, shuttle)) || slab::lines_of(Layout::new::<Bag>()).is_some(),
+    "a bag fills a block of a slab"
+);
 
 impl Bag {
     #[inline]

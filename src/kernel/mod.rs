@@ -215,7 +215,7 @@ impl Kernel {
         busy
     }
 
-    /// Gives memory back that this thread keeps for its next writes.
+    /// Gives memory back that is kept for the next writes: this thread's, and what nobody has.
     pub(crate) fn release_spare(&self) {
         pool::empty();
         magazine::empty();

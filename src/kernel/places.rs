@@ -225,6 +225,7 @@ impl Places {
     ///
     /// # Safety
     /// B7: it is the caller's, and nobody uses its memory.
+    #[must_use]
     pub(crate) unsafe fn leave(&self, place: usize) -> bool {
         let (bit, group) = (1 << place, self.group.bits(place));
         // Release: [place], [last].
@@ -232,14 +233,14 @@ impl Places {
         taken & group == bit
     }
 
-    /// Frees the memory of a place's group, if nobody has a place of it. True: there was some.
-    pub(crate) fn trim(&self, place: usize) -> bool {
+    /// Frees the memory of a place's group, if there is some and nobody has a place of it.
+    pub(crate) fn trim(&self, place: usize) {
         let (first, group) = (self.group.first(place), self.group.bits(place));
         // Relaxed: a first guess.
         let mut taken = self.taken.load(Ordering::Relaxed);
         loop {
             if taken & group != 0 {
-                return false;
+                return;
             }
             // Acquire: [place], [last].
             let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
@@ -260,7 +261,6 @@ impl Places {
         }
         // Release: [place].
         self.taken.fetch_and(!group, Ordering::Release);
-        !memory.is_null()
     }
 
     /// Trims all groups.
@@ -268,6 +268,13 @@ impl Places {
         for place in (0..PLACES).step_by(self.group.places()) {
             self.trim(place);
         }
+    }
+
+    /// How many groups have memory.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn groups(&self) -> usize {
+        let starts = (0..PLACES).map(|place| self.start(place));
+        starts.filter(|start| !start.is_null()).count()
     }
 
     /// How many are taken.
@@ -317,6 +324,7 @@ mod tests {
                 assert_eq!(is_last, !places.are_together() || place == count - 1);
             }
             places.trim_all();
+            assert_eq!(places.groups(), 0);
         }
     }
 
@@ -340,7 +348,8 @@ mod tests {
         // SAFETY: written above.
         assert!(unsafe { kept.read() }.iter().all(|&byte| byte == 7));
         for (place, is_last) in [(0, false), (3, true)] {
-            assert!(!places.trim(5), "somebody has a place of it");
+            places.trim(5);
+            assert_eq!(places.groups(), 1, "somebody has a place of it");
             // SAFETY: as above.
             assert_eq!(unsafe { places.leave(place) }, is_last);
         }
@@ -349,7 +358,9 @@ mod tests {
         assert_eq!(places.at(3), kept.cast(), "the memory is kept");
         // SAFETY: as above.
         assert!(unsafe { places.leave(0) });
-        assert!(places.trim(5));
-        assert!(!places.trim(5), "it has no memory any more");
+        assert_eq!(places.groups(), 1);
+        places.trim(5);
+        assert_eq!(places.groups(), 0);
+        places.trim(5);
     }
 }

@@ -171,6 +171,7 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Coming<'g, 'p, N, P> {
     fn fill(&mut self) -> usize {
         while self.nodes.len() <= self.ahead {
             // Whoever goes on after what was wanted takes some at a time.
+            const { assert!(MORE <= LEAF) };
             let least = if self.nodes.is_empty() { MORE } else { 0 };
             let batch = self.walk.take(self.walk.wanted().clamp(least, LEAF));
             if batch.is_empty() {
