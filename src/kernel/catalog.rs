@@ -62,12 +62,12 @@ impl Catalog {
         let count = (tables.len() * 4).next_power_of_two().max(8);
         let mut slots = vec![None; count];
         for table in &tables {
-            let kind = table.as_any().type_id();
+            let kind = (**table).kind();
             let mut at = bits_of(kind) & (count - 1);
             while slots[at].is_some() {
                 at = (at + 1) & (count - 1);
             }
-            let table = std::ptr::from_ref(table.as_any()).cast();
+            let table = std::ptr::from_ref(&**table).cast();
             slots[at] = Some(Slot { kind, table });
         }
         Self {

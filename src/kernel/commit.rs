@@ -13,10 +13,11 @@ use std::time::SystemTime;
 use smallvec::SmallVec;
 
 use super::entry::EntryHeader;
+use super::memory::allocate_filled;
 use super::node::VersionHeader;
 use super::pending::{Outcome, Pending};
 use super::post::Posts;
-use super::reclaim::{Guard, allocate, at, free, own};
+use super::reclaim::{Guard, at, free, own};
 use super::record::RecordHeader;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
@@ -157,18 +158,34 @@ pub(crate) fn table_bit(table: u16) -> u64 {
 }
 
 impl Commit {
-    fn new() -> Self {
-        Self {
-            number: AtomicU64::new(0),
-            installed: AtomicBool::new(false),
-            tables: 0,
-            signature: 0,
-            kept: AtomicU64::new(0),
-            writes: SmallVec::new(),
-            left: AtomicU64::new(0),
-            pending: None,
-            posts: Posts::new(),
+    /// An empty one, made in its place: its room for writes need not be copied.
+    fn make() -> *mut Self {
+        macro_rules! fill {
+            ($commit:ident, $($field:ident: $value:expr,)*) => {
+                // All of its fields.
+                let _ = |Self { $($field: _),* }| ();
+                $(
+                    // SAFETY: memory for a commit, and ours.
+                    unsafe { (&raw mut (*$commit).$field).write($value) };
+                )*
+            };
         }
+        let make = |commit: *mut Self| {
+            fill! {
+                commit,
+                number: AtomicU64::new(0),
+                installed: AtomicBool::new(false),
+                tables: 0,
+                signature: 0,
+                kept: AtomicU64::new(0),
+                writes: SmallVec::new(),
+                left: AtomicU64::new(0),
+                pending: None,
+                posts: Posts::new(),
+            }
+        };
+        // SAFETY: each field is filled.
+        unsafe { allocate_filled(make) }
     }
 
     /// Adds a write, before the commit is published.
@@ -295,7 +312,7 @@ impl Unpublished {
     }
 
     pub(crate) fn new() -> Self {
-        Self(allocate(Commit::new()))
+        Self(Commit::make())
     }
 
     /// With its number, which is published with it. The caller owns it.
@@ -310,7 +327,7 @@ impl std::ops::Deref for Unpublished {
     type Target = Commit;
 
     fn deref(&self) -> &Commit {
-        // SAFETY: from `allocate`, and not published.
+        // SAFETY: from `make`, and not published.
         unsafe { at(self.0) }
     }
 }

@@ -39,7 +39,7 @@
 //! | [`residual`] | records put away while a long snapshot is held | X |
 //! | [`post`] | what is made once for all who ask | A |
 //! | [`barrier`], [`catalog`], [`pool`] | fences; a store's tables; blocks used again | B |
-//! | [`array`] | copies in a row | B |
+//! | [`array`], [`typed`] | copies in a row; objects whose type is known | B |
 //! | [`slab`], [`places`], [`depot`], [`magazine`] | the memory of what is large | B |
 //! | [`collect`], [`release`] | cutting, trimming, freeing; giving back, reaping | |
 //!
@@ -108,6 +108,7 @@ mod tag;
 #[cfg(loom)]
 pub(crate) mod testing;
 pub(crate) mod time;
+pub(crate) mod typed;
 pub(crate) mod wake;
 
 use std::sync::Arc;

@@ -164,12 +164,10 @@ fn cut_below(compacted: &Compacted, garbage: &mut Garbage) {
     }
 }
 
-impl Drop for Prepared<'_> {
-    fn drop(&mut self) {
-        let Some(mut commit) = self.commit.take() else {
-            // Appended: it stays.
-            return;
-        };
+impl Prepared<'_> {
+    /// Takes everything back.
+    #[cold]
+    fn undo(&mut self, mut commit: Unpublished) {
         let compacted = match commit.take_pending() {
             Some(pending) => pending.compacted,
             None => std::mem::take(&mut self.compacted),
@@ -179,6 +177,16 @@ impl Drop for Prepared<'_> {
             let own = compacted.next_if(|(of, _)| *of == at);
             // SAFETY: never appended: all of it is ours to take back.
             unsafe { self.kernel.unstage(write, own.map(|(_, own)| own)) };
+        }
+    }
+}
+
+impl Drop for Prepared<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // Appended, it stays.
+        if let Some(commit) = self.commit.take() {
+            self.undo(commit);
         }
     }
 }

@@ -1,6 +1,5 @@
 //! A secondary index of a table: entries in order of value, then key.
 
-use std::any::Any;
 use std::ops::ControlFlow;
 
 use smallvec::SmallVec;
@@ -14,6 +13,7 @@ use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::record::{Record, RecordHeader};
 use super::stage::keys::{Slot, Slots};
 use super::table::{GarbageBin, KeyBounds, Table};
+use super::typed::Typed;
 
 /// The values that an object has in an index: ascending, each once.
 pub(crate) type Values<V> = SmallVec<[V; 2]>;
@@ -42,7 +42,7 @@ pub(crate) struct Linked {
 }
 
 /// A secondary index whose value type the caller does not know.
-pub(crate) trait AnySecondary<K, T>: Any + Send + Sync {
+pub(crate) trait AnySecondary<K, T>: Typed + Send + Sync {
     fn position(&self) -> u16;
     fn name(&self) -> &'static str;
     /// The hash of an entry's value, by a seed; of another index's entry 0. Runs the user's code.
@@ -87,7 +87,6 @@ pub(crate) trait AnySecondary<K, T>: Any + Send + Sync {
     ) -> Option<*const RecordHeader>;
     fn drain(&mut self);
     fn bytes(&self, guard: &Guard<'_>) -> usize;
-    fn as_any(&self) -> &dyn Any;
 }
 
 impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
@@ -295,9 +294,5 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
 
     fn bytes(&self, guard: &Guard<'_>) -> usize {
         self.tree.bytes(guard)
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 }

@@ -55,6 +55,25 @@ pub(crate) struct Place {
     version: u64,
 }
 
+/// A record that shows an object at a reading's version, and what it shows: in two registers.
+#[derive(Debug)]
+pub(crate) struct Present<'s, T> {
+    record: &'s RecordHeader,
+    pub(crate) stored: Stored<'s, T>,
+}
+
+impl<T> Present<'_, T> {
+    /// Where it is, for a write on the same reading.
+    #[inline]
+    pub(crate) fn place(&self, reading: Reading<'_>) -> Place {
+        Place {
+            record: self.record,
+            found: self.stored.version(),
+            version: reading.version(),
+        }
+    }
+}
+
 /// What a write is about to replace, for as long as its reading.
 struct Replaced<'s, K> {
     record: &'s Record<K>,
@@ -78,13 +97,13 @@ impl Drop for Claimed<'_> {
 }
 
 impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
-    /// The object with a key, and the place where it was found.
+    /// The object with a key, and where it is.
     pub(crate) fn find_place<'s>(
         &self,
         reading: Reading<'s>,
         key: &K,
         hash: u64,
-    ) -> Option<(Stored<'s, T>, Place)> {
+    ) -> Option<Present<'s, T>> {
         let guard = reading.pin();
         // Who writes an object reads all of it.
         let reach = node::bytes::<T>().min(WRITE_AHEAD_MAX);
@@ -93,12 +112,11 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         let stored = self.read(reading, record)?;
         // Staging begins with them.
         prefetch(stored.version().keys());
-        let place = Place {
-            record: &raw const record.header,
-            found: stored.version(),
-            version: reading.version(),
-        };
-        Some((stored, place))
+        Some(Present {
+            // SAFETY: K4: it shows an object at the reading's version.
+            record: unsafe { at(&raw const record.header) },
+            stored,
+        })
     }
 
     /// Puts everything that a write needs in place: the record, the version, its index entries.

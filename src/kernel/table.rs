@@ -22,6 +22,7 @@ use super::reading::{AnyHandle, Reading, Stored};
 use super::reclaim::{Garbage, Guard, at, free};
 use super::record::{KeyProbe, Record, RecordHeader};
 use super::secondary::AnySecondary;
+use super::typed::Typed;
 use crate::sync::Ordering;
 
 /// What may be a key or an index value.
@@ -41,7 +42,7 @@ pub struct Table<K: KeyBounds, T> {
     pub(crate) seed: u64,
     pub(crate) name: &'static str,
     /// What the layer above keeps with a table.
-    pub(crate) face: Box<dyn Any + Send + Sync>,
+    pub(crate) face: Box<dyn Typed + Send + Sync>,
     objects: PhantomData<fn() -> T>,
 }
 
@@ -50,7 +51,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         (position, name): (u16, &'static str),
         seed: u64,
         secondary: Vec<Arc<dyn AnySecondary<K, T>>>,
-        face: Box<dyn Any + Send + Sync>,
+        face: Box<dyn Typed + Send + Sync>,
     ) -> Self {
         Self {
             seed,
@@ -164,20 +165,25 @@ impl<'k> GarbageBin<'k> {
     pub(crate) fn new(kernel: &'k Kernel) -> Self {
         Self(Garbage::new(), kernel)
     }
+
+    #[inline(never)]
+    fn give(&mut self) {
+        self.1.note_given(self.0.len());
+        self.1.domain.give(std::mem::take(&mut self.0));
+    }
 }
 
 impl Drop for GarbageBin<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if !self.0.is_empty() {
-            self.1.note_given(self.0.len());
-            self.1.domain.give(std::mem::take(&mut self.0));
+            self.give();
         }
     }
 }
 
 /// What the kernel asks of a table whose types it does not know.
-pub(crate) trait AnyTable: Any + Send + Sync {
+pub(crate) trait AnyTable: Typed + Send + Sync {
     /// Takes a dead record out of the hash and the order.
     ///
     /// # Safety
@@ -219,7 +225,6 @@ pub(crate) trait AnyTable: Any + Send + Sync {
     fn images(&self, guard: &Guard<'_>, write: &Write) -> (Option<AnyHandle>, Option<AnyHandle>);
     /// The key of a write whose commit is pending, and its type's name.
     fn key(&self, guard: &Guard<'_>, write: &Write) -> (Arc<dyn Any + Send + Sync>, &'static str);
-    fn as_any(&self) -> &dyn Any;
 }
 
 impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
@@ -315,9 +320,5 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
         // D2: a pending commit's records stand.
         let key = self.key_of(guard, write).expect("a write of this table");
         (Arc::new(key.clone()), std::any::type_name::<K>())
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 }

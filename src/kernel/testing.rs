@@ -19,6 +19,7 @@ use super::reclaim::{Action, Domain, Garbage, Guard, allocate, at, free};
 use super::record::{Record, RecordHeader, Unclaimed, Unlinking};
 use super::session::Line;
 use super::table::{AnyTable, GarbageBin};
+use super::typed::downcast;
 use super::{Horizon, Kernel, Kind, Limits};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -199,10 +200,6 @@ impl AnyTable for Cells {
     fn key(&self, _: &Guard<'_>, _: &Write) -> (Arc<dyn Any + Send + Sync>, &'static str) {
         (Arc::new(()), "()")
     }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
 }
 
 /// A kernel whose one table is the cells'.
@@ -214,7 +211,7 @@ pub(crate) fn kernel(limits: Limits) -> Arc<Kernel> {
 pub(crate) fn cell(kernel: &Kernel, key: u64) -> Cell {
     let cell = Cell::new(key);
     let _ = cell.header().unclaim();
-    let cells = kernel.table(0).as_any().downcast_ref::<Cells>();
+    let cells = downcast::<Cells, _>(kernel.table(0));
     let cells = cells.expect("the kernel of `kernel`");
     let address = cell.0.expose_provenance();
     cells.0.lock().expect("no panic").push(address);

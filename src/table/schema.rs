@@ -12,6 +12,7 @@ use crate::kernel::reading::{Reading, Stored};
 use crate::kernel::routes::Route;
 use crate::kernel::secondary::{AnySecondary, Secondary};
 use crate::kernel::table::{AnyTable, Table};
+use crate::kernel::typed::downcast;
 
 /// The kernel's table of a type.
 pub type TableOf<T> = Table<<T as Object>::Key, T>;
@@ -84,7 +85,7 @@ impl<K: Key, T: Object<Key = K>> Table<K, T> {
     }
 
     pub(crate) fn uniques(&self) -> &[Box<dyn AnyUnique<T>>] {
-        let face = self.face.downcast_ref::<Face<T>>();
+        let face = downcast::<Face<T>, _>(&*self.face);
         face.map_or(&[], |face| &face.uniques)
     }
 
@@ -125,7 +126,7 @@ impl<K: Key, T: Object<Key = K>> Table<K, T> {
     /// If the type is another: two constants share the index's name.
     pub(crate) fn index_at<V: Key>(&self, position: usize) -> &Secondary<K, T, V> {
         let index = &self.secondary()[position];
-        let typed = index.as_any().downcast_ref();
+        let typed = downcast(&**index);
         typed.unwrap_or_else(|| no_index::<T, V>(index.name()))
     }
 }

@@ -18,6 +18,8 @@ use crate::kernel::reading::{Reading, Stored};
 use crate::kernel::reclaim::Guard;
 use crate::kernel::stage::bulk::{New, Staged};
 use crate::kernel::stage::{Place, Put};
+use crate::kernel::table::AnyTable;
+use crate::kernel::typed::{Typed, downcast};
 use crate::propose::sets::TableReadSet;
 use crate::table::hash::HashedMap;
 use crate::table::object::{Index, Key, Object};
@@ -65,9 +67,9 @@ pub(crate) struct Buffer<T: Object> {
 }
 
 /// A buffer whose type the caller does not know.
-pub(crate) trait AnyBuffer {
+pub(crate) trait AnyBuffer: Typed {
     /// Whether a write of another transaction is in the way.
-    fn clash(&self, guard: &Guard<'_>, table: &dyn Any, write: &Write) -> Option<Clash>;
+    fn clash(&self, guard: &Guard<'_>, table: &dyn AnyTable, write: &Write) -> Option<Clash>;
     /// The signature of all that was read, if only keys were.
     fn points_signature(&self) -> Option<u64>;
     /// Takes the values of one write in the unique indexes.
@@ -79,18 +81,19 @@ pub(crate) trait AnyBuffer {
         &mut self,
         at: usize,
         to: &Staging<'_>,
-        table: &dyn Any,
+        table: &dyn AnyTable,
         prepared: &mut Prepared<'_>,
     ) -> Result<(), u64>;
     /// Puts the new objects in place, all at once; each with its place among the writes.
-    fn stage_new(&mut self, to: &Staging<'_>, table: &dyn Any)
-    -> Result<Vec<(usize, Staged)>, u64>;
+    fn stage_new(
+        &mut self,
+        to: &Staging<'_>,
+        table: &dyn AnyTable,
+    ) -> Result<Vec<(usize, Staged)>, u64>;
     /// What was read, as data; `None`: nothing.
-    fn export_reads(&self, table: &dyn Any) -> Option<TableReadSet>;
+    fn export_reads(&self, table: &dyn AnyTable) -> Option<TableReadSet>;
     /// Forgets everything.
     fn clear(&mut self);
-    fn as_any(&self) -> &dyn Any;
-    fn as_any_mut(&mut self) -> &mut dyn Any;
 }
 
 /// Where and when writes are put in place.
@@ -215,14 +218,12 @@ fn position_in<T: Object>(
     places.map(|&at| at as usize).find(is_it)
 }
 
-fn typed<T: Object>(table: &dyn Any) -> &TableOf<T> {
-    table
-        .downcast_ref()
-        .expect("the table of the buffer's type")
+fn typed<T: Object>(table: &dyn AnyTable) -> &TableOf<T> {
+    downcast(table).expect("the table of the buffer's type")
 }
 
 impl<T: Object> AnyBuffer for Buffer<T> {
-    fn clash(&self, guard: &Guard<'_>, table: &dyn Any, write: &Write) -> Option<Clash> {
+    fn clash(&self, guard: &Guard<'_>, table: &dyn AnyTable, write: &Write) -> Option<Clash> {
         self.reads.borrow().clash(guard, typed::<T>(table), write)
     }
 
@@ -258,7 +259,7 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         &mut self,
         at: usize,
         to: &Staging<'_>,
-        table: &dyn Any,
+        table: &dyn AnyTable,
         prepared: &mut Prepared<'_>,
     ) -> Result<(), u64> {
         let own = &mut self.writes[at];
@@ -277,7 +278,7 @@ impl<T: Object> AnyBuffer for Buffer<T> {
     fn stage_new(
         &mut self,
         to: &Staging<'_>,
-        table: &dyn Any,
+        table: &dyn AnyTable,
     ) -> Result<Vec<(usize, Staged)>, u64> {
         let is_new = |own: &Own<T>| own.base.is_none() && matches!(own.state, State::Object(..));
         let places = (0..).zip(&self.writes).filter(|(_, own)| is_new(own));
@@ -301,7 +302,7 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         Ok(places.into_iter().zip(staged).collect())
     }
 
-    fn export_reads(&self, table: &dyn Any) -> Option<TableReadSet> {
+    fn export_reads(&self, table: &dyn AnyTable) -> Option<TableReadSet> {
         let reads = self.reads.borrow();
         (!reads.is_empty()).then(|| reads.export(typed::<T>(table)))
     }
@@ -311,13 +312,5 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         self.writes.clear();
         self.by_hash.clear();
         self.claims.get_mut().clear();
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
     }
 }

@@ -54,6 +54,7 @@ use std::fmt;
 use self::buffer::Buffer;
 use self::workspace::{Lent, Workspace};
 use crate::kernel::reading::LocalHold;
+use crate::kernel::typed::{downcast, downcast_mut};
 use crate::shared::Shared;
 use crate::table::object::Object;
 use crate::table::schema::{Reader, TableOf};
@@ -126,7 +127,7 @@ impl<'s> Transaction<'s> {
     fn buffer_of<T: Object>(&self, table: &TableOf<T>) -> &Buffer<T> {
         let place = &self.work.buffers[usize::from(table.position())];
         let buffer = place.get_or_init(|| Box::new(Buffer::<T>::new(&self.work.read_bound)));
-        buffer.as_any().downcast_ref().expect("made with this type")
+        downcast(&**buffer).expect("made with this type")
     }
 }
 
@@ -134,8 +135,5 @@ fn buffer_in<'b, T: Object>(work: &'b mut Workspace, table: &TableOf<T>) -> &'b 
     let place = &mut work.buffers[usize::from(table.position())];
     place.get_or_init(|| Box::new(Buffer::<T>::new(&work.read_bound)));
     let buffer = place.get_mut().expect("made above");
-    buffer
-        .as_any_mut()
-        .downcast_mut()
-        .expect("made with this type")
+    downcast_mut(&mut **buffer).expect("made with this type")
 }

@@ -67,7 +67,7 @@ fn stage_one(
 ) -> Result<(), u64> {
     let table = usize::from(table);
     if let Some(buffer) = buffers[table].get_mut() {
-        buffer.stage(at, to, to.kernel.table(table).as_any(), prepared)?;
+        buffer.stage(at, to, to.kernel.table(table), prepared)?;
     }
     Ok(())
 }
@@ -96,7 +96,7 @@ fn stage_at_once(
 fn stage_new(work: &mut Workspace, to: &Staging<'_>) -> Result<InPlace, u64> {
     let buffers = work.buffers.iter_mut().enumerate();
     let in_place = buffers.map(|(table, buffer)| match buffer.get_mut() {
-        Some(buffer) => buffer.stage_new(to, to.kernel.table(table).as_any()),
+        Some(buffer) => buffer.stage_new(to, to.kernel.table(table)),
         None => Ok(Vec::new()),
     });
     let in_place = in_place.map(|staged| Ok(staged?.into_iter().peekable()));

@@ -283,7 +283,7 @@ impl<'s> Transaction<'s> {
         let tables = self.work.buffers.iter().enumerate();
         let tables = tables.filter_map(|(at, buffer)| {
             let buffer = buffer.get()?;
-            buffer.export_reads(kernel.table(at).as_any())
+            buffer.export_reads(kernel.table(at))
         });
         ReadSet {
             tables: tables.collect(),

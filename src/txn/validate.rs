@@ -60,7 +60,7 @@ impl Transaction<'_> {
             if buffer.points_signature().is_some_and(strangers) {
                 continue;
             }
-            let table = kernel.table(usize::from(position)).as_any();
+            let table = kernel.table(usize::from(position));
             let mut writes = commit.writes().iter();
             let writes = writes.by_ref().filter(|write| write.table == position);
             for write in writes {

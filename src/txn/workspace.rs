@@ -40,11 +40,17 @@ impl Lent {
         let store = shared.kernel().domain.registry().id();
         // None, too, when the thread's locals are gone.
         let spare = SPARE.try_with(Cell::take).ok().flatten();
-        let spare = spare.filter(|spare| spare.store == store);
-        Self(Some(
-            spare.unwrap_or_else(|| Box::new(Workspace::new(shared, store))),
-        ))
+        Self(Some(match spare {
+            Some(spare) if spare.store == store => spare,
+            other => replaced(other, shared, store),
+        }))
     }
+}
+
+/// A new workspace, when there is none, or another store's.
+#[cold]
+fn replaced(_: Option<Box<Workspace>>, shared: &Shared, store: u64) -> Box<Workspace> {
+    Box::new(Workspace::new(shared, store))
 }
 
 impl Deref for Lent {

@@ -203,7 +203,9 @@ impl Transaction<'_> {
         if let Some(at) = buffer.position(hash, key) {
             return own_seen(at, &buffer.writes[at]);
         }
-        let found = table.find_place(self.hold.reading(), key, hash);
+        let reading = self.hold.reading();
+        let found = table.find_place(reading, key, hash);
+        let found = found.map(|present| (present.stored, present.place(reading)));
         let base = found.map(|(stored, place)| Base {
             version: Version::new(stored.number()),
             place,

@@ -15,6 +15,7 @@ use crate::kernel::stage::Put;
 use crate::kernel::stage::bulk::{New, Staged};
 use crate::kernel::table::Table;
 use crate::kernel::testing::Value;
+use crate::kernel::typed::downcast;
 use crate::kernel::{Kernel, Kind, Limits};
 use crate::version::Moment;
 
@@ -37,7 +38,7 @@ pub(super) fn indexed(limits: Limits) -> (Arc<Kernel>, Arc<ByValue>) {
 }
 
 fn table(kernel: &Kernel) -> &Numbers {
-    let table = kernel.table(0).as_any().downcast_ref();
+    let table = downcast(kernel.table(0));
     table.expect("the table of numbers")
 }
 
@@ -112,7 +113,7 @@ pub(super) fn give_up_at(
     let now = Moment::now();
     let put = Put::Object(Draft::new(|| Value::new(value)), now);
     let place = table(kernel).find_place(reading, &key, hash(key));
-    let place = place.map(|(_, place)| place);
+    let place = place.map(|present| present.place(reading));
     let mut prepared = prepare(kernel);
     table(kernel).stage(&mut prepared, reading, (&key, hash(key)), place, put, now)
 }
@@ -142,7 +143,7 @@ pub(super) fn write(
         None => Put::Tombstone,
     };
     let place = table(kernel).find_place(reading, &key, hash(key));
-    let place = place.map(|(_, place)| place);
+    let place = place.map(|present| present.place(reading));
     let mut prepared = prepare(kernel);
     let staged = table(kernel).stage(&mut prepared, reading, (&key, hash(key)), place, put, now);
     commit(kernel, reading, key, staged.map(|()| prepared))
