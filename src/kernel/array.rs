@@ -61,6 +61,12 @@ impl<T: Copy, const N: usize> Array<T, N> {
         self.len == len
     }
 
+    /// How many more can be added.
+    #[inline]
+    pub(crate) fn room(&self) -> usize {
+        N - self.len
+    }
+
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.len = 0;
@@ -108,7 +114,7 @@ mod tests {
         let mut array = Array::<u64, 8>::new();
         assert!(array.is_empty());
         (0..8).for_each(|item| array.push(item));
-        assert_eq!(*array, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!((array.room(), &*array), (0, &[0, 1, 2, 3, 4, 5, 6, 7][..]));
         array.retain(|item| item % 3 == 1);
         assert_eq!(*array, [1, 4, 7]);
         array.push(9);
@@ -125,7 +131,7 @@ mod tests {
         array.extend([4, 3].into_iter().rev());
         assert_eq!(*array, [0, 1, 2, 3, 4]);
         array.drop_first(3);
-        assert_eq!(*array, [3, 4]);
+        assert_eq!((array.room(), &*array), (6, &[3, 4][..]));
         let full = array.fill_to(4, |room| {
             assert!(room.push(5));
         });

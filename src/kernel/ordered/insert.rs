@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::path::Place;
+use super::path::{Path, Place};
 use super::word::Word;
 use super::{Choice, Ordered, OrderedIndex, Probe, SPARSE, Shared};
 use crate::kernel::reclaim::{Garbage, Guard, at};
@@ -28,7 +28,8 @@ impl<N: Ordered> OrderedIndex<N> {
         mut choose: impl FnMut(Option<&'g N>) -> Choice<N>,
     ) -> &'g N {
         loop {
-            let place = self.place(guard, |inner| inner.route(probe));
+            let mut path = Path::new(guard);
+            let place = self.place(&mut path, |inner| inner.route(probe));
             place.leaf.prefetch_hints();
             let found = place.leaf.find(guard, probe);
             let frozen = place.seen.is_frozen();
@@ -62,8 +63,7 @@ impl<N: Ordered> OrderedIndex<N> {
     /// Has the processor fetch what the probe's insertion will copy. Several may be fetched at
     /// once, where insertions, one after the other, wait for each. Runs the order.
     pub(crate) fn prefetch(&self, guard: &Guard<'_>, probe: &impl Probe<N>) {
-        let place = self.place(guard, |inner| inner.route(probe));
-        place.leaf.prefetch();
+        self.leaf(guard, |inner| inner.route(probe)).prefetch();
     }
 
     /// Takes exactly this node out; false when it is not there (any more). Lock-free.
@@ -72,7 +72,8 @@ impl<N: Ordered> OrderedIndex<N> {
     pub(crate) fn remove(&self, guard: &Guard<'_>, garbage: &mut Garbage, node: &N) -> bool {
         let probe = Itself(node);
         loop {
-            let place = self.place(guard, |inner| inner.route(&probe));
+            let mut path = Path::new(guard);
+            let place = self.place(&mut path, |inner| inner.route(&probe));
             place.leaf.prefetch_hints();
             let Ok(at) = place.leaf.find(guard, &probe) else {
                 return false;
@@ -85,7 +86,7 @@ impl<N: Ordered> OrderedIndex<N> {
             } else if place.leaf.len() <= SPARSE && place.path.levels() > 0 {
                 // O8: it is merged with a neighbour before its last node goes.
                 let level = place.path.shrinkable();
-                self.rebuild(guard, garbage, &place.path, level);
+                self.rebuild(guard, garbage, place.path, level);
             } else if self.swing(garbage, &place, Word::leaf(place.leaf.take_out(at))) {
                 return true;
             }
@@ -94,7 +95,7 @@ impl<N: Ordered> OrderedIndex<N> {
 
     /// Replaces the leaf of a place by a new copy with one change, if it still stands there.
     #[inline]
-    fn swing(&self, garbage: &mut Garbage, place: &Place<'_, N>, changed: Word<N>) -> bool {
+    fn swing(&self, garbage: &mut Garbage, place: &Place<'_, '_, N>, changed: Word<N>) -> bool {
         let slot = place.path.slot(self, place.path.levels());
         let swung = slot.swing(place.seen, changed);
         if swung {
@@ -108,12 +109,12 @@ impl<N: Ordered> OrderedIndex<N> {
     }
 
     /// Splits what is full, or finishes what is frozen, around a place.
-    fn make_room(&self, guard: &Guard<'_>, garbage: &mut Garbage, place: &Place<'_, N>) {
+    fn make_room(&self, guard: &Guard<'_>, garbage: &mut Garbage, place: &Place<'_, '_, N>) {
         match place.path.levels().checked_sub(1) {
             None => self.split_root(guard, garbage, place),
             Some(lowest) => {
                 let level = place.path.growable(lowest);
-                self.rebuild(guard, garbage, &place.path, level);
+                self.rebuild(guard, garbage, place.path, level);
             }
         }
     }

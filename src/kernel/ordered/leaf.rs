@@ -264,6 +264,10 @@ impl<'g, N> Batch<'g, N> {
         self.0.is_empty()
     }
 
+    pub(super) fn len(self) -> usize {
+        self.0.len()
+    }
+
     #[inline]
     pub(super) fn nodes(self) -> impl DoubleEndedIterator<Item = &'g N> + ExactSizeIterator {
         self.0.iter().map(|&node| reach(node))

@@ -27,32 +27,36 @@ pub(super) struct Path<'g, N: Ordered> {
     steps: SmallVec<[Step<'g, N>; LEVELS]>,
 }
 
-/// A leaf and the cell it was found in.
-pub(super) struct Place<'g, N: Ordered> {
-    pub(super) path: Path<'g, N>,
+/// A leaf and the cell it was found in. The path is where its user has it: it is not moved.
+pub(super) struct Place<'a, 'g, N: Ordered> {
+    pub(super) path: &'a mut Path<'g, N>,
     /// What the cell held.
     pub(super) seen: Word<N>,
     pub(super) leaf: &'g Leaf<N>,
 }
 
 impl<N: Ordered> OrderedIndex<N> {
-    /// The way down, at each inner node to the child that `route` names.
+    /// The way down, on a new path, at each inner node to the child that `route` names.
     #[inline]
-    pub(super) fn place<'g>(
+    pub(super) fn place<'a, 'g>(
         &self,
-        guard: &'g Guard<'_>,
+        path: &'a mut Path<'g, N>,
         route: impl Fn(&Inner<N>) -> usize,
-    ) -> Place<'g, N> {
-        let mut path = Path {
-            guard,
-            steps: SmallVec::new(),
-        };
+    ) -> Place<'a, 'g, N> {
         let (seen, leaf) = path.down(self.root.load(), route);
         Place { path, seen, leaf }
     }
 }
 
 impl<'g, N: Ordered> Path<'g, N> {
+    #[inline]
+    pub(super) fn new(guard: &'g Guard<'_>) -> Self {
+        Self {
+            guard,
+            steps: SmallVec::new(),
+        }
+    }
+
     #[inline]
     fn down(
         &mut self,
@@ -165,8 +169,8 @@ impl<'g, N: Ordered> Path<'g, N> {
 }
 
 /// A scan's way through the leaves, some nodes at a time.
-pub(super) struct Walk<'g, 'p, N: Ordered, P> {
-    path: Path<'g, N>,
+pub(super) struct Walk<'a, 'g, 'p, N: Ordered, P> {
+    path: &'a mut Path<'g, N>,
     leaf: &'g Leaf<N>,
     /// What is left of the leaf.
     rest: Range<usize>,
@@ -177,10 +181,10 @@ pub(super) struct Walk<'g, 'p, N: Ordered, P> {
     course: Course,
 }
 
-impl<'g, 'p, N: Ordered, P: Probe<N>> Walk<'g, 'p, N, P> {
-    #[inline]
+impl<'a, 'g, 'p, N: Ordered, P: Probe<N>> Walk<'a, 'g, 'p, N, P> {
+    #[inline(always)]
     pub(super) fn new(
-        path: Path<'g, N>,
+        path: &'a mut Path<'g, N>,
         (leaf, rest): (&'g Leaf<N>, Range<usize>),
         until: Option<&'p P>,
         course: Course,
@@ -212,7 +216,7 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Walk<'g, 'p, N, P> {
     }
 
     /// Leaves out of this leaf what is beyond the bound, and fetches the next one if it is wanted.
-    #[inline]
+    #[inline(always)]
     fn enter(&mut self) {
         if let Some(until) = self.until {
             self.end(until);

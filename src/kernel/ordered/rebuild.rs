@@ -62,7 +62,7 @@ impl<N: Ordered> OrderedIndex<N> {
         &self,
         guard: &Guard<'_>,
         garbage: &mut Garbage,
-        place: &Place<'_, N>,
+        place: &Place<'_, '_, N>,
     ) {
         let mut rebuild = Rebuild::new(guard);
         rebuild.leaves(None, &[place.leaf]);

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
 use super::leaf::Batch;
-use super::path::Walk;
+use super::path::{Path, Walk};
 use super::{Course, Ends, LEAF, Ordered, OrderedIndex, Probe};
 use crate::kernel::array::Array;
 use crate::kernel::barrier::prefetch;
@@ -49,21 +49,23 @@ impl<N: Ordered> OrderedIndex<N> {
         course: Course,
         mut visit: impl FnMut(&'g N) -> ControlFlow<()>,
     ) {
-        let mut coming = Coming::of(self.walk(guard, ends, course));
+        let (mut path, mut nodes) = (Path::new(guard), Array::new());
+        let walk = self.walk(&mut path, guard, ends, course);
+        let mut coming = Coming::of(walk, &mut nodes);
         step(Step::Scanning);
         loop {
             let ready = coming.fill();
             if ready == 0 {
                 return;
             }
-            let nodes = &*coming.nodes;
+            let nodes = coming.nodes();
             for place in 0..ready {
                 fetch_ahead(nodes, place);
                 if visit(nodes[place]).is_break() {
                     return;
                 }
             }
-            coming.nodes.drop_first(ready);
+            coming.visited += ready;
         }
     }
 
@@ -98,20 +100,22 @@ impl<N: Ordered> OrderedIndex<N> {
         }
     }
 
-    /// A walk that has not taken a step yet.
-    fn walk<'g, 'p, P: Probe<N>>(
+    /// A walk that has not taken a step yet, on a new path.
+    #[inline(always)]
+    fn walk<'a, 'g, 'p, P: Probe<N>>(
         &self,
+        path: &'a mut Path<'g, N>,
         guard: &'g Guard<'_>,
         Ends { from, until }: Ends<'p, P>,
         course: Course,
-    ) -> Walk<'g, 'p, N, P> {
+    ) -> Walk<'a, 'g, 'p, N, P> {
         let reversed = course.reversed;
         // Upwards, at an equal separator to the left: the probe may equal nodes on both sides.
         let near = |order: Ordering| match reversed {
             false => order.is_gt(),
             true => order.is_ge(),
         };
-        let place = self.place(guard, |inner| match (from, reversed) {
+        let place = self.place(path, |inner| match (from, reversed) {
             (Some(probe), _) => inner.count(probe, near),
             (None, false) => 0,
             (None, true) => inner.len() - 1,
@@ -144,47 +148,65 @@ impl<N: Ordered> OrderedIndex<N> {
     }
 }
 
+/// Room for the nodes that are kept, and for some leaves' more: they are moved to its front when it
+/// is full.
+type Window<'g, N> = Array<&'g N, { NODE_AHEAD + LEAVES * LEAF }>;
+const LEAVES: usize = if cfg!(any(loom, shuttle)) { 1 } else { 4 };
+
 /// A walk's nodes in the order in which they are visited, while those further on are being fetched.
-struct Coming<'g, 'p, N: Ordered, P> {
-    walk: Walk<'g, 'p, N, P>,
-    nodes: Array<&'g N, { NODE_AHEAD + LEAF }>,
+struct Coming<'a, 'g, 'p, N: Ordered, P> {
+    walk: Walk<'a, 'g, 'p, N, P>,
+    nodes: &'a mut Window<'g, N>,
+    /// So many of them were.
+    visited: usize,
     /// So many are kept, to be fetched ahead; none if too few are wanted.
     ahead: usize,
 }
 
-impl<'g, 'p, N: Ordered, P: Probe<N>> Coming<'g, 'p, N, P> {
-    #[inline]
-    fn of(walk: Walk<'g, 'p, N, P>) -> Self {
+impl<'a, 'g, 'p, N: Ordered, P: Probe<N>> Coming<'a, 'g, 'p, N, P> {
+    #[inline(always)]
+    fn of(walk: Walk<'a, 'g, 'p, N, P>, nodes: &'a mut Window<'g, N>) -> Self {
         let ahead = match walk.wanted() >= WANTED_MIN {
             true => NODE_AHEAD,
             false => 0,
         };
         Self {
             walk,
-            nodes: Array::new(),
+            nodes,
+            visited: 0,
             ahead,
         }
+    }
+
+    /// Those to be visited.
+    #[inline]
+    fn nodes(&self) -> &[&'g N] {
+        &self.nodes[self.visited..]
     }
 
     /// Takes more from the walk; how many may be visited then, none at the end.
     #[inline]
     fn fill(&mut self) -> usize {
-        while self.nodes.len() <= self.ahead {
+        while self.nodes().len() <= self.ahead {
             // Whoever goes on after what was wanted takes some at a time.
             const { assert!(MORE <= LEAF) };
-            let least = if self.nodes.is_empty() { MORE } else { 0 };
+            let least = if self.nodes().is_empty() { MORE } else { 0 };
             let batch = self.walk.take(self.walk.wanted().clamp(least, LEAF));
             if batch.is_empty() {
-                return self.nodes.len();
+                return self.nodes().len();
             }
             self.append(batch);
         }
-        self.nodes.len() - self.ahead
+        self.nodes().len() - self.ahead
     }
 
     #[inline]
     fn append(&mut self, batch: Batch<'g, N>) {
-        let before = self.nodes.len();
+        if batch.len() > self.nodes.room() {
+            self.nodes.drop_first(self.visited);
+            self.visited = 0;
+        }
+        let before = self.nodes().len();
         match self.walk.is_reversed() {
             false => self.nodes.extend(batch.nodes()),
             true => self.nodes.extend(batch.nodes().rev()),
@@ -192,7 +214,8 @@ impl<'g, 'p, N: Ordered, P: Probe<N>> Coming<'g, 'p, N, P> {
         if self.ahead == 0 {
             return;
         }
-        let new = |ahead: usize| &self.nodes[before.min(ahead)..self.nodes.len().min(ahead)];
+        let nodes = self.nodes();
+        let new = |ahead: usize| &nodes[before.min(ahead)..nodes.len().min(ahead)];
         new(NODE_AHEAD).iter().for_each(|&node| prefetch(node));
         new(ONWARD_AHEAD).iter().for_each(|node| node.prefetch());
         new(NEXT_AHEAD).iter().for_each(|node| node.prefetch_next());
