@@ -74,6 +74,7 @@ MODELS = {
     "collect.rs": ["chain", "sweep", "record"],
     "cursor.rs": ["watch", "watch_from"],
     "slots.rs": ["slots"],
+    "spare.rs": ["spare"],
     "slab.rs": ["depot"],
     "depot.rs": ["depot"],
     "places.rs": ["places"],

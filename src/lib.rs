@@ -37,6 +37,7 @@ pub use error::{
 };
 pub use fork::{Fork, ForkError};
 pub use id::{Id, ParseIdError};
+pub use kernel::mapping::mapped_bytes;
 pub use propose::flight::Verdict;
 pub use propose::proposal::{AnswerError, Proposal, Ticket};
 pub use propose::sets::{

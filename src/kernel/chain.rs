@@ -38,11 +38,17 @@ use super::step::{Step, step};
 use crate::sync::Ordering;
 
 /// The versions that a compacted chain keeps below its newest, newest first.
+///
+/// On a line of its own, in a slab: another thread frees it than made it.
 #[derive(Debug)]
-pub(crate) struct List(SmallVec<[*mut VersionHeader; 6]>);
+#[repr(align(64))]
+pub(crate) struct List(SmallVec<[*mut VersionHeader; LISTED_INLINE]>);
+
+/// So many versions a list has, or fewer, that needs no memory beside its line.
+pub(super) const LISTED_INLINE: usize = 6;
 
 impl List {
-    pub(super) fn new(versions: SmallVec<[*mut VersionHeader; 6]>) -> *mut Self {
+    pub(super) fn new(versions: SmallVec<[*mut VersionHeader; LISTED_INLINE]>) -> *mut Self {
         allocate(Self(versions))
     }
 

@@ -44,10 +44,14 @@ use super::commit::{Commit, Unpublished};
 use super::history::{History, HistoryLimits};
 use super::horizon::VERSION_MAX;
 use super::reclaim::{Garbage, Guard, allocate, at, free};
+use super::spare::Spares;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
 
 /// Slots in a segment.
 const SLOTS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
+/// Whether trimmed segments are kept to be placed again: not where uses of freed memory are looked
+/// for.
+const KEEPS_SPARE: bool = !cfg!(any(loom, shuttle, miri, skep_sanitize));
 /// The fewest segments that a ring can do with.
 const SEGMENTS_MIN: usize = 4;
 /// A trimmed slot's content: an address that no commit has.
@@ -99,6 +103,8 @@ pub(crate) struct Log {
     /// Up to here commits have been taken out, or claimed for it.
     trimmed: Padded<AtomicU64>,
     pub(super) history: History,
+    /// Segments that were trimmed, to be placed again.
+    spare: Spares<Segment>,
 }
 
 impl Log {
@@ -114,6 +120,7 @@ impl Log {
             cut: Padded(AtomicU64::new(0)),
             trimmed: Padded(AtomicU64::new(0)),
             history: History::new(HistoryLimits::NONE),
+            spare: Spares::new(),
         }
     }
 
@@ -285,7 +292,7 @@ impl Log {
 
     /// Places the segment of `number`, unless another thread has.
     fn place(&self, number: u64) {
-        let fresh = allocate(Segment::new(Self::base(number)));
+        let fresh = self.new_segment(Self::base(number));
         // AcqRel: [segment]; Acquire: [trimmed], should the entry be null because a segment of this
         // number went already (G5).
         let placed = self.entry(number).compare_exchange(
@@ -296,8 +303,35 @@ impl Log {
         );
         if placed.is_err() {
             // SAFETY: never published.
-            unsafe { free(fresh) };
+            unsafe { self.give_back(fresh) };
         }
+    }
+
+    fn new_segment(&self, base: u64) -> *mut Segment {
+        let spare = if KEEPS_SPARE { self.spare.take() } else { None };
+        let Some(segment) = spare else {
+            return allocate(Segment::new(base));
+        };
+        // SAFETY: B14: ours alone. There is nothing in it that is to be dropped.
+        unsafe { segment.write(Segment::new(base)) };
+        segment
+    }
+
+    /// Keeps a segment to be used again, or frees it.
+    ///
+    /// # Safety
+    /// It was allocated, and is the caller's alone, who does not use it again.
+    pub(super) unsafe fn give_back(&self, segment: *mut Segment) {
+        // SAFETY: the caller's promise.
+        if !KEEPS_SPARE || !unsafe { self.spare.keep(segment) } {
+            // SAFETY: as above.
+            unsafe { free(segment) };
+        }
+    }
+
+    /// Frees the segments that nobody has.
+    pub(super) fn empty_spare(&self) {
+        self.spare.empty();
     }
 
     /// Whether the watermark may pass a position, or has passed it.

@@ -40,7 +40,8 @@
 //! | [`post`] | what is made once for all who ask | A |
 //! | [`barrier`], [`catalog`], [`pool`] | fences; a store's tables; blocks used again | B |
 //! | [`array`], [`typed`] | copies in a row; objects whose type is known | B |
-//! | [`slab`], [`places`], [`depot`], [`magazine`] | the memory of what is large | B |
+//! | [`slab`], [`places`], [`mapping`], [`depot`], [`magazine`] | the memory of what is large | B |
+//! | [`spare`] | what is large and seldom made, used again | B |
 //! | [`collect`], [`release`] | cutting, trimming, freeing; giving back, reaping | |
 //!
 //! # Sources
@@ -79,6 +80,7 @@ pub(crate) mod log;
 #[cfg_attr(shuttle, expect(dead_code, reason = "nothing is in slabs there"))]
 mod magazine;
 pub(crate) mod mailbox;
+pub(crate) mod mapping;
 pub(crate) mod memory;
 pub(crate) mod node;
 pub(crate) mod older;
@@ -100,6 +102,7 @@ pub(crate) mod secondary;
 pub(crate) mod session;
 pub(crate) mod slab;
 pub(crate) mod slots;
+pub(crate) mod spare;
 pub(crate) mod stage;
 pub(crate) mod station;
 pub(crate) mod step;
@@ -220,6 +223,7 @@ impl Kernel {
     pub(crate) fn release_spare(&self) {
         pool::empty();
         magazine::empty();
+        self.log.empty_spare();
     }
 
     /// The oldest versions at which anything reads, and at which a transaction does, about.

@@ -38,7 +38,7 @@ use super::log::Slot;
 use super::node::release_hold;
 use super::reclaim::{Guard, at, free, own};
 use super::release::{contain, release, release_keys};
-use super::stage::Compacted;
+use super::stage::{Compacted, Shortened};
 use crate::sync::{Arc, AtomicU8, Ordering};
 
 /// What the layer above keeps with a pending commit.
@@ -57,12 +57,11 @@ pub(crate) enum Outcome {
 pub(crate) struct Pending {
     outcome: AtomicU8,
     payload: Payload,
-    /// Of the writes that shorten their chains, by their places.
-    pub(super) compacted: Vec<(usize, Compacted)>,
+    pub(super) compacted: Shortened,
 }
 
 impl Pending {
-    pub(super) fn new(payload: Payload, compacted: Vec<(usize, Compacted)>) -> Box<Self> {
+    pub(super) fn new(payload: Payload, compacted: Shortened) -> Box<Self> {
         Box::new(Self {
             outcome: AtomicU8::new(Outcome::Pending as u8),
             payload,

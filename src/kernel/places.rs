@@ -1,12 +1,11 @@
 //! Places for slabs, and the memory that they stand in.
 //!
-//! The memory of some places in a row, a *group*, is allocated together, when the first of them is
-//! taken. When the last is left it stays, for whoever takes one next, until somebody has the group
-//! *trimmed*: [`super::depot`] says when. So slabs that are many lie in memory for which the
-//! processor needs few translations of addresses, if the system has huge pages and gives them to
-//! who asks (on Linux by `madvise`): with pages of 4 KiB each object that is looked up is one more
-//! that is not known. Linux gives one when the memory is touched first; where the allocator has
-//! touched it, it is given back untouched, which lets versions from 6.14 on give one, too.
+//! The memory of some places in a row, a *group*, comes together ([`super::mapping`]), when the
+//! first of them is taken. When the last is left it stays, for whoever takes one next, until
+//! somebody has the group *trimmed*: [`super::depot`] says when. So slabs that are many lie in
+//! memory for which the processor needs few translations of addresses, if the system has huge pages
+//! and gives them to who asks (on Linux by `madvise`): with pages of 4 KiB each object that is
+//! looked up is one more that is not known.
 //!
 //! Lock-free: a group that somebody is just making or trimming is passed over as if all of it were
 //! taken. Who stops there for ever leaves one group unused.
@@ -26,14 +25,13 @@
 
 use std::alloc::Layout;
 
+use super::mapping;
 use super::memory::{Block, allocate_block, free_block};
 use super::slab::SLAB_BYTES;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 /// Places at most: a bit each.
 pub(crate) const PLACES: usize = if cfg!(loom) { 2 } else { u64::BITS as usize };
-/// The largest group is a huge page, of so many bytes.
-const HUGE_BYTES: usize = 2 << 20;
 
 /// How many places a group has.
 #[derive(Clone, Copy, Debug)]
@@ -52,25 +50,17 @@ pub(crate) struct Places {
     memory: [AtomicPtr<()>; PLACES],
 }
 
-/// The memory of a group of so many places.
-struct Memory<const COUNT: usize>;
+/// The memory of a slab.
+struct Memory;
 
-impl<const COUNT: usize> Memory<COUNT> {
-    const LAYOUT: Layout = {
-        let bytes = COUNT * SLAB_BYTES;
-        let align = if bytes.is_multiple_of(HUGE_BYTES) {
-            HUGE_BYTES
-        } else {
-            SLAB_BYTES
-        };
-        match Layout::from_size_align(bytes, align) {
-            Ok(layout) => layout,
-            Err(_) => panic!("both are powers of two"),
-        }
+impl Memory {
+    const LAYOUT: Layout = match Layout::from_size_align(SLAB_BYTES, SLAB_BYTES) {
+        Ok(layout) => layout,
+        Err(_) => panic!("a power of two"),
     };
 }
 
-impl<const COUNT: usize> Block for Memory<COUNT> {
+impl Block for Memory {
     unsafe fn layout(_: *const ()) -> Layout {
         Self::LAYOUT
     }
@@ -97,9 +87,10 @@ impl Group {
     }
 
     fn allocate(self) -> *mut () {
+        const { assert!(PLACES * SLAB_BYTES == mapping::BYTES) };
         match self {
-            Self::One => allocate_block(Memory::<1>::LAYOUT, |_| ()),
-            Self::All => allocate_block(Memory::<PLACES>::LAYOUT, ask_for_huge_pages),
+            Self::One => allocate_block(Memory::LAYOUT, |_| ()),
+            Self::All => mapping::map(),
         }
     }
 
@@ -108,34 +99,11 @@ impl Group {
     unsafe fn free(self, memory: *mut ()) {
         match self {
             // SAFETY: the caller's promise.
-            Self::One => unsafe { free_block::<Memory<1>>(memory) },
+            Self::One => unsafe { free_block::<Memory>(memory) },
             // SAFETY: as above.
-            Self::All => unsafe { free_block::<Memory<PLACES>>(memory) },
+            Self::All => unsafe { mapping::unmap(memory) },
         }
     }
-}
-
-/// A hint to the system: that it is followed is not needed, and not known.
-fn ask_for_huge_pages(memory: *mut ()) {
-    #[cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
-    {
-        use std::ffi::{c_int, c_void};
-
-        const BYTES: usize = Memory::<PLACES>::LAYOUT.size();
-        const { assert!(BYTES.is_multiple_of(HUGE_BYTES)) };
-        const MADV_DONTNEED: c_int = 4;
-        const MADV_HUGEPAGE: c_int = 14;
-        // SAFETY: the C library's, which std is linked to, as Linux declares it.
-        unsafe extern "C" {
-            fn madvise(address: *mut c_void, length: usize, advice: c_int) -> c_int;
-        }
-        for advice in [MADV_HUGEPAGE, MADV_DONTNEED] {
-            // SAFETY: so many bytes, whole pages, that are ours, and nothing is in them yet.
-            let _ = unsafe { madvise(memory.cast(), BYTES, advice) };
-        }
-    }
-    #[cfg(not(all(target_os = "linux", not(any(loom, shuttle, miri)))))]
-    let _ = memory;
 }
 
 impl Places {

@@ -8,7 +8,7 @@ use super::log::{Append, Log};
 use super::pending::{Payload, Pending};
 use super::reclaim::{Garbage, Guard, at};
 use super::session::Line;
-use super::stage::Compacted;
+use super::stage::{Compacted, Shortened};
 use super::step::{Step, step};
 use super::table::GarbageBin;
 
@@ -19,8 +19,7 @@ pub(crate) struct Prepared<'k> {
     /// The calling thread's.
     line: &'k Line,
     commit: Option<Unpublished>,
-    /// Of the writes that shortened their chains, by their places.
-    compacted: Vec<(usize, Compacted)>,
+    compacted: Shortened,
 }
 
 /// What came of an attempt to append.
@@ -41,7 +40,7 @@ impl<'k> Prepared<'k> {
             kernel,
             line,
             commit: Some(Unpublished::new()),
-            compacted: Vec::new(),
+            compacted: Shortened::new(),
         }
     }
 

@@ -260,8 +260,12 @@ pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut 
                 // SAFETY: a grace period has passed for the segment and so for what only it led to.
                 unsafe { release(kernel, Work::Commit, commit.cast()) };
             }
-            // SAFETY: ours alone, not used again.
-            unsafe { free(segment) };
+            match kernel {
+                // SAFETY: ours alone, not used again.
+                Some(kernel) => unsafe { kernel.log.give_back(segment) },
+                // SAFETY: as above.
+                None => unsafe { free(segment) },
+            }
         }
         // Both need a kernel; a teardown has neither chains to cut nor records to keep.
         Work::CutBelow => {

@@ -20,8 +20,9 @@ use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 /// is held.
 const STRIDE: u64 = 1024;
 
-/// A record on the list.
+/// A record on the list. On a line of its own, in a slab: another thread frees it than made it.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Residual {
     record: *const RecordHeader,
     next: *mut Residual,

@@ -9,7 +9,7 @@ pub(super) mod keys;
 pub(super) use self::keys::INDEXES_INLINE;
 
 use super::barrier::prefetch;
-use super::chain::List;
+use super::chain::{LISTED_INLINE, List};
 use super::commit::Write;
 use super::depth::Depth;
 use super::draft::Draft;
@@ -362,7 +362,7 @@ enum Kept {
     /// Nothing can go; the chain is this deep.
     Whole(u32),
     /// What is needed, the head first; at least one version can go.
-    List(SmallVec<[*mut VersionHeader; 6]>),
+    List(SmallVec<[*mut VersionHeader; LISTED_INLINE]>),
 }
 
 /// Walks a chain and keeps the head and what `active` needs.
@@ -420,6 +420,9 @@ impl<K> Drop for Fresh<K> {
 #[derive(Debug)]
 pub(crate) struct Compacted {
     /// The versions whose tails are cut off once the list is in place; each with a link for that.
-    pub(super) versions: SmallVec<[*const VersionHeader; 1]>,
+    pub(super) versions: SmallVec<[*const VersionHeader; LISTED_INLINE]>,
     pub(super) list: *mut List,
 }
+
+/// Of the writes that shorten their chains, by their places.
+pub(crate) type Shortened = SmallVec<[(usize, Compacted); 1]>;

@@ -18,6 +18,7 @@ use super::reading::{AnyHandle, LocalHold};
 use super::reclaim::{Action, Domain, Garbage, Guard, allocate, at, free};
 use super::record::{Record, RecordHeader, Unclaimed, Unlinking};
 use super::session::Line;
+use super::stage::Shortened;
 use super::table::{AnyTable, GarbageBin};
 use super::typed::downcast;
 use super::{Horizon, Kernel, Kind, Limits};
@@ -292,7 +293,7 @@ impl<'k> Txn<'k> {
         let mut commit = Unpublished::new();
         writes.iter().for_each(|&write| commit.add(write));
         if pending {
-            commit.set_pending(Pending::new(Arc::new(()), Vec::new()));
+            commit.set_pending(Pending::new(Arc::new(()), Shortened::new()));
         }
         let appended = staged.and_then(|()| self.append(commit));
         match appended {
@@ -406,7 +407,7 @@ pub(crate) fn append_only(txn: Txn<'_>, cell: Cell, value: u64, payload: Option<
     let mut commit = Unpublished::new();
     commit.add(write.expect("nobody else writes it"));
     if let Some(payload) = payload {
-        commit.set_pending(Pending::new(payload, Vec::new()));
+        commit.set_pending(Pending::new(payload, Shortened::new()));
     }
     let log = &txn.kernel.log;
     let mut garbage = GarbageBin::new(txn.kernel);

@@ -26,7 +26,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Bytes allocated now.
+/// Bytes allocated now, those that the stores have from the system included.
 pub fn bytes() -> i64 {
-    BYTES.load(Ordering::Relaxed)
+    BYTES.load(Ordering::Relaxed) + skep::mapped_bytes() as i64
 }

@@ -103,10 +103,10 @@ fn sum(figure: impl Fn(&Counter) -> &AtomicI64) -> i64 {
     counters.map(|it| figure(it).load(Ordering::Relaxed)).sum()
 }
 
-/// Bytes allocated now.
+/// Bytes allocated now, and those that stores have from the system, past the allocator.
 #[must_use]
 pub fn bytes() -> i64 {
-    sum(|counter| &counter.bytes)
+    sum(|counter| &counter.bytes) + size(skep::mapped_bytes())
 }
 
 /// Allocations made so far.

@@ -17,6 +17,7 @@ mod reclaim;
 mod record;
 mod residual;
 mod slots;
+mod spare;
 mod sweep;
 mod tables;
 mod wake;
