@@ -43,47 +43,12 @@ use super::collect::Work;
 use super::commit::{Commit, Unpublished};
 use super::history::{History, HistoryLimits};
 use super::horizon::VERSION_MAX;
-use super::reclaim::{Garbage, Guard, allocate, at, free};
-use super::spare::Spares;
+use super::reclaim::{Garbage, Guard, at};
+use super::segment::{SLOTS, Segment, Segments, TRIMMED, base_of};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
 
-/// Slots in a segment.
-const SLOTS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
-/// Whether trimmed segments are kept to be placed again: not where uses of freed memory are looked
-/// for.
-const KEEPS_SPARE: bool = !cfg!(any(loom, shuttle, miri, skep_sanitize));
 /// The fewest segments that a ring can do with.
 const SEGMENTS_MIN: usize = 4;
-/// A trimmed slot's content: an address that no commit has.
-const TRIMMED: *mut Commit = std::ptr::without_provenance_mut(1);
-
-#[derive(Debug)]
-pub(super) struct Segment {
-    base: u64,
-    slots: [SlotWords; SLOTS],
-}
-
-/// A slot: what the states above are of, and a note beside it.
-#[derive(Debug)]
-struct SlotWords {
-    commit: AtomicPtr<Commit>,
-    /// The commit's signature, once its appender has noted it here; 0 before. So who validates need
-    /// not look at a stranger's commit, whose line is its writer's.
-    signature: AtomicU64,
-}
-
-impl Segment {
-    fn new(base: u64) -> Self {
-        Self {
-            base,
-            slots: std::array::from_fn(|_| SlotWords {
-                commit: AtomicPtr::new(std::ptr::null_mut()),
-                signature: AtomicU64::new(0),
-            }),
-        }
-    }
-}
-
 /// What stands at a position of the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Slot<'g> {
@@ -104,7 +69,7 @@ pub(crate) struct Log {
     trimmed: Padded<AtomicU64>,
     pub(super) history: History,
     /// Segments that were trimmed, to be placed again.
-    spare: Spares<Segment>,
+    pub(super) spare: Segments,
 }
 
 impl Log {
@@ -120,7 +85,7 @@ impl Log {
             cut: Padded(AtomicU64::new(0)),
             trimmed: Padded(AtomicU64::new(0)),
             history: History::new(HistoryLimits::NONE),
-            spare: Spares::new(),
+            spare: Segments::new(),
         }
     }
 
@@ -146,17 +111,9 @@ impl Log {
         &self.ring[segment & (self.ring.len() - 1)]
     }
 
-    fn index(number: u64) -> usize {
-        (number % SLOTS as u64) as usize
-    }
-
-    fn base(number: u64) -> u64 {
-        number - number % SLOTS as u64
-    }
-
     /// The segment of a position, if it is there.
     #[inline]
-    fn segment<'g>(&self, _: &'g Guard<'_>, number: u64) -> Option<&'g Segment> {
+    pub(super) fn segment<'g>(&self, _: &'g Guard<'_>, number: u64) -> Option<&'g Segment> {
         // Acquire: [segment].
         let segment = self.entry(number).load(Ordering::Acquire);
         if segment.is_null() {
@@ -164,7 +121,7 @@ impl Log {
         }
         // SAFETY: G4: found in the ring under the guard, so it is not freed before the guard ends.
         let segment = unsafe { at(segment) };
-        (segment.base == Self::base(number)).then_some(segment)
+        (segment.base == base_of(number)).then_some(segment)
     }
 
     /// What stands at a position. Wait-free, O(1).
@@ -172,9 +129,7 @@ impl Log {
     pub(crate) fn at<'g>(&self, guard: &'g Guard<'_>, number: u64) -> Slot<'g> {
         let commit = match self.segment(guard, number) {
             // Acquire: [slot].
-            Some(segment) => segment.slots[Self::index(number)]
-                .commit
-                .load(Ordering::Acquire),
+            Some(segment) => segment.slot(number).commit.load(Ordering::Acquire),
             None => std::ptr::null_mut(),
         };
         if commit == TRIMMED || (commit.is_null() && number <= self.trimmed()) {
@@ -199,7 +154,7 @@ impl Log {
         let Some(segment) = self.segment(guard, number) else {
             return false;
         };
-        let noted = &segment.slots[Self::index(number)].signature;
+        let noted = &segment.slot(number).signature;
         // Acquire: [slot]: who passes the commit by finds it in its slot later (G1).
         let written = noted.load(Ordering::Acquire);
         written != 0 && written & read() == 0
@@ -217,19 +172,29 @@ impl Log {
         commit: Unpublished,
         garbage: &mut Garbage,
     ) -> Append<'g> {
-        let segment = match self.segment(guard, number) {
-            Some(segment) => Some(segment),
-            None => self.segment_or_place(guard, number, garbage),
-        };
-        let Some(segment) = segment else {
-            return Append::Full(commit);
-        };
+        if let Some(segment) = self.segment(guard, number) {
+            return self.fill(segment, number, commit);
+        }
+        match self.segment_or_place(guard, number, garbage) {
+            Some(segment) => self.fill(segment, number, commit),
+            None => Append::Full(commit),
+        }
+    }
+
+    /// The same where the segment of that number is there.
+    #[inline]
+    pub(super) fn fill<'g>(
+        &self,
+        segment: &'g Segment,
+        number: u64,
+        commit: Unpublished,
+    ) -> Append<'g> {
         // A segment that was placed when its numbers had come and gone already (G5) is not to be
         // written: its finder sees [trimmed].
         if number <= self.trimmed() {
             return Append::Taken(commit);
         }
-        let place = &segment.slots[Self::index(number)];
+        let place = segment.slot(number);
         let signature = commit.signature();
         let commit = commit.into_raw(number);
         // AcqRel: [slot]: Release our commit; a failure only tells that the slot is taken.
@@ -259,7 +224,7 @@ impl Log {
         number: u64,
         garbage: &mut Garbage,
     ) -> Option<&'g Segment> {
-        let base = Self::base(number);
+        let base = base_of(number);
         loop {
             // Acquire: [segment].
             let found = self.entry(number).load(Ordering::Acquire);
@@ -292,7 +257,7 @@ impl Log {
 
     /// Places the segment of `number`, unless another thread has.
     fn place(&self, number: u64) {
-        let fresh = self.new_segment(Self::base(number));
+        let fresh = self.spare.make(base_of(number));
         // AcqRel: [segment]; Acquire: [trimmed], should the entry be null because a segment of this
         // number went already (G5).
         let placed = self.entry(number).compare_exchange(
@@ -303,35 +268,8 @@ impl Log {
         );
         if placed.is_err() {
             // SAFETY: never published.
-            unsafe { self.give_back(fresh) };
+            unsafe { self.spare.give_back(fresh) };
         }
-    }
-
-    fn new_segment(&self, base: u64) -> *mut Segment {
-        let spare = if KEEPS_SPARE { self.spare.take() } else { None };
-        let Some(segment) = spare else {
-            return allocate(Segment::new(base));
-        };
-        // SAFETY: B14: ours alone. There is nothing in it that is to be dropped.
-        unsafe { segment.write(Segment::new(base)) };
-        segment
-    }
-
-    /// Keeps a segment to be used again, or frees it.
-    ///
-    /// # Safety
-    /// It was allocated, and is the caller's alone, who does not use it again.
-    pub(super) unsafe fn give_back(&self, segment: *mut Segment) {
-        // SAFETY: the caller's promise.
-        if !KEEPS_SPARE || !unsafe { self.spare.keep(segment) } {
-            // SAFETY: as above.
-            unsafe { free(segment) };
-        }
-    }
-
-    /// Frees the segments that nobody has.
-    pub(super) fn empty_spare(&self) {
-        self.spare.empty();
     }
 
     /// Whether the watermark may pass a position, or has passed it.
@@ -418,7 +356,7 @@ impl Log {
                 // the rest went with ours.
                 continue;
             };
-            let slot = &segment.slots[Self::index(number)].commit;
+            let slot = &segment.slot(number).commit;
             // Relaxed: the watermark was acquired, and has passed the commit. No RMW: the slot is
             // ours by the claim (G6).
             let commit = slot.load(Ordering::Relaxed);
@@ -430,7 +368,7 @@ impl Log {
                 garbage.defer(commit, Work::Commit);
             }
             if number % SLOTS as u64 == SLOTS as u64 - 1 {
-                self.unlink(guard, Self::base(number), garbage);
+                self.unlink(guard, base_of(number), garbage);
             }
         }
     }
@@ -452,15 +390,6 @@ impl Log {
         if unlinked.is_ok() {
             garbage.defer(segment, Work::Segment);
         }
-    }
-
-    /// The commits still in a segment that is leaving for good.
-    pub(super) fn leftovers(segment: &Segment) -> impl Iterator<Item = *mut Commit> {
-        segment.slots.iter().filter_map(|slot| {
-            // Relaxed: all who had the segment have unpinned, which happened before (R3), G6.
-            let commit = slot.commit.load(Ordering::Relaxed);
-            (!commit.is_null() && commit != TRIMMED).then_some(commit)
-        })
     }
 
     /// Takes every segment out; nobody else is left.

@@ -29,7 +29,7 @@
 //! | [`horizon`] | snapshot words: who reads at which version | H |
 //! | [`record`] | a key's record, claims and death | K |
 //! | [`chain`], [`node`], [`older`], [`draft`] | a record's versions | V |
-//! | [`log`], [`commit`] | the commit log | G |
+//! | [`log`], [`segment`], [`commit`] | the commit log | G |
 //! | [`history`] | what the log keeps for watchers to come | Y |
 //! | [`clock`] | the watermark | C |
 //! | [`pending`] | commits whose outcome is decided elsewhere | D |
@@ -99,6 +99,7 @@ pub(crate) mod residual;
 pub(crate) mod routes;
 pub(crate) mod seat;
 pub(crate) mod secondary;
+mod segment;
 pub(crate) mod session;
 pub(crate) mod slab;
 pub(crate) mod slots;
@@ -223,7 +224,7 @@ impl Kernel {
     pub(crate) fn release_spare(&self) {
         pool::empty();
         magazine::empty();
-        self.log.empty_spare();
+        self.log.spare.empty();
     }
 
     /// The oldest versions at which anything reads, and at which a transaction does, about.

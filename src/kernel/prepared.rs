@@ -95,10 +95,12 @@ impl<'k> Prepared<'k> {
     pub(crate) fn append<'g>(&mut self, guard: &'g Guard<'_>, number: u64) -> Attempt<'g> {
         // While all that is in place is still ours to take back.
         Log::expect_version(number);
-        let mut garbage = GarbageBin::new(self.kernel);
         let commit = self.commit.take().expect("appended once");
-        let log = &self.kernel.log;
-        match log.append(guard, number, commit, &mut garbage.0) {
+        let appended = match self.kernel.log.segment(guard, number) {
+            Some(segment) => self.kernel.log.fill(segment, number, commit),
+            None => self.append_to_new(guard, number, commit),
+        };
+        match appended {
             Append::Done(commit) => {
                 step(Step::Appended);
                 Attempt::Appended(commit)
@@ -112,6 +114,19 @@ impl<'k> Prepared<'k> {
                 Attempt::Full
             }
         }
+    }
+
+    /// The same, where a segment of the log is to be placed first.
+    #[cold]
+    fn append_to_new<'g>(
+        &self,
+        guard: &'g Guard<'_>,
+        number: u64,
+        commit: Unpublished,
+    ) -> Append<'g> {
+        let mut garbage = GarbageBin::new(self.kernel);
+        let log = &self.kernel.log;
+        log.append(guard, number, commit, &mut garbage.0)
     }
 
     /// Installs the appended commit and makes it visible; then settles what staging left.
@@ -134,8 +149,8 @@ impl Kernel {
         commit: &Commit,
         compacted: &[(usize, Compacted)],
     ) {
-        let mut garbage = GarbageBin::new(self);
         let (mut bytes, mut objects) = (0, 0);
+        let mut claimed = false;
         for write in commit.writes() {
             bytes += write.new_size(guard);
             let deletes = write.deletes(guard);
@@ -143,13 +158,22 @@ impl Kernel {
             if !deletes {
                 self.table(usize::from(write.table)).forecast(guard, write);
             }
-            if write.claimed {
-                // SAFETY: K3: the commit's claim, ours to give back, keeps it.
-                self.unclaim(unsafe { at(write.record) }, &mut garbage.0);
-            }
+            claimed |= write.claimed;
         }
         line.count_made(commit.writes().len() as i64, bytes as i64);
         line.count_objects(objects);
+        if claimed || !compacted.is_empty() {
+            self.give_up_staging(commit, compacted);
+        }
+    }
+
+    /// Gives back what staging claimed, and what it shortened.
+    fn give_up_staging(&self, commit: &Commit, compacted: &[(usize, Compacted)]) {
+        let mut garbage = GarbageBin::new(self);
+        for write in commit.writes().iter().filter(|write| write.claimed) {
+            // SAFETY: K3: the commit's claim, ours to give back, keeps it.
+            self.unclaim(unsafe { at(write.record) }, &mut garbage.0);
+        }
         for (_, compacted) in compacted {
             cut_below(compacted, &mut garbage.0);
         }

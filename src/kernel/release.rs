@@ -15,12 +15,12 @@ use super::collect::Work;
 use super::commit::{Commit, Write};
 use super::entry::EntryHeader;
 use super::key_set::{KeySet, Keys};
-use super::log::{Log, Segment};
 use super::node::{VersionHeader, release_hold};
 use super::older::Older;
 use super::pending::{Outcome, give_back};
 use super::reclaim::{Action, Garbage, Guard, Retired, at, free, free_block};
 use super::record::{RecordHeader, Unclaimed};
+use super::segment::Segment;
 use super::stage::Compacted;
 use super::step::{Step, step};
 use super::table::GarbageBin;
@@ -249,7 +249,7 @@ pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut 
         Work::Segment => {
             let segment = pointer.cast::<Segment>();
             // SAFETY: ours alone by now.
-            for commit in Log::leftovers(unsafe { at(segment.cast_const()) }) {
+            for commit in unsafe { at(segment.cast_const()) }.leftovers() {
                 if let Some(kernel) = kernel {
                     // SAFETY: not freed before the next line does it.
                     kernel
@@ -262,7 +262,7 @@ pub(super) unsafe fn release(kernel: Option<&Kernel>, work: Work, pointer: *mut 
             }
             match kernel {
                 // SAFETY: ours alone, not used again.
-                Some(kernel) => unsafe { kernel.log.give_back(segment) },
+                Some(kernel) => unsafe { kernel.log.spare.give_back(segment) },
                 // SAFETY: as above.
                 None => unsafe { free(segment) },
             }

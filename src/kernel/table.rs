@@ -41,8 +41,8 @@ pub struct Table<K: KeyBounds, T> {
     /// Seeds the hash of keys.
     pub(crate) seed: u64,
     pub(crate) name: &'static str,
-    /// What the layer above keeps with a table.
-    pub(crate) face: Box<dyn Typed + Send + Sync>,
+    /// What the layer above keeps with a table, if it does.
+    pub(crate) face: Option<Box<dyn Typed + Send + Sync>>,
     objects: PhantomData<fn() -> T>,
 }
 
@@ -51,7 +51,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         (position, name): (u16, &'static str),
         seed: u64,
         secondary: Vec<Arc<dyn AnySecondary<K, T>>>,
-        face: Box<dyn Typed + Send + Sync>,
+        face: Option<Box<dyn Typed + Send + Sync>>,
     ) -> Self {
         Self {
             seed,

@@ -30,9 +30,8 @@ pub(crate) fn make_table<T: Object>(position: u16, seed: u64) -> Box<dyn AnyTabl
     let indexes = Indexes::<T>::of();
     let secondary = (0..).zip(indexes.secondary);
     let secondary = secondary.map(|(at, make)| make(position, at)).collect();
-    let face = Box::new(Face::<T> {
-        uniques: indexes.uniques,
-    });
+    let uniques = indexes.uniques;
+    let face = (!uniques.is_empty()).then(|| Box::new(Face::<T> { uniques }) as _);
     let table: TableOf<T> = Table::new((position, T::TABLE), seed, secondary, face);
     Box::new(table)
 }
@@ -85,7 +84,7 @@ impl<K: Key, T: Object<Key = K>> Table<K, T> {
     }
 
     pub(crate) fn uniques(&self) -> &[Box<dyn AnyUnique<T>>] {
-        let face = downcast::<Face<T>, _>(&*self.face);
+        let face = self.face.as_deref().and_then(downcast::<Face<T>, _>);
         face.map_or(&[], |face| &face.uniques)
     }
 

@@ -28,6 +28,7 @@ impl<'s> Transaction<'s> {
     }
 
     /// What must hold before anything is put in place.
+    #[inline(always)]
     pub(super) fn check(&self) -> Result<(), CommitError> {
         self.settle_at_commit()?;
         let changes_max = self.shared.config.transaction_changes_max;

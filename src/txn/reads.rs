@@ -106,12 +106,14 @@ impl<T: Object> TableReads<T> {
             *self = Self::new(Rc::clone(&self.read_bound));
             return;
         }
+        if self.points.len() > POINTS_SCANNED_MAX || !self.is_points_only() {
+            self.hashes.clear();
+            self.key_spans.clear();
+            self.index_spans.clear();
+            self.taken.clear();
+        }
         self.points.clear();
-        self.hashes.clear();
         self.signature = 0;
-        self.key_spans.clear();
-        self.index_spans.clear();
-        self.taken.clear();
     }
 
     /// Notes a key as read, whether there was an object or not.

@@ -48,7 +48,7 @@ impl Transaction<'_> {
         };
         WritePlace {
             table: self.table::<T>().position(),
-            at: self.record::<T>(key, seen, state),
+            at: self.record(key, seen, state),
         }
     }
 

@@ -15,7 +15,8 @@ use crate::table::value::Value;
 use crate::version::{Moment, Version};
 
 /// What a transaction sees of a key about to be written.
-pub(super) struct Seen {
+pub(super) struct Seen<'s, T: Object> {
+    table: &'s TableOf<T>,
     hash: u64,
     /// The version in the snapshot; what the object was created at, so far; whether there is an
     /// object now.
@@ -33,7 +34,7 @@ pub(super) fn key_error<T: Object>(key: T::Key) -> KeyError {
     }
 }
 
-impl Transaction<'_> {
+impl<'s> Transaction<'s> {
     /// Puts a new object.
     ///
     /// # Errors
@@ -177,7 +178,7 @@ impl Transaction<'_> {
     /// What there is of a key about to be written. Every write is a read: what others do to the key
     /// is a conflict.
     #[inline(always)]
-    pub(super) fn see<T: Object>(&self, key: &T::Key) -> (Seen, Option<&T>) {
+    pub(super) fn see<T: Object>(&self, key: &T::Key) -> (Seen<'s, T>, Option<&T>) {
         let table = self.table::<T>();
         let hash = table.hash(key);
         let buffer = self.buffer_of::<T>(table);
@@ -187,7 +188,7 @@ impl Transaction<'_> {
 
     /// The same in a table whose read is noted as a whole.
     #[cfg(feature = "save")]
-    pub(super) fn see_untracked<T: Object>(&self, key: &T::Key) -> (Seen, Option<&T>) {
+    pub(super) fn see_untracked<T: Object>(&self, key: &T::Key) -> (Seen<'s, T>, Option<&T>) {
         let table = self.table::<T>();
         self.look_up(table, self.buffer_of::<T>(table), table.hash(key), key)
     }
@@ -195,13 +196,13 @@ impl Transaction<'_> {
     #[inline(always)]
     fn look_up<'a, T: Object>(
         &'a self,
-        table: &TableOf<T>,
+        table: &'s TableOf<T>,
         buffer: &'a Buffer<T>,
         hash: u64,
         key: &T::Key,
-    ) -> (Seen, Option<&'a T>) {
+    ) -> (Seen<'s, T>, Option<&'a T>) {
         if let Some(at) = buffer.position(hash, key) {
-            return own_seen(at, &buffer.writes[at]);
+            return own_seen(table, at, &buffer.writes[at]);
         }
         let reading = self.hold.reading();
         let found = table.find_place(reading, key, hash);
@@ -211,6 +212,7 @@ impl Transaction<'_> {
             place,
         });
         let seen = Seen {
+            table,
             hash,
             base,
             created: found.map(|(stored, _)| stored.created()),
@@ -242,11 +244,11 @@ impl Transaction<'_> {
     fn put<T: Object>(
         &mut self,
         key: T::Key,
-        seen: Seen,
+        seen: Seen<'_, T>,
         draft: Draft<T>,
         created: Option<Moment>,
     ) -> Result<(), Duplicate> {
-        let table = self.table::<T>();
+        let table = seen.table;
         if !self.checks_deferred() && !table.uniques().is_empty() {
             let reading = self.hold.reading();
             self.buffer_of::<T>(table)
@@ -261,12 +263,12 @@ impl Transaction<'_> {
     pub(super) fn record<T: Object>(
         &mut self,
         key: T::Key,
-        seen: Seen,
+        seen: Seen<'_, T>,
         (state, updated): (State<T>, Option<Moment>),
     ) -> usize {
         self.bytes += size_of::<T>();
         self.objects += i64::from(!matches!(state, State::Nothing)) - i64::from(seen.present);
-        let table = self.table::<T>();
+        let table = seen.table;
         let buffer = buffer_in::<T>(&mut self.work, table);
         match seen.own {
             Some(at) => {
@@ -313,12 +315,17 @@ fn within<T: Object>(bounds: &ObjectBounds, is_new: bool, object: &T) -> Result<
 }
 
 /// What there is of a key that the transaction has written itself.
-fn own_seen<T: Object>(at: usize, own: &Own<T>) -> (Seen, Option<&T>) {
+fn own_seen<'s, 'a, T: Object>(
+    table: &'s TableOf<T>,
+    at: usize,
+    own: &'a Own<T>,
+) -> (Seen<'s, T>, Option<&'a T>) {
     let (object, created) = match &own.state {
         State::Object(object, created) => (Some(&**object), *created),
         State::Nothing | State::Staged => (None, None),
     };
     let seen = Seen {
+        table,
         hash: own.hash,
         base: own.base,
         created,
@@ -328,7 +335,10 @@ fn own_seen<T: Object>(at: usize, own: &Own<T>) -> (Seen, Option<&T>) {
     (seen, object)
 }
 
-fn out_of_sequence(seen: &Seen, expected: Option<Version>) -> Option<(Version, Version)> {
+fn out_of_sequence<T: Object>(
+    seen: &Seen<'_, T>,
+    expected: Option<Version>,
+) -> Option<(Version, Version)> {
     let expected = expected?;
     let found = seen.base.map_or(Version::ZERO, |base| base.version);
     (expected != found || seen.own.is_some()).then_some((expected, found))

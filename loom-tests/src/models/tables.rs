@@ -24,7 +24,7 @@ pub(super) type ByValue = Secondary<u64, Value, u64>;
 
 /// A kernel with a table of numbers.
 pub(super) fn plain(limits: Limits) -> Arc<Kernel> {
-    let table = Numbers::new((0, "numbers"), 0, Vec::new(), Box::new(()));
+    let table = Numbers::new((0, "numbers"), 0, Vec::new(), None);
     Kernel::new(limits, vec![Box::new(table)])
 }
 
@@ -33,7 +33,7 @@ pub(super) fn indexed(limits: Limits) -> (Arc<Kernel>, Arc<ByValue>) {
     let values = |value: &Value| smallvec![value.get()];
     let index = Arc::new(ByValue::new(0, 0, "value", values));
     let indexes: Vec<Arc<_>> = vec![Arc::clone(&index) as _];
-    let table = Numbers::new((0, "numbers"), 0, indexes, Box::new(()));
+    let table = Numbers::new((0, "numbers"), 0, indexes, None);
     (Kernel::new(limits, vec![Box::new(table)]), index)
 }
 
