@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use smallvec::SmallVec;
 
 use super::entry::EntryHeader;
-use super::memory::allocate_filled;
+use super::memory::allocate_struct;
 use super::node::VersionHeader;
 use super::pending::{Outcome, Pending};
 use super::post::Posts;
@@ -158,36 +158,6 @@ pub(crate) fn table_bit(table: u16) -> u64 {
 }
 
 impl Commit {
-    /// An empty one, made in its place: its room for writes need not be copied.
-    fn make() -> *mut Self {
-        macro_rules! fill {
-            ($commit:ident, $($field:ident: $value:expr,)*) => {
-                // All of its fields.
-                let _ = |Self { $($field: _),* }| ();
-                $(
-                    // SAFETY: memory for a commit, and ours.
-                    unsafe { (&raw mut (*$commit).$field).write($value) };
-                )*
-            };
-        }
-        let make = |commit: *mut Self| {
-            fill! {
-                commit,
-                number: AtomicU64::new(0),
-                installed: AtomicBool::new(false),
-                tables: 0,
-                signature: 0,
-                kept: AtomicU64::new(0),
-                writes: SmallVec::new(),
-                left: AtomicU64::new(0),
-                pending: None,
-                posts: Posts::new(),
-            }
-        };
-        // SAFETY: each field is filled.
-        unsafe { allocate_filled(make) }
-    }
-
     /// Adds a write, before the commit is published.
     #[inline(always)]
     pub(super) fn add(&mut self, write: Write) {
@@ -312,7 +282,18 @@ impl Unpublished {
     }
 
     pub(crate) fn new() -> Self {
-        Self(Commit::make())
+        // Its room for writes need not be copied.
+        Self(allocate_struct!(Commit {
+            number: AtomicU64::new(0),
+            installed: AtomicBool::new(false),
+            tables: 0,
+            signature: 0,
+            kept: AtomicU64::new(0),
+            writes: SmallVec::new(),
+            left: AtomicU64::new(0),
+            pending: None,
+            posts: Posts::new(),
+        }))
     }
 
     /// With its number, which is published with it. The caller owns it.
@@ -327,7 +308,7 @@ impl std::ops::Deref for Unpublished {
     type Target = Commit;
 
     fn deref(&self) -> &Commit {
-        // SAFETY: from `make`, and not published.
+        // SAFETY: from `allocate_struct`, and not published.
         unsafe { at(self.0) }
     }
 }

@@ -8,7 +8,7 @@
 use std::alloc::Layout;
 use std::mem::MaybeUninit;
 
-use super::memory::{Block, adopt, allocate_with, free, free_block, own};
+use super::memory::{Block, adopt, allocate_struct, free, free_block, own};
 use super::slab;
 
 /// Retired things in a bag: as many as fill a block of a slab ([`super::slab`]), so that who frees
@@ -138,13 +138,12 @@ impl Garbage {
 
     #[inline(never)]
     fn add_bag(&mut self) {
-        let bag = allocate_with(|| Bag {
+        let bag = allocate_struct!(Bag {
             stamp: 0,
             next: std::ptr::null_mut(),
             taken: 0,
             count: 0,
-            items: [const { MaybeUninit::uninit() }; BAG],
-        });
+        } unfilled items);
         let before = std::mem::replace(&mut self.last, bag);
         if before.is_null() {
             self.first = bag;

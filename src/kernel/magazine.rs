@@ -11,7 +11,7 @@
 //!   first word of one that was used leads to the next one.
 
 use std::alloc::Layout;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use super::depot::{Depot, Taken};
 use super::{pool, slab};
@@ -25,10 +25,11 @@ const USED_MAX: u32 = 96;
 struct Magazine {
     used: Cell<*mut Used>,
     used_count: Cell<u32>,
-    /// Others, of one word of a slab.
-    rest: Cell<Taken>,
+    /// Others, of one word of a slab. Changed in its place: what is written in words is not to be
+    /// read back whole.
+    rest: RefCell<Taken>,
     /// Used ones beyond those, of one word of a slab, to which they are given back together.
-    leaving: Cell<Taken>,
+    leaving: RefCell<Taken>,
 }
 
 /// What stands in a free block that was used.
@@ -67,8 +68,8 @@ impl Magazine {
         Self {
             used: Cell::new(std::ptr::null_mut()),
             used_count: Cell::new(0),
-            rest: Cell::new(Taken::NOTHING),
-            leaving: Cell::new(Taken::NOTHING),
+            rest: RefCell::new(Taken::NOTHING),
+            leaving: RefCell::new(Taken::NOTHING),
         }
     }
 
@@ -87,17 +88,21 @@ impl Magazine {
     #[inline]
     fn take(&self, lines: usize) -> *mut u8 {
         self.take_used().unwrap_or_else(|| {
-            let mut rest = self.rest.get();
+            let mut rest = self.rest.borrow_mut();
             if rest.is_empty() {
-                rest = self.leaving.replace(Taken::NOTHING);
+                self.fetch(lines, &mut rest);
             }
-            if rest.is_empty() {
-                rest = depot(lines).take(lines);
-            }
-            let block = rest.next();
-            self.rest.set(rest);
-            block
+            rest.next()
         })
+    }
+
+    /// Fetches blocks: of those that are leaving, or of the depot.
+    #[cold]
+    fn fetch(&self, lines: usize, rest: &mut Taken) {
+        *rest = self.leaving.replace(Taken::NOTHING);
+        if rest.is_empty() {
+            *rest = depot(lines).take(lines);
+        }
     }
 
     /// # Safety
@@ -124,13 +129,11 @@ impl Magazine {
     unsafe fn send_away(&self, lines: usize, block: *mut u8) {
         // SAFETY: the caller's promise.
         let block = unsafe { Taken::of(block) };
-        let mut leaving = self.leaving.get();
-        if leaving.add(block) {
-            return self.leaving.set(leaving);
+        if !self.leaving.borrow_mut().add(block) {
+            let leaving = self.leaving.replace(block);
+            // SAFETY: B9.
+            unsafe { depot(lines).give(leaving) };
         }
-        self.leaving.set(block);
-        // SAFETY: B9.
-        unsafe { depot(lines).give(leaving) };
     }
 
     fn empty(&self, lines: usize) {

@@ -9,6 +9,7 @@
 //! R1 and R3 of [`super::reclaim`]: an object is freed once, when nobody can reach it.
 
 use std::alloc::Layout;
+use std::mem::MaybeUninit;
 
 use super::{magazine, pool};
 
@@ -88,15 +89,9 @@ impl<T> Room<T> {
 
 /// A new shared object.
 pub(crate) fn allocate<T>(value: T) -> *mut T {
-    allocate_with(|| value)
-}
-
-/// A new shared object, made in its place.
-#[inline]
-pub(super) fn allocate_with<T>(make: impl FnOnce() -> T) -> *mut T {
     let room = Room(magazine::take::<T>());
     // SAFETY: memory for a T, and ours.
-    unsafe { room.0.write(make()) };
+    unsafe { room.0.write(value) };
     room.filled()
 }
 
@@ -112,6 +107,29 @@ pub(super) unsafe fn allocate_filled<T>(fill: impl FnOnce(*mut T)) -> *mut T {
     fill(room.0);
     room.filled()
 }
+
+/// A new shared object of a struct, its fields filled in their places, but for those that may stay
+/// unfilled: these are not copied.
+macro_rules! allocate_struct {
+    ($type:ident { $($field:ident: $value:expr,)* } $(unfilled $($rest:ident)*)?) => {{
+        // All fields are named, and who reads those that are unfilled knows it.
+        let _ = |$type { $($field: _,)* $($($rest,)*)? }: $type| {
+            $($($crate::kernel::memory::may_stay_unfilled(&$rest);)*)?
+        };
+        let fill = |object: *mut $type| {
+            $(
+                // SAFETY: memory for one, and ours.
+                unsafe { (&raw mut (*object).$field).write($value) };
+            )*
+        };
+        // SAFETY: each field is filled, unless it may stay so.
+        unsafe { $crate::kernel::memory::allocate_filled(fill) }
+    }};
+}
+pub(super) use allocate_struct;
+
+/// Says so by its type.
+pub(super) const fn may_stay_unfilled<T, const N: usize>(_: &[MaybeUninit<T>; N]) {}
 
 /// Fills a field of an object in the making, so that its value is made there.
 ///
@@ -288,6 +306,7 @@ pub(crate) mod quarantine {
     use std::alloc::Layout;
     use std::cell::RefCell;
     use std::collections::HashMap;
+    use std::mem::MaybeUninit;
 
     use crate::kernel::pool;
 
