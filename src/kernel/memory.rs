@@ -306,7 +306,6 @@ pub(crate) mod quarantine {
     use std::alloc::Layout;
     use std::cell::RefCell;
     use std::collections::HashMap;
-    use std::mem::MaybeUninit;
 
     use crate::kernel::pool;
 
