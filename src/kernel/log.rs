@@ -181,7 +181,8 @@ impl Log {
         }
     }
 
-    /// The same where the segment of that number is there.
+    /// The same with the segment that was found for the number under the guard: its own, or a later
+    /// one, if it is trimmed.
     #[inline]
     pub(super) fn fill<'g>(
         &self,

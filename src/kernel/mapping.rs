@@ -49,7 +49,14 @@ pub fn mapped_bytes() -> usize {
 
 #[cfg(all(
     target_os = "linux",
-    not(any(target_arch = "mips64", loom, shuttle, miri, skep_sanitize))
+    not(any(
+        target_arch = "mips64",
+        target_arch = "mips64r6",
+        loom,
+        shuttle,
+        miri,
+        skep_sanitize
+    ))
 ))]
 mod system {
     use std::alloc::{Layout, handle_alloc_error};
@@ -67,6 +74,7 @@ mod system {
     const MAP_PRIVATE: c_int = 2;
     const MAP_ANONYMOUS: c_int = 0x20;
     const MAP_FAILED: usize = usize::MAX;
+    const MADV_DONTNEED: c_int = 4;
     const MADV_HUGEPAGE: c_int = 14;
 
     // The numbers are those of all but MIPS.
@@ -136,17 +144,28 @@ mod system {
     /// Whole pages that are the caller's, who does not use them again; there may be none.
     unsafe fn unmap_pages(start: *mut c_void, bytes: usize) {
         if bytes > 0 {
-            // It fails where a mapping falls into two and the system can have no more: the pages
-            // stay, then, unused.
             // SAFETY: the caller's promise.
-            let _ = unsafe { munmap(start, bytes) };
+            let unmapped = unsafe { munmap(start, bytes) };
+            if unmapped != 0 {
+                // A mapping would fall into two, and the system has no more of them: the addresses
+                // stay, and what lies there goes.
+                // SAFETY: as above.
+                let _ = unsafe { madvise(start, bytes, MADV_DONTNEED) };
+            }
         }
     }
 }
 
 #[cfg(not(all(
     target_os = "linux",
-    not(any(target_arch = "mips64", loom, shuttle, miri, skep_sanitize))
+    not(any(
+        target_arch = "mips64",
+        target_arch = "mips64r6",
+        loom,
+        shuttle,
+        miri,
+        skep_sanitize
+    ))
 )))]
 mod system {
     use std::alloc::Layout;
@@ -188,7 +207,14 @@ mod system {
 #[cfg(all(
     test,
     target_os = "linux",
-    not(any(loom, shuttle, miri, skep_sanitize))
+    not(any(
+        target_arch = "mips64",
+        target_arch = "mips64r6",
+        loom,
+        shuttle,
+        miri,
+        skep_sanitize
+    ))
 ))]
 mod tests {
     use super::*;

@@ -114,12 +114,13 @@ macro_rules! allocate_struct {
     ($type:ident { $($field:ident: $value:expr,)* } $(unfilled $($rest:ident)*)?) => {{
         // All fields are named, and who reads those that are unfilled knows it.
         let _ = |$type { $($field: _,)* $($($rest,)*)? }: $type| {
-            $($($crate::kernel::memory::may_stay_unfilled(&$rest);)*)?
+            $($($crate::kernel::memory::may_stay_unfilled($rest);)*)?
         };
         let fill = |object: *mut $type| {
             $(
+                let value = $value;
                 // SAFETY: memory for one, and ours.
-                unsafe { (&raw mut (*object).$field).write($value) };
+                unsafe { (&raw mut (*object).$field).write(value) };
             )*
         };
         // SAFETY: each field is filled, unless it may stay so.
@@ -128,8 +129,8 @@ macro_rules! allocate_struct {
 }
 pub(super) use allocate_struct;
 
-/// Says so by its type.
-pub(super) const fn may_stay_unfilled<T, const N: usize>(_: &[MaybeUninit<T>; N]) {}
+/// Says so by its type: that of the field itself, and not of what it leads to.
+pub(super) fn may_stay_unfilled<T, const N: usize>(_: [MaybeUninit<T>; N]) {}
 
 /// Fills a field of an object in the making, so that its value is made there.
 ///

@@ -103,3 +103,37 @@ impl Segments {
         self.0.empty();
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle, miri, skep_sanitize))))]
+mod tests {
+    use super::*;
+
+    /// B14.
+    #[test]
+    fn a_segment_that_is_used_again_is_as_new() {
+        let segments = Segments::new();
+        let first = segments.make(0);
+        // SAFETY: ours alone, here and below.
+        let slot = unsafe { &*first }.slot(7);
+        // Relaxed: nobody else is there.
+        slot.commit.store(TRIMMED, Ordering::Relaxed);
+        // Relaxed: as above.
+        slot.signature.store(9, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { segments.give_back(first) };
+        let again = segments.make(SLOTS as u64);
+        assert_eq!(again, first);
+        // SAFETY: as above.
+        let segment = unsafe { &*again };
+        assert_eq!(segment.base, SLOTS as u64);
+        for number in segment.base..2 * segment.base {
+            let slot = segment.slot(number);
+            // Relaxed: as above.
+            assert!(slot.commit.load(Ordering::Relaxed).is_null());
+            // Relaxed: as above.
+            assert_eq!(slot.signature.load(Ordering::Relaxed), 0);
+        }
+        // SAFETY: as above.
+        unsafe { segments.give_back(again) };
+    }
+}

@@ -56,22 +56,9 @@ pub(crate) struct Place {
 }
 
 /// A record that shows an object at a reading's version, and what it shows: in two registers.
-#[derive(Debug)]
-pub(crate) struct Present<'s, T> {
+struct Present<'s, T> {
     record: &'s RecordHeader,
-    pub(crate) stored: Stored<'s, T>,
-}
-
-impl<T> Present<'_, T> {
-    /// Where it is, for a write on the same reading.
-    #[inline]
-    pub(crate) fn place(&self, reading: Reading<'_>) -> Place {
-        Place {
-            record: self.record,
-            found: self.stored.version(),
-            version: reading.version(),
-        }
-    }
+    stored: Stored<'s, T>,
 }
 
 /// What a write is about to replace, for as long as its reading.
@@ -97,13 +84,25 @@ impl Drop for Claimed<'_> {
 }
 
 impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
-    /// The object with a key, and where it is.
+    /// The object with a key, and the place where it was found.
+    #[inline(always)]
     pub(crate) fn find_place<'s>(
         &self,
         reading: Reading<'s>,
         key: &K,
         hash: u64,
-    ) -> Option<Present<'s, T>> {
+    ) -> Option<(Stored<'s, T>, Place)> {
+        let Present { record, stored } = self.find_present(reading, key, hash)?;
+        let place = Place {
+            record,
+            found: stored.version(),
+            version: reading.version(),
+        };
+        Some((stored, place))
+    }
+
+    #[inline(never)]
+    fn find_present<'s>(&self, reading: Reading<'s>, key: &K, hash: u64) -> Option<Present<'s, T>> {
         let guard = reading.pin();
         // Who writes an object reads all of it.
         let reach = node::bytes::<T>().min(WRITE_AHEAD_MAX);

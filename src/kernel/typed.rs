@@ -6,17 +6,22 @@
 //! handed in, and the answer is a register: updates of hot keys take a tenth less.
 //!
 //! # Invariants
-//! - B13: [`Typed::is`] tells the truth: every type has it from here, and cannot have its own.
+//! - B13: [`Typed::is`] tells the truth: every sized type has it from here, and a trait object that
+//!   of its object.
 
 use std::any::TypeId;
 
 /// What can be asked for its type. A trait object that is to be asked has it as a supertrait.
-pub(crate) trait Typed: 'static {
+///
+/// # Safety
+/// B13.
+pub(crate) unsafe trait Typed: 'static {
     fn kind(&self) -> TypeId;
     fn is(&self, kind: TypeId) -> bool;
 }
 
-impl<T: 'static> Typed for T {
+// SAFETY: B13: both are about this type.
+unsafe impl<T: 'static> Typed for T {
     fn kind(&self) -> TypeId {
         TypeId::of::<T>()
     }

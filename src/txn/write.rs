@@ -206,7 +206,6 @@ impl<'s> Transaction<'s> {
         }
         let reading = self.hold.reading();
         let found = table.find_place(reading, key, hash);
-        let found = found.map(|present| (present.stored, present.place(reading)));
         let base = found.map(|(stored, place)| Base {
             version: Version::new(stored.number()),
             place,

@@ -113,7 +113,7 @@ pub(super) fn give_up_at(
     let now = Moment::now();
     let put = Put::Object(Draft::new(|| Value::new(value)), now);
     let place = table(kernel).find_place(reading, &key, hash(key));
-    let place = place.map(|present| present.place(reading));
+    let place = place.map(|(_, place)| place);
     let mut prepared = prepare(kernel);
     table(kernel).stage(&mut prepared, reading, (&key, hash(key)), place, put, now)
 }
@@ -143,7 +143,7 @@ pub(super) fn write(
         None => Put::Tombstone,
     };
     let place = table(kernel).find_place(reading, &key, hash(key));
-    let place = place.map(|present| present.place(reading));
+    let place = place.map(|(_, place)| place);
     let mut prepared = prepare(kernel);
     let staged = table(kernel).stage(&mut prepared, reading, (&key, hash(key)), place, put, now);
     commit(kernel, reading, key, staged.map(|()| prepared))
