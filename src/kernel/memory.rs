@@ -109,7 +109,8 @@ pub(super) unsafe fn allocate_filled<T>(fill: impl FnOnce(*mut T)) -> *mut T {
 }
 
 /// A new shared object of a struct, its fields filled in their places, but for those that may stay
-/// unfilled: these are not copied.
+/// unfilled: these are not copied. The values are to be made by safe constructors, there: one that
+/// is at hand before is copied.
 macro_rules! allocate_struct {
     ($type:ident { $($field:ident: $value:expr,)* } $(unfilled $($rest:ident)*)?) => {{
         // All fields are named, and who reads those that are unfilled knows it.
@@ -118,9 +119,8 @@ macro_rules! allocate_struct {
         };
         let fill = |object: *mut $type| {
             $(
-                let value = $value;
                 // SAFETY: memory for one, and ours.
-                unsafe { (&raw mut (*object).$field).write(value) };
+                unsafe { (&raw mut (*object).$field).write($value) };
             )*
         };
         // SAFETY: each field is filled, unless it may stay so.
