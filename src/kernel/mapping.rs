@@ -12,10 +12,29 @@
 //! # Invariants
 //! - B15: what is mapped is whole pages of the caller's alone, from a multiple of their size on.
 
+use std::alloc::Layout;
+
+use super::memory::Block;
 pub(super) use system::{map, mapped_groups, unmap};
 
 /// Bytes of a group, which begins at a multiple of them: a huge page. A model's is small.
 pub(super) const BYTES: usize = if cfg!(loom) { 64 << 10 } else { 2 << 20 };
+
+/// Memory of so many bytes, a power of two, that begins at a multiple of them.
+pub(super) struct Aligned<const SIZE: usize>;
+
+impl<const SIZE: usize> Aligned<SIZE> {
+    pub(super) const LAYOUT: Layout = match Layout::from_size_align(SIZE, SIZE) {
+        Ok(layout) => layout,
+        Err(_) => panic!("a power of two"),
+    };
+}
+
+impl<const SIZE: usize> Block for Aligned<SIZE> {
+    unsafe fn layout(_: *const ()) -> Layout {
+        Self::LAYOUT
+    }
+}
 
 /// Bytes of memory that all stores of this process have from the system, and not from the global
 /// allocator, which does not count them: for slabs, where objects lie that are many. Whole groups,
@@ -59,16 +78,12 @@ pub fn mapped_bytes() -> usize {
     ))
 ))]
 mod system {
-    use std::alloc::{Layout, handle_alloc_error};
+    use std::alloc::handle_alloc_error;
     use std::ffi::{c_int, c_void};
 
-    use super::BYTES;
+    use super::{Aligned, BYTES};
     use crate::sync::{Guess, Ordering};
 
-    const LAYOUT: Layout = match Layout::from_size_align(BYTES, BYTES) {
-        Ok(layout) => layout,
-        Err(_) => panic!("a power of two"),
-    };
     const PROT_READ: c_int = 1;
     const PROT_WRITE: c_int = 2;
     const MAP_PRIVATE: c_int = 2;
@@ -135,7 +150,7 @@ mod system {
         // SAFETY: new memory, wherever the system has room: nobody else's.
         let start = unsafe { mmap(std::ptr::null_mut(), bytes, protection, flags, -1, 0) };
         if start.addr() == MAP_FAILED {
-            handle_alloc_error(LAYOUT);
+            handle_alloc_error(Aligned::<BYTES>::LAYOUT);
         }
         start
     }
@@ -168,39 +183,22 @@ mod system {
     ))
 )))]
 mod system {
-    use std::alloc::Layout;
-
-    use super::BYTES;
-    use crate::kernel::memory::{Block, allocate_block, free_block};
-
-    struct Memory;
-
-    impl Memory {
-        const LAYOUT: Layout = match Layout::from_size_align(BYTES, BYTES) {
-            Ok(layout) => layout,
-            Err(_) => panic!("a power of two"),
-        };
-    }
-
-    impl Block for Memory {
-        unsafe fn layout(_: *const ()) -> Layout {
-            Self::LAYOUT
-        }
-    }
+    use super::{Aligned, BYTES};
+    use crate::kernel::memory::{allocate_block, free_block};
 
     pub(in crate::kernel) fn mapped_groups() -> usize {
         0
     }
 
     pub(in crate::kernel) fn map() -> *mut () {
-        allocate_block(Memory::LAYOUT, |_| ())
+        allocate_block(Aligned::<BYTES>::LAYOUT, |_| ())
     }
 
     /// # Safety
     /// It is from [`map`], and nobody uses it again.
     pub(in crate::kernel) unsafe fn unmap(group: *mut ()) {
         // SAFETY: the caller's promise.
-        unsafe { free_block::<Memory>(group) };
+        unsafe { free_block::<Aligned<BYTES>>(group) };
     }
 }
 

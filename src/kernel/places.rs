@@ -23,10 +23,8 @@
 //! - [last]: who leaves a place (Release) is done with it before who trims the group (Acquire)
 //!   frees the memory.
 
-use std::alloc::Layout;
-
-use super::mapping;
-use super::memory::{Block, allocate_block, free_block};
+use super::mapping::{self, Aligned};
+use super::memory::{allocate_block, free_block};
 use super::slab::SLAB_BYTES;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
@@ -48,22 +46,6 @@ pub(crate) struct Places {
     group: Group,
     /// Where the memory of each group is, at the number of its first place.
     memory: [AtomicPtr<()>; PLACES],
-}
-
-/// The memory of a slab.
-struct Memory;
-
-impl Memory {
-    const LAYOUT: Layout = match Layout::from_size_align(SLAB_BYTES, SLAB_BYTES) {
-        Ok(layout) => layout,
-        Err(_) => panic!("a power of two"),
-    };
-}
-
-impl Block for Memory {
-    unsafe fn layout(_: *const ()) -> Layout {
-        Self::LAYOUT
-    }
 }
 
 impl Group {
@@ -89,7 +71,7 @@ impl Group {
     fn allocate(self) -> *mut () {
         const { assert!(PLACES * SLAB_BYTES == mapping::BYTES) };
         match self {
-            Self::One => allocate_block(Memory::LAYOUT, |_| ()),
+            Self::One => allocate_block(Aligned::<SLAB_BYTES>::LAYOUT, |_| ()),
             Self::All => mapping::map(),
         }
     }
@@ -99,7 +81,7 @@ impl Group {
     unsafe fn free(self, memory: *mut ()) {
         match self {
             // SAFETY: the caller's promise.
-            Self::One => unsafe { free_block::<Memory>(memory) },
+            Self::One => unsafe { free_block::<Aligned<SLAB_BYTES>>(memory) },
             // SAFETY: as above.
             Self::All => unsafe { mapping::unmap(memory) },
         }

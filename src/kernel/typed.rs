@@ -3,7 +3,7 @@
 //! This is std's [`Any`](std::any::Any), asked the other way round. `Any` gives its type's id by
 //! memory, in two words which the caller reads back as one: a processor cannot hand that on before
 //! both are in its cache, behind every store and locked instruction before them. Here the id is
-//! handed in, and the answer is a register: updates of hot keys take a tenth less.
+//! handed in, and the answer is a register.
 //!
 //! # Invariants
 //! - B13: [`Typed::is`] tells the truth: every sized type has it from here, and a trait object that

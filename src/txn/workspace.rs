@@ -42,14 +42,14 @@ impl Lent {
         let spare = SPARE.try_with(Cell::take).ok().flatten();
         Self(Some(match spare {
             Some(spare) if spare.store == store => spare,
-            other => replaced(other, shared, store),
+            _ => made(shared, store),
         }))
     }
 }
 
 /// A new workspace, when there is none, or another store's.
 #[cold]
-fn replaced(_: Option<Box<Workspace>>, shared: &Shared, store: u64) -> Box<Workspace> {
+fn made(shared: &Shared, store: u64) -> Box<Workspace> {
     Box::new(Workspace::new(shared, store))
 }
 

@@ -28,35 +28,22 @@ const READS: [Exact; 7] = [
 ];
 
 /// An operation: its read-modify-writes and full fences on average, and both at their fewest.
-type Mean = (
-    &'static str,
-    [RangeInclusive<f64>; 2],
-    [RangeInclusive<u64>; 2],
-);
+type Mean = (&'static str, [RangeInclusive<f64>; 2], [u64; 2]);
+
+/// One in so many may be more or less at the fewest: of batches there are few, and which slab a
+/// block is of depends on what other tests of the process have. Less than that many is exact.
+const FEWEST_SLACK: u64 = 32;
 
 /// What commits do, with their share of collection.
 const WRITES: [Mean; 5] = [
-    ("commit of 1 update", [7.0..=7.8, 3.1..=3.4], [4..=4, 3..=3]),
-    (
-        "commit of 10 updates",
-        [49.0..=55.0, 12.1..=12.5],
-        [22..=22, 12..=12],
-    ),
-    (
-        "commit of 1 create",
-        [13.8..=15.3, 7.1..=7.5],
-        [12..=12, 7..=7],
-    ),
-    (
-        "commit of 1 delete",
-        [16.6..=18.4, 5.1..=5.7],
-        [3..=3, 3..=3],
-    ),
-    // Of 50 batches only; which slab a block is of depends on what other tests of the process have.
+    ("commit of 1 update", [7.0..=7.8, 3.1..=3.4], [4, 3]),
+    ("commit of 10 updates", [49.0..=55.0, 12.1..=12.5], [22, 12]),
+    ("commit of 1 create", [13.8..=15.3, 7.1..=7.5], [12, 7]),
+    ("commit of 1 delete", [16.6..=18.4, 5.1..=5.7], [3, 3]),
     (
         "batch of 200 updates",
         [1_100.0..=1_230.0, 230.0..=240.0],
-        [440..=480, 232..=234],
+        [453, 232],
     ),
 ];
 
@@ -65,12 +52,12 @@ const WATCHES: [Mean; 2] = [
     (
         "recv of 1 event, from the log",
         [3.0..=3.0, 1.0..=1.0],
-        [3..=3, 1..=1],
+        [3, 1],
     ),
     (
         "recv of 1 event, from a mailbox",
         [2.9..=3.0, 3.0..=3.0],
-        [2..=2, 3..=3],
+        [2, 3],
     ),
 ];
 
@@ -91,9 +78,11 @@ fn assert_means(counted: &[Counted], expected: &[Mean]) {
                 means[at].contains(&mean),
                 "{name}: {mean} {kind:?}: {places:?}"
             );
+            let slack = fewest[at] / FEWEST_SLACK;
             assert!(
-                fewest[at].contains(&least),
-                "{name}: {least} {kind:?} at the fewest"
+                least.abs_diff(fewest[at]) <= slack,
+                "{name}: {least} {kind:?} at the fewest, not {}",
+                fewest[at]
             );
         }
     }
