@@ -4,7 +4,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::barrier::prefetch_lines;
+use super::barrier::{prefetch_lines, prefetch_parts};
 use super::node::{VersionHeader, VersionNode, release_hold};
 #[cfg(feature = "save")]
 use super::reading::Handle;
@@ -25,6 +25,16 @@ impl<T> Draft<T> {
             node: VersionNode::make(make),
             shared: false,
         }
+    }
+
+    /// A draft of a copy. The object's parts are fetched at once: the copy goes from one to the
+    /// next.
+    pub(crate) fn copy(object: &T) -> Self
+    where
+        T: Clone,
+    {
+        prefetch_parts(object);
+        Self::new(|| object.clone())
     }
 
     /// A share of the object, which has it still when the draft has gone, or was written. The draft

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Kernel;
 #[cfg(feature = "save")]
-use super::barrier::prefetch_lines;
+use super::barrier::{prefetch_lines, prefetch_parts};
 use super::entry::EntryHeader;
 use super::horizon::{Hold, Horizon, Kind};
 use super::node::{self, VersionHeader, release_hold};
@@ -227,14 +227,20 @@ impl<'s, T> Stored<'s, T> {
         unsafe { self.version.entries() }
     }
 
-    /// Has the processor fetch all of the object, but for what lies elsewhere: for who is about to
-    /// read all of it. A hint.
+    /// Has the processor fetch all of the object, but for what lies elsewhere
+    /// ([`Stored::prefetch_parts`]): for who is about to read all of it. A hint.
     #[cfg(feature = "save")]
     pub(crate) fn prefetch(self) {
         prefetch_lines(
             std::ptr::from_ref(self.version).cast::<u8>(),
             node::bytes::<T>(),
         );
+    }
+
+    /// Has the processor fetch what lies elsewhere, once the object is there. A hint.
+    #[cfg(feature = "save")]
+    pub(crate) fn prefetch_parts(self) {
+        prefetch_parts(self.object());
     }
 
     pub(crate) fn number(self) -> u64 {

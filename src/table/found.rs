@@ -15,9 +15,10 @@ const PAGE: usize = 128;
 /// Results fetched first when no limit says how many are wanted: who wants few pays for few.
 const PAGE_FIRST: usize = 16;
 
-/// So many objects ahead of one that is read whole, another one is fetched whole.
+/// So many objects ahead of one that is read whole another one's parts are fetched, and twice as
+/// many ahead the object.
 #[cfg(feature = "save")]
-const AHEAD: usize = 4;
+const AHEAD: usize = 2;
 
 /// Results fetched and not yet handed out.
 pub struct Page<'s, T> {
@@ -123,12 +124,15 @@ impl<'s, T: Object, C: Condition<T>> Found<'s, T, C> {
         Entries(self)
     }
 
-    /// Has the processor fetch all of the object that comes [`AHEAD`] after the next one, if it is
-    /// at hand: for who reads all of each.
+    /// Has the processor fetch all of the objects that come some places after the next one, if they
+    /// are at hand: for who reads all of each.
     #[cfg(feature = "save")]
     pub(crate) fn fetch_ahead(&self) {
-        if let Some(stored) = self.page.items.get(self.next + AHEAD) {
+        if let Some(stored) = self.page.items.get(self.next + 2 * AHEAD) {
             stored.prefetch();
+        }
+        if let Some(stored) = self.page.items.get(self.next + AHEAD) {
+            stored.prefetch_parts();
         }
     }
 

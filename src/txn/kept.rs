@@ -38,11 +38,11 @@ impl<T: Clone> Kept<T> {
         let mut kept = self.0.borrow_mut();
         let share = match &mut *kept {
             Keeping::Draft(draft) => draft.share(),
-            Keeping::Share(share) => return Draft::new(|| share.object().clone()),
+            Keeping::Share(share) => return Draft::copy(share.object()),
         };
         match std::mem::replace(&mut *kept, Keeping::Share(share)) {
             Keeping::Draft(draft) => draft,
-            Keeping::Share(share) => Draft::new(|| share.object().clone()),
+            Keeping::Share(share) => Draft::copy(share.object()),
         }
     }
 }

@@ -122,7 +122,7 @@ impl<'s> Transaction<'s> {
         let Some(object) = object else {
             return Err(ReplaceError::NotFound(key_error::<T>(key.clone())));
         };
-        let mut draft = Draft::new(|| object.clone());
+        let mut draft = Draft::copy(object);
         change(&mut draft);
         assert!(
             draft.key() == *key,
