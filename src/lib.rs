@@ -66,7 +66,8 @@ pub use watch::figures::{WatchQueueStats, WatcherStats};
 pub use watch::filter::Filter;
 pub use watch::member::Overflow;
 pub use watch::shard::Delivery;
-pub use watch::watcher::{WatchedCommit, Watcher};
+pub use watch::watcher::Watcher;
+pub use watch::whole::WatchedCommit;
 
 #[cfg(feature = "derive")]
 pub use skep_derive::Object;

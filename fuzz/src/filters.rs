@@ -68,12 +68,20 @@ fn keys(u: &mut arbitrary::Unstructured<'_>) -> arbitrary::Result<Vec<u8>> {
     (0..count).map(|_| key(u)).collect()
 }
 
+/// What commits have markers for a watcher.
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
+enum Markers {
+    OfMatching,
+    OfEvery,
+    OfNone,
+}
+
 /// A watcher.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Watch {
     /// None: every change.
     clauses: Vec<Clause>,
-    every_commit: bool,
+    markers: Markers,
     /// Whether it has a mailbox, whatever it asks for.
     bounded: bool,
     /// After how many commits it begins, and whether it goes back to the first then.
@@ -185,9 +193,10 @@ impl Watch {
             true => filter.events_max(1 << 20),
             false => filter,
         };
-        match self.every_commit {
-            true => filter.every_commit(),
-            false => filter,
+        match self.markers {
+            Markers::OfMatching => filter,
+            Markers::OfEvery => filter.every_commit(),
+            Markers::OfNone => filter.changes_only(),
         }
     }
 
@@ -222,7 +231,7 @@ impl Watch {
                 }
                 Event::Commit(version) => {
                     if changes.is_empty() {
-                        assert!(self.every_commit, "a marker of nothing");
+                        assert_eq!(self.markers, Markers::OfEvery, "a marker of nothing");
                         continue;
                     }
                     let (due, wanted) = expected.next().expect("nothing more was committed");
@@ -233,6 +242,13 @@ impl Watch {
                     changes.clear();
                 }
             }
+        }
+        if self.markers == Markers::OfNone {
+            let wanted = expected.by_ref().flat_map(|(_, changes)| changes);
+            let wanted: Vec<&Seen> = wanted.collect();
+            let got: Vec<&Seen> = changes.iter().collect();
+            assert_eq!(got, wanted);
+            seen += changes.drain(..).count();
         }
         assert!(changes.is_empty(), "a commit without its marker");
         let missing = expected.next().map(|(version, _)| version);

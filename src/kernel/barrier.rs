@@ -100,7 +100,9 @@ const ADDRESSES: std::ops::Range<usize> = 1 << 32..1 << 47;
 fn word_of<T>(object: &T, word: usize) -> usize {
     #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
     {
-        let at = std::ptr::from_ref(object).cast::<usize>().wrapping_add(word);
+        let at = std::ptr::from_ref(object)
+            .cast::<usize>()
+            .wrapping_add(word);
         let read: usize;
         // SAFETY: B1. The word lies within the object, which is borrowed. To the processor padding
         // is memory as any other, and what stands in it decides only what is fetched.

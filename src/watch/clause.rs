@@ -235,6 +235,11 @@ impl<T: Object> TableFilter<T> {
         Filter::from(self).every_commit()
     }
 
+    /// As [`Filter::changes_only`].
+    pub fn changes_only(self) -> Filter {
+        Filter::from(self).changes_only()
+    }
+
     /// As what a filter keeps: what asks one thing of the images alone is that thing.
     pub(super) fn into_clause(mut self) -> Arc<dyn AnyClause> {
         let is_one = [

@@ -10,7 +10,7 @@ use crate::table::object::Object;
 use crate::version::{Meta, Version};
 
 /// What a watcher gives: a commit's matching changes in the order they were written, then the
-/// commit.
+/// commit's marker, unless it asked for [changes only](crate::Filter::changes_only).
 #[derive(Clone, Debug)]
 pub enum Event {
     /// One object was created, updated or deleted.

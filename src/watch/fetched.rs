@@ -8,6 +8,7 @@ use std::cell::Cell;
 
 use super::event::{AnyChange, Event};
 use crate::sync::local;
+use crate::version::Version;
 
 /// Events that a watcher fetches at once, and the rest of the commit that these end in: so that
 /// finding the log, pinning it and telling how far it is read cost little for each event.
@@ -152,8 +153,22 @@ impl Fetched {
         buffer.is_some_and(|buffer| std::mem::take(&mut buffer.matched))
     }
 
-    /// Lays a change of the commit being received aside, to be given with the commit.
-    pub(super) fn gather(&mut self, change: AnyChange) {
+    /// The version of the event that comes next.
+    pub(super) fn next_version(&self) -> Option<Version> {
+        Some(self.0.as_ref()?.events.last()?.version())
+    }
+
+    /// The version of what is laid aside.
+    pub(super) fn gathering(&self) -> Option<Version> {
+        Some(self.0.as_ref()?.gathered.last()?.version())
+    }
+
+    /// Lays an event of the commit being received aside, if it is a change, to be given with the
+    /// commit.
+    pub(super) fn gather(&mut self, event: Event) {
+        let Event::Change(change) = event else {
+            return;
+        };
         self.0.get_or_insert_default().gathered.push(change);
     }
 

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::clause::TableFilter;
 use super::event::AnyChange;
-use super::member::{Overflow, Wishes};
+use super::member::{Markers, Overflow, Wishes};
 use crate::kernel::commit::{Write, table_bit};
 use crate::kernel::reclaim::Guard;
 use crate::kernel::routes::Route;
@@ -91,10 +91,37 @@ impl Filter {
     }
 
     /// Also the markers of commits of which no change matches: so the watcher is known to be
-    /// current up to that version.
+    /// current up to that version. In the place of an earlier [`Filter::changes_only`].
     #[must_use]
     pub fn every_commit(self) -> Self {
-        self.wish(|wishes| wishes.every_commit = true)
+        self.wish(|wishes| wishes.markers = Some(Markers::Every))
+    }
+
+    /// No markers of commits: events are half as many where commits are of one change. Each change
+    /// has its version, but that no more of that version follows is not told; whole commits
+    /// ([`Watcher::recv_commit`](crate::Watcher::recv_commit)) are given as ever, and
+    /// [`Filter::progress`] still tells. In the place of an earlier [`Filter::every_commit`].
+    ///
+    /// ```
+    /// # use skep::{Event, Filter, Indexes, Object, Store};
+    /// # #[derive(Clone)]
+    /// # struct Node(u32);
+    /// # impl Object for Node {
+    /// #     type Key = u32;
+    /// #     const TABLE: &'static str = "node";
+    /// #     fn key(&self) -> u32 { self.0 }
+    /// #     fn indexes(_: &mut Indexes<Self>) {}
+    /// # }
+    /// let store = Store::builder().table::<Node>().build();
+    /// let mut watcher = store.watch(Filter::of::<Node>().changes_only());
+    /// store.update(|tx| tx.create(Node(1)))?;
+    /// assert!(matches!(watcher.try_recv()?, Some(Event::Change(_))));
+    /// assert!(watcher.try_recv()?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn changes_only(self) -> Self {
+        self.wish(|wishes| wishes.markers = Some(Markers::None))
     }
 
     /// How many changes may wait for the watcher in a mailbox of its own; at least 1. Beyond it
@@ -197,8 +224,18 @@ impl Filter {
 
     #[inline]
     pub(super) fn wants_every_commit(&self) -> bool {
-        let wishes = self.wishes.as_ref();
-        wishes.is_some_and(|wishes| wishes.every_commit)
+        self.markers() == Some(Markers::Every)
+    }
+
+    /// Whether a commit of which changes may match has a marker.
+    #[inline]
+    pub(super) fn wants_markers(&self) -> bool {
+        self.markers() != Some(Markers::None)
+    }
+
+    #[inline]
+    fn markers(&self) -> Option<Markers> {
+        self.wishes.as_ref()?.markers
     }
 
     /// The tables that it is about, as a commit's mask.

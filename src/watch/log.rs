@@ -150,7 +150,8 @@ impl Run<'_> {
                 }
             }
         }
-        if self.fetched.len() > self.whole || filter.wants_every_commit() {
+        let found = self.fetched.len() > self.whole;
+        if (found && filter.wants_markers()) || filter.wants_every_commit() {
             let marker = Event::Commit(Version::new(commit.number()));
             self.fetched.push(marker, left);
         }

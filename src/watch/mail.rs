@@ -159,7 +159,7 @@ impl FromMail {
                 Err(self.lag(member, through))
             }
             Some(Item::Letter(post)) if post.version.get() <= whole => {
-                self.give(whole, fetched);
+                self.give(whole, member.filter.wants_markers(), fetched);
                 Ok(true)
             }
             _ if complete > self.read && member.filter.wants_every_commit() => {
@@ -179,20 +179,24 @@ impl FromMail {
         }
     }
 
-    /// Gives a run of commits, that are whole up to a version, or up to a gap.
-    fn give(&mut self, whole: u64, fetched: &mut Fetched) {
+    /// Gives a run of commits, that are whole up to a version, or up to a gap; their markers, too,
+    /// if these are wanted.
+    fn give(&mut self, whole: u64, markers: bool, fetched: &mut Fetched) {
         let before = self.read;
         while fetched.len() < EVENTS_A_RUN {
             let version = match self.items.front() {
                 Some(Item::Letter(post)) if post.version.get() <= whole => post.version,
                 _ => break,
             };
-            self.give_commit(version, fetched);
+            self.give_changes(version, fetched);
+            if markers {
+                fetched.push(Event::Commit(version), self.items.len() as u64);
+            }
         }
         fetched.turn(before);
     }
 
-    fn give_commit(&mut self, version: Version, fetched: &mut Fetched) {
+    fn give_changes(&mut self, version: Version, fetched: &mut Fetched) {
         let left = self.items.len() as u64;
         while let Some(Item::Letter(post)) = self.items.front() {
             if post.version != version {
@@ -202,7 +206,6 @@ impl FromMail {
             fetched.push(Event::Change(change), left);
             self.items.pop_front();
         }
-        fetched.push(Event::Commit(version), left);
         self.read = version.get();
     }
 

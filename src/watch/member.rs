@@ -81,8 +81,17 @@ pub(crate) struct Wishes {
     pub(super) timeout: Option<Duration>,
     /// How often it is told how far it is, at most.
     pub(super) progress: Option<Duration>,
-    /// Whether it is told of commits of which nothing matches.
-    pub(super) every_commit: bool,
+    /// None: one after the changes of each commit.
+    pub(super) markers: Option<Markers>,
+}
+
+/// What commits have markers for a watcher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Markers {
+    /// None has.
+    None,
+    /// Also those of which nothing matches.
+    Every,
 }
 
 impl Wishes {
@@ -92,7 +101,7 @@ impl Wishes {
         overflow: None,
         timeout: None,
         progress: None,
-        every_commit: false,
+        markers: None,
     };
 
     /// Whether it wants a mailbox, whatever its filter.
@@ -110,7 +119,7 @@ impl Wishes {
             overflow: self.overflow.or(other.overflow),
             timeout: self.timeout.or(other.timeout),
             progress: self.progress.or(other.progress),
-            every_commit: self.every_commit || other.every_commit,
+            markers: self.markers.max(other.markers),
         }
     }
 }

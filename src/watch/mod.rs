@@ -1,8 +1,8 @@
 //! Watching: the changes that commits make, in order, once each.
 //!
 //! - [`event`]: what a watcher gives. [`filter`], [`clause`], [`asked`]: what it is asked for.
-//!   [`watcher`]: receiving, and waiting for it. [`source`]: where it comes from; [`fetched`]: in
-//!   runs.
+//!   [`watcher`]: receiving, and waiting for it; [`whole`]: commits whole. [`source`]: where it
+//!   comes from; [`fetched`]: in runs.
 //! - [`log`]: a cursor on the commit log, for watchers that take much: it copies nothing and costs
 //!   a committer nothing but waking it, if it sleeps. The log is kept for it as far as the store's
 //!   watch bound goes, or its history. Beyond them the watcher has lagged, and is told so.
@@ -36,3 +36,4 @@ mod source;
 mod stream;
 pub(crate) mod threads;
 pub(crate) mod watcher;
+pub(crate) mod whole;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::event::{AnyChange, Event};
+use super::event::Event;
 use super::fetched::Fetched;
 use super::filter::Filter;
 use super::member::Member;
@@ -32,10 +32,10 @@ use crate::version::Version;
 #[derive(Debug)]
 pub struct Watcher {
     shared: Arc<Shared>,
-    member: Arc<Member>,
+    pub(super) member: Arc<Member>,
     source: Source,
     /// Fetched and not yet received.
-    fetched: Fetched,
+    pub(super) fetched: Fetched,
     waiter: Option<Arc<Waiter>>,
     /// What most have no need of.
     rare: Option<Box<Rare>>,
@@ -59,16 +59,6 @@ struct Progress {
     interval: Duration,
     told_at: Instant,
     told: Version,
-}
-
-/// A commit, as a watcher gives it whole.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct WatchedCommit {
-    /// Its version.
-    pub version: Version,
-    /// Its changes that match, in the order in which they were written. None: it is a marker alone.
-    pub changes: Vec<AnyChange>,
 }
 
 impl Watcher {
@@ -192,7 +182,7 @@ impl Watcher {
 
     /// Whether a fetched event is to be given. Runs the users' matchers.
     #[inline]
-    fn gives(&mut self, event: &Event) -> bool {
+    pub(super) fn gives(&mut self, event: &Event) -> bool {
         match event {
             Event::Change(change) => {
                 let calling = self.rare.as_ref().and_then(|rare| rare.calling.as_ref());
@@ -208,10 +198,16 @@ impl Watcher {
     }
 
     #[inline]
-    fn note(&mut self, event: &Event) {
+    pub(super) fn note(&mut self, event: &Event) {
         self.member.delivered.add(1);
-        if let (Some(progress), Event::Commit(version)) = (self.progress_mut(), event) {
-            progress.told = *version;
+        let markers = self.member.filter.wants_markers();
+        if let Some(progress) = self.progress_mut() {
+            match event {
+                Event::Commit(version) => progress.told = *version,
+                // Its marker comes, and tells.
+                Event::Change(_) if markers => return,
+                Event::Change(_) => {}
+            }
             progress.told_at = Instant::now();
         }
     }
@@ -231,49 +227,6 @@ impl Watcher {
         let event = Event::Commit(position);
         self.note(&event);
         Some(event)
-    }
-
-    /// The next commit with something for this watcher, whole, if there is one now; or, if it asked
-    /// for more markers than those, one without changes.
-    ///
-    /// What [`Watcher::try_recv`] has given of a commit already is not in it.
-    ///
-    /// # Errors
-    /// As [`Watcher::try_recv`].
-    pub fn try_recv_commit(&mut self) -> Result<Option<WatchedCommit>, WatchError> {
-        loop {
-            // A commit is fetched whole: once one of its changes is there, nothing but a matcher's
-            // panic comes before its marker, and then it is gone on with.
-            match self.try_recv()? {
-                None => return Ok(None),
-                Some(Event::Change(change)) => self.fetched.gather(change),
-                Some(Event::Commit(version)) => {
-                    let changes = self.fetched.gathered();
-                    return Ok(Some(WatchedCommit { version, changes }));
-                }
-            }
-        }
-    }
-
-    /// As [`Watcher::try_recv_commit`]; blocks until there is one.
-    ///
-    /// # Errors
-    /// See [`WatchError`].
-    pub fn recv_commit(&mut self) -> Result<WatchedCommit, WatchError> {
-        let received = self.receive_until(None, Self::try_recv_commit);
-        received.map(|commit| commit.expect("without a deadline it ends with a commit"))
-    }
-
-    /// As [`Watcher::recv_commit`], for async code. Dropping the future loses nothing.
-    pub fn recv_commit_async(
-        &mut self,
-    ) -> impl Future<Output = Result<WatchedCommit, WatchError>> + Send + '_ {
-        let mut receiving = Receiving::of(self);
-        std::future::poll_fn(move |context| {
-            receiving.poll(context, |watcher, context| {
-                watcher.poll_with(context, Self::try_recv_commit)
-            })
-        })
     }
 
     /// Fetches what the last [`WatchError::Lagged`] passed over, if the log still has it: the
@@ -318,7 +271,7 @@ impl Watcher {
         self.receive_until(Instant::now().checked_add(timeout), Self::try_recv)
     }
 
-    fn receive_until<R>(
+    pub(super) fn receive_until<R>(
         &mut self,
         deadline: Option<Instant>,
         mut receive: impl FnMut(&mut Self) -> Result<Option<R>, WatchError>,
@@ -401,7 +354,7 @@ impl Watcher {
         self.poll_with(context, Self::try_recv)
     }
 
-    fn poll_with<R>(
+    pub(super) fn poll_with<R>(
         &mut self,
         context: &mut Context<'_>,
         mut receive: impl FnMut(&mut Self) -> Result<Option<R>, WatchError>,

@@ -109,6 +109,7 @@ pub type Make = fn(Asked) -> Box<dyn Bus>;
 /// All of them.
 pub const BUSES: &[(&str, Make)] = &[
     ("skep", |asked| Skep::watched(asked, Delivery::Committers)),
+    ("skep, changes only", |asked| Skep::told_of_changes(asked)),
     ("skep, receivers deliver", |asked| {
         Skep::watched(asked, Delivery::Receivers)
     }),
@@ -148,6 +149,8 @@ enum Watched {
     Nothing,
     /// The store.
     Own,
+    /// The store, without markers of commits.
+    OwnChanges,
     /// Another one beside it.
     Beside(Store),
 }
@@ -160,6 +163,11 @@ struct Skep {
 impl Skep {
     fn watched(asked: Asked, delivery: Delivery) -> Box<dyn Bus> {
         Self::bus(asked, delivery, Watched::Own)
+    }
+
+    /// As a channel tells.
+    fn told_of_changes(asked: Asked) -> Box<dyn Bus> {
+        Self::bus(asked, Delivery::default(), Watched::OwnChanges)
     }
 
     fn alone(asked: Asked, watched: Watched) -> Box<dyn Bus> {
@@ -205,7 +213,7 @@ impl Bus for Skep {
     fn watch(&self, watcher: u64, asked: Asked, notes: Shared) -> AsyncTask {
         let (store, notes) = match &self.watched {
             Watched::Nothing => return Box::pin(std::future::pending()),
-            Watched::Own => (&self.store, notes),
+            Watched::Own | Watched::OwnChanges => (&self.store, notes),
             // What was published here is not received there.
             Watched::Beside(watched) => (watched, Shared::default()),
         };
@@ -214,6 +222,10 @@ impl Bus for Skep {
             _ => Filter::of::<Task>()
                 .value(Task::BY_NODE, asked.node(watcher))
                 .into(),
+        };
+        let filter = match &self.watched {
+            Watched::OwnChanges => filter.changes_only(),
+            _ => filter,
         };
         let mut watcher = store.watch(filter);
         Box::pin(async move {
