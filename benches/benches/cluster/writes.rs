@@ -11,6 +11,9 @@ use skep_measure::origin::usual_threads;
 
 use crate::{Cluster, Criterion, by_threads};
 
+/// Tasks that are made to be copied.
+const MODELS: u64 = 1024;
+
 pub fn measure(criterion: &mut Criterion, cluster: &Cluster) {
     let mut group = criterion.benchmark_group("write");
     by_threads(&mut group, "update_status", || {
@@ -26,10 +29,17 @@ pub fn measure(criterion: &mut Criterion, cluster: &Cluster) {
     by_threads(&mut group, "create_delete", || {
         let (tasks, store) = (cluster.tasks(), cluster.store());
         let next = &next;
+        // Copied, with a new key each: to write a task's texts is not the store's work.
+        let models: Vec<_> = (TASKS..TASKS + MODELS).map(|it| tasks.task(it)).collect();
         move |_, _| {
-            let task = tasks.task(next.fetch_add(1, Ordering::Relaxed));
-            let id = task.id;
-            let created = store.update(|tx| tx.create(task.clone()));
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let (id, model) = (id(number), &models[(number % MODELS) as usize]);
+            let created = store.update(|tx| {
+                tx.create(Task {
+                    id,
+                    ..model.clone()
+                })
+            });
             created.expect("a new key");
             let deleted = store.update(|tx| tx.delete::<Task>(&id));
             deleted.expect("it was created");
