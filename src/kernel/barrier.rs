@@ -8,7 +8,7 @@
 //! Elsewhere, under loom and Miri, and where uses are counted, it is the language's fence.
 //!
 //! # Invariants
-//! - B1: the assembly here changes no memory and no register but the flags and its own answer.
+//! - B1: the assembly here changes no memory and no register but the flags and its own.
 //! - B2: an atomic integer is laid out as the plain one (std's documentation of its atomics).
 
 use crate::sync::Ordering;
@@ -80,46 +80,42 @@ pub(crate) fn prefetch<T>(address: *const T) {
 /// for a type that owns no memory.
 #[inline]
 pub(crate) fn prefetch_parts<T>(object: &T) {
-    // Not in models, where a fetch is a step.
-    if cfg!(loom) || !std::mem::needs_drop::<T>() {
-        return;
-    }
-    for word in 0..size_of::<T>() / size_of::<usize>() {
-        let part = word_of(object, word);
-        if part.is_multiple_of(align_of::<usize>()) && ADDRESSES.contains(&part) {
-            prefetch(std::ptr::without_provenance::<u8>(part));
+    if std::mem::needs_drop::<T>() {
+        let words = std::ptr::from_ref(object).cast::<usize>();
+        for word in 0..size_of::<T>() / size_of::<usize>() {
+            prefetch_part(object, words.wrapping_add(word));
         }
     }
 }
 
-/// Where a program's memory is; small numbers are below, and texts and keys mostly above.
-const ADDRESSES: std::ops::Range<usize> = 1 << 32..1 << 47;
+/// Where a program's memory is, from 2^32 to 2^47, in words; small numbers are below, and texts and
+/// keys mostly above.
+const PLACES: std::ops::Range<usize> = 1 << 29..1 << 44;
 
-/// A word of an object, whatever it is of, be it padding; 0 where assembly does not read it.
+/// Fetches what one word of an object may lead to.
 #[inline]
-fn word_of<T>(object: &T, word: usize) -> usize {
+fn prefetch_part<T>(object: &T, word: *const usize) {
+    let _ = (object, word);
+    // Rotated by the bits that are 0 in an address of a word: if they are not, it is too large. No
+    // jump goes by what the word is: it may be padding, of which checkers such as valgrind tell.
+    // SAFETY: B1. The word lies within the object, which is borrowed; a prefetch takes any address.
     #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
-    {
-        let at = std::ptr::from_ref(object)
-            .cast::<usize>()
-            .wrapping_add(word);
-        let read: usize;
-        // SAFETY: B1. The word lies within the object, which is borrowed. To the processor padding
-        // is memory as any other, and what stands in it decides only what is fetched.
-        unsafe {
-            std::arch::asm!(
-                "mov {read}, qword ptr [{at}]",
-                at = in(reg) at,
-                read = lateout(reg) read,
-                options(nostack, preserves_flags, readonly, pure),
-            );
-        }
-        read
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
-    {
-        let _ = (object, word);
-        0
+    unsafe {
+        std::arch::asm!(
+            "mov {part}, qword ptr [{word}]",
+            "mov {place}, {part}",
+            "ror {place}, 3",
+            "sub {place}, {first}",
+            "cmp {place}, {places}",
+            "cmovae {part}, {word}",
+            "prefetcht0 byte ptr [{part}]",
+            word = in(reg) word,
+            first = in(reg) PLACES.start,
+            places = in(reg) PLACES.end - PLACES.start,
+            part = out(reg) _,
+            place = out(reg) _,
+            options(nostack, readonly),
+        );
     }
 }
 
@@ -141,7 +137,7 @@ mod tests {
 
     #[test]
     fn whatever_an_object_is_of_may_be_fetched() {
-        let looks = [ADDRESSES.start, ADDRESSES.end - 8];
+        let looks = [8 * PLACES.start, 8 * (PLACES.end - 1)];
         let object = Object {
             text: "a part".to_owned(),
             looks,
