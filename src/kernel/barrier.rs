@@ -81,8 +81,8 @@ pub(crate) fn prefetch<T>(address: *const T) {
 #[inline]
 pub(crate) fn prefetch_parts<T>(object: &T) {
     if std::mem::needs_drop::<T>() {
-        let words = std::ptr::from_ref(object).cast::<usize>();
-        for word in 0..size_of::<T>() / size_of::<usize>() {
+        let words = std::ptr::from_ref(object).cast::<u64>();
+        for word in 0..size_of::<T>() / size_of::<u64>() {
             prefetch_part(object, words.wrapping_add(word));
         }
     }
@@ -90,11 +90,12 @@ pub(crate) fn prefetch_parts<T>(object: &T) {
 
 /// Where a program's memory is, from 2^32 to 2^47, in words; small numbers are below, and texts and
 /// keys mostly above.
-const PLACES: std::ops::Range<usize> = 1 << 29..1 << 44;
+#[cfg(any(test, all(target_arch = "x86_64", not(loom), not(miri))))]
+const PLACES: std::ops::Range<u64> = 1 << 29..1 << 44;
 
 /// Fetches what one word of an object may lead to.
 #[inline]
-fn prefetch_part<T>(object: &T, word: *const usize) {
+fn prefetch_part<T>(object: &T, word: *const u64) {
     let _ = (object, word);
     // Rotated by the bits that are 0 in an address of a word: if they are not, it is too large. No
     // jump goes by what the word is: it may be padding, of which checkers such as valgrind tell.
@@ -127,7 +128,7 @@ mod tests {
     #[repr(C, packed(4))]
     struct Object {
         text: String,
-        looks: [usize; 2],
+        looks: [u64; 2],
         end: u32,
     }
 
