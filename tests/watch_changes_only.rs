@@ -6,8 +6,8 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use common::{Task, counted, events, put, store, task_changes};
-use skep::{Event, Filter, Store, Watcher};
+use common::{Task, builder, counted, events, put, store, task_changes};
+use skep::{Event, Filter, Overflow, Store, Version, Watcher};
 
 /// More commits than a run has.
 const COMMITS: u64 = 100;
@@ -71,6 +71,49 @@ fn whole_commits_are_given_as_ever() {
         let given = commits(&mut only);
         assert!(!given.is_empty());
         assert_eq!(given, commits(&mut usual));
+    }
+}
+
+#[test]
+fn history_comes_first_and_then_what_is_committed() {
+    for filter in filters() {
+        let store = builder()
+            .table::<Task>()
+            .history_commits(10 * COMMITS)
+            .build();
+        commit_some(&store);
+        let from = |filter: Filter| store.watch_from(Version::new(3), filter).unwrap();
+        let mut usual = from(filter.clone());
+        let mut only = from(filter.changes_only());
+        // One commit of what is there now is received before more comes.
+        let first = [&mut usual, &mut only].map(|it| it.recv_commit().unwrap().version);
+        assert_eq!(first[0], first[1]);
+        commit_some(&store);
+        assert_eq!(commits(&mut only), commits(&mut usual));
+        assert_eq!(only.position(), store.version());
+    }
+}
+
+#[test]
+fn what_is_beyond_a_bound_is_told_as_ever() {
+    for overflow in [Overflow::Lag, Overflow::Close] {
+        let store = store();
+        let filter = Filter::of::<Task>().events_max(8).overflow(overflow);
+        let mut usual = store.watch(filter.clone());
+        let mut only = store.watch(filter.changes_only());
+        commit_some(&store);
+        // Until it is told, and what comes then.
+        let told = |watcher: &mut Watcher| {
+            let mut told = Vec::new();
+            while !told.ends_with(&[Ok(None)]) && told.len() < 2 * COMMITS as usize {
+                let commit = watcher.try_recv_commit();
+                told.push(commit.map(|commit| commit.map(|commit| commit.version)));
+            }
+            told
+        };
+        let as_ever = told(&mut usual);
+        assert_eq!(told(&mut only), as_ever);
+        assert!(as_ever.iter().any(Result::is_err), "{as_ever:?}");
     }
 }
 
