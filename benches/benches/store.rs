@@ -10,7 +10,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
 use skep::{Filter, Store, Watcher, keys};
 use skep_benches::profile::Profile;
-use skep_benches::{TASKS, Task, id, pick, run, store};
+use skep_benches::{TASKS, Task, id, measure_threads, pick, store};
 use skep_measure::origin::usual_threads;
 
 /// Updates in one transaction.
@@ -23,7 +23,7 @@ type Group<'g> = BenchmarkGroup<'g, WallTime>;
 fn by_threads(group: &mut Group<'_>, name: &str, operation: impl Fn(u64, u64) + Sync) {
     for threads in usual_threads() {
         group.bench_function(BenchmarkId::new(name, threads), |bencher| {
-            bencher.iter_custom(|times| run(threads as u64, times, &operation));
+            measure_threads(bencher, threads, &operation);
         });
     }
 }

@@ -24,8 +24,11 @@ pub mod profile;
 pub mod tails;
 pub mod watchers;
 
+use std::ops::Range;
 use std::time::Duration;
 
+use criterion::Bencher;
+use criterion::measurement::Measurement;
 use skep::{Id, Index, Indexes, Object, Store};
 use skep_measure::clock::Clock;
 use skep_measure::team::together;
@@ -106,21 +109,36 @@ pub fn store() -> Store {
     store
 }
 
-/// Has each of some threads run an operation `times` times, and tells how long it took them all.
-/// The operation gets its thread's number
-/// and how often it ran.
+/// Has each of some threads run an operation for a row of times, and tells how long it took them
+/// all. The operation gets its thread's number and the time.
 ///
 /// # Panics
 /// If the operation does.
-pub fn run(threads: u64, times: u64, operation: impl Fn(u64, u64) + Sync) -> Duration {
+pub fn run(threads: u64, times: Range<u64>, operation: impl Fn(u64, u64) + Sync) -> Duration {
     let clock = Clock::asked();
     let took = together(usize::try_from(threads).unwrap_or(1), |thread, ready| {
+        let times = times.clone();
         ready();
         let start = clock.now();
-        (0..times).for_each(|time| operation(thread as u64, time));
+        times.for_each(|time| operation(thread as u64, time));
         clock.now() - start
     });
     took.into_iter().max().unwrap_or_default()
+}
+
+/// Measures an operation, which gets its thread's number and the time: no time comes twice, so that
+/// a sample does not find in the cache what the one before it touched.
+pub fn measure_threads<M: Measurement<Value = Duration>>(
+    bencher: &mut Bencher<'_, M>,
+    threads: usize,
+    operation: impl Fn(u64, u64) + Sync,
+) {
+    let mut begin = 0;
+    bencher.iter_custom(|times| {
+        let row = begin..begin + times;
+        begin = row.end;
+        run(threads as u64, row, &operation)
+    });
 }
 
 /// A number below `TASKS` that a processor cannot guess.

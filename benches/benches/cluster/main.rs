@@ -23,8 +23,8 @@ use criterion::{BenchmarkGroup, BenchmarkId};
 use skep::Store;
 use skep_benches::clock::ByClock;
 use skep_benches::cluster::{Sizes, Tasks};
+use skep_benches::measure_threads;
 use skep_benches::profile::Profile;
-use skep_benches::run;
 use skep_measure::clock::Clock;
 use skep_measure::memory;
 use skep_measure::origin::usual_threads;
@@ -71,7 +71,7 @@ fn by_threads<O: Fn(u64, u64) + Sync>(group: &mut Group<'_>, name: &str, prepare
     for threads in usual_threads() {
         group.bench_function(BenchmarkId::new(name, threads), |bencher| {
             let operation = prepare();
-            bencher.iter_custom(|times| run(threads as u64, times, &operation));
+            measure_threads(bencher, threads, &operation);
         });
     }
 }

@@ -134,7 +134,7 @@ fn main() {
     println!("|---|---|---|---|");
     for (name, operations, calls, call) in LOADS {
         let nanos = |threads: u64| {
-            let took: Duration = run(threads, calls, |thread, time| {
+            let took: Duration = run(threads, 0..calls, |thread, time| {
                 call(&store, place(thread, threads, time));
             });
             took.as_nanos() as f64 / (calls * operations) as f64
