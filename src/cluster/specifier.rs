@@ -28,9 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::fmt;
 use std::ops::Bound;
-use std::sync::Arc;
 
 use super::finder::{Finder, InvalidFind};
 use super::lookup::Lookup;
@@ -47,29 +45,13 @@ use crate::Filter;
 use crate::Id;
 use crate::Images;
 use crate::Kind;
+use crate::TableFilter;
 
-/// Which changes of objects `T` a watcher gives: all of them, until narrowed.
+/// Which changes of objects `T` a watcher gives: all of them, until narrowed. A [`TableFilter`] in
+/// the terms of the cluster's tables.
+#[derive(Debug)]
 #[must_use = "a specifier does nothing until a watcher is made of it"]
-pub struct Specifier<T: ClusterObject> {
-    kinds: Vec<Kind>,
-    searches: Vec<Search<T>>,
-    checks: Vec<Check<T>>,
-    matchers: Vec<Matcher<T>>,
-    images: Images,
-}
-
-type Check<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
-type Matcher<T> = Arc<dyn Fn(&Change<'_, T>) -> bool + Send + Sync>;
-
-impl<T: ClusterObject> fmt::Debug for Specifier<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Specifier")
-            .field("table", &T::TABLE)
-            .field("kinds", &self.kinds)
-            .field("images", &self.images)
-            .finish_non_exhaustive()
-    }
-}
+pub struct Specifier<T: ClusterObject>(TableFilter<T>);
 
 impl<T: ClusterObject> Default for Specifier<T> {
     fn default() -> Self {
@@ -80,13 +62,7 @@ impl<T: ClusterObject> Default for Specifier<T> {
 impl<T: ClusterObject> Specifier<T> {
     /// All changes of the table.
     pub fn new() -> Self {
-        Self {
-            kinds: Vec::new(),
-            searches: Vec::new(),
-            checks: Vec::new(),
-            matchers: Vec::new(),
-            images: Images::Either,
-        }
+        Self(Filter::of())
     }
 
     /// Creations (and other kinds, if named).
@@ -105,25 +81,18 @@ impl<T: ClusterObject> Specifier<T> {
     }
 
     /// Changes of a kind (and other kinds, if named).
-    pub fn kind(mut self, kind: Kind) -> Self {
-        self.kinds.push(kind);
-        self
+    pub fn kind(self, kind: Kind) -> Self {
+        Self(self.0.kind(kind))
     }
 
     /// Asks only the object as it is, or as it was last if it is deleted: what leaves is not seen.
     pub fn as_it_is(self) -> Self {
-        Self {
-            images: Images::Last,
-            ..self
-        }
+        Self(self.0.images(Images::Last))
     }
 
     /// Asks only the object as it was before the commit: what comes is not seen.
     pub fn as_it_was(self) -> Self {
-        Self {
-            images: Images::Before,
-            ..self
-        }
+        Self(self.0.images(Images::Before))
     }
 
     /// What a finder would find.
@@ -135,25 +104,22 @@ impl<T: ClusterObject> Specifier<T> {
     }
 
     /// What a search would find.
-    pub fn search(mut self, search: Search<T>) -> Self {
-        self.searches.push(search);
-        self
+    pub fn search(self, search: Search<T>) -> Self {
+        Self(search.narrow(self.0))
     }
 
     /// What a closure accepts of the object. It runs on the watcher's thread.
-    pub fn when(mut self, check: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
-        self.checks.push(Arc::new(check));
-        self
+    pub fn when(self, check: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
+        Self(self.0.when_object(check))
     }
 
     /// What a closure accepts of the change, with both images in hand: a state that was left, say.
     /// It runs on the watcher's thread.
     pub fn when_changed(
-        mut self,
+        self,
         matcher: impl Fn(&Change<'_, T>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.matchers.push(Arc::new(matcher));
-        self
+        Self(self.0.when(matcher))
     }
 
     /// The object with an ID.
@@ -212,28 +178,7 @@ impl<T: ClusterObject> Specifier<T> {
 }
 
 impl<T: ClusterObject> From<Specifier<T>> for Filter {
-    fn from(specifier: Specifier<T>) -> Self {
-        let Specifier {
-            kinds,
-            searches,
-            checks,
-            matchers,
-            images,
-        } = specifier;
-        let filter = kinds
-            .into_iter()
-            .fold(Self::of::<T>().images(images), |filter, kind| {
-                filter.kind(kind)
-            });
-        let filter = searches
-            .into_iter()
-            .fold(filter, |filter, search| search.narrow(filter));
-        let filter = checks.into_iter().fold(filter, |filter, check| {
-            filter.when_object(move |object| check(object))
-        });
-        let filter = matchers.into_iter().fold(filter, |filter, matcher| {
-            filter.when(move |change| matcher(change))
-        });
+    fn from(Specifier(filter): Specifier<T>) -> Self {
         filter.into()
     }
 }
