@@ -75,6 +75,7 @@ MODELS = {
     "cursor.rs": ["watch", "watch_from"],
     "slots.rs": ["slots"],
     "spare.rs": ["spare"],
+    "stack.rs": ["reclaim", "residual", "wake"],
     "slab.rs": ["depot"],
     "depot.rs": ["depot"],
     "places.rs": ["places"],

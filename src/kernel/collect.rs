@@ -28,6 +28,7 @@
 //! What is ripe is freed with the pin given up: a user's Drop may do what it likes, and its panics
 //! end here.
 
+use super::Kernel;
 use super::barrier::fence;
 use super::below::{any_needed, defer_older, give_up, pass_by_unneeded};
 use super::commit::Commit;
@@ -36,13 +37,12 @@ use super::horizon::{Active, LAG_LONG};
 use super::node::VersionHeader;
 use super::older::Older;
 use super::pending::Outcome;
-use super::reclaim::{Action, Garbage, Guard, Retired, Ripe, allocate, at};
+use super::reclaim::{Action, Garbage, Guard, Retired, Ripe, at};
 use super::record::RecordHeader;
 use super::release::{contain, fetch_ahead, release};
 use super::session::Line;
 use super::step::{Step, step};
 use super::table::GarbageBin;
-use super::{Kernel, Residual};
 use crate::sync::Ordering;
 
 /// A thread collects after this many commits of its own.
@@ -274,9 +274,7 @@ impl Kernel {
             // The snapshot ended since our scan, and a sweep that saw it end reaped the record.
             return;
         }
-        let node = allocate(Residual::new(record));
-        // SAFETY: ours until pushed.
-        unsafe { Residual::push(&self.residual.waiting, node) };
+        self.residual.put_away(record);
     }
 
     /// Goes on with the residual records, when the horizon has moved since they were put away.

@@ -10,6 +10,7 @@ use std::mem::MaybeUninit;
 
 use super::memory::{Block, adopt, allocate_struct, free, free_block, own};
 use super::slab;
+use super::stack::Linked;
 
 /// Retired things in a bag: as many as fill a block of a slab ([`super::slab`]), so that who frees
 /// what another has retired need not ask the allocator, which may take a lock.
@@ -41,6 +42,12 @@ pub(super) struct Bag {
     count: u32,
     /// So many of them, from the first on.
     items: [MaybeUninit<Retired>; BAG],
+}
+
+impl Linked for Bag {
+    fn next(&mut self) -> &mut *mut Self {
+        &mut self.next
+    }
 }
 
 const _: () = assert!(

@@ -47,6 +47,7 @@ use super::barrier::fence;
 pub(crate) use super::garbage::{Action, Garbage, Retired};
 use super::garbage::{Bag, take};
 use super::session::{Line, Registry};
+use super::stack::push;
 use super::step::{Step, step};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
 
@@ -199,7 +200,7 @@ impl Domain {
         if limbo.load(Ordering::Relaxed).is_null() {
             return;
         }
-        // Acquire: [bag].
+        // Acquire: [stack].
         let mut bag = limbo.swap(std::ptr::null_mut(), Ordering::Acquire);
         while !bag.is_null() {
             // SAFETY: the swap made the list ours.
@@ -222,7 +223,7 @@ impl Domain {
         if self.ready.load(Ordering::Relaxed).is_null() {
             return std::ptr::null_mut();
         }
-        // Acquire: [bag]: we read bags that others filled.
+        // Acquire: [stack]: we read bags that others filled.
         self.ready.swap(std::ptr::null_mut(), Ordering::Acquire)
     }
 
@@ -290,44 +291,6 @@ impl Drop for Ripe<'_> {
         if !self.bags.is_null() {
             // SAFETY: what is left of the list is ours.
             unsafe { push(&self.domain.ready, self.bags) };
-        }
-    }
-}
-
-/// Puts a chain of bags on a list. Lock-free.
-///
-/// # Safety
-/// `first` and all that follow it are the caller's alone.
-unsafe fn push(list: &AtomicPtr<Bag>, first: *mut Bag) {
-    // Release: [bag]. The usual case, which needs no walk to the chain's end.
-    let alone = list.compare_exchange(
-        std::ptr::null_mut(),
-        first,
-        Ordering::Release,
-        Ordering::Relaxed,
-    );
-    if alone.is_ok() {
-        return;
-    }
-    let mut last = first;
-    loop {
-        // SAFETY: the chain is the caller's.
-        let next = unsafe { own(last) }.next;
-        if next.is_null() {
-            break;
-        }
-        last = next;
-    }
-    // Relaxed: the CAS decides.
-    let mut head = list.load(Ordering::Relaxed);
-    loop {
-        // SAFETY: not published yet.
-        unsafe { own(last) }.next = head;
-        // Release: [bag]: who takes the list sees the bags filled. Bags leave only by swap of the
-        // whole list: no ABA.
-        match list.compare_exchange(head, first, Ordering::Release, Ordering::Relaxed) {
-            Ok(_) => return,
-            Err(found) => head = found,
         }
     }
 }

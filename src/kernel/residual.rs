@@ -12,8 +12,9 @@
 //!   not come back while it is expected.
 
 use super::horizon::{Active, LAG_LONG};
-use super::reclaim::{Garbage, Guard, at, free, own};
+use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::record::RecordHeader;
+use super::stack::{Linked, push};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 /// The horizon must move by this much before the list is gone through again while a long snapshot
@@ -23,62 +24,21 @@ const STRIDE: u64 = 1024;
 /// A record on the list. On a line of its own, in a slab: another thread frees it than made it.
 #[derive(Debug)]
 #[repr(align(64))]
-pub(super) struct Residual {
+struct Residual {
     record: *const RecordHeader,
     next: *mut Residual,
 }
 
-impl Residual {
-    pub(super) fn new(record: *const RecordHeader) -> Self {
-        Self {
-            record,
-            next: std::ptr::null_mut(),
-        }
-    }
-
-    /// Puts a chain of nodes on a list. Lock-free.
-    ///
-    /// # Safety
-    /// The chain is the caller's alone.
-    pub(super) unsafe fn push(list: &AtomicPtr<Self>, first: *mut Self) {
-        // Release: [residual list]. The usual case, which needs no walk to the chain's end.
-        let alone = list.compare_exchange(
-            std::ptr::null_mut(),
-            first,
-            Ordering::Release,
-            Ordering::Relaxed,
-        );
-        if alone.is_ok() {
-            return;
-        }
-        let mut last = first;
-        loop {
-            // SAFETY: the chain is the caller's.
-            let next = unsafe { own(last) }.next;
-            if next.is_null() {
-                break;
-            }
-            last = next;
-        }
-        // Relaxed: the CAS decides.
-        let mut head = list.load(Ordering::Relaxed);
-        loop {
-            // SAFETY: not published yet.
-            unsafe { own(last) }.next = head;
-            // Release: [residual list]: who takes the node sees it whole. A failure is another
-            // thread's success.
-            match list.compare_exchange(head, first, Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(found) => head = found,
-            }
-        }
+impl Linked for Residual {
+    fn next(&mut self) -> &mut *mut Self {
+        &mut self.next
     }
 }
 
 /// The two lists, and where the horizon and the cutting were when the last sweep began.
 #[derive(Debug)]
 pub(super) struct ResidualLists {
-    pub(super) waiting: AtomicPtr<Residual>,
+    waiting: AtomicPtr<Residual>,
     sweeping: AtomicPtr<Residual>,
     swept_horizon: AtomicU64,
     swept_cut: AtomicU64,
@@ -92,6 +52,16 @@ impl ResidualLists {
             swept_horizon: AtomicU64::new(0),
             swept_cut: AtomicU64::new(0),
         }
+    }
+
+    /// Puts away a record that the caller has marked and claimed (X1). Lock-free.
+    pub(super) fn put_away(&self, record: *const RecordHeader) {
+        let node = allocate(Residual {
+            record,
+            next: std::ptr::null_mut(),
+        });
+        // SAFETY: just made.
+        unsafe { push(&self.waiting, node) };
     }
 
     /// Begins a sweep if the horizon has moved enough: a lot while something holds it back; when
@@ -114,17 +84,17 @@ impl ResidualLists {
         if !held_back && (active.horizon, cut) == (horizon, cut_before) {
             return;
         }
-        // Acquire: [residual list].
+        // Acquire: [stack].
         let list = self.waiting.swap(std::ptr::null_mut(), Ordering::Acquire);
         if !list.is_null() {
             // SAFETY: the swap made the list ours.
-            unsafe { Residual::push(&self.sweeping, list) };
+            unsafe { push(&self.sweeping, list) };
         }
     }
 
     /// A record to look at; its claim is the caller's now.
     pub(super) fn pop(&self, _: &Guard<'_>, garbage: &mut Garbage) -> Option<*const RecordHeader> {
-        // Acquire: [residual list].
+        // Acquire: [stack].
         let mut head = self.sweeping.load(Ordering::Acquire);
         loop {
             if head.is_null() {
@@ -133,7 +103,7 @@ impl ResidualLists {
             // SAFETY: X2: found on the list under the guard.
             let node = unsafe { at(head.cast_const()) };
             // Relaxed: it continues the release sequences of the pushes below the node, and the
-            // node itself was acquired with the head. Acquire: [residual list]: a failure is
+            // node itself was acquired with the head. Acquire: [stack]: a failure is
             // another's success, or a push.
             let popped = self.sweeping.compare_exchange(
                 head,
@@ -172,9 +142,9 @@ impl ResidualLists {
 /// The lists for the models, with nodes that lead to no records.
 #[cfg(loom)]
 pub(crate) mod testing {
-    use super::{Residual, ResidualLists};
+    use super::ResidualLists;
     use crate::kernel::horizon::Horizon;
-    use crate::kernel::reclaim::{Garbage, Guard, allocate};
+    use crate::kernel::reclaim::{Garbage, Guard};
     use crate::kernel::session::Registry;
 
     #[derive(Debug)]
@@ -192,9 +162,7 @@ pub(crate) mod testing {
 
         /// Puts a node away.
         pub(crate) fn put(&self, record: usize) {
-            let node = allocate(Residual::new(std::ptr::without_provenance(record)));
-            // SAFETY: just made.
-            unsafe { Residual::push(&self.0.waiting, node) };
+            self.0.put_away(std::ptr::without_provenance(record));
         }
 
         /// Begins a sweep, since the cutting has come to `cut`.

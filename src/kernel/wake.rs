@@ -48,6 +48,7 @@ use smallvec::SmallVec;
 use super::barrier::{fence, fence_after_modify, prefetch};
 use super::reclaim::{allocate, free, own};
 use super::release::contain;
+use super::stack::{Linked, push};
 use super::step::{Step, step};
 use crate::sync::{Arc, AtomicPtr, AtomicU8, AtomicU32, Ordering, Padded, thread};
 
@@ -161,6 +162,12 @@ impl Waiter {
 struct Chain {
     first: *mut Waiter,
     next: *mut Chain,
+}
+
+impl Linked for Chain {
+    fn next(&mut self) -> &mut *mut Self {
+        &mut self.next
+    }
 }
 
 /// Waiters that one is about to wake.
@@ -354,7 +361,7 @@ impl Waiters {
 
     /// Takes a few of those who are due, and leaves the others.
     fn take_due(&self, reliance: u32, few: &mut Few) {
-        // Acquire: [list].
+        // Acquire: [stack].
         let chain = self.due.swap(std::ptr::null_mut(), Ordering::Acquire);
         if chain.is_null() {
             return;
@@ -376,30 +383,8 @@ impl Waiters {
     /// Leaves chains, which are the caller's, to whoever passes on. True: with others, who are left
     /// to somebody already.
     fn leave_due(&self, chains: *mut Chain) -> bool {
-        let mut last = chains;
-        loop {
-            // SAFETY: Q2: ours, until they are left.
-            let next = unsafe { own(last) }.next;
-            if next.is_null() {
-                break;
-            }
-            last = next;
-        }
-        // Relaxed: the CAS decides.
-        let mut head = self.due.load(Ordering::Relaxed);
-        loop {
-            // SAFETY: as above.
-            unsafe { own(last) }.next = head;
-            // Release: [list]. Chains leave by a swap of all: no ABA. A failure is another's
-            // leaving.
-            match self
-                .due
-                .compare_exchange(head, chains, Ordering::Release, Ordering::Relaxed)
-            {
-                Ok(_) => return !head.is_null(),
-                Err(found) => head = found,
-            }
-        }
+        // SAFETY: Q2: ours, until they are left.
+        unsafe { push(&self.due, chains) }
     }
 
     /// Wakes everybody who waits. O(these).

@@ -28,6 +28,24 @@ pub(super) fn write_numbers(kernel: &Kernel, cell: Cell, numbers: RangeInclusive
     }
 }
 
+/// Collects some times: what the first takes out is ripe by the third.
+pub(super) fn collect(kernel: &Kernel, times: u32) {
+    for _ in 0..times {
+        kernel.collect();
+    }
+}
+
+/// Collects some times beside the calling thread.
+pub(super) fn collect_beside(kernel: &Arc<Kernel>, times: u32) -> thread::JoinHandle<()> {
+    spawn(kernel, move |kernel| collect(kernel, times))
+}
+
+/// What is left of a cell: the versions of its chain, whether it is put away, the claims on it.
+pub(super) fn left_of(kernel: &Kernel, cell: Cell) -> (Vec<u64>, bool, u32) {
+    let guard = kernel.domain.pin();
+    (cell.chain(&guard), cell.is_residual(), cell.claims())
+}
+
 /// H1, V3, V4: a snapshot begins while what is below the watermark is cut and freed.
 #[test]
 fn read_during_a_cut() {
@@ -57,11 +75,7 @@ fn read_during_a_freeing() {
         let cell = cell(&kernel, 1);
         write_numbers(&kernel, cell, 1..=2);
         let mut before = Txn::begin_as(&kernel, Kind::Reader);
-        let collector = spawn(&kernel, |kernel| {
-            for _ in 0..3 {
-                kernel.collect();
-            }
-        });
+        let collector = collect_beside(&kernel, 3);
         let found = before.read(cell);
         drop(before);
         collector.join().expect("no panic");
@@ -81,9 +95,7 @@ fn trim_during_a_cut() {
             let done = Txn::begin(&kernel).commit(&[(cells[at], Some(number * 10))]);
             assert_eq!(done, Ok(number));
         }
-        let other = spawn(&kernel, |kernel| {
-            kernel.collect();
-        });
+        let other = collect_beside(&kernel, 1);
         kernel.collect();
         other.join().expect("no panic");
         kernel.collect();
@@ -107,9 +119,7 @@ fn compaction_during_a_read() {
         let writer = spawn(&kernel, |kernel| {
             assert_eq!(tables::put(kernel, 1, Some(40)), Ok(4));
             // Ripe by the third: the links below the list are cut, and released.
-            for _ in 0..3 {
-                kernel.collect();
-            }
+            collect(kernel, 3);
         });
         let found = tables::get(&kernel, old.reading(), 1);
         writer.join().expect("no panic");
@@ -138,11 +148,7 @@ fn passing_by_during_a_read() {
         let mut old = Txn::begin_as(&kernel, Kind::Reader);
         write_numbers(&kernel, cell, 3..=4);
         // Ripe by the third: what was passed by is released.
-        let collector = spawn(&kernel, |kernel| {
-            for _ in 0..3 {
-                kernel.collect();
-            }
-        });
+        let collector = collect_beside(&kernel, 3);
         let found = old.read(cell);
         collector.join().expect("no panic");
         drop(oldest);
@@ -164,17 +170,12 @@ fn two_pass_by() {
         write_numbers(&kernel, cell, 2..=6);
         // The first two; of the others each takes two, one above the other.
         kernel.collect();
-        let collector = spawn(&kernel, |kernel| {
-            kernel.collect();
-        });
+        let collector = collect_beside(&kernel, 1);
         kernel.collect();
         collector.join().expect("no panic");
         drop(old);
-        for _ in 0..6 {
-            kernel.collect();
-        }
-        let guard = kernel.domain.pin();
-        (cell.chain(&guard), cell.is_residual(), cell.claims())
+        collect(&kernel, 6);
+        left_of(&kernel, cell)
     });
     assert_eq!(seen, BTreeSet::from([(vec![6], false, 0)]));
 }
@@ -189,9 +190,7 @@ fn taken_over_with_its_number() {
         write_numbers(&kernel, cell, 3..=5);
         kernel.collect();
         // One leads 4 past 3, to 2; then the other leads 5 past 4.
-        let collector = spawn(&kernel, |kernel| {
-            kernel.collect();
-        });
+        let collector = collect_beside(&kernel, 1);
         kernel.collect();
         collector.join().expect("no panic");
         drop(oldest);
@@ -213,11 +212,7 @@ fn cut_of_a_list_during_a_read() {
         for number in 2..=4 {
             assert_eq!(tables::put(&kernel, 1, Some(number * 10)), Ok(number));
         }
-        let collector = spawn(&kernel, |kernel| {
-            for _ in 0..3 {
-                kernel.collect();
-            }
-        });
+        let collector = collect_beside(&kernel, 3);
         let found = tables::get(&kernel, old.reading(), 1);
         drop(old);
         let newest = tables::look(&kernel, 1);
@@ -236,9 +231,7 @@ fn a_handle_against_the_last_release() {
         assert_eq!(tables::put(&kernel, 1, Some(20)), Ok(2));
         let collector = spawn(&kernel, |kernel| {
             assert_eq!(tables::put(kernel, 1, Some(30)), Ok(3));
-            for _ in 0..4 {
-                kernel.collect();
-            }
+            collect(kernel, 4);
         });
         let handle = tables::handle(&kernel, 1).expect("it is there");
         let found = handle.object().get();
@@ -285,21 +278,15 @@ fn two_passed_by_below_a_neighbour() {
         let second = SharedHold::begin(&kernel, Kind::Reader);
         write_numbers(&kernel, cells[0], 3..=4);
         // 3 goes, and 2 is kept for the second snapshot.
-        for _ in 0..2 {
-            kernel.collect();
-        }
+        collect(&kernel, 2);
         drop(second);
         write_numbers(&kernel, cells[1], 5..=5);
         write_numbers(&kernel, cells[0], 6..=7);
         // One is given 5 and 6, and below 6 stand 4 and 2; the other is given 7.
-        let above = spawn(&kernel, |kernel| {
-            kernel.collect();
-        });
+        let above = collect_beside(&kernel, 1);
         kernel.collect();
         above.join().expect("no panic");
-        for _ in 0..3 {
-            kernel.collect();
-        }
+        collect(&kernel, 3);
         let guard = kernel.domain.pin();
         (old.read(cells[0]), cells[0].chain(&guard))
     });
@@ -317,9 +304,7 @@ fn a_cut_during_a_passing_by() {
         write_numbers(&kernel, cell, 1..=1);
         let old = SharedHold::begin(&kernel, Kind::Reader);
         write_numbers(&kernel, cell, 2..=4);
-        for _ in 0..2 {
-            kernel.collect();
-        }
+        collect(&kernel, 2);
         assert!(cell.is_residual(), "nothing was put away");
         write_numbers(&kernel, cell, 5..=5);
         // Cells count what leaves, not what they make.
@@ -330,9 +315,7 @@ fn a_cut_during_a_passing_by() {
         });
         kernel.collect();
         ending.join().expect("no panic");
-        for _ in 0..4 {
-            kernel.collect();
-        }
+        collect(&kernel, 4);
         let guard = kernel.domain.pin();
         (cell.chain(&guard), kernel.counts().0)
     });

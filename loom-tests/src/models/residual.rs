@@ -39,7 +39,7 @@ impl World {
     }
 }
 
-/// A node is put away while a sweep takes the list.
+/// I1: a node is put away while a sweep takes the list.
 #[test]
 fn put_during_a_sweep() {
     let seen = outcomes(3, || {
@@ -53,7 +53,7 @@ fn put_during_a_sweep() {
     assert_eq!(seen, BTreeSet::from([vec![], vec![1]]));
 }
 
-/// A node is put before another while a sweep takes the list.
+/// I1: a node is put before another while a sweep takes the list.
 #[test]
 fn put_before_another_during_a_sweep() {
     let seen = outcomes(3, || {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::chain::{LIMITS, write_numbers};
+use super::chain::{LIMITS, collect, collect_beside, left_of, write_numbers};
 use super::check::{outcomes, spawn};
 use crate::kernel::reading::SharedHold;
 use crate::kernel::testing::{Txn, cell, kernel};
@@ -19,19 +19,14 @@ fn residual_list_once() {
         let old = SharedHold::begin(&kernel, Kind::Reader);
         write_numbers(&kernel, cell, 2..=4);
         // Behind by more than the horizon should be: put away.
-        for _ in 0..2 {
-            kernel.collect();
-        }
+        collect(&kernel, 2);
         assert!(cell.is_residual(), "nothing was put away");
-        let sweeper = spawn(&kernel, |kernel| {
-            kernel.collect();
-        });
+        let sweeper = collect_beside(&kernel, 1);
         drop(old);
         kernel.collect();
         sweeper.join().expect("no panic");
         kernel.collect();
-        let guard = kernel.domain.pin();
-        (cell.chain(&guard), cell.is_residual(), cell.claims())
+        left_of(&kernel, cell)
     });
     assert_eq!(seen, BTreeSet::from([(vec![4], false, 0)]));
 }
@@ -45,17 +40,12 @@ fn a_snapshot_ends_during_a_sweep() {
         write_numbers(&kernel, cell, 1..=1);
         let old = SharedHold::begin(&kernel, Kind::Reader);
         write_numbers(&kernel, cell, 2..=4);
-        let collector = spawn(&kernel, |kernel| {
-            kernel.collect();
-        });
+        let collector = collect_beside(&kernel, 1);
         drop(old);
         kernel.collect();
         collector.join().expect("no panic");
-        for _ in 0..3 {
-            kernel.collect();
-        }
-        let guard = kernel.domain.pin();
-        (cell.chain(&guard), cell.is_residual(), cell.claims())
+        collect(&kernel, 3);
+        left_of(&kernel, cell)
     });
     assert_eq!(seen, BTreeSet::from([(vec![4], false, 0)]));
 }
@@ -80,17 +70,12 @@ fn put_off_during_a_sweep() {
         drop(first);
         let second = SharedHold::begin(&kernel, Kind::Reader);
         write_numbers(&kernel, cell, 3..=3);
-        let cutter = spawn(&kernel, |kernel| {
-            kernel.collect();
-        });
+        let cutter = collect_beside(&kernel, 1);
         kernel.sweep();
         cutter.join().expect("no panic");
         drop(second);
-        for _ in 0..3 {
-            kernel.collect();
-        }
-        let guard = kernel.domain.pin();
-        (cell.chain(&guard), cell.is_residual(), cell.claims())
+        collect(&kernel, 3);
+        left_of(&kernel, cell)
     });
     assert_eq!(seen, BTreeSet::from([(vec![3], false, 0)]));
 }
@@ -138,16 +123,12 @@ fn a_tombstone_cut_during_a_sweep() {
         // Pinned, so that the record can be asked whether it is dead.
         let pinned = kernel.domain.pin();
         assert_eq!(Txn::begin(&kernel).commit(&[(cell, None)]), Ok(2));
-        let cutter = spawn(&kernel, |kernel| {
-            kernel.collect();
-        });
+        let cutter = collect_beside(&kernel, 1);
         drop(held);
         kernel.collect();
         cutter.join().expect("no panic");
         write_numbers(&kernel, other, 3..=3);
-        for _ in 0..3 {
-            kernel.collect();
-        }
+        collect(&kernel, 3);
         let dead = !cell.header().claim();
         (dead, cell.chain(&pinned))
     });
