@@ -125,6 +125,38 @@ fn receipts_are_counted() {
     assert_means(&watches(), &WATCHES);
 }
 
+/// How far a mean may be from what is written of it, in hundredths of it.
+const WRITTEN_SLACK: f64 = 3.0;
+
+/// What docs/numbers.md has of an operation: means, of each kind.
+fn written_of(document: &str, name: &str) -> Vec<f64> {
+    let row = document
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("| {name} | ")));
+    let cells = row.expect("a row of this name").split(" | ");
+    let means = cells.map(|cell| cell.split([' ', '|']).next().unwrap_or_default());
+    means
+        .map(|mean| mean.parse().expect("a mean is a number"))
+        .collect()
+}
+
+#[test]
+fn the_document_says_what_is_counted() {
+    let document = include_str!("../../../docs/numbers.md");
+    for (name, tally) in reads().into_iter().chain(writes()).chain(watches()) {
+        let written = written_of(document, name);
+        let kinds = [Kind::Modify, Kind::Fence, Kind::Store, Kind::Load];
+        assert_eq!(written.len(), kinds.len(), "{name}");
+        for (kind, written) in kinds.into_iter().zip(written) {
+            let mean = tally.mean(kind);
+            assert!(
+                (mean - written).abs() <= written * WRITTEN_SLACK / 100.0,
+                "{name}: {mean} {kind:?}, and not {written}"
+            );
+        }
+    }
+}
+
 /// What a commit does more, on average, with some watchers than with others.
 fn more(watching: Watching, few: u64, many: u64) -> [f64; 2] {
     let [few, many] = [few, many].map(|watchers| commit_beside(watchers, watching, 2_000));
