@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use common::{Task, counted, delete, events, put, store, task};
+use common::{Task, counted, delete, events, put, store, task, wait_for_delivery};
 use skep::{
     AnyChange, Builder, Change, Event, Filter, Kind, Overflow, Store, Version, WatchError,
     WatchFromError, Watcher,
@@ -346,6 +346,7 @@ fn figures_tell_how_far_each_watcher_is() {
     }
     assert_eq!(events(&mut reading).len(), 16);
     put(&store, [counted(1, 5)]);
+    wait_for_delivery(&store);
     let [first, second] = store.watchers()[..] else {
         panic!("two watchers");
     };

@@ -105,8 +105,8 @@ pub(crate) struct Taken<L> {
     pub(crate) missed: Option<Missed>,
     /// The oldest first.
     pub(crate) letters: Vec<L>,
-    /// The mailbox was full, and takes no more.
-    pub(crate) closed: bool,
+    /// The mailbox takes no more; what is of this version and later may not be all there.
+    pub(crate) closed_at: Option<u64>,
 }
 
 /// What waits in a mailbox.
@@ -130,7 +130,8 @@ enum Content<L> {
     /// Boxed: it is rare, and the others need less room.
     Base(Option<Box<Missed>>),
     Letter(L),
-    Closed,
+    /// What is of this version and later may not be all there.
+    Closed(u64),
 }
 
 /// No node has an odd address.
@@ -179,13 +180,13 @@ impl<L: Letter> Cut<L> {
         let mut taken = Taken {
             missed: None,
             letters: Vec::new(),
-            closed: false,
+            closed_at: None,
         };
         for node in self.nodes(guard) {
             match &node.content {
                 Content::Base(missed) => taken.missed = missed.as_deref().copied(),
                 Content::Letter(letter) => taken.letters.push(letter.clone()),
-                Content::Closed => taken.closed = true,
+                Content::Closed(version) => taken.closed_at = Some(*version),
             }
         }
         taken.letters.reverse();
@@ -224,12 +225,12 @@ impl<L: Letter> Fresh<L> {
     }
 
     /// Above what is there, which stays.
-    fn closed(below: *mut Node<L>, seen: Option<&Node<L>>) -> Self {
+    fn closed(version: u64, below: *mut Node<L>, seen: Option<&Node<L>>) -> Self {
         Self::new(Node {
             through: seen.map_or(Stamp::default(), |seen| seen.through),
             depth: seen.map_or(Depth::default(), |seen| seen.depth),
             below,
-            content: Content::Closed,
+            content: Content::Closed(version),
         })
     }
 
@@ -316,7 +317,7 @@ impl<L: Letter> Mailbox<L> {
             let (pointer, head) = self.head(guard);
             let is_before = match head {
                 None => pointer.addr() >= empty::<L>(stamp.version).addr(),
-                Some(seen) => matches!(seen.content, Content::Closed) || seen.through >= stamp,
+                Some(seen) => matches!(seen.content, Content::Closed(_)) || seen.through >= stamp,
             };
             if is_before {
                 return Put::Before;
@@ -350,7 +351,7 @@ impl<L: Letter> Mailbox<L> {
     ) -> bool {
         let old = Cut { first: pointer };
         let fresh = match bounds.policy {
-            Policy::Close => Fresh::closed(pointer, Some(seen)),
+            Policy::Close => Fresh::closed(stamp.version, pointer, Some(seen)),
             Policy::Lag => lag(old.read(guard), seen.through, stamp, letter),
             Policy::Coalesce => coalesce(old.read(guard), seen.through, (stamp, letter), bounds),
         };
@@ -371,14 +372,14 @@ impl<L: Letter> Mailbox<L> {
         true
     }
 
-    /// Takes no more from now on, and keeps what it has. Lock-free.
-    pub(crate) fn close(&self, guard: &Guard<'_>) {
+    /// Takes no more from now on, while a version is delivered, and keeps what it has. Lock-free.
+    pub(crate) fn close(&self, guard: &Guard<'_>, version: u64) {
         loop {
             let (pointer, head) = self.head(guard);
-            if head.is_some_and(|seen| matches!(seen.content, Content::Closed)) {
+            if head.is_some_and(|seen| matches!(seen.content, Content::Closed(_))) {
                 return;
             }
-            let fresh = Fresh::closed(pointer, head);
+            let fresh = Fresh::closed(version, pointer, head);
             if self.swing(pointer, fresh.top) {
                 return;
             }
@@ -398,18 +399,17 @@ impl<L: Letter> Mailbox<L> {
         loop {
             let (pointer, head) = self.head(guard);
             let seen = head.filter(|seen| !matches!(seen.content, Content::Base(None)))?;
-            let closed = matches!(seen.content, Content::Closed);
-            let fresh = match closed {
-                true if !is_node(seen.below) => {
+            let fresh = match seen.content {
+                Content::Closed(version) if !is_node(seen.below) => {
                     return Some(Taken {
                         missed: None,
                         letters: Vec::new(),
-                        closed,
+                        closed_at: Some(version),
                     });
                 }
-                true => Fresh::closed(std::ptr::null_mut(), None),
-                false if seen.through.version <= whole => Fresh::nothing(seen.through.version),
-                false => Fresh::base(seen.through, None),
+                Content::Closed(version) => Fresh::closed(version, std::ptr::null_mut(), None),
+                _ if seen.through.version <= whole => Fresh::nothing(seen.through.version),
+                _ => Fresh::base(seen.through, None),
             };
             if self.swing(pointer, fresh.top) {
                 step(Step::Fetched);

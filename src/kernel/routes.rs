@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::Kernel;
 use super::barrier::prefetch_lines;
+use super::commit::WriteKind;
 use super::hint::Shared;
 use super::ordered::{Choice, Course, Ends, Ordered, OrderedIndex, Probe};
 use super::reclaim::{Guard, allocate, free};
@@ -23,16 +24,18 @@ use crate::sync::{AtomicU32, Ordering as Order};
 const WANTED: usize = 64;
 
 /// What a write may be found by, as a number: table 16 | place 16 | hash 32. A place is the table
-/// as a whole, its key, or one of its indexes.
+/// as a whole, its key, a kind of change, or one of its indexes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route(u64);
 
 /// No table has this position.
 const NO_TABLE: u16 = u16::MAX;
-/// The place of a table as a whole, and that of its key; indexes follow.
+/// The place of a table as a whole, that of its key, and those of the kinds of changes; indexes
+/// follow.
 const WHOLE: u16 = 0;
 const KEY: u16 = 1;
-const INDEXES: u16 = 2;
+const KINDS: u16 = 2;
+const INDEXES: u16 = KINDS + 3;
 
 impl Route {
     /// Every write of every table.
@@ -47,6 +50,11 @@ impl Route {
     /// Every write of a table.
     pub(crate) fn table(table: u16) -> Self {
         Self::new(table, WHOLE, 0)
+    }
+
+    /// Writes of a kind.
+    pub(crate) fn kind(table: u16, kind: WriteKind) -> Self {
+        Self::new(table, KINDS + kind as u16, 0)
     }
 
     /// Writes of the object whose key has this hash.

@@ -60,6 +60,13 @@ impl Seat {
         fence(Ordering::SeqCst);
     }
 
+    /// Whether somebody waits there, or did, about.
+    #[inline]
+    pub(crate) fn is_taken(&self) -> bool {
+        // Relaxed: a guess: who is called is found by [sit/call].
+        !self.0.load(Ordering::Relaxed).is_null()
+    }
+
     /// Has the processor fetch what leads to the waiter.
     #[inline]
     fn prefetch(&self) {

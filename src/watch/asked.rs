@@ -134,10 +134,11 @@ impl<T: Object, C: Asks<T>> AnyClause for OfImage<T, C> {
     }
 
     fn may_match(&self, guard: &Guard<'_>, schema: &Schema, write: &Write) -> bool {
-        let table = schema.table::<T>();
-        let (old, new) = (Image::old(guard, write), Image::new(guard, write));
-        let met = |image| self.asks.may_match(table, image);
-        write.table == table.position() && Images::Either.met(old, new, met)
+        table_of::<T>(schema, write).is_some_and(|table| {
+            let (old, new) = (Image::old(guard, write), Image::new(guard, write));
+            let met = |image| self.asks.may_match(table, image);
+            Images::Either.met(old, new, met)
+        })
     }
 
     fn matches(&self, change: &AnyChange) -> bool {
@@ -152,4 +153,10 @@ impl<T: Object, C: Asks<T>> AnyClause for OfImage<T, C> {
 pub(super) fn position_of<T: Object>(schema: &Schema) -> Option<u16> {
     let table = schema.kernel().tables.find::<T::Key, T>();
     table.map(TableOf::<T>::position)
+}
+
+/// The table of a write, if it is that of objects `T`; the store need not have such.
+pub(super) fn table_of<'s, T: Object>(schema: &'s Schema, write: &Write) -> Option<&'s TableOf<T>> {
+    let table = schema.kernel().tables.find::<T::Key, T>();
+    table.filter(|table| table.position() == write.table)
 }

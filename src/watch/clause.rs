@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::asked::{HasValue, ImageCondition, OfImage, position_of};
+use super::asked::{HasValue, ImageCondition, OfImage, position_of, table_of};
 use super::event::{AnyChange, Change, Kind};
 use super::filter::{AnyClause, Filter};
 use super::member::Overflow;
 use super::one_key::HasKey;
-use crate::kernel::commit::Write;
+use crate::kernel::commit::{Write, WriteKind};
 use crate::kernel::reclaim::Guard;
 use crate::kernel::routes::Route;
 use crate::table::image::Image;
@@ -292,13 +292,12 @@ fn assert_indexes<T: Object, C: Condition<T>>(query: &Query<T, C>) {
     query.condition.each_index(&mut assert_named);
 }
 
-fn kind_of(guard: &Guard<'_>, write: &Write) -> Kind {
-    if !write.replaces() {
-        Kind::Created
-    } else if write.deletes(guard) {
-        Kind::Deleted
-    } else {
-        Kind::Updated
+/// The kind of change that a write of a kind makes.
+fn written(kind: Kind) -> WriteKind {
+    match kind {
+        Kind::Created => WriteKind::Create,
+        Kind::Updated => WriteKind::Update,
+        Kind::Deleted => WriteKind::Delete,
     }
 }
 
@@ -329,6 +328,10 @@ impl<T: Object> AnyClause for TableFilter<T> {
             .all(|it| it.is_exact());
         let one = groups <= 1 && self.conditions.len() <= 1;
         one && all_exact && self.kinds.is_empty() && self.images == Images::Either
+    }
+
+    fn asks_of_changes(&self) -> bool {
+        !self.matchers.is_empty()
     }
 
     fn without_calls(&self) -> Option<Arc<dyn AnyClause>> {
@@ -372,13 +375,26 @@ impl<T: Object> AnyClause for TableFilter<T> {
         })
     }
 
-    fn may_match(&self, guard: &Guard<'_>, schema: &Schema, write: &Write) -> bool {
-        let table = schema.table::<T>();
-        if write.table != table.position() {
-            return false;
+    fn broad_routes(&self, schema: &Schema, routes: &mut Vec<Route>) {
+        let Some(table) = self.position(schema) else {
+            return;
+        };
+        let kinds = self
+            .kinds
+            .iter()
+            .map(|kind| Route::kind(table, written(*kind)));
+        match self.kinds.is_empty() {
+            true => routes.push(Route::table(table)),
+            false => routes.extend(kinds),
         }
+    }
+
+    fn may_match(&self, guard: &Guard<'_>, schema: &Schema, write: &Write) -> bool {
+        let Some(table) = table_of::<T>(schema, write) else {
+            return false;
+        };
         let (old, new) = (Image::old(guard, write), Image::new(guard, write));
-        none_or(&self.kinds, |kind| *kind == kind_of(guard, write))
+        none_or(&self.kinds, |kind| written(*kind) == write.kind(guard))
             && none_or(&self.keys, |key| write.hash == table.hash(key))
             && (!self.asks_images()
                 || self

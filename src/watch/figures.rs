@@ -26,6 +26,10 @@ pub struct WatcherStats {
     pub waiting: u64,
     /// Their bytes: what counts for its bound.
     pub waiting_bytes: u64,
+    /// Events that were taken out for it, when it last looked for more, and not given then: of a
+    /// mailbox all that was in it, of the log a run. While it still reads history, before its
+    /// mailbox, the commits up to that.
+    pub taken: u64,
     /// The oldest version that it has not read and that may concern it: of what waits in its
     /// mailbox, or in the log. None: it is current.
     pub oldest: Option<Version>,
@@ -69,10 +73,12 @@ fn figures(shared: &Shared, kernel: &Kernel, member: &Member, now: SystemTime) -
     let visible = kernel.horizon.visible();
     // One that is delivered to is current as far as nothing waits for it.
     let delivered = shared.shards.station(kernel, member).position();
+    let taken = member.taken();
     let read = match (member.has_mailbox, &first) {
-        (true, None) => member.read.get().max(delivered),
+        (true, None) if taken == 0 => member.read.get().max(delivered),
         _ => member.read.get(),
     };
+    let first = first.filter(|_| taken == 0);
     let since = |at: SystemTime| now.duration_since(at).ok();
     let (oldest, behind_for) = match first {
         Some(post) => (Some(post.version), since(post.written_at)),
@@ -94,6 +100,7 @@ fn figures(shared: &Shared, kernel: &Kernel, member: &Member, now: SystemTime) -
         missed: member.missed.get(),
         waiting: u64::from(depth.letters),
         waiting_bytes: depth.bytes,
+        taken,
         oldest,
         behind: visible.saturating_sub(read),
         behind_for,

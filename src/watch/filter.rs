@@ -70,7 +70,10 @@ impl Filter {
         TableFilter::new()
     }
 
-    /// What this or `other` gives; each change once.
+    /// What this or `other` gives; each change once. What they ask beside which changes (bounds,
+    /// what becomes of it beyond them, markers, times) holds of both: of what both ask, what this
+    /// one does; of markers those of every commit, if either asks for these, or else none, if
+    /// either asks for that.
     #[must_use]
     pub fn or(self, other: impl Into<Self>) -> Self {
         let other = other.into();
@@ -92,6 +95,9 @@ impl Filter {
 
     /// Also the markers of commits of which no change matches: so the watcher is known to be
     /// current up to that version. In the place of an earlier [`Filter::changes_only`].
+    ///
+    /// It is woken by each commit then. One with a mailbox ([`Filter::events_max`]) is told of the
+    /// newest of several such commits in a row.
     #[must_use]
     pub fn every_commit(self) -> Self {
         self.wish(|wishes| wishes.markers = Some(Markers::Every))
@@ -156,8 +162,8 @@ impl Filter {
     }
 
     /// Closes the watcher, as [`Overflow::Close`] does, when a change comes for it and it has had
-    /// others waiting for this long, to the millisecond, without taking any. Gives it a mailbox, as
-    /// [`Filter::events_max`] does.
+    /// others waiting for this long, to the millisecond, without receiving any. Gives it a mailbox,
+    /// as [`Filter::events_max`] does.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         self.wish(|wishes| wishes.timeout = Some(timeout))
@@ -214,7 +220,7 @@ impl Filter {
             let before = routes.len();
             if !clause.routes(schema, &mut routes) {
                 routes.truncate(before);
-                routes.extend(clause.position(schema).map(Route::table));
+                clause.broad_routes(schema, &mut routes);
             }
         }
         routes.sort_unstable();
@@ -275,10 +281,17 @@ impl Filter {
         }
         let asked = asked.into_iter().zip(clauses);
         let asked = asked.map(|(asked, own)| asked.unwrap_or_else(|| Arc::clone(own)));
-        let asked = Self {
+        let mut asked = Self {
             clauses: Clauses::Any(asked.collect()),
             wishes: self.wishes.clone(),
         };
+        if let Some(wishes) = asked
+            .wishes
+            .as_mut()
+            .filter(|_| clauses_ask_of_changes(clauses))
+        {
+            wishes.do_without_coalescing();
+        }
         (asked, Some(self))
     }
 
@@ -290,6 +303,11 @@ impl Filter {
             Some(clauses) => clauses.iter().any(|clause| clause.matches(change)),
         }
     }
+}
+
+/// Whether closures are asked of whole changes.
+fn clauses_ask_of_changes(clauses: &[Arc<dyn AnyClause>]) -> bool {
+    clauses.iter().any(|clause| clause.asks_of_changes())
 }
 
 impl<T: Object> From<TableFilter<T>> for Filter {
@@ -307,7 +325,16 @@ pub(super) trait AnyClause: Send + Sync {
     fn position(&self, schema: &Schema) -> Option<u16>;
     /// As [`crate::table::query::Condition`] does.
     fn routes(&self, schema: &Schema, routes: &mut Vec<Route>) -> bool;
+    /// What every write that may match is found by, where [`AnyClause::routes`] has nothing: all of
+    /// the table, or of those kinds.
+    fn broad_routes(&self, schema: &Schema, routes: &mut Vec<Route>) {
+        routes.extend(self.position(schema).map(Route::table));
+    }
     fn is_exact(&self) -> bool;
+    /// Whether it calls closures of the user's that are given a whole change.
+    fn asks_of_changes(&self) -> bool {
+        false
+    }
     /// The clause as it is before a change is given, if it calls closures of the user's then.
     fn without_calls(&self) -> Option<Arc<dyn AnyClause>> {
         None

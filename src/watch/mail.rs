@@ -90,6 +90,11 @@ impl FromMail {
         self.read
     }
 
+    /// How many changes were taken out of the mailbox and not given, about.
+    pub(super) fn taken(&self) -> u64 {
+        self.items.len() as u64
+    }
+
     pub(super) fn move_to(&mut self, version: u64) {
         self.read = self.read.max(version);
     }
@@ -116,10 +121,12 @@ impl FromMail {
     pub(super) fn has_more(&self, shards: &Shards, schema: &Schema, member: &Member) -> bool {
         let kernel = schema.kernel();
         let station = shards.station(kernel, member);
+        let visible = kernel.horizon.visible();
         let looks = shards.delivery() == Delivery::Receivers;
         self.items.len() > 0
             || station.lost() > self.read
-            || (looks && kernel.horizon.visible() > station.position())
+            || (looks && visible > station.position())
+            || (member.filter.wants_every_commit() && visible > self.read)
             || member.mailbox.has_mail(&kernel.domain.pin())
     }
 
@@ -141,22 +148,18 @@ impl FromMail {
         let mut whole = self.whole(complete);
         if self.is_to_take() {
             whole = complete;
-            if member.timeout().is_some() {
-                // Before it is taken: whoever puts something there next finds the time.
-                member.waits_since.raise(shards.now());
-            }
             if let Some(taken) = take(kernel, member, complete) {
                 self.sort_in(taken);
             }
         }
         if lost > self.read {
-            return Err(self.lag(member, lost));
+            return Err(self.lag(lost));
         }
         match self.items.front() {
             Some(Item::Gap(missed)) => {
                 let through = missed.through;
                 self.items.pop_front();
-                Err(self.lag(member, through))
+                Err(self.lag(through))
             }
             Some(Item::Letter(post)) if post.version.get() <= whole => {
                 self.give(whole, member.filter.wants_markers(), fetched);
@@ -210,15 +213,19 @@ impl FromMail {
     }
 
     /// What is at or below `through` is not all there.
-    fn lag(&mut self, member: &Member, through: u64) -> WatchError {
-        self.drop_through(through);
+    fn lag(&mut self, through: u64) -> WatchError {
         let missed = through.saturating_sub(self.read);
-        member.missed.add(missed);
-        self.read = self.read.max(through);
+        self.skip(through);
         WatchError::Lagged {
             missed,
             resume_from: Version::new(through),
         }
+    }
+
+    /// Leaves out what is at or below a version.
+    pub(super) fn skip(&mut self, through: u64) {
+        self.drop_through(through);
+        self.read = self.read.max(through);
     }
 
     /// Drops what is in front and at or below a version.
@@ -235,15 +242,20 @@ impl FromMail {
         }
     }
 
+    /// Drops what is at the end and of a version or later: not all of it is there.
+    fn drop_from(&mut self, version: u64) {
+        while let Some(Item::Letter(last)) = self.items.back() {
+            if last.version.get() < version {
+                return;
+            }
+            self.items.pop_back();
+        }
+    }
+
     fn sort_in(&mut self, taken: Taken<Arc<Post>>) {
         if let Some(missed) = taken.missed {
             // Of a commit of which a part is gone nothing is given.
-            while let Some(Item::Letter(last)) = self.items.back() {
-                if last.version.get() < missed.from {
-                    break;
-                }
-                self.items.pop_back();
-            }
+            self.drop_from(missed.from);
             if missed.through > self.read {
                 self.items.extend(std::iter::once(Item::Gap(missed)));
             }
@@ -252,6 +264,9 @@ impl FromMail {
         let letters = taken.letters.into_iter();
         let wanted = letters.filter(|post| post.version.get() > read);
         self.items.extend(wanted.map(Item::Letter));
-        self.closed |= taken.closed;
+        if let Some(version) = taken.closed_at {
+            self.drop_from(version);
+            self.closed = true;
+        }
     }
 }

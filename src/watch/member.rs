@@ -8,7 +8,7 @@ use super::shard::WatchConfig;
 use crate::kernel::mailbox::{Bounds, Mailbox, Policy};
 use crate::kernel::post::Post;
 use crate::kernel::seat::Seat;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// What becomes of a watcher that does not keep up: that has more undelivered than its bounds of
 /// events and bytes ([`Filter::events_max`], [`Filter::bytes_max`]).
@@ -54,9 +54,13 @@ pub enum Overflow {
     Lag,
     /// Changes of an object that follow one another become one, from what was there before the
     /// first to what is there after the last: see [`AnyChange::since`](crate::AnyChange::since).
-    /// When that does not help, since more objects were changed than the bounds allow for, it lags.
+    /// When that does not leave a quarter of its bounds free, since too many objects were changed,
+    /// it lags: a bound is to be well above the number of the objects that it is about. So does a
+    /// watcher that asks closures of whole changes, at once
+    /// ([`TableFilter::when`](crate::TableFilter::when)): what one says of a change that is made
+    /// of several, it need not say of any of these.
     Coalesce,
-    /// It is given what it has not taken, then
+    /// It is given the commits that lie in its mailbox whole, then
     /// [`WatchError::Overflowed`](crate::WatchError::Overflowed), and nothing more.
     Close,
 }
@@ -110,6 +114,12 @@ impl Wishes {
             || self.bytes_max.is_some()
             || self.overflow.is_some()
             || self.timeout.is_some()
+    }
+
+    pub(super) fn do_without_coalescing(&mut self) {
+        if self.overflow == Some(Overflow::Coalesce) {
+            self.overflow = Some(Overflow::Lag);
+        }
     }
 
     pub(super) fn or(self, other: Self) -> Self {
@@ -168,6 +178,9 @@ pub(crate) struct Member {
     pub(super) seat: Seat,
     /// The version up to which it has read.
     pub(super) read: Figure,
+    /// Events taken for it, or still to be read of the log before its mailbox, that it has not
+    /// been given, when it last looked.
+    taken: AtomicU32,
     /// Events given to who receives.
     pub(super) delivered: Figure,
     /// Commits that lags have passed over.
@@ -193,6 +206,7 @@ impl Member {
             mailbox: Mailbox::new(),
             seat: Seat::new(),
             read: Figure::default(),
+            taken: AtomicU32::new(0),
             delivered: Figure::default(),
             missed: Figure::default(),
             waits_since: Figure::default(),
@@ -203,6 +217,17 @@ impl Member {
     pub(super) fn begin_after(&self, version: u64) {
         self.begins.set(version + 1);
         self.read.set(version);
+    }
+
+    pub(super) fn taken(&self) -> u64 {
+        // Relaxed: a figure.
+        self.taken.load(Ordering::Relaxed).into()
+    }
+
+    pub(super) fn set_taken(&self, taken: u64) {
+        // Relaxed: a figure.
+        self.taken
+            .store(u32::try_from(taken).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
     /// What its mailbox holds, where a store's watchers have `config` if they ask for nothing else.

@@ -1,6 +1,6 @@
 //! A clause that asks for one key and nothing else: who watches one object needs no more room.
 
-use super::asked::position_of;
+use super::asked::{position_of, table_of};
 use super::event::{AnyChange, Change};
 use super::filter::AnyClause;
 use crate::kernel::commit::Write;
@@ -33,8 +33,7 @@ impl<T: Object> AnyClause for HasKey<T> {
     }
 
     fn may_match(&self, _: &Guard<'_>, schema: &Schema, write: &Write) -> bool {
-        let table = schema.table::<T>();
-        write.table == table.position() && write.hash == table.hash(&self.0)
+        table_of::<T>(schema, write).is_some_and(|table| write.hash == table.hash(&self.0))
     }
 
     fn matches(&self, change: &AnyChange) -> bool {

@@ -33,8 +33,9 @@ use crate::kernel::table::GarbageBin;
 use crate::sync::{Padded, unique};
 use crate::table::schema::Schema;
 
-/// Deliveries that a committer makes for one commit: what is more is left to those who are called.
-const COMMITTERS_DELIVERIES_MAX: u32 = 256;
+/// Watchers that a committer calls for one commit: what is more is left to these. Those that it has
+/// not called, or that have not come by since it did, do not count: nothing may be left to them.
+const COMMITTERS_CALLS_MAX: u32 = 256;
 /// Commits that a watcher carries its shard on at once.
 const COMMITS_A_TURN: u64 = 256;
 
@@ -42,8 +43,9 @@ const COMMITS_A_TURN: u64 = 256;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Delivery {
-    /// Committers: each delivers its commit, to 256 watchers at most, and leaves it to these to go
-    /// on. A watcher is woken by the commit that it gets something of, and by no other.
+    /// Committers: each delivers its commit, until it has called 256 watchers who have nothing else
+    /// waiting for them, and leaves it to these to go on. A watcher is woken by the commit that it
+    /// gets something of, and by no other.
     #[default]
     Committers,
     /// Nobody else. All watchers that wait are woken by each commit, and look.
@@ -225,7 +227,7 @@ impl Shards {
         let station = kernel.station(shard);
         let until = kernel.horizon.visible();
         let (until, most) = match carrier {
-            Carrier::Committer => (until, COMMITTERS_DELIVERIES_MAX),
+            Carrier::Committer => (until, COMMITTERS_CALLS_MAX),
             Carrier::Watcher => (until.min(station.position() + COMMITS_A_TURN), u32::MAX),
         };
         station.carry_on(kernel, until, |guard, commit, calls| {
@@ -287,7 +289,7 @@ struct Round<'r, 'g> {
     schema: &'r Schema,
     guard: &'g Guard<'g>,
     garbage: GarbageBin<'r>,
-    /// Deliveries that may still be made.
+    /// Watchers that may still be called.
     left: u32,
 }
 
@@ -298,6 +300,15 @@ struct Delivering<'w> {
     write: &'w Write,
     /// Fetched for the first who wants it.
     post: Option<Kept<'w, Post>>,
+}
+
+impl Delivering<'_> {
+    /// The first commit that is not there whole, where nothing comes after this write.
+    fn first_torn(&self) -> u64 {
+        let Stamp { version, write } = self.stamp;
+        let is_last = write as usize + 1 == self.commit.writes().len();
+        version + u64::from(is_last)
+    }
 }
 
 impl<'g> Round<'_, 'g> {
@@ -328,6 +339,7 @@ impl<'g> Round<'_, 'g> {
         let plain = [
             Route::ALL,
             Route::table(write.table),
+            Route::kind(write.table, write.kind(self.guard)),
             Route::key(write.table, write.hash),
         ];
         for route in plain {
@@ -407,6 +419,9 @@ impl<'g> Round<'_, 'g> {
         if !may_match {
             return ControlFlow::Continue(());
         }
+        if self.left == 0 {
+            return ControlFlow::Break(());
+        }
         // Also for what is there already: who delivered it may have stopped short of calling.
         calls.note(guard, &member.seat);
         let (commit, at) = (delivering.commit, delivering.stamp.write as usize);
@@ -424,13 +439,11 @@ impl<'g> Round<'_, 'g> {
             .put(guard, &mut self.garbage.0, letter, bounds);
         step(Step::Delivering);
         if let Some(timeout) = timeout {
-            self.watch_the_time(member, put, timeout);
+            self.watch_the_time(member, (put, delivering), timeout);
         }
-        if put != Put::Before {
+        // It waits, and has taken what it was called for before.
+        if put == Put::First && member.seat.is_taken() {
             self.left -= 1;
-        }
-        if self.left == 0 {
-            return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
     }
@@ -446,13 +459,18 @@ impl<'g> Round<'_, 'g> {
 
     /// Closes the mailbox of a watcher that has taken nothing for too long.
     #[cold]
-    fn watch_the_time(&self, member: &Member, put: Put, timeout: u64) {
+    fn watch_the_time(
+        &self,
+        member: &Member,
+        (put, delivering): (Put, &Delivering<'_>),
+        timeout: u64,
+    ) {
         let now = self.shards.now();
         match put {
             // What waited when we looked was taken meanwhile.
             Put::First => member.waits_since.raise(now),
             Put::Done | Put::Full if now.saturating_sub(member.waits_since.get()) > timeout => {
-                member.mailbox.close(self.guard);
+                member.mailbox.close(self.guard, delivering.first_torn());
             }
             _ => {}
         }

@@ -9,6 +9,7 @@ use super::mail::FromMail;
 use super::member::Member;
 use crate::error::WatchError;
 use crate::shared::Shared;
+use crate::table::schema::Schema;
 
 /// Where a watcher's events come from.
 #[derive(Debug)]
@@ -34,6 +35,23 @@ pub(super) struct Joining {
     log: FromLog,
     last: u64,
     mail: FromMail,
+}
+
+impl Joining {
+    /// As [`FromLog::fetch`], up to where the mailbox goes on. A lag may go beyond that: then the
+    /// mailbox goes on behind it.
+    fn fetch(
+        &mut self,
+        schema: &Schema,
+        filter: &Filter,
+        fetched: &mut Fetched,
+    ) -> Result<bool, WatchError> {
+        let read = self.log.fetch(schema, filter, self.last, fetched);
+        if let Err(WatchError::Lagged { resume_from, .. }) = &read {
+            self.mail.skip(resume_from.get());
+        }
+        read
+    }
 }
 
 /// A member, and where its events come from.
@@ -135,7 +153,7 @@ impl Source {
     ) -> Result<bool, WatchError> {
         let (schema, filter) = (&shared.schema, &member.filter);
         if let Self::Joining(joining) = self {
-            if joining.log.fetch(schema, filter, joining.last, fetched)? {
+            if joining.fetch(schema, filter, fetched)? {
                 return Ok(true);
             }
             let mail = std::mem::replace(&mut joining.mail, FromMail::after(0));
@@ -148,6 +166,16 @@ impl Source {
             Self::Refused(refused) => Err(WatchError::TooManyWatchers {
                 watchers_max: refused.watchers_max,
             }),
+        }
+    }
+
+    /// How many changes were taken out of a mailbox and not fetched, or are still to be fetched
+    /// before it, about.
+    pub(super) fn taken(&self) -> u64 {
+        match self {
+            Self::Mail(mail) => mail.taken(),
+            Self::Joining(joining) => joining.last.saturating_sub(joining.log.position()),
+            Self::Log(_) | Self::Refused(_) => 0,
         }
     }
 

@@ -96,6 +96,7 @@ impl Watcher {
     fn begin(shared: &Arc<Shared>, (member, source): Begun, calling: Option<Filter>) -> Self {
         let told = Version::new(source.position());
         member.read.set(told.get());
+        member.set_taken(source.taken());
         let progress = member.filter.wishes().progress;
         let progress = progress.map(|interval| Progress {
             interval,
@@ -157,6 +158,7 @@ impl Watcher {
     #[inline]
     fn next_fetched(&mut self) -> Option<Event> {
         while let Some(event) = self.fetched.pop() {
+            self.note_taking();
             if self.gives(&event) {
                 self.note(&event);
                 return Some(event);
@@ -170,14 +172,27 @@ impl Watcher {
     #[inline(never)]
     fn fetch(&mut self) -> Result<bool, WatchError> {
         let before = self.source.position();
+        // Before anything is taken: whoever puts something there next finds the time.
+        self.note_taking();
         let fetched = self
             .source
             .fetch(&self.shared, &self.member, &mut self.fetched);
         self.member.read.set(self.position().get());
-        if let Err(WatchError::Lagged { .. }) = &fetched {
+        let taken = self.fetched.len() as u64 + self.source.taken();
+        self.member.set_taken(taken);
+        if let Err(WatchError::Lagged { missed, .. }) = &fetched {
+            self.member.missed.add(*missed);
             self.rare.get_or_insert_default().lagged_from = Some(before);
         }
         fetched
+    }
+
+    /// It takes something, or looks: its timeout runs from now on.
+    #[inline]
+    fn note_taking(&self) {
+        if self.member.timeout().is_some() {
+            self.member.waits_since.raise(self.shared.shards.now());
+        }
     }
 
     /// Whether a fetched event is to be given. Runs the users' matchers.
@@ -313,7 +328,9 @@ impl Watcher {
 
     /// Whether commits call it by its seat; else by the store's list of all who wait.
     fn has_seat(&self) -> bool {
-        self.member.has_mailbox && self.shared.shards.delivery() != Delivery::Receivers
+        self.member.has_mailbox
+            && self.shared.shards.delivery() != Delivery::Receivers
+            && !self.member.filter.wants_every_commit()
     }
 
     fn wait_as_thread(&mut self, waiting: &mut Waiting<'_>) {
@@ -399,6 +416,15 @@ impl Watcher {
     pub(super) fn hand_on(&self) {
         if let Some(waiter) = &self.waiter {
             self.shared.waiters.hand_on(waiter);
+            self.carry_on();
+        }
+    }
+
+    /// Who called it may have left it the delivery to others.
+    fn carry_on(&self) {
+        if self.has_seat() {
+            let shared = &self.shared;
+            shared.shards.carry_on_for(&shared.schema, &self.member);
         }
     }
 
@@ -440,6 +466,7 @@ impl Drop for Watcher {
         self.shared.waiters.pass_on();
         if let Some(waiter) = &self.waiter {
             self.shared.waiters.abandon(waiter);
+            self.carry_on();
         }
         if !self.source.is_refused() {
             self.shared.shards.remove(&self.shared.schema, &self.member);

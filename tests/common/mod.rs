@@ -5,6 +5,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 #[cfg(feature = "testing")]
 use skep::testing::{Rough, TestProposer};
@@ -187,6 +188,15 @@ pub fn put<T: Object + Debug>(store: &Store, objects: impl IntoIterator<Item = T
 pub fn delete<T: Object>(store: &Store, key: &T::Key) -> Version {
     let deleted = store.update_versioned(|tx| tx.delete::<T>(key));
     deleted.expect("it is there").1
+}
+
+/// Waits until everything is delivered: with a proposer another thread does it.
+pub fn wait_for_delivery(store: &Store) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while store.watch_queues().iter().any(|queue| queue.behind > 0) {
+        assert!(Instant::now() < until, "nobody delivers");
+        std::thread::yield_now();
+    }
 }
 
 /// All events that a watcher has now.

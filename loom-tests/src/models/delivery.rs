@@ -446,7 +446,7 @@ fn close_during_a_delivery() {
         let (member, _) = world.subscribe(1);
         let closer = Arc::clone(&member);
         let other = spawn(&world, move |world| {
-            closer.mailbox.close(&world.kernel.domain.pin());
+            closer.mailbox.close(&world.kernel.domain.pin(), 3);
         });
         let put = |version| {
             let mut garbage = GarbageBin::new(&world.kernel);

@@ -75,7 +75,7 @@ fn what_was_taken_is_not_delivered_again_and_what_was_not_is() {
     assert_eq!(world.mailbox.depth(&guard).0.letters, 1);
     assert_eq!(world.take(9), Some(1));
     assert!(!world.mailbox.has_mail(&guard));
-    world.mailbox.close(&guard);
+    world.mailbox.close(&guard, 9);
     assert_eq!(world.put(9, 0), Put::Before);
     assert_eq!(world.take(9), Some(0), "closed");
 }
