@@ -20,7 +20,14 @@ cargo run --release "${compare[@]}" --features mimalloc -- "${options[@]}" \
     | tee "$folder/compared-mimalloc.txt"
 cargo run --release -p skep-benches --bin tails -- --json "$folder/tails.json" | tee "$folder/tails.txt"
 cargo run --release -p skep-benches --bin watchers -- 3 | tee "$folder/watchers.txt"
-for bench in cluster reclaim store operations; do
+for bench in cluster reclaim store operations watch; do
     cargo bench -p skep-benches --bench "$bench" | tee "$folder/$bench.txt"
 done
+# The state package by the time that threads run, as the document has it.
+SKEP_CLOCK=cpu SKEP_BENCH=quick cargo bench -p skep-benches --bench cluster | tee "$folder/cluster-cpu.txt"
+cargo run --release -p skep-benches --bin memory | tee "$folder/memory.txt"
+cargo run --release -p skep-benches --bin memory -- --million | tee "$folder/memory-million.txt"
+cargo run --release -p skep-benches --bin scaling | tee "$folder/scaling.txt"
+bash ci/counts.sh counts | tee "$folder/counts.txt"
+bash ci/counts.sh lines | tee "$folder/lines.txt"
 cp -r "${CARGO_TARGET_DIR:-target}/criterion" "$folder/"

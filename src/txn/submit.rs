@@ -59,6 +59,9 @@ impl Submission {
     }
 
     /// The outcome, if it is known: committed and visible, or not committed.
+    ///
+    /// # Errors
+    /// Within it, those of [`Submission::wait`].
     #[must_use]
     pub fn outcome(&self) -> Option<Result<Version, CommitError>> {
         match &self.waited {
@@ -77,6 +80,9 @@ impl Submission {
     }
 
     /// Blocks until the outcome is known or the time is over, which tells nothing of the outcome.
+    ///
+    /// # Errors
+    /// Within it, those of [`Submission::wait`].
     #[must_use]
     pub fn wait_timeout(&self, timeout: Duration) -> Option<Result<Version, CommitError>> {
         self.wait_until(Instant::now().checked_add(timeout))

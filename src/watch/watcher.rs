@@ -358,12 +358,18 @@ impl Watcher {
     }
 
     /// The next event, for async code; runs on any executor. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// See [`WatchError`].
     pub fn recv_async(&mut self) -> impl Future<Output = Result<Event, WatchError>> + Send + '_ {
         let mut receiving = Receiving::of(self);
         std::future::poll_fn(move |context| receiving.poll(context, Self::poll_recv))
     }
 
     /// Polls for the next event, for hand-written futures and streams.
+    ///
+    /// # Errors
+    /// See [`WatchError`].
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, WatchError>> {
         if let Some(event) = self.next_fetched() {
             return Poll::Ready(Ok(event));
@@ -430,6 +436,9 @@ impl Watcher {
 
     /// The events as they come, blocking; ends when the store is closed, or the watcher, after
     /// [`WatchError::Overflowed`] or [`WatchError::TooManyWatchers`]. A lag is an item.
+    ///
+    /// # Errors
+    /// Items are as of [`Watcher::recv`].
     pub fn iter(&mut self) -> impl Iterator<Item = Result<Event, WatchError>> + '_ {
         std::iter::from_fn(|| {
             if self.has_ended() {

@@ -74,6 +74,9 @@ impl Watcher {
     }
 
     /// As [`Watcher::recv_commit`], for async code. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// See [`WatchError`].
     pub fn recv_commit_async(
         &mut self,
     ) -> impl Future<Output = Result<WatchedCommit, WatchError>> + Send + '_ {
