@@ -4,11 +4,12 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::hint::black_box;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
-use skep::{Filter, Store, Watcher, keys};
+use skep::{Filter, ReplaceError, Store, UpdateError, Watcher, keys};
 use skep_benches::profile::Profile;
 use skep_benches::{TASKS, Task, id, measure_threads, pick, store};
 use skep_measure::origin::usual_threads;
@@ -53,6 +54,12 @@ fn reads(group: &mut Group<'_>, store: &Store) {
     });
     by_threads(group, "view", |_, _| drop(black_box(store.read())));
     by_threads(group, "snapshot", |_, _| drop(black_box(store.snapshot())));
+    by_threads(group, "snapshot_at", |_, _| {
+        drop(black_box(store.snapshot_at(store.version())));
+    });
+    by_threads(group, "stats", |_, _| {
+        black_box(store.stats());
+    });
     by_threads(group, "find_exact_100", |thread, time| {
         let service = id(pick(thread, time) % 1000);
         let found = snapshot.find(Task::BY_SERVICE.eq(service));
@@ -91,6 +98,23 @@ fn writes(group: &mut Group<'_>, store: &Store) {
             (0..BATCH).map(|step| pick(thread, time * BATCH + step)),
         );
     });
+    by_threads(group, "begin_commit_own", |thread, time| {
+        let mut transaction = store.begin();
+        let key = id(own(thread, time));
+        let modified = transaction.modify::<Task>(&key, |task| task.count += 1);
+        modified.expect("it is there");
+        transaction.commit().expect("nobody else changes it");
+    });
+    by_threads(group, "batch_200", |thread, time| {
+        let done = store.batch(|batch| {
+            (0..BATCH).try_for_each(|step| {
+                let key = id(own(thread, time * BATCH + step));
+                batch.step(move |tx| tx.modify::<Task>(&key, |task| task.count += 1))
+            })?;
+            Ok::<_, UpdateError<ReplaceError>>(())
+        });
+        done.expect("the tasks are there");
+    });
     let next = AtomicU64::new(TASKS);
     by_threads(group, "create_delete", |_, _| {
         let number = next.fetch_add(1, Ordering::Relaxed);
@@ -101,10 +125,14 @@ fn writes(group: &mut Group<'_>, store: &Store) {
     });
 }
 
+/// Tasks of each thread that no other one picks. Once: to ask how many cores there are takes longer
+/// than an update.
+static PART: LazyLock<u64> =
+    LazyLock::new(|| TASKS / usual_threads().last().map_or(1, |&most| most as u64));
+
 /// A task that no other thread picks.
 fn own(thread: u64, time: u64) -> u64 {
-    let part = TASKS / usual_threads().last().map_or(1, |&most| most as u64);
-    thread * part + pick(thread, time) % part
+    thread * *PART + pick(thread, time) % *PART
 }
 
 thread_local! {
@@ -114,25 +142,44 @@ thread_local! {
 
 /// Threads that each update a task and receive that from a watcher of the task's service.
 fn watch(group: &mut Group<'_>, store: &Store) {
-    by_threads(group, "update_and_receive_own", |thread, time| {
+    by_threads(group, "update_and_receive_own", |thread, _| {
         let number = own(thread, 0);
         WATCHER.with_borrow_mut(|watcher| {
-            if time == 0 {
+            let watcher = watcher.get_or_insert_with(|| {
                 let service = Task::new(number).service;
                 let filter = Filter::of::<Task>().key(&id(number));
-                *watcher = Some(store.watch(filter.value(Task::BY_SERVICE, service)));
-            }
+                store.watch(filter.value(Task::BY_SERVICE, service))
+            });
             count_up(store, std::iter::once(number));
-            let watcher = watcher.as_mut().expect("it was made at first");
             black_box(watcher.recv_commit().expect("it was just committed"));
         });
+    });
+    WATCHER.take();
+    by_threads(group, "update_and_receive_log", |thread, time| {
+        WATCHER.with_borrow_mut(|watcher| {
+            let watcher = watcher.get_or_insert_with(|| store.watch(Filter::all()));
+            count_up(store, std::iter::once(own(thread, time)));
+            // What others committed before as well, unless the log has let it go.
+            let until = store.version();
+            while watcher.position() < until {
+                black_box(watcher.try_recv_commit().ok());
+            }
+        });
+    });
+    WATCHER.take();
+    by_threads(group, "watch", |thread, time| {
+        let filter = Filter::of::<Task>().key(&id(pick(thread, time)));
+        drop(black_box(store.watch(filter)));
+    });
+    by_threads(group, "watch_from", |thread, time| {
+        let filter = Filter::of::<Task>().key(&id(pick(thread, time)));
+        drop(black_box(store.watch_from(store.version(), filter)));
     });
     by_threads(group, "snapshot_and_watch", |thread, time| {
         let service = id(pick(thread, time) % 1000);
         let filter = Filter::of::<Task>().value(Task::BY_SERVICE, service);
         drop(black_box(store.snapshot_and_watch(filter)));
     });
-    WATCHER.take();
 }
 
 fn main() {
