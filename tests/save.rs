@@ -10,7 +10,7 @@ use skep::cluster::{
     self, Cluster, ClusterObject, Config, Extension, Network, Node, Resource, Secret, Service,
     Task, Volume, catalogue,
 };
-use skep::save::{RestoreError, Restored};
+use skep::save::{Limits, Reader, RestoreError, Restored};
 use skep::{Event, Filter, Id, Kind, Meta, Snapshot, Store, keys};
 
 fn saved(store: &Store) -> Vec<u8> {
@@ -430,4 +430,23 @@ fn rules_judge_the_end_of_a_restore() {
     let file = saved_by(&filled(), &both);
     target.restore(&both, &file[..]).expect("each has its kind");
     assert_eq!(target.read().count(keys::<Resource>().all()), 4);
+}
+
+/// Not even a source that is a list of bytes, as a file in memory is.
+#[test]
+fn no_debug_shows_what_is_saved() {
+    let store = cluster::builder().build();
+    let secret = Secret::named(Id::from_u128(1), "one", vec![222; 9]);
+    create(&store, vec![secret]);
+    let file = saved_by(&store, &skep::save::Catalogue::new().table::<Secret>());
+    let mut reader = Reader::open(&file[..], Limits::default()).expect("a sound file");
+    reader.next_table().expect("a sound file");
+    let object = reader.next_object().expect("a sound file");
+    let object = object.expect("it was saved");
+    let shown = format!("{object:?}");
+    let length = format!("{} bytes", object.bytes.len());
+    assert!(shown.contains(&length), "{shown}");
+    let shown = [shown, format!("{reader:?}")].concat();
+    assert!(shown.contains("secret"), "the table's name: {shown}");
+    assert!(!shown.contains("222, 222"), "{shown}");
 }

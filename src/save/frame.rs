@@ -1,6 +1,7 @@
 //! Objects within a block: length 4 · version 8 · created 8 · updated 8 · the object's bytes, which
 //! are those of the postcard format.
 
+use std::fmt;
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -13,8 +14,8 @@ use super::format::{FRAME_HEAD_BYTES, part, time_at, time_bytes};
 use super::shared::Encoder;
 use crate::version::{Meta, Version};
 
-/// An object as it was saved.
-#[derive(Clone, Copy, Debug)]
+/// An object as it was saved. `Debug` shows how many bytes it has, not which: it may be a secret.
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct SavedObject<'a> {
     /// The commit that had written it.
@@ -25,6 +26,17 @@ pub struct SavedObject<'a> {
     pub updated_at: SystemTime,
     /// The object, encoded; see [`decode`].
     pub bytes: &'a [u8],
+}
+
+impl fmt::Debug for SavedObject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SavedObject")
+            .field("version", &self.version)
+            .field("created_at", &self.created_at)
+            .field("updated_at", &self.updated_at)
+            .field("bytes", &format_args!("{} bytes", self.bytes.len()))
+            .finish()
+    }
 }
 
 /// Decodes an object. What is left over is an error, too.

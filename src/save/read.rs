@@ -1,6 +1,7 @@
 //! Reads a file's records, with the memory of one block. Nothing that a record says is used before
 //! its checksum holds, and no memory is taken for what has only been claimed.
 
+use std::fmt;
 use std::io::{self, Read};
 
 use crc32fast::Hasher;
@@ -19,7 +20,8 @@ use crate::version::Version;
 ///
 /// A file is known to be sound when [`Reader::next_table`] has given `None`: until then what was
 /// given may be all that there is of it.
-#[derive(Debug)]
+///
+/// `Debug` shows where it is in the file, and nothing of the source or of what it holds.
 pub struct Reader<R> {
     source: R,
     limits: Limits,
@@ -52,6 +54,20 @@ pub struct SavedTable {
     pub schema: u32,
     /// How many objects it has.
     pub objects: u64,
+}
+
+impl<R> fmt::Debug for Reader<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("head", &self.head)
+            .field("limits", &self.limits)
+            .field("offset", &self.offset)
+            .field("table", &self.table)
+            .field("left", &self.left)
+            .field("ended", &self.ended)
+            .field("block", &format_args!("{} bytes", self.block.len()))
+            .finish_non_exhaustive()
+    }
 }
 
 impl<R: Read> Reader<R> {
