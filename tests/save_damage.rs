@@ -4,6 +4,7 @@
 mod cluster_objects;
 mod common;
 
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cluster_objects::filled;
@@ -62,6 +63,50 @@ fn every_shorter_file_is_refused() {
     target
         .restore(&catalogue, &file[..])
         .expect("the whole file");
+}
+
+/// Gives one byte at a time, is interrupted before each, and fails at a place.
+struct Slow<'a> {
+    file: &'a [u8],
+    fails_at: usize,
+    at: usize,
+    interrupted: bool,
+}
+
+impl Read for Slow<'_> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        self.interrupted = !self.interrupted;
+        if self.interrupted {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        if self.at == self.fails_at {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let read = (&self.file[self.at..]).take(1).read(target)?;
+        self.at += read;
+        Ok(read)
+    }
+}
+
+#[test]
+fn a_source_may_be_slow_or_fail() {
+    let (catalogue, file, target) = small();
+    let slow = |fails_at| Slow {
+        file: &file,
+        fails_at,
+        at: 0,
+        interrupted: false,
+    };
+    for fails_at in 0..=file.len() {
+        let error = target.restore(&catalogue, slow(fails_at));
+        let error = error.expect_err("it fails");
+        let RestoreError::Read(error) = error else {
+            panic!("{error}");
+        };
+        assert!(matches!(error.fault, Fault::Io(_)), "{fails_at}: {error}");
+    }
+    let restored = target.restore(&catalogue, slow(usize::MAX));
+    assert_eq!(restored.expect("the whole file").tables[0].created, 1);
 }
 
 #[test]

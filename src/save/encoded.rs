@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::buffer::Buffer;
 use super::catalogue::{Catalogue, Typed};
 use super::error::{Fault, SaveError};
 use super::format::{part, time_at, time_bytes};
@@ -19,7 +20,7 @@ const DELETE: u8 = 3;
 
 /// Encodes and decodes what actions of one table carry.
 pub(super) trait AnyCodec: Send + Sync {
-    fn encode(&self, action: &Action, bytes: &mut Vec<u8>) -> Result<(), String>;
+    fn encode(&self, action: &Action, bytes: &mut Buffer) -> Result<(), String>;
     fn decode(&self, kind: u8, bytes: &[u8]) -> Result<Action, Fault>;
 }
 
@@ -27,7 +28,7 @@ impl<T> AnyCodec for Typed<T>
 where
     T: Object<Key: Serialize + DeserializeOwned> + Serialize + DeserializeOwned,
 {
-    fn encode(&self, action: &Action, bytes: &mut Vec<u8>) -> Result<(), String> {
+    fn encode(&self, action: &Action, bytes: &mut Buffer) -> Result<(), String> {
         let encoded = match action {
             Action::Create(object) | Action::Update(object) => {
                 object.of::<T>().map(|object| frame::encode(object, bytes))
@@ -50,6 +51,8 @@ where
 impl Catalogue {
     /// An action as bytes. They carry no checksum: a log has its own.
     ///
+    /// A secret is in them as it is. They are the caller's to wipe; no other copy is left behind.
+    ///
     /// # Errors
     /// [`SaveError::UnknownTable`] and [`SaveError::Unencodable`].
     pub fn encode(&self, action: &Action) -> Result<Vec<u8>, SaveError> {
@@ -63,20 +66,21 @@ impl Catalogue {
             Action::Delete(_) => (DELETE, None),
         };
         let length = u8::try_from(name.len()).expect("the catalogue bounds names");
-        let mut bytes = vec![kind, length];
-        bytes.extend_from_slice(name.as_bytes());
-        bytes.extend_from_slice(&table.schema().to_le_bytes());
+        let mut bytes = Buffer::default();
+        bytes.extend(&[kind, length]);
+        bytes.extend(name.as_bytes());
+        bytes.extend(&table.schema().to_le_bytes());
         bytes.push(times.is_some().into());
         let (created, updated) = times.unwrap_or((SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH));
         for time in [created, updated] {
-            bytes.extend_from_slice(&time_bytes(time));
+            bytes.extend(&time_bytes(time));
         }
         let encoded = table.encode(action, &mut bytes);
         encoded.map_err(|reason| SaveError::Unencodable {
             table: table.name(),
             reason,
         })?;
-        Ok(bytes)
+        Ok(bytes.into_vec())
     }
 
     /// The action that bytes say.

@@ -9,6 +9,7 @@ use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::buffer::Buffer;
 use super::error::Fault;
 use super::format::{FRAME_HEAD_BYTES, part, time_at, time_bytes};
 use super::shared::Encoder;
@@ -56,7 +57,7 @@ pub(super) fn undecodable(reason: &str) -> Fault {
 }
 
 /// Appends to bytes. A frame is built in place: in the block that it goes to.
-struct Appending<'a>(&'a mut Vec<u8>);
+struct Appending<'a>(&'a mut Buffer);
 
 impl Flavor for Appending<'_> {
     type Output = ();
@@ -69,7 +70,7 @@ impl Flavor for Appending<'_> {
 
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
+        self.0.extend(bytes);
         Ok(())
     }
 
@@ -79,7 +80,7 @@ impl Flavor for Appending<'_> {
 }
 
 /// Appends an encoded value.
-pub(super) fn encode<T: Serialize>(value: &T, target: &mut Vec<u8>) -> Result<(), String> {
+pub(super) fn encode<T: Serialize>(value: &T, target: &mut Buffer) -> Result<(), String> {
     let encoded = postcard::serialize_with_flavor(value, Appending(target));
     encoded.map_err(|error| error.to_string())
 }
@@ -89,15 +90,15 @@ pub(super) fn append<T: Serialize>(
     object: &T,
     meta: &Meta,
     encoder: &Rc<Encoder>,
-    block: &mut Vec<u8>,
+    block: &mut Buffer,
 ) -> Result<usize, String> {
     let begin = block.len();
-    block.extend_from_slice(&[0; 4]);
-    block.extend_from_slice(&meta.version.get().to_le_bytes());
+    block.extend(&[0; 4]);
+    block.extend(&meta.version.get().to_le_bytes());
     for time in [meta.created_at, meta.updated_at] {
-        block.extend_from_slice(&time_bytes(time));
+        block.extend(&time_bytes(time));
     }
-    encoder.encode(object, |bytes| block.extend_from_slice(bytes))?;
+    encoder.encode(object, |bytes| block.extend(bytes))?;
     let length = block.len() - begin - FRAME_HEAD_BYTES;
     let told = u32::try_from(length).unwrap_or(u32::MAX);
     block[begin..begin + 4].copy_from_slice(&told.to_le_bytes());

@@ -33,6 +33,12 @@
 //! # What it is not
 //! Not encrypted: secrets are in the file as they are. Not incremental: each file is whole.
 //!
+//! # Secrets
+//! Memory of its own that objects pass through, encoded or compressed, is wiped before it is freed.
+//! Not wiped are what the caller owns (target and source with their buffers, what
+//! [`Catalogue::encode`] gives), the stack, and what an object's own `Serialize` and `Deserialize`
+//! put aside. The compressor's table is not wiped either: it has places of bytes, and no bytes.
+//!
 //! # What it costs
 //! Saving reads an owned snapshot: it stops nobody, and needs the memory of a block of
 //! [`BLOCK_BYTES`] (or of the largest object) beyond what the snapshot keeps, and up to 4 MiB for
@@ -44,6 +50,7 @@
 //! | `catalogue.rs` | which tables take part |
 //! | `format.rs`, `frame.rs` | the bytes: records, and objects within blocks |
 //! | `write.rs`, `read.rs` | streams of them |
+//! | `buffer.rs` | bytes that leave nothing behind |
 //! | `saving.rs` | a snapshot to a stream |
 //! | `shared.rs` | parts that objects share |
 //! | `plan.rs`, `restore.rs` | a stream against a store: what differs; and doing it |
@@ -52,6 +59,7 @@
 
 #![forbid(unsafe_code)]
 
+mod buffer;
 mod catalogue;
 mod encoded;
 mod error;

@@ -5,8 +5,8 @@ use std::fmt;
 use std::io::{self, Read};
 
 use crc32fast::Hasher;
-use zeroize::Zeroizing;
 
+use super::buffer::Buffer;
 use super::error::{Fault, ReadError};
 use super::format::{
     BLOCK, CRC_BYTES, END, FORMAT_VERSION, HEAD_BYTES, Head, MAGIC, NAME_BYTES_MAX, TABLE,
@@ -37,10 +37,10 @@ pub struct Reader<R> {
     /// Objects and their bytes so far.
     objects: u64,
     bytes: u64,
-    block: Zeroizing<Vec<u8>>,
+    block: Buffer,
     /// Where the next object is in the block.
     next: usize,
-    record: Zeroizing<Vec<u8>>,
+    record: Buffer,
     ended: bool,
 }
 
@@ -92,9 +92,9 @@ impl<R: Read> Reader<R> {
             tables: 0,
             objects: 0,
             bytes: 0,
-            block: Zeroizing::default(),
+            block: Buffer::default(),
             next: 0,
-            record: Zeroizing::default(),
+            record: Buffer::default(),
             ended: false,
         };
         reader.open_head().map_err(|fault| reader.error(fault))?;
@@ -184,9 +184,8 @@ impl<R: Read> Reader<R> {
     /// Appends `length` bytes of the file to the record.
     fn take(&mut self, length: usize) -> Result<(), Fault> {
         let before = self.record.len();
-        // Grows with what comes, not with what is claimed.
-        let mut source = (&mut self.source).take(length as u64);
-        source.read_to_end(&mut self.record).map_err(Fault::Io)?;
+        let taken = self.record.take(&mut self.source, length);
+        taken.map_err(Fault::Io)?;
         self.offset += (self.record.len() - before) as u64;
         if self.record.len() - before < length {
             return Err(Fault::Truncated);
@@ -296,10 +295,10 @@ impl<R: Read> Reader<R> {
         self.block.clear();
         self.next = 0;
         if stored == length {
-            self.block.extend_from_slice(bytes);
+            self.block.extend(bytes);
             return Ok(());
         }
-        self.block.resize(length, 0);
+        self.block.resize(length);
         let unpacked = lz4_flex::block::decompress_into(bytes, &mut self.block);
         if unpacked.ok() != Some(length) {
             self.block.clear();

@@ -55,8 +55,9 @@ use postcard::de_flavors::Flavor;
 use postcard::ser_flavors::Flavor as WriteFlavor;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
+use super::buffer::Buffer;
 use super::error::Fault;
 use super::frame::undecodable;
 use crate::sync::local;
@@ -124,7 +125,7 @@ type Known = BTreeMap<Encoding, AnyPart>;
 /// The parts that a restore has decoded so far, and the object at hand.
 #[derive(Default)]
 pub(super) struct Parts {
-    bytes: RefCell<Zeroizing<Vec<u8>>>,
+    bytes: RefCell<Buffer>,
     /// How far the object at hand is read.
     at: Cell<usize>,
     known: RefCell<Vec<(TypeId, Known)>>,
@@ -216,7 +217,7 @@ pub(super) fn decode<T: DeserializeOwned>(parts: &Rc<Parts>, bytes: &[u8]) -> Re
     {
         let mut own = parts.bytes.borrow_mut();
         own.clear();
-        own.extend_from_slice(bytes);
+        own.extend(bytes);
     }
     parts.at.set(0);
     let _at_hand = AtHand::begin(parts);
@@ -272,7 +273,7 @@ local!(WRITING: RefCell<Option<Rc<Encoder>>> = RefCell::new(None));
 #[derive(Default)]
 pub(super) struct Encoder {
     /// Of the object at hand.
-    bytes: RefCell<Zeroizing<Vec<u8>>>,
+    bytes: RefCell<Buffer>,
     /// By the hash of where they are, which is theirs as long as they are kept here. Of two with
     /// one hash the later is kept.
     known: RefCell<HashedMap<(AnyPart, Encoding)>>,
@@ -317,7 +318,7 @@ impl Encoder {
         let address = Arc::as_ptr(part).addr();
         match known.get(&hash_of(0, &address)) {
             Some((kept, encoding)) if Arc::as_ptr(kept).addr() == address => {
-                self.bytes.borrow_mut().extend_from_slice(&encoding.0);
+                self.bytes.borrow_mut().extend(&encoding.0);
                 true
             }
             _ => false,
@@ -375,7 +376,7 @@ impl WriteFlavor for Appending<'_> {
 
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.bytes.borrow_mut().extend_from_slice(bytes);
+        self.0.bytes.borrow_mut().extend(bytes);
         Ok(())
     }
 

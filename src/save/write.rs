@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use crc32fast::Hasher;
 use serde::Serialize;
-use zeroize::Zeroizing;
 
+use super::buffer::Buffer;
 use super::error::SaveError;
 use super::format::{BLOCK, BLOCK_BYTES, END, Head, TABLE};
 use super::frame;
@@ -14,7 +14,7 @@ use super::limits::Limits;
 use super::shared::Encoder;
 use crate::version::Meta;
 
-/// Writes a file's records. Its buffers are wiped when it goes: secrets pass through them.
+/// Writes a file's records.
 pub(super) struct Writer<'w> {
     target: &'w mut dyn Write,
     limits: Limits,
@@ -25,15 +25,15 @@ pub(super) struct Writer<'w> {
     pub(super) objects: u64,
     pub(super) bytes: u64,
     /// The block at hand.
-    block: Zeroizing<Vec<u8>>,
+    block: Buffer,
     /// A record about to be written.
-    record: Zeroizing<Vec<u8>>,
+    record: Buffer,
     encoder: Rc<Encoder>,
 }
 
 impl<'w> Writer<'w> {
     pub(super) fn new(target: &'w mut dyn Write, limits: Limits) -> Self {
-        // Room for a block that is closed late: a buffer that grows leaves copies behind.
+        // Room for a block that is closed late, so that few buffers grow.
         let room = BLOCK_BYTES + (BLOCK_BYTES >> 1);
         Self {
             target,
@@ -42,8 +42,8 @@ impl<'w> Writer<'w> {
             written: 0,
             objects: 0,
             bytes: 0,
-            block: Zeroizing::new(Vec::with_capacity(room)),
-            record: Zeroizing::new(Vec::with_capacity(room)),
+            block: Buffer::with_room(room),
+            record: Buffer::with_room(room),
             encoder: Rc::default(),
         }
     }
@@ -51,7 +51,7 @@ impl<'w> Writer<'w> {
     /// Writes the record, with its checksum.
     fn put(&mut self) -> Result<(), SaveError> {
         let crc = crc32fast::hash(&self.record);
-        self.record.extend_from_slice(&crc.to_le_bytes());
+        self.record.extend(&crc.to_le_bytes());
         self.put_bare()
     }
 
@@ -64,17 +64,17 @@ impl<'w> Writer<'w> {
     }
 
     pub(super) fn head(&mut self, head: Head) -> Result<(), SaveError> {
-        self.record.extend_from_slice(&head.bytes());
+        self.record.extend(&head.bytes());
         self.put()
     }
 
     pub(super) fn table(&mut self, name: &str, schema: u32, objects: u64) -> Result<(), SaveError> {
         let length = u16::try_from(name.len()).expect("the catalogue bounds names");
         self.record.push(TABLE);
-        self.record.extend_from_slice(&length.to_le_bytes());
-        self.record.extend_from_slice(name.as_bytes());
-        self.record.extend_from_slice(&schema.to_le_bytes());
-        self.record.extend_from_slice(&objects.to_le_bytes());
+        self.record.extend(&length.to_le_bytes());
+        self.record.extend(name.as_bytes());
+        self.record.extend(&schema.to_le_bytes());
+        self.record.extend(&objects.to_le_bytes());
         self.put()
     }
 
@@ -119,7 +119,7 @@ impl<'w> Writer<'w> {
         const HEAD: usize = 9;
         let length = self.block.len();
         let room = HEAD + lz4_flex::block::get_maximum_output_size(length);
-        self.record.resize(room, 0);
+        self.record.resize(room);
         let packed = lz4_flex::block::compress_into(&self.block, &mut self.record[HEAD..]);
         let stored = match packed {
             Ok(packed) if packed < length => packed,
@@ -128,7 +128,7 @@ impl<'w> Writer<'w> {
                 length
             }
         };
-        self.record.truncate(HEAD + stored);
+        self.record.resize(HEAD + stored);
         self.record[0] = BLOCK;
         let told = |length: usize| u32::try_from(length).expect("limits bound blocks");
         self.record[1..5].copy_from_slice(&told(length).to_le_bytes());
@@ -141,11 +141,11 @@ impl<'w> Writer<'w> {
     pub(super) fn end(&mut self) -> Result<(), SaveError> {
         self.record.push(END);
         let (objects, bytes) = (self.objects, self.bytes);
-        self.record.extend_from_slice(&objects.to_le_bytes());
-        self.record.extend_from_slice(&bytes.to_le_bytes());
+        self.record.extend(&objects.to_le_bytes());
+        self.record.extend(&bytes.to_le_bytes());
         self.put_bare()?;
         let crc = self.whole.clone().finalize();
-        self.record.extend_from_slice(&crc.to_le_bytes());
+        self.record.extend(&crc.to_le_bytes());
         self.put_bare()?;
         self.target.flush()?;
         Ok(())
