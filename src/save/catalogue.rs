@@ -162,7 +162,7 @@ where
         let mut entries = snapshot.find(keys::<T>().all()).entries();
         while let Some(entry) = entries.next() {
             entries.fetch_ahead();
-            if writer.object(T::TABLE, entry.get(), &entry.meta())? {
+            if writer.object(entry.get(), &entry.meta())? {
                 writer.close_block()?;
                 closed(writer);
             }

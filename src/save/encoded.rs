@@ -78,6 +78,7 @@ impl Catalogue {
         let encoded = table.encode(action, &mut bytes);
         encoded.map_err(|reason| SaveError::Unencodable {
             table: table.name(),
+            key: action.key(),
             reason,
         })?;
         Ok(bytes.into_vec())

@@ -6,6 +6,7 @@ use std::io;
 
 use crate::error::Duplicate;
 use crate::table::proposed::Rejected;
+use crate::table::value::Value;
 use crate::version::Version;
 
 /// Why a version was not saved, or an action not encoded.
@@ -18,6 +19,8 @@ pub enum SaveError {
     Unencodable {
         /// The table's name.
         table: &'static str,
+        /// The object's key.
+        key: Value,
         /// What its `Serialize` or the format says.
         reason: String,
     },
@@ -131,8 +134,8 @@ impl fmt::Display for SaveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => write!(f, "it cannot be written: {error}"),
-            Self::Unencodable { table, reason } => {
-                write!(f, "table {table}: an object cannot be encoded: {reason}")
+            Self::Unencodable { table, key, reason } => {
+                write!(f, "table {table}: {key} cannot be encoded: {reason}")
             }
             Self::TooLarge {
                 table,

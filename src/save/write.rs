@@ -12,6 +12,8 @@ use super::format::{BLOCK, BLOCK_BYTES, END, Head, TABLE};
 use super::frame;
 use super::limits::Limits;
 use super::shared::Encoder;
+use crate::table::object::Object;
+use crate::table::value::Value;
 use crate::version::Meta;
 
 /// Writes a file's records.
@@ -78,15 +80,18 @@ impl<'w> Writer<'w> {
         self.put()
     }
 
-    /// Adds an object of a table to the block at hand; true: the block is full.
-    pub(super) fn object<T: Serialize>(
+    /// Adds an object to the block at hand; true: the block is full.
+    pub(super) fn object<T: Object + Serialize>(
         &mut self,
-        table: &'static str,
         object: &T,
         meta: &Meta,
     ) -> Result<bool, SaveError> {
-        let length = frame::append(object, meta, &self.encoder, &mut self.block)
-            .map_err(|reason| SaveError::Unencodable { table, reason })?;
+        let appended = frame::append(object, meta, &self.encoder, &mut self.block);
+        let length = appended.map_err(|reason| SaveError::Unencodable {
+            table: T::TABLE,
+            key: Value::new(object.key()),
+            reason,
+        })?;
         self.objects += 1;
         self.bytes += length as u64;
         let limits = [
@@ -101,7 +106,7 @@ impl<'w> Writer<'w> {
         for (what, found, max) in limits {
             if found > max {
                 return Err(SaveError::TooLarge {
-                    table,
+                    table: T::TABLE,
                     what,
                     found,
                     max,
