@@ -1,4 +1,4 @@
-//! Actions as bytes, and back.
+//! Actions as bytes, and back; what has no bytes, and times that have.
 
 #[path = "common/cluster.rs"]
 mod cluster_objects;
@@ -6,9 +6,9 @@ mod cluster_objects;
 use std::time::{Duration, SystemTime};
 
 use cluster_objects::{nodes, secrets};
-use skep::cluster::{self, Node, Secret, Task, catalogue};
+use skep::cluster::{self, Cluster, Node, Secret, Task, catalogue};
 use skep::save::{Catalogue, Fault, SaveError};
-use skep::{Action, Id, Object};
+use skep::{Action, Id, Indexes, Object, Store};
 
 #[test]
 fn actions_come_back() {
@@ -78,4 +78,86 @@ fn bytes_that_are_no_action_are_refused() {
     assert!(matches!(schema, Err(Fault::Schema { found: 1, known: 3 })));
     let unknown = nodes.encode(&Action::create(Task::new(Id::from_u128(1))));
     assert!(matches!(unknown, Err(SaveError::UnknownTable(table)) if table == "task"));
+}
+
+/// One object must not make a store unsaveable without a hint which: here by a time before 1970,
+/// which serde has no form for.
+#[test]
+fn what_cannot_be_encoded_is_named() {
+    #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    struct Dated {
+        id: u32,
+        at: SystemTime,
+    }
+    impl Object for Dated {
+        type Key = u32;
+        const TABLE: &'static str = "dated";
+        fn key(&self) -> u32 {
+            self.id
+        }
+        fn indexes(_: &mut Indexes<Self>) {}
+    }
+    let catalogue = Catalogue::new().table::<Dated>();
+    let store = Store::builder().table::<Dated>().build();
+    let dated = |id, at| Dated { id, at };
+    let bad = dated(17, SystemTime::UNIX_EPOCH - Duration::from_secs(1));
+    let created = store.update(|tx| {
+        tx.create(dated(16, SystemTime::UNIX_EPOCH))?;
+        tx.create(bad.clone())
+    });
+    created.expect("new keys");
+    let saved = store.save(&catalogue, std::io::sink()).map(|_| ());
+    let encoded = catalogue.encode(&Action::update(bad)).map(|_| ());
+    for refused in [saved, encoded] {
+        let error = refused.expect_err("a time before 1970");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("table dated: 17 cannot be encoded"),
+            "{text}"
+        );
+        let SaveError::Unencodable { key, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(key.downcast_ref(), Some(&17_u32));
+    }
+}
+
+/// Clocks are wrong at times, and one wrong time must not keep a store from being saved.
+#[test]
+fn times_before_1970_come_back() {
+    let catalogue = catalogue();
+    let [second, half] = [Duration::from_secs(1), Duration::from_millis(500)];
+    let times = [
+        SystemTime::UNIX_EPOCH - second - half,
+        SystemTime::UNIX_EPOCH - second,
+        SystemTime::UNIX_EPOCH - Duration::from_nanos(1),
+        SystemTime::UNIX_EPOCH,
+        SystemTime::UNIX_EPOCH + second + half,
+    ];
+    for time in times.map(Some) {
+        let mut task = Task::new(Id::from_u128(1));
+        task.status.timestamp = time;
+        task.status.applied_at = time;
+        let mut cluster = Cluster::named(Id::from_u128(2), "default");
+        let blacklisted = &mut cluster.blacklisted_certificates;
+        blacklisted.insert("node".into(), time);
+        blacklisted.insert("other".into(), None);
+        let store = cluster::builder().build();
+        let created = store.update(|tx| {
+            tx.create(task.clone())?;
+            tx.create(cluster.clone())
+        });
+        created.expect("new keys");
+        let mut file = Vec::new();
+        store.save(&catalogue, &mut file).expect("memory takes it");
+        let other = cluster::builder().build();
+        other.restore(&catalogue, &file[..]).expect("a sound file");
+        let view = other.read();
+        assert_eq!(view.get::<Task>(&task.id), Some(&task));
+        assert_eq!(
+            view.get::<Cluster>(&cluster.id)
+                .map(|it| &it.blacklisted_certificates),
+            Some(&cluster.blacklisted_certificates)
+        );
+    }
 }

@@ -4,16 +4,14 @@
 mod cluster_objects;
 mod common;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use cluster_objects::{create, filled};
 use common::{Random, events};
 use skep::cluster::{
     self, Cluster, ClusterObject, Config, Extension, Network, Node, Resource, Secret, Service,
     Task, Volume, catalogue,
 };
-use skep::save::{Limits, Reader, RestoreError, Restored, SaveError};
-use skep::{Action, Event, Filter, Id, Kind, Meta, Snapshot, Store, keys};
+use skep::save::{Limits, Reader, RestoreError, Restored};
+use skep::{Event, Filter, Id, Kind, Meta, Snapshot, Store, keys};
 
 fn saved(store: &Store) -> Vec<u8> {
     let mut file = Vec::new();
@@ -451,46 +449,4 @@ fn no_debug_shows_what_is_saved() {
     let shown = [shown, format!("{reader:?}")].concat();
     assert!(shown.contains("secret"), "the table's name: {shown}");
     assert!(!shown.contains("222, 222"), "{shown}");
-}
-
-/// One object must not make a store unsaveable without a hint which: here by a time before 1970,
-/// which serde has no form for.
-#[test]
-fn what_cannot_be_encoded_is_named() {
-    #[derive(Clone, serde::Serialize, serde::Deserialize)]
-    struct Dated {
-        id: u32,
-        at: SystemTime,
-    }
-    impl skep::Object for Dated {
-        type Key = u32;
-        const TABLE: &'static str = "dated";
-        fn key(&self) -> u32 {
-            self.id
-        }
-        fn indexes(_: &mut skep::Indexes<Self>) {}
-    }
-    let catalogue = skep::save::Catalogue::new().table::<Dated>();
-    let store = Store::builder().table::<Dated>().build();
-    let dated = |id, at| Dated { id, at };
-    let bad = dated(17, UNIX_EPOCH - Duration::from_secs(1));
-    let created = store.update(|tx| {
-        tx.create(dated(16, UNIX_EPOCH))?;
-        tx.create(bad.clone())
-    });
-    created.expect("new keys");
-    let saved = store.save(&catalogue, std::io::sink()).map(|_| ());
-    let encoded = catalogue.encode(&Action::update(bad)).map(|_| ());
-    for refused in [saved, encoded] {
-        let error = refused.expect_err("a time before 1970");
-        let text = error.to_string();
-        assert!(
-            text.starts_with("table dated: 17 cannot be encoded"),
-            "{text}"
-        );
-        let SaveError::Unencodable { key, .. } = error else {
-            panic!("{error}");
-        };
-        assert_eq!(key.downcast_ref(), Some(&17_u32));
-    }
 }

@@ -32,6 +32,7 @@ pub struct Cluster {
     /// The time of those keys, as they were exchanged.
     pub encryption_key_lamport_clock: u64,
     /// Certificates that are valid and not accepted any more: by node, until when.
+    #[cfg_attr(feature = "serde", serde(with = "super::times::named"))]
     pub blacklisted_certificates: BTreeMap<String, Option<SystemTime>>,
     /// What unlocks managers after they start.
     pub unlock_keys: Vec<EncryptionKey>,

@@ -49,7 +49,8 @@
 //! | `task_state.rs`, `task_status.rs` | how far it has come |
 //! | `rollout.rs`, `endpoint.rs` | how services are changed and reached |
 //! | `node_description.rs`, `root_ca.rs` | parts of nodes and of the cluster |
-//! | `annotations.rs`, `payload.rs`, `serial.rs` | names, labels, custom entries; bytes |
+//! | `annotations.rs`, `payload.rs` | names, labels, custom entries; bytes |
+//! | `serial.rs`, `times.rs` | bytes, states and times for serde |
 //! | `object.rs`, `specified.rs` | what all objects have; what those have that users specify |
 //! | `rules.rs` | rules of names, kinds and extensions |
 //! | `finder.rs`, `lookup.rs`, `search.rs`, `reads.rs` | finding by what is said at run time |
@@ -91,6 +92,8 @@ mod task;
 mod task_spec;
 mod task_state;
 mod task_status;
+#[cfg(feature = "serde")]
+mod times;
 mod volume;
 
 pub use annotations::{Annotations, CustomKey, Driver, IndexEntry, Labels, custom_prefix};

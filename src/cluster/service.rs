@@ -76,8 +76,10 @@ pub struct UpdateStatus {
     /// What is going on.
     pub state: UpdateState,
     /// Since when.
+    #[cfg_attr(feature = "serde", serde(default, with = "super::times"))]
     pub started_at: Option<SystemTime>,
     /// Until when.
+    #[cfg_attr(feature = "serde", serde(default, with = "super::times"))]
     pub completed_at: Option<SystemTime>,
     /// The same in words.
     pub message: String,
@@ -90,6 +92,7 @@ pub struct JobStatus {
     /// Which one: counted up for each run.
     pub iteration: u64,
     /// When it was asked for.
+    #[cfg_attr(feature = "serde", serde(default, with = "super::times"))]
     pub last_execution: Option<SystemTime>,
 }
 

@@ -11,6 +11,7 @@ use crate::Id;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TaskStatus {
     /// When it was observed.
+    #[cfg_attr(feature = "serde", serde(default, with = "super::times"))]
     pub timestamp: Option<SystemTime>,
     /// How far the task has come.
     pub state: TaskState,
@@ -25,6 +26,7 @@ pub struct TaskStatus {
     /// The node that wrote this status.
     pub applied_by: Option<Id>,
     /// When that node wrote it.
+    #[cfg_attr(feature = "serde", serde(default, with = "super::times"))]
     pub applied_at: Option<SystemTime>,
 }
 

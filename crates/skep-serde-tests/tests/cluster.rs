@@ -12,8 +12,8 @@ use skep::cluster::{
     GenericRuntime, Labels, Membership, Mount, Network, NetworkAttachment, Node, NodeDescription,
     NodeRole, Payload, PlacementPreference, PortConfig, Resource, ResourceReference, ResourceType,
     RestartCondition, RootRotation, Runtime, Secret, SecretBytes, SecretReference, Service,
-    ServiceMode, Task, TaskSpec, TaskState, UpdateConfig, UpdateStatus, VirtualIp, Volume,
-    VolumeAttachment, VolumePublishState, VolumePublishStatus,
+    ServiceMode, Task, TaskSpec, TaskState, TaskStatus, UpdateConfig, UpdateStatus, VirtualIp,
+    Volume, VolumeAttachment, VolumePublishState, VolumePublishStatus,
 };
 use skep_benches::cluster::Tasks;
 
@@ -248,4 +248,34 @@ fn the_benches_task_has_about_730_bytes() {
     assert_eq!(task.node_id, tasks.task(2_345).node_id);
     assert_eq!(task.service_id, tasks.task(45).service_id);
     assert_ne!(task.service_id, tasks.task(46).service_id);
+}
+
+/// After 1970 as serde writes them, byte by byte; before it, where serde has no form, as well.
+#[test]
+fn times_have_serdes_form_and_one_before_1970() {
+    let status = |timestamp| TaskStatus {
+        timestamp,
+        ..TaskStatus::default()
+    };
+    let away = Duration::new(1, 500_000_000);
+    let after = SystemTime::UNIX_EPOCH + away;
+    round_trips(&status(None));
+    round_trips(&status(Some(after)));
+    let bytes = postcard::to_stdvec(&status(Some(after))).expect("it has bytes");
+    assert!(bytes.starts_with(&postcard::to_stdvec(&Some(after)).expect("it has bytes")));
+    let text = serde_json::to_string(&status(Some(after))).expect("it has a JSON");
+    assert!(text.contains(&serde_json::to_string(&after).expect("it has a JSON")));
+
+    let before = status(Some(SystemTime::UNIX_EPOCH - away));
+    round_trips(&before);
+    let text = serde_json::to_string(&before).expect("it has a JSON");
+    let told = r#""timestamp":{"secs_since_epoch":-2,"nanos_since_epoch":500000000}"#;
+    assert!(text.contains(told), "{text}");
+    // What is missing is not known, as of any field that may be empty.
+    let mut status: serde_json::Value = serde_json::from_str(&text).expect("its own JSON");
+    status.as_object_mut().expect("fields").remove("timestamp");
+    let without: TaskStatus = serde_json::from_value(status).expect("all but one field");
+    assert_eq!(without.timestamp, None);
+    let never = text.replace(":-2,", ":-9223372036854775809,");
+    assert!(serde_json::from_str::<TaskStatus>(&never).is_err());
 }
