@@ -8,7 +8,7 @@ use cluster_objects::{create, filled};
 use common::{Random, events};
 use skep::cluster::{
     self, Cluster, ClusterObject, Config, Extension, Network, Node, Resource, Secret, Service,
-    Task, Volume, catalogue,
+    Specified, Task, Volume, catalogue,
 };
 use skep::save::{Limits, Reader, RestoreError, Restored};
 use skep::{Event, Filter, Id, Kind, Meta, Snapshot, Store, keys};
@@ -449,4 +449,42 @@ fn no_debug_shows_what_is_saved() {
     let shown = [shown, format!("{reader:?}")].concat();
     assert!(shown.contains("secret"), "the table's name: {shown}");
     assert!(!shown.contains("222, 222"), "{shown}");
+}
+
+/// What the documents warn of: a version says something in its own store alone.
+#[test]
+fn a_new_store_gives_numbers_of_the_old_one_again() {
+    let id = Id::from_u128(1);
+    let rename = |store: &Store, name: &str| {
+        let renamed = store.update(|tx| {
+            tx.modify::<Service>(&id, |it| it.spec.annotations.name = name.to_owned())
+        });
+        renamed.expect("it is there");
+    };
+    let read = |store: &Store| {
+        let view = store.read();
+        let entry = view.entry::<Service>(&id).expect("it is there");
+        (entry.get().clone(), entry.meta().version)
+    };
+    let old = cluster::builder().build();
+    create(&old, vec![Service::named(id, "web")]);
+    let file = saved(&old);
+    rename(&old, "old");
+    let (mut held, version) = read(&old);
+    held.pending_delete = true;
+    // Over the same store the number is past, and the guard holds.
+    restore(&old, &file);
+    assert!(
+        old.update(|tx| tx.update_at(version, held.clone()))
+            .is_err()
+    );
+    let new = cluster::builder().build();
+    restore(&new, &file);
+    rename(&new, "new");
+    let (there, again) = read(&new);
+    assert_eq!(again, version);
+    assert_eq!(there.spec_version(), held.spec_version());
+    assert_ne!(there.spec, held.spec);
+    let overwritten = new.update(|tx| tx.update_at(version, held.clone()));
+    overwritten.expect("the guard sees no difference");
 }

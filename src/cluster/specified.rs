@@ -56,7 +56,8 @@ pub trait Specified: ClusterObject {
     /// The same, to be changed.
     fn spec_mut(&mut self) -> &mut Self::Spec;
 
-    /// The version of the spec. It grows when the spec changes, and only then.
+    /// The version of the spec. It grows when the spec changes, and only then. In a new store that
+    /// was restored from a file, numbers that the old one gave may come again: read anew then.
     fn spec_version(&self) -> Version;
 
     /// For [`keep_spec_version`].

@@ -99,6 +99,10 @@ impl Store {
     /// Replaces the contents of the catalogue's tables by what was saved, see
     /// [`Store::restore_with`].
     ///
+    /// **Versions do not come back.** An object that is put has the version of this store's commit,
+    /// so in a new store versions begin anew, and a number that somebody read in the old store may
+    /// come to stand for another state here: [`Store::restore_with`] says what to do.
+    ///
     /// # Errors
     /// See [`RestoreError`].
     pub fn restore(
@@ -119,6 +123,22 @@ impl Store {
     ///
     /// Commits of others while the file is read are undone by it; so many, one after the other,
     /// that it never gets its turn, are an error.
+    ///
+    /// # Versions are a store's own
+    /// Over the store that was saved, no object's version comes twice: the commit is its next one.
+    /// A *new* store counts from 1, whatever the file's objects had. A client that holds a version
+    /// from before may then pass a guard that should have stopped it: its
+    /// [`update_at`](crate::Transaction::update_at) or
+    /// [`delete_at`](crate::Transaction::delete_at) with version 7 of the old store meets version 7
+    /// of the new one, which is another state. Versions of specs (`spec_version` of the objects of
+    /// a cluster) are in the file and go on from there, but may meet again as well: numbers that
+    /// the old store gave after it was saved, and those of an object that is deleted and created
+    /// again under its ID, for which the new store's smaller numbers begin. These may meet again
+    /// over one store, too, if it was such a new one itself.
+    ///
+    /// So whoever holds a version, or [watches from](crate::Store::watch_from) one, reads again
+    /// after a restore into a new store. Never carry a version from one store to another; where
+    /// clients outlive stores, let what they hold name the store as well.
     ///
     /// # Errors
     /// See [`RestoreError`]. The store is as it was then.

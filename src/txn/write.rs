@@ -61,7 +61,8 @@ impl<'s> Transaction<'s> {
         self.replace(object, None)
     }
 
-    /// Replaces an object, if it is still at the version that the new one was made from.
+    /// Replaces an object, if it is still at the version that the new one was made from. A version
+    /// of another store says nothing here, also if this one was restored from what that one saved.
     ///
     /// # Errors
     /// As [`Transaction::update`], and, before the rules are asked, [`ReplaceError::OutOfSequence`]
