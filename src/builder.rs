@@ -295,8 +295,9 @@ impl Builder {
         self
     }
 
-    /// From how many written bytes on a batch commits what it has: the objects' own sizes, without
-    /// what they point to. Default: 1 MiB.
+    /// From how many written bytes on a batch commits what it has: those of its objects, as
+    /// [`Object::bytes`](crate::Object::bytes) tells, each time that one is written.
+    /// Default: 1 MiB.
     #[must_use]
     pub fn batch_bytes_max(mut self, bytes: usize) -> Self {
         self.config.batch_bytes_max = bytes.max(1);

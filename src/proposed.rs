@@ -37,7 +37,9 @@ impl Store {
     }
 
     /// The proposer's version that a version of the store shows: that of the last accepted commit
-    /// up to it. `None` without a proposer, and for what is more than 65,536 commits ago.
+    /// up to it. `None` without a proposer; for what is more than 65,536 commits ago; and if what
+    /// was not proposed here, as by [`Store::apply`], came after that commit: nobody told the store
+    /// which version that has.
     #[must_use]
     pub fn proposed_version(&self, version: Version) -> Option<Version> {
         let version = version.min(self.version());
@@ -45,7 +47,9 @@ impl Store {
     }
 
     /// The store's version that shows a version of the proposer's, and nothing newer. `None`
-    /// without a proposer, and for what is more than 65,536 commits ago.
+    /// without a proposer; for what is more than 65,536 commits ago; and for a version between two
+    /// of commits that were proposed here, if something that was not stands between them: it may be
+    /// of that version, or not.
     #[must_use]
     pub fn version_of(&self, proposed: Version) -> Option<Version> {
         let line = self.shared().line.as_ref()?;

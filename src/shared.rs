@@ -9,6 +9,7 @@ use crate::kernel::clock::Mover;
 use crate::kernel::wake::Waiters;
 use crate::propose::Proposer;
 use crate::propose::line::Line;
+use crate::propose::numbering::Neighbours;
 use crate::propose::proposal::Decides;
 use crate::sync::{AtomicBool, Ordering};
 use crate::table::schema::Schema;
@@ -117,8 +118,9 @@ impl Decides for Shared {
         }
     }
 
-    fn newest_accepted(&self) -> Option<Version> {
-        self.line.as_ref()?.newest_accepted(self.kernel())
+    fn neighbours(&self, number: Version) -> Neighbours {
+        let line = self.line.as_ref();
+        line.map_or(Neighbours::NONE, |line| line.neighbours(number))
     }
 
     fn wake(&self) {

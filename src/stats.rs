@@ -4,6 +4,8 @@
 
 use crate::kernel::Kernel;
 use crate::kernel::figures::Figure;
+use crate::kernel::log::Slot;
+use crate::kernel::pending::Outcome;
 use crate::version::Version;
 
 /// Figures of a store; counted apart by threads, so only about right while others work.
@@ -54,11 +56,36 @@ pub struct Stats {
     pub exhausted: u64,
     /// Watchers alive.
     pub watchers: usize,
+    /// Proposals in flight: commits that a [proposer](crate::Proposer) has not answered yet, of at
+    /// most 32,768. Each of them costs this figure a look.
+    pub proposals: u64,
+    /// The version that the oldest of them makes if it is accepted: nothing from it on is visible
+    /// before it is answered. One that stays here while others are proposed is forgotten. `None`:
+    /// there are none.
+    pub oldest_proposal: Option<Version>,
+}
+
+/// How many commits wait for a proposer's answer, and which is the oldest.
+fn proposals(kernel: &Kernel) -> (u64, Option<Version>) {
+    let guard = kernel.domain.pin();
+    let (mut count, mut oldest) = (0, None);
+    for number in kernel.horizon.visible() + 1.. {
+        match kernel.log.at(&guard, number) {
+            Slot::Empty => break,
+            Slot::Commit(commit) if commit.outcome() == Outcome::Pending => {
+                count += 1;
+                oldest = oldest.or(Some(Version::new(number)));
+            }
+            Slot::Commit(_) | Slot::Trimmed => {}
+        }
+    }
+    (count, oldest)
 }
 
 impl Stats {
     pub(crate) fn of(kernel: &Kernel) -> Self {
         let (versions, version_bytes) = kernel.counts();
+        let (proposals, oldest_proposal) = proposals(kernel);
         let (oldest_snapshot, oldest_transaction) = kernel.oldest_held();
         // After those that read at or below it.
         let version = kernel.horizon.visible();
@@ -80,6 +107,8 @@ impl Stats {
             retries: kernel.counted(Figure::Retries),
             exhausted: kernel.counted(Figure::Exhausted),
             watchers: kernel.watchers(),
+            proposals,
+            oldest_proposal,
         }
     }
 

@@ -4,11 +4,15 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use common::{Account, Random, Task, account, events, scaled, task};
 use skep::testing::{Rough, TestProposer};
-use skep::{CommitError, Error, Event, Filter, Store, Submission, Transaction, UpdateError, keys};
+use skep::{
+    Action, CommitError, Error, Event, Filter, Store, Submission, Transaction, UpdateError,
+    Version, keys,
+};
 
 const ACCOUNTS: u32 = 16;
 const START: i64 = 100;
@@ -202,4 +206,90 @@ fn a_full_log_waits_for_the_proposer() {
         }
     });
     assert_eq!(store.read().count(keys::<Task>().all()), 400);
+}
+
+/// The commits that watchers from a version were given: that version, and then version and key of
+/// each task created.
+type Heard = (Version, Vec<(Version, u64)>);
+
+/// Joins at random versions, and listens for a while, until all is done; then to all of it.
+fn listen(store: &Store, seed: u64, done: &AtomicBool) -> Vec<Heard> {
+    let mut random = Random::new(seed);
+    let mut all = Vec::new();
+    loop {
+        let is_last = done.load(Ordering::Relaxed);
+        let start = match is_last {
+            true => Version::ZERO,
+            false => Version::new(random.below(store.version().get() + 1)),
+        };
+        let watcher = store.watch_from(start, Filter::of::<Task>().created());
+        let mut watcher = watcher.expect("all is kept");
+        let mut heard = Vec::new();
+        for _ in 0..1 + random.below(4) {
+            for event in events(&mut watcher) {
+                let created = event.change().and_then(|change| change.of::<Task>());
+                let created = created.and_then(|change| change.new().map(|task| task.id));
+                heard.extend(created.map(|id| (event.version(), id)));
+            }
+            thread::yield_now();
+        }
+        all.push((start, heard));
+        if is_last {
+            return all;
+        }
+    }
+}
+
+/// A member that proposes, some of it in vain, and applies what others proposed: whoever watches
+/// from whichever version is given each commit once, in order, and none that was refused.
+#[test]
+fn watchers_are_given_each_commit_once_whoever_proposed_it() {
+    let proposer = TestProposer::rough(Rough::refusing(7));
+    let builder = Store::builder().table::<Task>().history_commits(1 << 20);
+    let store = builder.proposer(proposer).build();
+    let done = AtomicBool::new(false);
+    let heard: Vec<Heard> = thread::scope(|scope| {
+        let (store, done) = (&store, &done);
+        let pair = |turn: usize, of: u64| [0, 1].map(|it| task(turn as u64 * 6 + of * 2 + it));
+        let proposing = (0..2).map(|of| {
+            scope.spawn(move || {
+                for turn in 0..TURNS {
+                    // Refused ones do not come again.
+                    let pair = pair(turn, of);
+                    let _ = store.update(|tx| pair.iter().try_for_each(|it| tx.create(it.clone())));
+                }
+            })
+        });
+        let mut writing: Vec<_> = proposing.collect();
+        writing.push(scope.spawn(move || {
+            for turn in 0..TURNS {
+                let applied = store.apply(&pair(turn, 2).map(Action::create));
+                applied.expect("nobody else has its keys");
+            }
+        }));
+        let listeners = (0..2).map(|seed| scope.spawn(move || listen(store, seed, done)));
+        let listeners: Vec<_> = listeners.collect();
+        writing
+            .into_iter()
+            .for_each(|it| it.join().expect("no panic"));
+        done.store(true, Ordering::Relaxed);
+        let heard = listeners.into_iter().map(|it| it.join().expect("no panic"));
+        heard.flatten().collect()
+    });
+    let view = store.read();
+    let entries = view.find(keys::<Task>().all()).entries();
+    let mut commits: Vec<_> = entries.map(|it| (it.meta().version, it.id)).collect();
+    commits.sort_unstable();
+    assert!(commits.len() < TURNS * 6, "something is refused");
+    for (start, heard) in &heard {
+        let from = commits.partition_point(|(version, _)| version <= start);
+        assert!(
+            commits[from..].starts_with(heard),
+            "from {start}: {heard:?}"
+        );
+    }
+    let whole = heard
+        .iter()
+        .filter(|(_, heard)| heard.ends_with(&commits[commits.len() - 1..]));
+    assert!(whole.count() >= 2 && heard.len() > 10, "{}", heard.len());
 }

@@ -98,6 +98,36 @@ fn a_version_that_does_not_rise_is_not_taken() {
     assert_eq!(submission.wait(), Ok(Version::new(2)));
 }
 
+/// Whatever the order of the answers.
+#[test]
+fn versions_rise_with_the_proposals() {
+    let (proposer, store) = proposed();
+    proposer.hold();
+    let submissions = [1, 2, 3].map(|id| submit(&store, task(id)));
+    let [first, second, third] = [0, 0, 0].map(|place| proposer.take(place).unwrap());
+    let version = Version::new;
+    let not_newer = |newest| {
+        let newest = version(newest);
+        Err(AnswerError::NotNewer { newest })
+    };
+    let not_older = |oldest| {
+        let oldest = version(oldest);
+        Err(AnswerError::NotOlder { oldest })
+    };
+    assert_eq!(second.accept(version(5)), Ok(()));
+    assert_eq!(first.accept(version(10)), not_older(5));
+    assert_eq!(first.accept(version(5)), not_older(5));
+    assert_eq!(first.accept(Version::ZERO), not_newer(0));
+    assert_eq!(third.accept(version(5)), not_newer(5));
+    assert_eq!((first.verdict(), third.verdict()), (None, None));
+    assert_eq!(third.accept(version(6)), Ok(()));
+    assert_eq!(first.accept(version(4)), Ok(()));
+    assert!(submissions.into_iter().all(|it| it.wait().is_ok()));
+    let versions = [1, 2, 3].map(|number| store.proposed_version(version(number)));
+    assert_eq!(versions, [4, 5, 6].map(|number| Some(version(number))));
+    assert_eq!(store.version_of(version(5)), Some(version(2)));
+}
+
 /// Keeps the last proposal.
 struct Look(Mutex<Option<Proposal>>);
 
@@ -202,6 +232,50 @@ fn a_proposal_says_what_is_written() {
     assert_eq!(write.key.downcast_ref::<u32>(), Some(&1));
 }
 
+/// A member that applies what others proposed knows its own versions only.
+#[test]
+fn an_applied_entry_has_no_version_of_the_proposers() {
+    let (proposer, store) = proposed();
+    for id in 1..=2 {
+        store.apply(&[Action::create(task(id))]).unwrap();
+    }
+    assert_eq!(proposer.proposals(), 0);
+    for version in [0, 3, 6, 7].map(Version::new) {
+        assert_eq!(store.version_of(version), None, "of {version}");
+    }
+    assert_eq!(store.proposed_version(store.version()), None);
+    assert_eq!(store.proposed_version(Version::ZERO), Some(Version::ZERO));
+    // From its first own proposal on it knows.
+    store.update(|tx| tx.create(task(3))).unwrap();
+    let (own, proposed) = (Version::new(3), Version::new(3));
+    assert_eq!(store.proposed_version(own), Some(proposed));
+    assert_eq!(store.version_of(proposed), Some(own));
+}
+
+/// The proposals in flight, and the oldest.
+fn in_flight(store: &Store) -> (u64, Option<u64>) {
+    let stats = store.stats();
+    (stats.proposals, stats.oldest_proposal.map(Version::get))
+}
+
+#[test]
+fn a_proposal_that_is_not_answered_is_told() {
+    let (proposer, store) = proposed();
+    store.update(|tx| tx.create(task(1))).unwrap();
+    assert_eq!(in_flight(&store), (0, None));
+    proposer.hold();
+    let submissions = [2, 3, 4].map(|id| submit(&store, task(id)));
+    assert_eq!(in_flight(&store), (3, Some(2)));
+    // The second and third are answered, the first is forgotten.
+    assert!(proposer.accept_at(1) && proposer.refuse_at(1, "no"));
+    assert_eq!(in_flight(&store), (1, Some(2)));
+    assert_eq!(store.version(), Version::new(1));
+    assert!(proposer.accept_at(0));
+    assert_eq!(in_flight(&store), (0, None));
+    let outcomes = submissions.map(|submission| submission.wait().is_ok());
+    assert_eq!(outcomes, [true, true, false]);
+}
+
 /// What others reached is applied, not proposed; it waits for what is in its way.
 #[test]
 fn applied_changes_are_not_proposed() {
@@ -219,10 +293,12 @@ fn applied_changes_are_not_proposed() {
     });
     assert_eq!(pending.wait(), Ok(Version::new(2)));
     assert_eq!((proposer.proposals(), count(&store)), (2, 3));
-    assert_eq!(
-        store.proposed_version(store.version()),
-        Some(Version::new(6))
-    );
+    // What is known of accepted ones stays known; of the applied one nothing is.
+    assert_eq!(store.proposed_version(store.version()), None);
+    let proposed = store.proposed_version(Version::new(2));
+    assert_eq!(proposed, Some(Version::new(6)));
+    assert_eq!(store.version_of(Version::new(6)), Some(Version::new(2)));
+    assert_eq!(store.version_of(Version::new(7)), None);
     proposer.release();
     store.update(|tx| tx.create(task(4))).unwrap();
     assert_eq!(

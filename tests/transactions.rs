@@ -120,10 +120,8 @@ fn own_write_is_no_version_to_build_on() {
     let mut tx = store.begin();
     tx.update_at(first, task(1)).unwrap();
     let again = tx.update_at(first, task(1));
-    assert!(
-        matches!(again, Err(ReplaceError::OutOfSequence { .. })),
-        "{again:?}"
-    );
+    let (expected, found) = (first, first);
+    assert_eq!(again, Err(ReplaceError::OutOfSequence { expected, found }));
 }
 
 #[test]

@@ -52,6 +52,7 @@
 //! | `annotations.rs`, `payload.rs` | names, labels, custom entries; bytes |
 //! | `serial.rs`, `times.rs` | bytes, states and times for serde |
 //! | `object.rs`, `specified.rs` | what all objects have; what those have that users specify |
+//! | `held.rs` | how large objects are |
 //! | `rules.rs` | rules of names, kinds and extensions |
 //! | `finder.rs`, `lookup.rs`, `search.rs`, `reads.rs` | finding by what is said at run time |
 //! | `specifier.rs` | which changes a watcher gives |
@@ -69,6 +70,7 @@ mod container;
 mod endpoint;
 mod extension;
 mod finder;
+mod held;
 mod lookup;
 mod network;
 mod node;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::annotations::{Annotations, CustomKey};
 use super::finder::Finder;
+use super::held::bytes_of;
 use super::lookup::Lookup;
 use super::node_description::{Certificate, NodeDescription};
 use super::object::ClusterObject;
@@ -200,6 +201,10 @@ impl Object for Node {
 
     fn key(&self) -> Id {
         self.id
+    }
+
+    fn bytes(&self) -> usize {
+        bytes_of(self)
     }
 
     fn indexes(indexes: &mut Indexes<Self>) {

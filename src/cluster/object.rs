@@ -60,6 +60,10 @@ macro_rules! named_table {
                 indexes.add(Self::BY_NAME).add(Self::BY_CUSTOM);
             }
 
+            fn bytes(&self) -> usize {
+                $crate::cluster::held::bytes_of(self)
+            }
+
             $(fn complete(&mut self, old: Option<&Self>, tx: &$crate::Transaction<'_>) {
                 $complete(self, old, tx);
             })?

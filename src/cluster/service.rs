@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use super::annotations::{Annotations, CustomKey};
 use super::endpoint::{Endpoint, EndpointSpec};
 use super::finder::Finder;
+use super::held::bytes_of;
 use super::lookup::Lookup;
 use super::object::ClusterObject;
 use super::rollout::{ServiceMode, UpdateConfig, UpdateState};
@@ -166,6 +167,10 @@ impl Object for Service {
 
     fn key(&self) -> Id {
         self.id
+    }
+
+    fn bytes(&self) -> usize {
+        bytes_of(self)
     }
 
     fn indexes(indexes: &mut Indexes<Self>) {

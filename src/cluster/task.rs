@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::annotations::{Annotations, CustomKey, Driver, Labels};
 use super::endpoint::Endpoint;
 use super::finder::Finder;
+use super::held::bytes_of;
 use super::lookup::Lookup;
 use super::network::Network;
 use super::object::ClusterObject;
@@ -250,6 +251,10 @@ impl Object for Task {
 
     fn key(&self) -> Id {
         self.id
+    }
+
+    fn bytes(&self) -> usize {
+        bytes_of(self)
     }
 
     fn indexes(indexes: &mut Indexes<Self>) {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::annotations::{Annotations, CustomKey, Driver, Labels};
 use super::finder::Finder;
+use super::held::bytes_of;
 use super::lookup::Lookup;
 use super::object::ClusterObject;
 use super::rules::check_name;
@@ -226,6 +227,10 @@ impl Object for Volume {
 
     fn key(&self) -> Id {
         self.id
+    }
+
+    fn bytes(&self) -> usize {
+        bytes_of(self)
     }
 
     fn indexes(indexes: &mut Indexes<Self>) {

@@ -80,11 +80,12 @@ pub enum CreateError {
 pub enum ReplaceError {
     /// There is none with the key.
     NotFound(KeyError),
-    /// The update was made from another version of the object than the one that is there.
+    /// The update was made from another version of the object than the one that is there, or the
+    /// transaction has written the object itself since.
     OutOfSequence {
         /// The version that the update was made from.
         expected: Version,
-        /// The version that is there.
+        /// The version in the snapshot: the same, if it was the transaction itself.
         found: Version,
     },
     /// A unique index refuses it.
@@ -109,11 +110,12 @@ pub enum UpsertError {
 pub enum DeleteError {
     /// There is none with the key.
     NotFound(KeyError),
-    /// The deletion was decided on another version of the object than the one that is there.
+    /// The deletion was decided on another version of the object than the one that is there, or the
+    /// transaction has written the object itself since.
     OutOfSequence {
         /// The version that the deletion was decided on.
         expected: Version,
-        /// The version that is there.
+        /// The version in the snapshot: the same, if it was the transaction itself.
         found: Version,
     },
     /// The table's rules refuse the deletion.

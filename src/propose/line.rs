@@ -21,7 +21,7 @@ use std::sync::{Arc, Weak};
 
 use super::Proposer;
 use super::flight::Flight;
-use super::numbering::Numbering;
+use super::numbering::{Neighbours, Numbering, UNPROPOSED};
 use super::proposal::{Decides, Proposal, Ticket};
 use super::sets::{Image, ProposedWrite, WriteSet};
 use crate::kernel::Kernel;
@@ -37,6 +37,8 @@ pub(crate) struct Line {
     proposer: Arc<dyn Proposer>,
     store: Weak<dyn Decides>,
     numbering: Numbering,
+    /// The last commit of the log that was accepted.
+    newest: AtomicU64,
     /// Pending commits appended and not yet known to be sent.
     calls: AtomicU64,
     /// The last position of the log that was looked at: the sender's.
@@ -55,6 +57,7 @@ impl Line {
             numbering: Numbering::new(proposer.version()),
             proposer,
             store,
+            newest: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             position: AtomicU64::new(0),
         }
@@ -68,14 +71,19 @@ impl Line {
     pub(crate) fn decide(&self, kernel: &Kernel, number: Version, accepted: Option<Version>) {
         // F6.
         self.numbering.note(number, accepted);
+        if accepted.is_some() {
+            // Relaxed: it says where to look, and what is found there is true: F5.
+            self.newest.fetch_max(number.get(), Ordering::Relaxed);
+        }
         let decided = kernel.decide(number.get(), accepted.is_some());
         assert!(decided, "D1: a commit is decided twice");
     }
 
-    /// Notes that a commit was made without the proposer, and has no version of its.
+    /// Notes that a commit was made without the proposer: nobody tells which version of its that
+    /// has, if it has one.
     pub(crate) fn note_unproposed(&self, number: Version) {
         if number > Version::ZERO && self.numbering.is_unknown(number) {
-            self.numbering.note(number, None);
+            self.numbering.note(number, Some(UNPROPOSED));
         }
     }
 
@@ -84,9 +92,11 @@ impl Line {
         self.numbering.at(number)
     }
 
-    /// The newest version of the proposer's that is visible.
-    pub(crate) fn newest_accepted(&self, kernel: &Kernel) -> Option<Version> {
-        self.accepted_at(Version::new(kernel.horizon.visible()))
+    /// The versions of the proposer's that were accepted nearest to a pending commit.
+    pub(crate) fn neighbours(&self, number: Version) -> Neighbours {
+        // Relaxed: as in `decide`.
+        let newest = self.newest.load(Ordering::Relaxed);
+        self.numbering.neighbours(number, newest)
     }
 
     /// The store's version that shows the proposer's, if it is up to `until`.

@@ -17,8 +17,9 @@
 //! it, in any order, and the first answer counts. There is exactly one answer that counts, and none
 //! is lost: an acceptance is applied and shown though whoever asked has gone away.
 //!
-//! - [`Ticket::accept`]: it is committed. The versions given rise with the proposals' order, by any
-//!   steps.
+//! - [`Ticket::accept`]: it is committed. The versions given are above 0 and rise with the
+//!   proposals' order, by any steps, in whatever order the answers come: one that does not fit
+//!   between those accepted before is an [`AnswerError`](crate::AnswerError).
 //! - [`Ticket::refuse`]: it is not, and will not be.
 //! - [`Ticket::lose_leadership`]: this store will not learn the outcome as the proposer any more.
 //!   Nothing of it is applied here by this proposal; if the others commit it, it comes back as a
@@ -33,6 +34,29 @@
 //! beside its own for the last 65,536 commits, to be looked up by
 //! [`Store::proposed_version`](crate::Store::proposed_version) and
 //! [`Store::version_of`](crate::Store::version_of).
+//!
+//! Members count apart: a refused proposal takes a number on the member that made it and on no
+//! other, and who restores a snapshot has in one commit what others have in many. So what is at
+//! version 7 on one member is at 5 on another, and a number taken there means nothing here: the
+//! version in a guard ([`Transaction::update_at`](crate::Transaction::update_at)), the position
+//! that [`Store::watch_from`](crate::Store::watch_from) goes on from, that of
+//! [`Store::snapshot_at`](crate::Store::snapshot_at). Only the version of a spec is in the object,
+//! and so the same everywhere ([`update_spec_at`](crate::cluster::Specified::update_spec_at)); it
+//! may come again when an object is deleted and another one made under its ID.
+//!
+//! A client that goes from one member to another
+//!
+//! - reads again: what it guards it reads where it writes, and a watch begins with a snapshot
+//!   ([`Store::snapshot_and_watch`](crate::Store::snapshot_and_watch));
+//! - or takes the proposer's version along
+//!   ([`Store::proposed_version`](crate::Store::proposed_version)) and has the other member
+//!   translate it ([`Store::version_of`](crate::Store::version_of)), which tells positions, not
+//!   versions of objects.
+//!
+//! An entry that is applied ([`Store::apply`](crate::Store::apply)) comes without the proposer's
+//! version, so both answer `None` about it rather than guess: what they know is what was proposed
+//! on that member. Who applies entries and wants to translate keeps the pairs: `apply` gives the
+//! member's version of each.
 
 #![forbid(unsafe_code)]
 

@@ -14,6 +14,7 @@
 //!   the reader loads the tag with Acquire, the version, fences, and the tag again. The same tag
 //!   twice: the version is that tag's.
 
+use super::proposal::AnswerError;
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::version::Version;
 
@@ -25,6 +26,9 @@ pub(crate) const IN_FLIGHT_MAX: u64 = KEPT / 2;
 const NOBODY: u64 = 0;
 /// The version of a refused commit.
 const REFUSED: u64 = 0;
+/// Noted of a commit that was not proposed here, such as an applied entry: it may have a version of
+/// the proposer's, which nobody told the store. No proposal is accepted at it.
+pub(super) const UNPROPOSED: Version = Version::new(u64::MAX);
 
 #[derive(Debug)]
 struct Entry {
@@ -41,10 +45,38 @@ pub(crate) struct Numbering {
     first: Option<Version>,
 }
 
+/// The versions accepted nearest to a commit, where there are any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Neighbours {
+    pub(super) before: Option<Version>,
+    pub(super) after: Option<Version>,
+}
+
+impl Neighbours {
+    pub(crate) const NONE: Self = Self {
+        before: None,
+        after: None,
+    };
+
+    /// Whether a version lies between them.
+    pub(super) fn fits(self, version: Version) -> Result<(), AnswerError> {
+        let newest = self.before.unwrap_or(Version::ZERO);
+        if version <= newest {
+            return Err(AnswerError::NotNewer { newest });
+        }
+        let oldest = self.after.unwrap_or(UNPROPOSED);
+        if version >= oldest {
+            return Err(AnswerError::NotOlder { oldest });
+        }
+        Ok(())
+    }
+}
+
 /// What is known of a commit.
 enum Known {
     Accepted(Version),
     Refused,
+    Unproposed,
     Nothing,
 }
 
@@ -91,6 +123,8 @@ impl Numbering {
             Known::Nothing
         } else if version == REFUSED {
             Known::Refused
+        } else if version == UNPROPOSED.get() {
+            Known::Unproposed
         } else {
             Known::Accepted(Version::new(version))
         }
@@ -101,31 +135,59 @@ impl Numbering {
         matches!(self.known(number.get()), Known::Nothing)
     }
 
-    /// The newest version accepted at or before a commit.
+    /// The newest version accepted at or before a commit; nothing, if something that was not
+    /// proposed came after it.
     pub(crate) fn at(&self, number: Version) -> Option<Version> {
         for number in (1..=number.get()).rev().take(KEPT as usize) {
             match self.known(number) {
                 Known::Accepted(version) => return Some(version),
                 Known::Refused => {}
-                Known::Nothing => return None,
+                Known::Unproposed | Known::Nothing => return None,
             }
         }
         (number.get() < KEPT).then_some(self.first).flatten()
     }
 
-    /// The last commit, up to `until`, that was accepted at `version` or before.
+    fn accepted(&self, number: u64) -> Option<Version> {
+        match self.known(number) {
+            Known::Accepted(version) => Some(version),
+            Known::Refused | Known::Unproposed | Known::Nothing => None,
+        }
+    }
+
+    /// What was accepted nearest to a commit, `newest` being the last one that was. In the log's
+    /// order it is found at once; else what is not decided between is passed over.
+    pub(super) fn neighbours(&self, number: Version, newest: u64) -> Neighbours {
+        let number = number.get();
+        let last = newest.min(number.saturating_sub(1));
+        let mut earlier = (1..=last).rev().take(KEPT as usize);
+        let before = earlier.find_map(|number| self.accepted(number));
+        let none_is_lost = last < KEPT;
+        Neighbours {
+            before: before.or(self.first.filter(|_| none_is_lost)),
+            after: (number + 1..=newest).find_map(|number| self.accepted(number)),
+        }
+    }
+
+    /// The last commit, up to `until`, that was accepted at `version` or before; nothing, if what
+    /// was not proposed came between, unless it was accepted at just that version.
     pub(super) fn find(&self, version: Version, until: Version) -> Option<Version> {
+        let mut unsure = false;
         for number in (1..=until.get()).rev().take(KEPT as usize) {
             match self.known(number) {
                 Known::Accepted(accepted) if accepted <= version => {
-                    return Some(Version::new(number));
+                    let found = accepted == version || !unsure;
+                    return found.then_some(Version::new(number));
                 }
-                Known::Accepted(_) | Known::Refused => {}
+                // What came after it is newer as well.
+                Known::Accepted(_) => unsure = false,
+                Known::Unproposed => unsure = true,
+                Known::Refused => {}
                 Known::Nothing => return None,
             }
         }
         let before = until.get() < KEPT && self.first.is_none_or(|first| first <= version);
-        before.then_some(Version::ZERO)
+        (before && !unsure).then_some(Version::ZERO)
     }
 }
 
@@ -152,6 +214,54 @@ mod tests {
         assert_eq!(find(12), Some(version(1)));
         assert_eq!(find(8), Some(Version::ZERO));
         assert_eq!(find(6), None, "before the store");
+    }
+
+    /// 1 at 10, 2 unproposed, 3 at 20, 4 unproposed.
+    #[test]
+    fn what_was_not_proposed_has_no_version_and_hides_none() {
+        let numbering = Numbering::new(Some(Version::new(7)));
+        let version = Version::new;
+        for (number, noted) in [
+            (1, 10),
+            (2, UNPROPOSED.get()),
+            (3, 20),
+            (4, UNPROPOSED.get()),
+        ] {
+            numbering.note(version(number), Some(version(noted)));
+        }
+        let at = [1, 2, 3, 4].map(|number| numbering.at(version(number)));
+        assert_eq!(at, [Some(version(10)), None, Some(version(20)), None]);
+        let find = |wanted| {
+            numbering
+                .find(version(wanted), version(4))
+                .map(Version::get)
+        };
+        assert_eq!([find(9), find(10), find(11)], [Some(0), Some(1), None]);
+        assert_eq!([find(19), find(20), find(21)], [None, Some(3), None]);
+        let neighbours = numbering.neighbours(version(4), 3);
+        assert_eq!(neighbours.before, Some(version(20)));
+    }
+
+    #[test]
+    fn a_version_has_its_place_between_those_accepted() {
+        let numbering = Numbering::new(Some(Version::new(7)));
+        let version = Version::new;
+        numbering.note(version(2), None);
+        numbering.note(version(4), Some(version(13)));
+        let fits = |number, given, newest| {
+            let neighbours = numbering.neighbours(version(number), newest);
+            neighbours.fits(version(given))
+        };
+        let (newest, oldest) = (version(7), version(13));
+        assert_eq!(fits(3, 7, 4), Err(AnswerError::NotNewer { newest }));
+        assert_eq!(fits(3, 13, 4), Err(AnswerError::NotOlder { oldest }));
+        assert_eq!((fits(1, 8, 4), fits(3, 12, 4)), (Ok(()), Ok(())));
+        let newest = version(13);
+        assert_eq!(fits(5, 13, 4), Err(AnswerError::NotNewer { newest }));
+        assert_eq!(fits(5, 14, 4), Ok(()));
+        let newest = Version::ZERO;
+        let none = Numbering::new(None).neighbours(version(1), 0);
+        assert_eq!(none.fits(newest), Err(AnswerError::NotNewer { newest }));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use super::flight::{Flight, Verdict};
+use super::numbering::Neighbours;
 use super::sets::{ReadSet, WriteSet};
 use crate::version::Version;
 
@@ -58,8 +59,8 @@ impl Proposal {
 pub(crate) trait Decides: Send + Sync {
     /// Decides the pending commit `number`: accepted at a version of the proposer's, or not.
     fn decide(&self, number: Version, accepted: Option<Version>);
-    /// The newest version of the proposer's that is visible.
-    fn newest_accepted(&self) -> Option<Version>;
+    /// The versions of the proposer's that were accepted nearest to a proposal.
+    fn neighbours(&self, number: Version) -> Neighbours;
     /// Wakes who waits for a verdict.
     fn wake(&self);
 }
@@ -83,10 +84,17 @@ pub enum AnswerError {
         /// That one, unless it is being carried out at this moment.
         first: Option<Verdict>,
     },
-    /// The version is not newer than what was accepted before. The proposal is still open.
+    /// The version is not newer than what was accepted of a proposal before this one, or is 0. The
+    /// proposal is still open.
     NotNewer {
-        /// The newest version of the proposer's that the store shows.
+        /// The newest version that was accepted of those before it.
         newest: Version,
+    },
+    /// The version is not older than what was accepted of a proposal after this one. The proposal
+    /// is still open.
+    NotOlder {
+        /// The oldest version that was accepted of those after it.
+        oldest: Version,
     },
     /// The store is gone, and all its snapshots and watchers.
     Gone,
@@ -98,6 +106,7 @@ impl fmt::Display for AnswerError {
             Self::Answered { first: Some(first) } => write!(f, "answered before: {first}"),
             Self::Answered { first: None } => f.write_str("answered before"),
             Self::NotNewer { newest } => write!(f, "not newer than version {newest}"),
+            Self::NotOlder { oldest } => write!(f, "not older than version {oldest}"),
             Self::Gone => f.write_str("the store is gone"),
         }
     }
@@ -131,17 +140,18 @@ impl Ticket {
     }
 
     /// It is committed, at this version of the proposer's, which is newer than those of all
-    /// proposals before it. It is visible as soon as all before it are answered.
+    /// proposals before it and older than those of all after it. It is visible as soon as all
+    /// before it are answered.
+    ///
+    /// A version is compared with what was accepted before the call: falling ones that several
+    /// threads give at the same moment may pass.
     ///
     /// # Errors
     /// See [`AnswerError`].
     pub fn accept(&self, version: Version) -> Result<(), AnswerError> {
         let store = self.0.store.upgrade().ok_or(AnswerError::Gone)?;
-        if let Some(newest) = store.newest_accepted()
-            && version <= newest
-            && self.0.flight.is_open()
-        {
-            return Err(AnswerError::NotNewer { newest });
+        if self.0.flight.is_open() {
+            store.neighbours(self.number()).fits(version)?;
         }
         self.0.answer(Verdict::Accepted, Some(version))
     }

@@ -67,9 +67,11 @@ pub trait Object: Clone + Send + Sync + 'static {
     /// Names the indexes of the table, each once.
     fn indexes(indexes: &mut Indexes<Self>);
 
-    /// How large the object is, for [`object_bytes_max`](crate::Builder::object_bytes_max): a type
-    /// that points to texts and lists adds what these have. Asked at each write, if that bound or
-    /// that of keys is set, and never else. Default: its own size, which derived ones have as well.
+    /// How large the object is, for [`object_bytes_max`](crate::Builder::object_bytes_max) and
+    /// [`batch_bytes_max`](crate::Builder::batch_bytes_max): a type that points to texts and lists
+    /// adds what these have. Asked at each write if the former or the bound of keys is set, and at
+    /// each write of a batch; never else. Default: its own size, which derived ones have as well.
+    /// The objects of a [`cluster`](crate::cluster) tell all that they hold.
     fn bytes(&self) -> usize {
         size_of::<Self>()
     }
@@ -372,7 +374,14 @@ impl<T: Object> Indexes<T> {
 /// The normalizer of case-folded indexes: the Unicode lower case of each character by itself, so
 /// that the folding of a prefix is a prefix of the folding.
 ///
-/// Not full case folding: "ß" and "SS" stay different.
+/// Not full case folding: "ß" and "SS" stay different, and so do "σ" and the "ς" that ends words.
+///
+/// ```
+/// let fold = |text: &str| skep::fold_case(text.to_owned());
+/// assert_eq!(fold("WEB-Ä"), fold("web-ä"));
+/// assert_ne!(fold("straße"), fold("STRASSE"));
+/// assert_ne!(fold("ς"), fold("Σ"));
+/// ```
 #[must_use]
 pub fn fold_case(mut text: String) -> String {
     if text.is_ascii() {

@@ -102,7 +102,9 @@ impl<'b, E> Batch<'b, E> {
 
     fn run(&mut self, run: &mut Step<'b, E>) -> Result<(), UpdateError<E>> {
         let shared = self.shared;
-        let open = self.open.get_or_insert_with(|| Transaction::begin(shared));
+        let open = self
+            .open
+            .get_or_insert_with(|| Transaction::begin(shared).measured());
         let Err(error) = run(open) else {
             return Ok(());
         };
@@ -121,14 +123,15 @@ impl<'b, E> Batch<'b, E> {
     fn is_full(&self) -> bool {
         let config = &self.shared.config;
         self.open.as_ref().is_some_and(|open| {
-            open.changes() >= config.batch_changes_max || open.bytes >= config.batch_bytes_max
+            let bytes = open.bytes.unwrap_or(0);
+            open.changes() >= config.batch_changes_max || bytes >= config.batch_bytes_max
         })
     }
 
     /// Runs the steps of the open transaction on a new one.
     fn replay(&mut self) -> Result<(), UpdateError<E>> {
         self.open = None;
-        let mut open = Transaction::begin(self.shared);
+        let mut open = Transaction::begin(self.shared).measured();
         let replayed = self.steps.iter_mut().try_for_each(|run| run(&mut open));
         match replayed {
             Ok(()) => {

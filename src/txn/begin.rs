@@ -15,7 +15,7 @@ impl<'s> Transaction<'s> {
             shared,
             hold: LocalHold::begin(shared.kernel(), Kind::Writer),
             work: Lent::new(shared),
-            bytes: 0,
+            bytes: None,
             objects: 0,
             checks: Cell::new(Checks::AtOnce),
         }

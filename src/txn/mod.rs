@@ -69,8 +69,8 @@ pub struct Transaction<'s> {
     shared: &'s Shared,
     hold: LocalHold<'s>,
     work: Lent,
-    /// Bytes of the objects written, their own sizes without what they point to.
-    bytes: usize,
+    /// Bytes of the objects written, if somebody asks for them: a batch.
+    bytes: Option<usize>,
     /// Objects created, less those deleted.
     objects: i64,
     checks: Cell<Checks>,
@@ -107,6 +107,12 @@ impl<'s> Transaction<'s> {
     #[must_use]
     pub fn changes(&self) -> usize {
         self.work.order.len()
+    }
+
+    /// From now on counts the bytes of what it writes.
+    fn measured(mut self) -> Self {
+        self.bytes = Some(0);
+        self
     }
 
     fn reader(&self) -> Reader<'_> {

@@ -66,8 +66,9 @@ impl<'s> Transaction<'s> {
     ///
     /// # Errors
     /// As [`Transaction::update`], and, before the rules are asked, [`ReplaceError::OutOfSequence`]
-    /// if the object has moved on; also if this transaction itself wrote it since, which is not a
-    /// version yet (`found` is then the version that its write replaces).
+    /// if the object has moved on: it has another version in the snapshot, or this transaction has
+    /// written it itself. Such a write has no version before it commits, so none is right; `found`
+    /// is the version in the snapshot, and may then be the one that was expected.
     pub fn update_at<T: Object>(
         &mut self,
         version: Version,
@@ -172,6 +173,9 @@ impl<'s> Transaction<'s> {
         if !self.checks_deferred() {
             T::check(Proposed::Delete(old), self)?;
         }
+        if let Some(bytes) = &mut self.bytes {
+            *bytes += size_of::<T::Key>();
+        }
         self.record::<T>(key.clone(), seen, (State::Nothing, None));
         Ok(())
     }
@@ -248,6 +252,9 @@ impl<'s> Transaction<'s> {
         draft: Draft<T>,
         created: Option<Moment>,
     ) -> Result<(), Duplicate> {
+        if let Some(bytes) = &mut self.bytes {
+            *bytes += draft.bytes();
+        }
         let table = seen.table;
         if !self.checks_deferred() && !table.uniques().is_empty() {
             let reading = self.hold.reading();
@@ -266,7 +273,6 @@ impl<'s> Transaction<'s> {
         seen: Seen<'_, T>,
         (state, updated): (State<T>, Option<Moment>),
     ) -> usize {
-        self.bytes += size_of::<T>();
         self.objects += i64::from(!matches!(state, State::Nothing)) - i64::from(seen.present);
         let table = seen.table;
         let buffer = buffer_in::<T>(&mut self.work, table);

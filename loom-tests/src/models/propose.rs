@@ -12,7 +12,7 @@ use crate::kernel::wake::{Waiter, Waiters, Waiting};
 use crate::kernel::{Kernel, Kind, Limits};
 use crate::propose::flight::{Flight, Verdict};
 use crate::propose::line::Line;
-use crate::propose::numbering::Numbering;
+use crate::propose::numbering::{Neighbours, Numbering};
 use crate::propose::proposal::{AnswerError, Decides, Proposal, Ticket};
 use crate::propose::sets::ReadSet;
 use crate::propose::{ChangesError, ProposedChange, Proposer};
@@ -118,10 +118,10 @@ impl Decides for Store {
         self.line.decide(&self.kernel, number, accepted);
     }
 
-    fn newest_accepted(&self) -> Option<Version> {
-        let newest = self.line.newest_accepted(&self.kernel);
+    fn neighbours(&self, number: Version) -> Neighbours {
+        let neighbours = self.line.neighbours(number);
         self.used();
-        newest
+        neighbours
     }
 
     fn wake(&self) {
@@ -338,7 +338,8 @@ fn answered_in_any_order() {
         let seen = (world.look(), world.accepted_at(3));
         assert_eq!(other.join().expect("no panic"), Ok(()));
         assert_eq!(world.look(), (3, [10, 77]));
-        assert_eq!(world.store.newest_accepted(), Some(Version::new(30)));
+        let newest = world.store.line.accepted_at(Version::new(3));
+        assert_eq!(newest, Some(Version::new(30)));
         seen
     });
     let expected = [
