@@ -32,7 +32,7 @@ mod tests;
 
 use std::marker::PhantomData;
 
-use self::full::{coalesce, lag};
+use self::full::{Going, coalesce, lag};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::step::{Step, step};
 use crate::sync::{AtomicPtr, Ordering};
@@ -191,6 +191,19 @@ impl<L: Letter> Cut<L> {
         }
         taken.letters.reverse();
         taken
+    }
+
+    /// What goes with it, without a share of any.
+    fn going(&self, guard: &Guard<'_>) -> Going {
+        let mut going = Going::default();
+        for node in self.nodes(guard) {
+            match &node.content {
+                Content::Base(missed) => going.before = missed.as_deref().copied(),
+                Content::Letter(letter) => going.add_older(letter.version()),
+                Content::Closed(_) => {}
+            }
+        }
+        going
     }
 
     /// M3: the caller's CAS cut it off.
@@ -352,7 +365,7 @@ impl<L: Letter> Mailbox<L> {
         let old = Cut { first: pointer };
         let fresh = match bounds.policy {
             Policy::Close => Fresh::closed(stamp.version, pointer, Some(seen)),
-            Policy::Lag => lag(old.read(guard), seen.through, stamp, letter),
+            Policy::Lag => lag(old.going(guard), seen.through, stamp, letter),
             Policy::Coalesce => coalesce(old.read(guard), seen.through, (stamp, letter), bounds),
         };
         let closes = bounds.policy == Policy::Close;

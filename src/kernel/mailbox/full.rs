@@ -2,13 +2,38 @@
 
 use super::{Bounds, Fresh, Letter, Missed, Stamp, Taken};
 
+/// What a list that goes had in it.
+#[derive(Debug, Default)]
+pub(super) struct Going {
+    /// What had gone before.
+    pub(super) before: Option<Missed>,
+    /// The version of the oldest letter.
+    first: Option<u64>,
+    letters: u64,
+}
+
+impl Going {
+    /// Counts a letter that is older than those counted.
+    pub(super) fn add_older(&mut self, version: u64) {
+        self.first = Some(version);
+        self.letters += 1;
+    }
+
+    fn of<L: Letter>(old: &Taken<L>) -> Self {
+        Self {
+            before: old.missed,
+            first: old.letters.first().map(L::version),
+            letters: old.letters.len() as u64,
+        }
+    }
+}
+
 /// A list without what was in it, and with the letter, unless it is of a commit of which a part
 /// went.
-pub(super) fn lag<L: Letter>(old: Taken<L>, through: Stamp, stamp: Stamp, letter: &L) -> Fresh<L> {
-    let first = old.letters.first().map_or(stamp.version, L::version);
-    let before = old.missed;
-    let gone = old.letters.len() as u64 + before.map_or(0, |missed| missed.letters);
-    let from = before.map_or(first, |missed| missed.from);
+pub(super) fn lag<L: Letter>(old: Going, through: Stamp, stamp: Stamp, letter: &L) -> Fresh<L> {
+    let first = old.first.unwrap_or(stamp.version);
+    let gone = old.letters + old.before.map_or(0, |missed| missed.letters);
+    let from = old.before.map_or(first, |missed| missed.from);
     let torn = through.version == stamp.version;
     let missed = Missed {
         from,
@@ -34,7 +59,7 @@ pub(super) fn coalesce<L: Letter>(
     bounds: Bounds,
 ) -> Fresh<L> {
     let Some(after) = bounds.after else {
-        return lag(old, through, stamp, letter);
+        return lag(Going::of(&old), through, stamp, letter);
     };
     let wanted = old.letters.iter().filter(|it| it.version() > after);
     let mut letters: Vec<L> = wanted.chain([letter]).cloned().collect();
@@ -43,7 +68,7 @@ pub(super) fn coalesce<L: Letter>(
     // By a quarter: so that what coalescing costs is shared by as many deliveries.
     let is_long = letters.len() as u64 * 4 > u64::from(bounds.letters) * 3;
     if is_long || bytes / 3 > bounds.bytes / 4 {
-        return lag(old, through, stamp, letter);
+        return lag(Going::of(&old), through, stamp, letter);
     }
     let missed = old.missed;
     let count = letters.len();
