@@ -104,6 +104,9 @@ pub struct Args {
 const LETTERS: std::ops::RangeInclusive<char> = 'a'..='s';
 
 fn letters(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("name at least one workload, a to s".to_owned());
+    }
     match text.chars().find(|letter| !LETTERS.contains(letter)) {
         Some(letter) => Err(format!("there is no workload {letter}, only a to s")),
         None => Ok(text.to_owned()),
@@ -197,7 +200,10 @@ mod tests {
             assert!(WORKLOADS.contains(&format!("  {letter}  ")), "{letter}");
             assert!(LETTERS.contains(&letter), "{letter}");
         }
-        assert!(Args::try_parse_from(["bench-compare", "--workloads", "az"]).is_err());
+        for wrong in ["az", ""] {
+            let parsed = Args::try_parse_from(["bench-compare", "--workloads", wrong]);
+            assert!(parsed.is_err(), "{wrong}");
+        }
     }
 
     #[test]

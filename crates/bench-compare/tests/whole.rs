@@ -122,6 +122,7 @@ fn what_is_several_figures_runs_and_is_asked() {
 #[test]
 fn wrong_words_are_refused_in_a_line() {
     assert!(refused(&["--workloads", "az"]).contains("no workload z"));
+    assert!(refused(&["--workloads", ""]).contains("at least one workload"));
     assert!(refused(&["--peers", "sqlite"]).contains("papaya"));
     assert!(refused(&["--threads", "0"]).contains("threads"));
     assert!(refused(&["--clock", "sun"]).contains("wall"));

@@ -76,7 +76,7 @@ Exit codes:
   1    they do not, or a result could not be written: stderr says what broke
   2    the input or the command line is wrong; nothing was started
   130  interrupted by Ctrl-C; the table tells how far it came, and the books balance that far.
-       A second Ctrl-C ends it at once, without a table";
+       A second Ctrl-C ends it at once, without a table and without placements";
 
 /// The replay's arguments.
 #[derive(Debug, Args)]

@@ -15,12 +15,15 @@
 //! | `save` | saved versions: written, restored, looked into |
 //! | `watchers` | what the store's watchers do, live |
 //! | `meter`, `target` | a progress bar; a file that is there when it is complete |
+//! | `failure` | why the program ends early, and its exit code |
+//! | `interrupt`, `unfinished` | Ctrl-C, and what is removed then |
 
 #![forbid(unsafe_code)]
 
 mod args;
 mod books;
 mod cluster;
+mod failure;
 #[cfg(test)]
 mod fixture;
 mod input;
@@ -34,6 +37,7 @@ mod report;
 mod save;
 mod soak;
 mod target;
+mod unfinished;
 mod watchers;
 
 use std::io::{self, Write};
@@ -47,15 +51,16 @@ use args::{Cli, Command};
 use books::fault::Faults;
 use cluster::Cluster;
 use cluster::synthetic::{self, Size};
+use failure::Failure;
 use input::error::InputError;
 use interrupt::Interrupt;
 use progress::Progress;
 use replay::Run;
 use report::{Summary, Watermark, placements};
-use target::Target;
+use target::{Readers, Target, Wanted};
 use watchers::Watchers;
 
-/// The books do not balance, or what was found could not be written.
+/// The books do not balance, or a result could not be written.
 const BROKEN: u8 = 1;
 /// The input is wrong.
 const BAD_INPUT: u8 = 2;
@@ -71,32 +76,19 @@ pub fn run() -> ExitCode {
     };
     match done {
         Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(BAD_INPUT)
-        }
+        Err(failure) => ExitCode::from(failure.tell()),
     }
 }
 
 /// Plays what the command line says. An error is one of the input; nothing was started then.
-fn replay(args: &args::Replay) -> Result<ExitCode, InputError> {
+fn replay(args: &args::Replay) -> Result<ExitCode, Failure> {
     if let Some(length) = args.soak {
-        return soak::soak(args, length);
+        return Ok(soak::soak(args, length)?);
     }
     let cluster = cluster(args, args.seed)?;
     // From here on there may be something to clean up.
     let interrupt = Interrupt::listen();
-    let inputs: Vec<&Path> = args
-        .nodes
-        .iter()
-        .chain(&args.pods)
-        .map(AsRef::as_ref)
-        .collect();
-    let target = args
-        .csv_out
-        .as_deref()
-        .map(|path| Target::open(path, "--csv-out", &inputs))
-        .transpose()?;
+    let target = placements(args, &interrupt)?;
     let run = Run::new(cluster, args.seed);
     let faults = Faults::default();
     let mut progress = Progress::new(run.timeline.entries().len() as u64, args.quiet);
@@ -136,12 +128,28 @@ fn replay(args: &args::Replay) -> Result<ExitCode, InputError> {
         code = BROKEN;
     }
     if let (Some(target), Some(audited)) = (target, &outcome.audited)
-        && let Err(error) = placements::write(&run, &audited.history, target)
+        && let Err(failure) = placements::write(&run, &audited.history, target)
+        && failure.tell() > 0
     {
-        eprintln!("error: {error}");
         code = BROKEN;
     }
     Ok(ExitCode::from(code))
+}
+
+/// Where the placements go, if they are asked for.
+fn placements(args: &args::Replay, interrupt: &Interrupt) -> Result<Option<Target>, InputError> {
+    let inputs = args.nodes.iter().chain(&args.pods);
+    let inputs: Vec<&Path> = inputs.map(AsRef::as_ref).collect();
+    let open = |path| {
+        let wanted = Wanted {
+            path,
+            named: "--csv-out",
+            inputs: &inputs,
+            readers: Readers::Usual,
+        };
+        Target::open(&wanted, interrupt)
+    };
+    args.csv_out.as_deref().map(open).transpose()
 }
 
 /// What is played; `seed` decides it when it is made up.

@@ -2,31 +2,115 @@
 
 mod support;
 
-use support::{Files, NODES, PODS, replay};
+use std::process::Stdio;
+
+use support::{Files, NODES, PODS, Run, replay, skep};
+use tempfile::TempDir;
 
 const TINY: [&str; 4] = ["--synthetic-nodes", "5", "--synthetic-tasks", "50"];
+
+/// A saved file.
+struct Saved {
+    path: String,
+    _folder: TempDir,
+}
+
+impl Saved {
+    /// One of so many tasks.
+    fn new(tasks: u32) -> Self {
+        let folder = TempDir::new().expect("a folder for the test");
+        let path = folder.path().join("a.skep").to_string_lossy().into_owned();
+        let tasks = tasks.to_string();
+        let save = ["save", "-q", "--synthetic", "--tasks", &tasks, &path];
+        let run = Run::of(skep().args(save));
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        Self {
+            path,
+            _folder: folder,
+        }
+    }
+}
+
+/// Runs the program with a standard output that takes nothing.
+#[cfg(target_os = "linux")]
+fn on_full(args: &[&str]) -> Run {
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut command = skep();
+    command
+        .args(args)
+        .stdout(full.expect("the device is there"))
+        .stderr(Stdio::piped());
+    let child = command.spawn().expect("the program starts");
+    child.wait_with_output().expect("it ends").into()
+}
+
+/// Asserts that a run ended because this place takes nothing.
+#[cfg(target_os = "linux")]
+#[track_caller]
+fn is_full(run: &Run, place: &str) {
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    let told = format!("error: {place}: it cannot be written: ");
+    assert!(run.stderr.starts_with(&told), "{}", run.stderr);
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+}
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_result_that_cannot_be_printed_is_told() {
-    use std::process::Stdio;
-    let full = std::fs::File::options().write(true).open("/dev/full");
-    let mut command = support::skep();
-    command
-        .args(["replay", "--json", "--quiet"])
-        .args(TINY)
-        .stdout(full.expect("the device is there"))
-        .stderr(Stdio::piped());
-    let child = command.spawn().expect("the program starts");
-    let run = support::Run::from(child.wait_with_output().expect("it ends"));
-    assert_eq!(run.code, Some(1));
-    assert!(
-        run.stderr
-            .starts_with("error: standard output: it cannot be written: "),
-        "{}",
-        run.stderr
-    );
-    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    let run = on_full(&[&["replay", "--json", "--quiet"], &TINY[..]].concat());
+    is_full(&run, "standard output");
+    let saved = Saved::new(100);
+    for command in ["restore", "inspect"] {
+        let run = on_full(&[command, &saved.path, "--json"]);
+        is_full(&run, "standard output");
+    }
+    let nodes = ["inspect", &saved.path, "--table", "node"];
+    is_full(&on_full(&nodes), "standard output");
+    let again = ["save", "--synthetic", &saved.path];
+    is_full(&on_full(&again), "standard output");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_takes_no_more_is_told() {
+    let saved = Saved::new(100);
+    let to = ["restore", &saved.path, "--to", "/dev/full"];
+    is_full(&Run::of(skep().args(to)), "/dev/full");
+    let save = ["save", "--synthetic", "/dev/full"];
+    is_full(&Run::of(skep().args(save)), "/dev/full");
+}
+
+#[cfg(unix)]
+#[test]
+fn whoever_reads_no_more_is_told_no_more() {
+    // More than a pipe holds.
+    let saved = Saved::new(2_000);
+    let commands: [&[&str]; 4] = [
+        &["restore", &saved.path, "--quiet", "--to", "/dev/stdout"],
+        &["restore", &saved.path, "--to", "/dev/stdout"],
+        &["inspect", &saved.path, "--table", "task", "--json"],
+        &[
+            "save",
+            "-q",
+            "--synthetic",
+            "--tasks",
+            "9000",
+            "/dev/stdout",
+        ],
+    ];
+    for args in commands {
+        let mut command = skep();
+        command
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let mut out = child.stdout.take().expect("a pipe");
+        std::io::Read::read_exact(&mut out, &mut [0; 100]).expect("something comes");
+        drop(out);
+        let run = Run::from(child.wait_with_output().expect("it ends"));
+        assert_eq!((run.code, &*run.stderr), (Some(0), ""), "{args:?}");
+    }
 }
 
 #[test]

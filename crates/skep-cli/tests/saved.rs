@@ -277,6 +277,53 @@ fn bad_lines_are_refused_by_number() {
     assert_eq!(folder.names(), ["a.skep", "lines.jsonl"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn only_the_owner_may_read_what_has_secrets() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let mode = |name: &str| {
+        let metadata = fs::metadata(folder.path(name)).expect("the file");
+        metadata.permissions().mode() & 0o777
+    };
+    folder.good(&["restore", "a.skep", "--to", "lines.jsonl", "-q"]);
+    assert_eq!((mode("a.skep"), mode("lines.jsonl")), (0o600, 0o600));
+    // Whatever the older file allowed.
+    for name in ["a.skep", "lines.jsonl"] {
+        let open = fs::Permissions::from_mode(0o644);
+        fs::set_permissions(folder.path(name), open).expect("it is ours");
+    }
+    folder.good(&["restore", "a.skep", "--to", "lines.jsonl", "-q"]);
+    folder.good(&["save", "--from", "lines.jsonl", "a.skep", "-q"]);
+    assert_eq!((mode("a.skep"), mode("lines.jsonl")), (0o600, 0o600));
+}
+
+/// Neither may the partial file be read by others, which is there while input is read.
+#[cfg(unix)]
+#[test]
+fn only_the_owner_may_read_what_is_not_complete() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let mut command = skep();
+    command
+        .current_dir(folder.0.path())
+        .args(["save", "-q", "b.skep"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let partial = (0..6_000).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        let names = folder.names();
+        names.into_iter().find(|name| name.starts_with(".skep-"))
+    });
+    let partial = folder.path(&partial.expect("a file that is not complete"));
+    let metadata = fs::metadata(partial).expect("it is there");
+    drop(child.stdin.take());
+    assert!(child.wait().expect("it ends").success());
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+}
+
 #[test]
 fn help_teaches() {
     let folder = Folder::new();
@@ -286,6 +333,12 @@ fn help_teaches() {
             help.contains("Examples:") && help.contains("Exit codes:"),
             "{help}"
         );
+    }
+    for command in ["save", "restore"] {
+        let help = folder.good(&[command, "--help"]);
+        for part in ["  1    ", "  130  interrupted by Ctrl-C", "(0600)"] {
+            assert!(help.contains(part), "no {part} in {help}");
+        }
     }
     assert!(folder.good(&["--help"]).contains("inspect"));
 }

@@ -4,9 +4,18 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use skep_counts::model::MACHINES;
+
+/// As the standard one, here and in the modules below, but it does not panic.
+macro_rules! println {
+    ($($text:tt)*) => {
+        crate::print_line(format_args!($($text)*))
+    };
+}
 
 #[cfg(skep_counted)]
 mod tables;
@@ -48,6 +57,19 @@ fn counted(arguments: &[&str]) -> bool {
 #[cfg(not(skep_counted))]
 fn counted(_: &[&str]) -> bool {
     false
+}
+
+/// Prints a line, or ends the program where none can be printed: there is nothing else to do.
+fn print_line(line: fmt::Arguments<'_>) {
+    let Err(error) = writeln!(io::stdout(), "{line}") else {
+        return;
+    };
+    // Whoever closed the pipe wants to hear no more.
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        std::process::exit(0);
+    }
+    eprintln!("error: standard output: it cannot be written: {error}");
+    std::process::exit(1);
 }
 
 /// How often one line can be written in turns, which bounds whatever writes a line that all write.

@@ -6,10 +6,10 @@ use std::io;
 use skep::Id;
 
 use crate::books::history::{History, Life};
-use crate::input::error::InputError;
+use crate::failure::Failure;
 use crate::objects::task::State;
 use crate::replay::Run;
-use crate::target::Target;
+use crate::target::{Target, Unwritten};
 
 const HEADER: [&str; 8] = [
     "task",
@@ -23,8 +23,8 @@ const HEADER: [&str; 8] = [
 ];
 
 /// Writes what became of each task.
-pub fn write(run: &Run, history: &History, target: Target) -> Result<(), InputError> {
-    target.write(|file| rows(run, history, file).map_err(|error| error.to_string()))
+pub fn write(run: &Run, history: &History, target: Target) -> Result<(), Failure> {
+    target.write(|file| rows(run, history, file).map_err(Unwritten::Target))
 }
 
 fn rows(run: &Run, history: &History, file: &mut dyn io::Write) -> io::Result<()> {

@@ -13,7 +13,8 @@ The objects come as lines of JSON, as `skep restore --to` writes them, from stan
 the file that --from names; or they are made up. They are put into a store, which checks keys and \
 names, and that store's version is saved. The file takes an older one's place when it is complete.
 
-Secrets are in the file as they are: keep it as you keep them.";
+Secrets are in the file as they are: keep it as you keep them. Where files have modes, only its \
+owner may read and write it (0600), whatever the older file allowed.";
 
 /// What follows the options.
 pub const SAVE_HELP: &str = "\
@@ -31,8 +32,13 @@ Examples:
       Through JSON and back, perhaps with an editor between.
 
 Exit codes:
-  0  the file is written
-  2  the command line or the input is wrong: stderr has the line; no file was touched";
+  0    the file is written; or it is a pipe, and whoever read it wants no more
+  1    the file, or what is told of it, could not be written: stderr says which
+  2    the command line or the input is wrong: stderr has the line
+  130  interrupted by Ctrl-C, or by a request to terminate: it ends at once, and stderr says
+       whether anything was written
+A file that was not written whole is removed, and an older one is as it was. Only what went into a
+pipe or a device is not taken back.";
 
 /// What `skep restore --help` says.
 pub const RESTORE_ABOUT: &str = "\
@@ -40,7 +46,8 @@ Read a saved file into a fresh store, check it and tell what it has.
 
 Every checksum is checked, every object decoded, every name held against the others. Then the \
 store is compared with the file once more. With --to the objects are written as lines of JSON, \
-secrets as well.";
+secrets as well: where files have modes, only its owner may read and write that file (0600), \
+whatever an older one allowed.";
 
 /// What follows the options.
 pub const RESTORE_HELP: &str = "\
@@ -52,8 +59,14 @@ Examples:
   skep restore cluster.skep --quiet --to /dev/stdout | jq -r 'select(.table==\"node\") | .object.id'
 
 Exit codes:
-  0  the file is good
-  2  it is not, or the command line is wrong: stderr says what, at which byte, in which table";
+  0    the file is good; or whoever read the result wants no more of it
+  1    the lines, or what is told of them, could not be written: stderr says which
+  2    the file is not good, or the command line is wrong: stderr says what, at which byte, in
+       which table
+  130  interrupted by Ctrl-C, or by a request to terminate: it ends at once, and stderr says
+       whether anything was written
+Lines that were not written whole are removed, and an older file is as it was. Only what went into
+a pipe or a device is not taken back.";
 
 /// What `skep inspect --help` says.
 pub const INSPECT_ABOUT: &str = "\
@@ -77,8 +90,9 @@ Examples:
       One object as JSON, of whatever table.
 
 Exit codes:
-  0  the file is good
-  2  it is not, or there is no such table or object: stderr says which";
+  0  the file is good; or whoever read the result wants no more of it
+  1  the result could not be written
+  2  the file is not good, or there is no such table or object: stderr says which";
 
 /// The arguments of `skep save`.
 #[derive(Debug, Args)]

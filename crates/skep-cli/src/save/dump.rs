@@ -1,7 +1,7 @@
 //! Objects as lines of JSON: `{"table":…,"meta":…,"object":…}`.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -38,8 +38,8 @@ struct Meta {
     updated_at: SystemTime,
 }
 
-/// Writes an object's line.
-pub fn write(table: &Table, object: &SavedObject<'_>, out: &mut dyn Write) -> Result<(), String> {
+/// An object's line, with its end.
+pub fn line(table: &Table, object: &SavedObject<'_>) -> Result<Vec<u8>, String> {
     let line = Line {
         table: table.name.to_owned(),
         meta: Some(Meta {
@@ -49,9 +49,9 @@ pub fn write(table: &Table, object: &SavedObject<'_>, out: &mut dyn Write) -> Re
         }),
         object: (table.json)(object.bytes).map_err(|fault: Fault| fault.to_string())?,
     };
-    let cannot = |error: io::Error| format!("it cannot be written: {error}");
-    serde_json::to_writer(&mut *out, &line).map_err(|error| cannot(error.into()))?;
-    out.write_all(b"\n").map_err(cannot)
+    let mut line = serde_json::to_vec(&line).map_err(|error| error.to_string())?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// Puts lines into a store, `told` how many bytes have been read after each portion.

@@ -4,30 +4,17 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use skep::save::{ReadError, SavedObject, SavedTable};
+use skep::save::{SavedObject, SavedTable};
 
 use super::overview::Overview;
-use super::{args, at, dump, print, read, tables};
+use super::{End, STANDARD_OUTPUT, args, dump, print, read, tables};
+use crate::failure::Failure;
 use crate::input::error::InputError;
 use crate::meter::Meter;
 use crate::report::table::grouped;
 
-/// Why an inspection ends early.
-enum End {
-    Read(ReadError),
-    Told(String),
-    /// Whoever reads what is printed wants no more.
-    Enough,
-}
-
-impl From<ReadError> for End {
-    fn from(error: ReadError) -> Self {
-        Self::Read(error)
-    }
-}
-
 /// Tells what the command line asks for.
-pub fn inspect(args: &args::Inspect) -> Result<ExitCode, InputError> {
+pub fn inspect(args: &args::Inspect) -> Result<ExitCode, Failure> {
     let (reader, length) = read(&args.file)?;
     let mut meter = Meter::new(length, args.quiet);
     let mut out = BufWriter::new(io::stdout().lock());
@@ -38,29 +25,25 @@ pub fn inspect(args: &args::Inspect) -> Result<ExitCode, InputError> {
         Ok(())
     });
     meter.finish();
-    let overview = match overview {
-        Ok(overview) => overview,
-        Err(End::Read(error)) => return Err(at(&args.file, &error)),
-        Err(End::Told(what)) => return Err(InputError::file(&args.file, what)),
-        Err(End::Enough) => return Ok(ExitCode::SUCCESS),
-    };
-    match out.flush() {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
-        Err(error) => return Err(at(Path::new("standard output"), &error)),
-        Ok(()) => drop(out),
-    }
+    let flushed = |overview| out.flush().map(|()| overview).map_err(End::Output);
+    let overview = overview.and_then(flushed);
+    let overview = overview.map_err(|end| {
+        let place = Path::new(STANDARD_OUTPUT);
+        end.of(&args.file).failure(place)
+    })?;
+    drop(out);
     if let Some(name) = &args.table
         && !overview.tables.iter().any(|table| table.table == *name)
     {
         let names: Vec<_> = overview.tables.iter().map(|table| &*table.table).collect();
         let shown = crate::input::error::one_line(name, 60);
         let what = format!("no table \"{shown}\"; there are {}", names.join(", "));
-        return Err(InputError::file(&args.file, what));
+        return Err(InputError::file(&args.file, what).into());
     }
     if let Some(id) = args.object
         && !found
     {
-        return Err(InputError::file(&args.file, format!("no object {id}")));
+        return Err(InputError::file(&args.file, format!("no object {id}")).into());
     }
     if args.table.is_none() && args.object.is_none() {
         let text = if args.json {
@@ -99,8 +82,7 @@ fn show(
         return Ok(false);
     }
     let written = if args.json {
-        let mut line = Vec::new();
-        dump::write(known, object, &mut line).map_err(|error| told(&error))?;
+        let line = dump::line(known, object).map_err(|error| told(&error))?;
         out.write_all(&line)
     } else if args.object.is_some() {
         let json = (known.json)(object.bytes).map_err(|fault| told(&fault))?;
@@ -113,9 +95,5 @@ fn show(
             grouped(object.bytes.len() as u64)
         )
     };
-    match written {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(End::Enough),
-        Err(error) => Err(told(&error)),
-    }
+    written.map(|()| true).map_err(End::Output)
 }

@@ -26,12 +26,14 @@ pub use restoring::restore;
 pub use writing::save;
 
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader};
 use std::path::Path;
 
-use skep::save::Limits;
+use skep::save::{Limits, ReadError};
 
+use crate::failure::Failure;
 use crate::input::error::InputError;
+use crate::target::Unwritten;
 
 /// A saved file, and how long it is.
 fn open(path: &Path) -> Result<(Reader, u64), InputError> {
@@ -62,13 +64,38 @@ fn at(path: &Path, error: &dyn std::fmt::Display) -> InputError {
     InputError::file(path, error.to_string())
 }
 
-/// Prints a text on a line of its own.
-fn print(text: &str) -> Result<(), InputError> {
-    let mut out = io::stdout();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        // Whoever closed the pipe wants to hear no more.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(at(Path::new("standard output"), &error)),
-        Ok(()) => Ok(()),
+/// Why the showing of a file's objects ends early.
+enum End {
+    /// The file cannot be read.
+    Read(ReadError),
+    /// What it has cannot be shown.
+    Told(String),
+    /// What they are shown on takes no more.
+    Output(io::Error),
+}
+
+impl From<ReadError> for End {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
     }
+}
+
+impl End {
+    /// The same, of the file with this path.
+    fn of(self, path: &Path) -> Unwritten {
+        match self {
+            Self::Read(error) => Unwritten::Source(at(path, &error)),
+            Self::Told(what) => Unwritten::Source(InputError::file(path, what)),
+            Self::Output(error) => Unwritten::Target(error),
+        }
+    }
+}
+
+/// What messages call it.
+const STANDARD_OUTPUT: &str = "standard output";
+
+/// Prints a text on a line of its own.
+fn print(text: &str) -> Result<(), Failure> {
+    let printed = crate::print_lines(text, &[]);
+    printed.map_err(|error| Failure::output(Path::new(STANDARD_OUTPUT), &error))
 }

@@ -1,5 +1,6 @@
 //! `skep restore`: a file into a fresh store, held against the file again.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -10,11 +11,13 @@ use skep::cluster::{self, catalogue};
 use skep::save::{ReadError, Restored};
 
 use super::overview::Overview;
-use super::{args, at, dump, open, print, read, tables};
+use super::{End, args, at, dump, open, print, read, tables};
+use crate::failure::Failure;
 use crate::input::error::InputError;
+use crate::interrupt::Interrupt;
 use crate::meter::Meter;
 use crate::report::table::counted;
-use crate::target::Target;
+use crate::target::{Readers, Target, Unwritten, Wanted};
 
 /// What a restore came to, for programs.
 #[derive(Serialize)]
@@ -26,10 +29,8 @@ struct Outcome {
 }
 
 /// Restores what the command line says.
-pub fn restore(args: &args::Restore) -> Result<ExitCode, InputError> {
-    let target = args.to.as_deref();
-    let target = target.map(|path| Target::open(path, "--to", &[args.file.as_path()]));
-    let target = target.transpose()?;
+pub fn restore(args: &args::Restore) -> Result<ExitCode, Failure> {
+    let target = target(args, &Interrupt::listen_to_end())?;
     let store = cluster::builder().build();
     let began = Instant::now();
     let restored = load(args, &store)?;
@@ -56,6 +57,20 @@ pub fn restore(args: &args::Restore) -> Result<ExitCode, InputError> {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the lines go, if they are asked for.
+fn target(args: &args::Restore, interrupt: &Interrupt) -> Result<Option<Target>, InputError> {
+    let open = |path| {
+        let wanted = Wanted {
+            path,
+            named: "--to",
+            inputs: &[&args.file],
+            readers: Readers::Owner,
+        };
+        Target::open(&wanted, interrupt)
+    };
+    args.to.as_deref().map(open).transpose()
 }
 
 /// Reads the file into the store.
@@ -93,19 +108,13 @@ fn look(path: &Path) -> Result<Overview, InputError> {
 }
 
 /// Writes the objects as lines of JSON.
-fn write(path: &Path, out: &mut dyn std::io::Write) -> Result<Overview, String> {
-    /// What went wrong, in words.
-    struct Words(String);
-    impl From<ReadError> for Words {
-        fn from(error: ReadError) -> Self {
-            Self(error.to_string())
-        }
-    }
-    let (reader, _) = read(path).map_err(|error| error.to_string())?;
+fn write(path: &Path, out: &mut dyn Write) -> Result<Overview, Unwritten> {
+    let (reader, _) = read(path).map_err(Unwritten::Source)?;
     let overview = Overview::read(reader, |table, object, _| {
         let table = tables::find(&table.name);
-        let table = table.ok_or_else(|| Words("its tables have changed".to_owned()))?;
-        dump::write(table, object, out).map_err(Words)
+        let table = table.ok_or_else(|| End::Told("its tables have changed".to_owned()))?;
+        let line = dump::line(table, object).map_err(End::Told)?;
+        out.write_all(&line).map_err(End::Output)
     });
-    overview.map_err(|Words(error)| error)
+    overview.map_err(|end| end.of(path))
 }

@@ -7,18 +7,26 @@ use std::process::ExitCode;
 
 use skep::Store;
 use skep::cluster::{self, catalogue};
-use skep::save::Saved;
+use skep::save::{SaveError, Saved};
 
-use super::{args, dump, open, print, sample};
+use super::{args, at, dump, open, print, sample};
+use crate::failure::Failure;
 use crate::input::error::InputError;
+use crate::interrupt::Interrupt;
 use crate::meter::Meter;
 use crate::report::table::{counted, grouped};
-use crate::target::Target;
+use crate::target::{Readers, Target, Unwritten, Wanted};
 
 /// Writes what the command line says.
-pub fn save(args: &args::Save) -> Result<ExitCode, InputError> {
+pub fn save(args: &args::Save) -> Result<ExitCode, Failure> {
     let inputs: Vec<&Path> = args.from.iter().map(AsRef::as_ref).collect();
-    let target = Target::open(&args.file, "FILE", &inputs)?;
+    let wanted = Wanted {
+        path: &args.file,
+        named: "FILE",
+        inputs: &inputs,
+        readers: Readers::Owner,
+    };
+    let target = Target::open(&wanted, &Interrupt::listen_to_end())?;
     let store = cluster::builder().build();
     fill(args, &store)?;
     let saved = write(args, &store, target)?;
@@ -60,7 +68,7 @@ fn fill(args: &args::Save, store: &Store) -> Result<(), InputError> {
     loaded
 }
 
-fn write(args: &args::Save, store: &Store, target: Target) -> Result<Saved, InputError> {
+fn write(args: &args::Save, store: &Store, target: Target) -> Result<Saved, Failure> {
     let snapshot = store.snapshot();
     let total = store.stats().versions;
     let mut meter = Meter::new(total, args.quiet);
@@ -69,7 +77,10 @@ fn write(args: &args::Save, store: &Store, target: Target) -> Result<Saved, Inpu
             let objects = counted(progress.objects, "object");
             meter.show(progress.objects, &format!("{objects} saved"));
         });
-        saved.map_err(|error| error.to_string())
+        saved.map_err(|error| match error {
+            SaveError::Io(error) => Unwritten::Target(error),
+            error => Unwritten::Source(at(&args.file, &error)),
+        })
     });
     meter.finish();
     saved
