@@ -18,6 +18,7 @@ pub const DEFAULT_CLUSTER_NAME: &str = "default";
 /// A cluster. A store has one, which is called [`DEFAULT_CLUSTER_NAME`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Cluster {
     /// The key.
     pub id: Id,
@@ -48,6 +49,7 @@ pub struct Cluster {
 /// Settings of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ClusterSpec {
     /// Name, labels and custom index entries.
     pub annotations: Annotations,
@@ -68,6 +70,7 @@ pub struct ClusterSpec {
 /// How services are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct OrchestrationConfig {
     /// Ended tasks that are kept in each slot.
     pub task_history_retention_limit: u64,
@@ -76,6 +79,7 @@ pub struct OrchestrationConfig {
 /// How the managers agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct RaftConfig {
     /// Entries of the log between two snapshots; 0: no snapshots.
     pub snapshot_interval_entries: u64,
@@ -92,6 +96,7 @@ pub struct RaftConfig {
 /// How agents keep in touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct DispatcherConfig {
     /// How often they do.
     pub heartbeat_period: Duration,
@@ -100,6 +105,7 @@ pub struct DispatcherConfig {
 /// What holds for tasks that do not say otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct TaskDefaults {
     /// Where output goes.
     pub log_driver: Option<Driver>,
@@ -108,6 +114,7 @@ pub struct TaskDefaults {
 /// A key, and what it is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct EncryptionKey {
     /// What it is for.
     pub subsystem: String,

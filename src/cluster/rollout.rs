@@ -5,6 +5,7 @@ use std::time::Duration;
 /// How many tasks a service is to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub enum ServiceMode {
     /// A number of them, that run for good.
     Replicated {
@@ -57,6 +58,7 @@ pub enum UpdateOrder {
 /// How tasks are replaced.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct UpdateConfig {
     /// How many at a time; 0: all.
     pub parallelism: u64,

@@ -26,6 +26,7 @@ use crate::fold_case;
 /// A service.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Service {
     /// The key.
     pub id: Id,
@@ -51,6 +52,7 @@ pub struct Service {
 /// What a service is to be.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ServiceSpec {
     /// Name, labels and custom index entries.
     pub annotations: Annotations,
@@ -72,6 +74,7 @@ pub struct ServiceSpec {
 /// How far the tasks of a service are replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct UpdateStatus {
     /// What is going on.
     pub state: UpdateState,
@@ -86,6 +89,7 @@ pub struct UpdateStatus {
 /// A run of a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct JobStatus {
     /// Which one: counted up for each run.
     pub iteration: u64,
