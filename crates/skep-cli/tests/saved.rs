@@ -51,11 +51,13 @@ impl Folder {
         run.stderr
     }
 
-    /// Saves lines given on standard input.
+    /// Saves lines given on standard input, and shows no progress, however long it takes.
     fn save_lines(&self, lines: &str, file: &str) -> Run {
         use std::io::Write;
         let mut command = skep();
-        command.current_dir(self.0.path()).args(["save", file]);
+        command
+            .current_dir(self.0.path())
+            .args(["save", "-q", file]);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -275,6 +277,60 @@ fn bad_lines_are_refused_by_number() {
         run.stderr
     );
     assert_eq!(folder.names(), ["a.skep", "lines.jsonl"]);
+}
+
+/// What would otherwise be lost without a word: a field that nobody reads, and one of two.
+#[test]
+fn fields_that_are_unknown_or_told_twice_are_refused_by_name() {
+    let folder = Folder::new();
+    let tasks = ["inspect", "a.skep", "--table", "task", "--json"];
+    let tasks = folder.good(&tasks);
+    let first = tasks.lines().next().expect("a task");
+    assert_eq!(folder.save_lines(first, "b.skep").code, Some(0));
+    let cases = [
+        ("\"node_id\":", "\"nodeid\":", "unknown field `nodeid`"),
+        ("\"hostname\":", "\"hostnaem\":", "unknown field `hostnaem`"),
+        (
+            "\"slot\":",
+            "\"slot\":9,\"slot\":",
+            "duplicate field `slot`",
+        ),
+        (
+            "\"ipv6\":",
+            "\"ipv6\":true,\"ipv6\":",
+            "duplicate field `ipv6`",
+        ),
+        (
+            "\"labels\":{",
+            "\"labels\":{\"tier\":\"1\",\"tier\":\"2\"",
+            "duplicate field `tier`",
+        ),
+        (
+            "\"nanos_since_epoch\":",
+            "\"nanos\":",
+            "unknown field `nanos`",
+        ),
+        (
+            "\"table\":",
+            "\"table\":\"node\",\"table\":",
+            "duplicate field `table`",
+        ),
+        ("\"meta\":", "\"mata\":", "unknown field `mata`"),
+    ];
+    for (from, to, told) in cases {
+        assert!(first.contains(from), "{from}: {first}");
+        let line = first.replacen(from, to, 1);
+        let run = folder.save_lines(&format!("\n{line}\n"), "c.skep");
+        let told = format!("error: standard input:2: {told}");
+        assert!(run.stderr.starts_with(&told), "{told}: {}", run.stderr);
+        // And where in the line, just behind the name.
+        let place = run.stderr.trim_end().rsplit_once(" at character ");
+        let place: usize = place.and_then(|(_, at)| at.parse().ok()).expect("a place");
+        let name = told.trim_end_matches('`').rsplit_once('`').expect("a name");
+        assert!(line[..place].contains(name.1), "{}", run.stderr);
+        assert_eq!(run.code, Some(2));
+    }
+    assert_eq!(folder.names(), ["a.skep", "b.skep"]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub struct Table {
     /// An object as JSON, from its bytes.
     pub json: fn(&[u8]) -> Result<Value, Fault>,
     /// The creation of an object, from its JSON.
-    pub create: fn(Value) -> Result<Action, serde_json::Error>,
+    pub create: fn(&str) -> Result<Action, serde_json::Error>,
 }
 
 const TABLES: [Table; 10] = [
@@ -43,7 +43,7 @@ const fn table<T: ClusterObject + Serialize + DeserializeOwned>() -> Table {
             let object = serde_json::to_value(decode::<T>(bytes)?);
             object.map_err(|error| Fault::Undecodable(error.to_string()))
         },
-        create: |value| serde_json::from_value::<T>(value).map(Action::create),
+        create: |text| serde_json::from_str::<T>(text).map(Action::create),
     }
 }
 
