@@ -17,6 +17,16 @@ const LINE_BYTES_MAX: u64 = 64 << 20;
 /// How much of a fault of JSON is told, in characters: it may list all fields that there are.
 const FAULT_CHARS_MAX: usize = 200;
 
+/// The creation of a line's object.
+pub struct Created {
+    /// The line's number, from 1.
+    pub number: u64,
+    /// The object's table.
+    pub table: &'static Table,
+    /// The creation.
+    pub action: Action,
+}
+
 /// Lines of JSON.
 pub struct Lines<'p, R> {
     path: &'p Path,
@@ -40,18 +50,13 @@ impl<'p, R: BufRead> Lines<'p, R> {
         }
     }
 
-    /// The number of the line at hand, from 1.
-    pub fn number(&self) -> u64 {
-        self.number
-    }
-
     /// How many bytes have been read.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// The next line's object; empty lines are passed over.
-    pub fn next(&mut self) -> Result<Option<Action>, InputError> {
+    pub fn next(&mut self) -> Result<Option<Created>, InputError> {
         let mut text = Vec::new();
         loop {
             text.clear();
@@ -70,7 +75,7 @@ impl<'p, R: BufRead> Lines<'p, R> {
             }
             let text = text.trim_ascii();
             if !text.is_empty() {
-                return self.action(text).map(Some);
+                return self.created(text).map(Some);
             }
         }
     }
@@ -79,7 +84,7 @@ impl<'p, R: BufRead> Lines<'p, R> {
         InputError::line(self.path, self.number, problem)
     }
 
-    fn action(&mut self, text: &[u8]) -> Result<Action, InputError> {
+    fn created(&mut self, text: &[u8]) -> Result<Created, InputError> {
         let line = serde_json::from_slice::<Line<&RawValue>>(text);
         let line = line.map_err(|error| self.json(&error, 0))?;
         let table = match self.seen.get(&line.table) {
@@ -91,9 +96,14 @@ impl<'p, R: BufRead> Lines<'p, R> {
         let begin = object.as_ptr().addr() - text.as_ptr().addr();
         let action = serde_json::from_str::<Distinct>(object).and_then(|_| (table.create)(object));
         let action = action.map_err(|error| self.json(&error, begin))?;
-        Ok(match line.meta {
+        let action = match line.meta {
             Some(meta) => action.at(meta.created_at, meta.updated_at),
             None => action,
+        };
+        Ok(Created {
+            number: self.number,
+            table,
+            action,
         })
     }
 
