@@ -369,6 +369,23 @@ fn lines_may_come_in_any_order() {
     assert!(run.stderr.starts_with(&told), "{}", run.stderr);
 }
 
+/// A character that has no sign takes six bytes in a line, and one in an object.
+#[test]
+fn a_line_may_be_as_long_as_its_object_asks_for() {
+    let folder = Folder::new();
+    let extension = folder.good(&["inspect", "a.skep", "--table", "extension", "--json"]);
+    let line = extension.lines().next().expect("an extension");
+    let text = "\\u0001".repeat(11 << 20);
+    let long = line.replacen(
+        "\"description\":\"",
+        &format!("\"description\":\"{text}"),
+        1,
+    );
+    assert!(long.len() > 64 << 20);
+    let run = folder.save_lines(&long, "b.skep");
+    assert_eq!((run.code, &*run.stderr), (Some(0), ""));
+}
+
 #[test]
 fn help_teaches() {
     let folder = Folder::new();

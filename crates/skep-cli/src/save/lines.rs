@@ -6,16 +6,26 @@ use std::path::Path;
 
 use serde_json::value::RawValue;
 use skep::Action;
+use skep::save::Limits;
 
 use super::distinct::Distinct;
 use super::dump::Line;
 use super::tables::{self, Table};
 use crate::input::error::{InputError, one_line};
 
-/// Bytes of a line at most: the largest object, every byte as a number with a comma.
-const LINE_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of JSON for a byte of an object at most: a port of nothing but defaults has 5 bytes and is
+/// told in 88, with the comma behind it. A character that has no sign is told in 6 (`\u0001`), a
+/// byte as a number in 4.
+pub const JSON_BYTES_MAX: u64 = 18;
+/// Bytes of a line beside those: its table, its times, and the fields that an object has once.
+pub const ONCE_BYTES_MAX: u64 = 64 << 10;
 /// How much of a fault of JSON is told, in characters: it may list all fields that there are.
 const FAULT_CHARS_MAX: usize = 200;
+
+/// Bytes of a line at most: whatever is restored can be saved again.
+fn line_bytes_max() -> u64 {
+    Limits::default().object_bytes_max as u64 * JSON_BYTES_MAX + ONCE_BYTES_MAX
+}
 
 /// The creation of a line's object.
 pub struct Created {
@@ -60,7 +70,8 @@ impl<'p, R: BufRead> Lines<'p, R> {
         let mut text = Vec::new();
         loop {
             text.clear();
-            let mut bounded = (&mut self.source).take(LINE_BYTES_MAX + 1);
+            let bytes_max = line_bytes_max();
+            let mut bounded = (&mut self.source).take(bytes_max + 1);
             let read = bounded.read_until(b'\n', &mut text);
             let cannot = |error: io::Error| format!("it cannot be read: {error}");
             let read = read.map_err(|error| InputError::file(self.path, cannot(error)))? as u64;
@@ -69,8 +80,8 @@ impl<'p, R: BufRead> Lines<'p, R> {
             if read == 0 {
                 return Ok(None);
             }
-            if read > LINE_BYTES_MAX {
-                let long = format!("longer than {LINE_BYTES_MAX} bytes");
+            if read > bytes_max {
+                let long = format!("longer than {bytes_max} bytes");
                 return Err(self.fault(long));
             }
             let text = text.trim_ascii();
