@@ -369,6 +369,24 @@ fn lines_may_come_in_any_order() {
     assert!(run.stderr.starts_with(&told), "{}", run.stderr);
 }
 
+#[test]
+fn a_secret_that_is_told_in_the_wrong_way_is_not_repeated() {
+    let folder = Folder::new();
+    let secret = folder.good(&["inspect", "a.skep", "--table", "secret", "--json"]);
+    let line = secret.lines().next().expect("a secret");
+    let data = line.find("\"data\":[").expect("its bytes") + 8;
+    let end = data + line[data..].find(']').expect("their end");
+    let line = format!(
+        "{}[\"hunter2-nobody\"]{}",
+        &line[..data - 1],
+        &line[end + 1..]
+    );
+    let run = folder.save_lines(&line, "b.skep");
+    let told = "error: standard input:1: a secret that is neither bytes nor a text at char";
+    assert!(run.stderr.starts_with(told), "{}", run.stderr);
+    assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
+}
+
 /// A character that has no sign takes six bytes in a line, and one in an object.
 #[test]
 fn a_line_may_be_as_long_as_its_object_asks_for() {
