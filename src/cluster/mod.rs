@@ -51,7 +51,7 @@
 //! | `node_description.rs`, `root_ca.rs` | parts of nodes and of the cluster |
 //! | `annotations.rs`, `payload.rs`, `serial.rs` | names, labels, custom entries; bytes |
 //! | `object.rs`, `specified.rs` | what all objects have; what those have that users specify |
-//! | `rules.rs` | rules of names, kinds and extensions |
+//! | `rules.rs` | rules of names, kinds, extensions and services |
 //! | `finder.rs`, `lookup.rs`, `search.rs`, `reads.rs` | finding by what is said at run time |
 //! | `specifier.rs` | which changes a watcher gives |
 

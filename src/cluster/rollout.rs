@@ -68,7 +68,7 @@ pub struct UpdateConfig {
     pub failure_action: FailureAction,
     /// How long a new task is watched for failure; none: the cluster's default.
     pub monitor: Option<Duration>,
-    /// What part of the tasks may fail.
+    /// What part of the tasks may fail: a finite number, or the service is refused.
     pub failure_ratio_max: f32,
     /// What comes first.
     pub order: UpdateOrder,

@@ -10,7 +10,7 @@ use super::finder::Finder;
 use super::lookup::Lookup;
 use super::object::ClusterObject;
 use super::rollout::{ServiceMode, UpdateConfig, UpdateState};
-use super::rules::check_name;
+use super::rules::check_service;
 use super::specified::keep_spec_version;
 use super::task_spec::{NetworkAttachmentConfig, TaskSpec};
 use crate::Id;
@@ -184,7 +184,7 @@ impl Object for Service {
     }
 
     fn check(change: Proposed<'_, Self>, tx: &Transaction<'_>) -> Result<(), Rejected> {
-        check_name(change, tx)
+        check_service(change, tx)
     }
 }
 
