@@ -128,6 +128,13 @@ fn conditions_of_services_nodes_resources_and_volumes() {
         nodes(Specifier::<Node>::new().state(NodeState::Down)),
         Vec::<String>::new()
     );
+    let down =
+        store.update(|tx| tx.modify::<Node>(&id("a2"), |node| node.status.state = NodeState::Down));
+    down.expect("it is there");
+    assert_eq!(
+        nodes(Specifier::<Node>::new().state(NodeState::Down)),
+        ["a2"]
+    );
 
     let resources = |kind: &str| touched(&store, Specifier::<Resource>::new().resource_kind(kind));
     assert_eq!(resources("NAME3"), ["a3"]);

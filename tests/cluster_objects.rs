@@ -9,10 +9,10 @@ use std::time::SystemTime;
 
 use fixture::{filled, id, short};
 use skep::cluster::{
-    self, Annotations, Cluster, ClusterObject, Config, ContainerSpec, EncryptionKey, Extension,
-    GenericRuntime, JoinTokens, Membership, Network, Node, NodeDescription, NodeRole, Payload,
-    Resource, RootCa, RuleError, Runtime, Secret, SecretBytes, Service, StateFalls, Task, TaskSpec,
-    TaskState, TaskStatus, Volume,
+    self, Annotations, AttachmentRuntime, Cluster, ClusterObject, Config, ContainerSpec,
+    EncryptionKey, Extension, GenericRuntime, JoinTokens, Membership, Network, Node,
+    NodeDescription, NodeRole, Payload, Resource, RootCa, RuleError, Runtime, Secret, SecretBytes,
+    Service, StateFalls, Task, TaskSpec, TaskState, TaskStatus, Volume,
 };
 use skep::{CreateError, DeleteError, Id, ReplaceError, Snapshot, Store, UpdateError, keys};
 
@@ -273,6 +273,23 @@ fn a_generic_runtime_is_found_by_its_kind_whatever_the_case() {
     let view = store.read();
     assert_eq!(ids(view.find(Task::BY_RUNTIME.eq("wASM"))), ["a1"]);
     assert_eq!(view.count(Task::BY_RUNTIME.all()), 1);
+}
+
+#[test]
+fn an_attachment_is_found_by_what_it_is_called() {
+    let store = cluster::builder().build();
+    let spec = TaskSpec {
+        runtime: Some(Runtime::Attachment(AttachmentRuntime::default())),
+        ..TaskSpec::default()
+    };
+    let task = Task {
+        spec: spec.into(),
+        ..Task::new(id("a1"))
+    };
+    assert_eq!(task.spec.runtime_kind(), Some("attachment"));
+    assert_eq!(try_create(&store, task), Ok(()));
+    let view = store.read();
+    assert_eq!(ids(view.find(Task::BY_RUNTIME.eq("Attachment"))), ["a1"]);
 }
 
 #[test]

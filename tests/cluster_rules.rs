@@ -7,7 +7,7 @@ mod fixture;
 use fixture::{conflict, filled, id, no_kind, rule, short};
 use skep::cluster::{
     self, Cluster, ClusterObject, Config, Extension, Network, Node, Resource, RuleError, Secret,
-    Service, Task, Volume,
+    Service, ServiceSpec, Task, UpdateConfig, Volume,
 };
 use skep::{
     Action, CommitError, CreateError, DeferredError, Error, Id, Object, ReplaceError, Store,
@@ -284,6 +284,7 @@ fn refusals_say_what_they_are_about() {
             },
             "extension a1",
         ),
+        (RuleError::NotFinite { service: resource }, "service a2"),
     ];
     for (rule, text) in texts {
         assert!(rule.to_string().starts_with(text), "{rule}");
@@ -291,6 +292,43 @@ fn refusals_say_what_they_are_about() {
     let not_by_a_rule = filled().update(|tx| tx.delete::<Service>(&id("d")));
     let error = not_by_a_rule.expect_err("there is none");
     assert_eq!(RuleError::of(&error), None);
+}
+
+fn previous(service: &mut Service) -> &mut ServiceSpec {
+    service.previous_spec.get_or_insert_default()
+}
+
+/// What is not a number differs from itself: in each write the spec would seem to change. Neither
+/// it nor the infinite has a JSON.
+#[test]
+fn ratios_of_failures_are_finite() {
+    let store = filled();
+    let way = |failure_ratio_max| {
+        Some(UpdateConfig {
+            failure_ratio_max,
+            ..UpdateConfig::default()
+        })
+    };
+    let places: [fn(&mut Service, Option<UpdateConfig>); 4] = [
+        |service, way| service.spec.update = way,
+        |service, way| service.spec.rollback = way,
+        |service, way| previous(service).update = way,
+        |service, way| previous(service).rollback = way,
+    ];
+    let service = id("a1");
+    let not_finite = RuleError::NotFinite { service };
+    for place in places {
+        for ratio in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let refused =
+                store.update(|tx| tx.modify::<Service>(&service, |it| place(it, way(ratio))));
+            assert_eq!(rule(refused), not_finite);
+            let mut copy = Service::named(service, "name1");
+            place(&mut copy, way(ratio));
+            assert_eq!(rule(store.apply(&[Action::update(copy)])), not_finite);
+        }
+        let changed = store.update(|tx| tx.modify::<Service>(&service, |it| place(it, way(0.5))));
+        assert_eq!(changed, Ok(()));
+    }
 }
 
 /// A replica's path: what an entry leaves must keep to the rules, whatever its steps would be.

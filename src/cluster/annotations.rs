@@ -20,6 +20,7 @@ pub type CustomKey = (String, String);
 /// Name, labels and custom index entries of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Annotations {
     /// The name. Compared without case; an empty name is a name.
     pub name: String,
@@ -32,6 +33,7 @@ pub struct Annotations {
 /// An entry of the custom index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct IndexEntry {
     /// What the entry is about.
     pub key: String,
@@ -42,6 +44,7 @@ pub struct IndexEntry {
 /// A driver or plugin, with its options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Driver {
     /// Its name.
     pub name: String,

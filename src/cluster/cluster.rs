@@ -18,6 +18,7 @@ pub const DEFAULT_CLUSTER_NAME: &str = "default";
 /// A cluster. A store has one, which is called [`DEFAULT_CLUSTER_NAME`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Cluster {
     /// The key.
     pub id: Id,
@@ -49,6 +50,7 @@ pub struct Cluster {
 /// Settings of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ClusterSpec {
     /// Name, labels and custom index entries.
     pub annotations: Annotations,
@@ -69,6 +71,7 @@ pub struct ClusterSpec {
 /// How services are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct OrchestrationConfig {
     /// Ended tasks that are kept in each slot.
     pub task_history_retention_limit: u64,
@@ -77,6 +80,7 @@ pub struct OrchestrationConfig {
 /// How the managers agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct RaftConfig {
     /// Entries of the log between two snapshots; 0: no snapshots.
     pub snapshot_interval_entries: u64,
@@ -93,6 +97,7 @@ pub struct RaftConfig {
 /// How agents keep in touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct DispatcherConfig {
     /// How often they do.
     pub heartbeat_period: Duration,
@@ -101,6 +106,7 @@ pub struct DispatcherConfig {
 /// What holds for tasks that do not say otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct TaskDefaults {
     /// Where output goes.
     pub log_driver: Option<Driver>,
@@ -109,6 +115,7 @@ pub struct TaskDefaults {
 /// A key, and what it is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct EncryptionKey {
     /// What it is for.
     pub subsystem: String,

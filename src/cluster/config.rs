@@ -11,6 +11,7 @@ use crate::Version;
 /// A config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Config {
     /// The key.
     pub id: Id,
@@ -23,6 +24,7 @@ pub struct Config {
 /// What a config is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ConfigSpec {
     /// Name, labels and custom index entries.
     pub annotations: Annotations,

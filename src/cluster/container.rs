@@ -9,6 +9,7 @@ use crate::Id;
 /// A container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ContainerSpec {
     /// The image, best with its digest.
     pub image: String,
@@ -82,6 +83,7 @@ pub enum MountKind {
 /// Something that a container sees among its files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Mount {
     /// What it shows.
     pub kind: MountKind,
@@ -96,6 +98,7 @@ pub struct Mount {
 /// How a secret or config is seen among the files of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct FileTarget {
     /// The file's name.
     pub name: String,
@@ -110,6 +113,7 @@ pub struct FileTarget {
 /// A secret that a container uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct SecretReference {
     /// The secret.
     pub secret_id: Id,
@@ -122,6 +126,7 @@ pub struct SecretReference {
 /// A config that a container uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ConfigReference {
     /// The config.
     pub config_id: Id,
@@ -134,6 +139,7 @@ pub struct ConfigReference {
 /// How a container is told that it is well.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Healthcheck {
     /// What is run.
     pub test: Vec<String>,

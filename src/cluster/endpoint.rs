@@ -16,6 +16,7 @@ pub enum ResolutionMode {
 /// How a service is to be reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct EndpointSpec {
     /// How its name is resolved.
     pub mode: ResolutionMode,
@@ -26,6 +27,7 @@ pub struct EndpointSpec {
 /// How a service is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Endpoint {
     /// What it was made from.
     pub spec: EndpointSpec,
@@ -38,6 +40,7 @@ pub struct Endpoint {
 /// An address in a network that stands for all tasks of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct VirtualIp {
     /// The network.
     pub network_id: Id,
@@ -72,6 +75,7 @@ pub enum PublishMode {
 /// A port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct PortConfig {
     /// Its name.
     pub name: String,

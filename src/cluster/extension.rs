@@ -9,6 +9,7 @@ use crate::Id;
 /// is never updated, and deleted only when no resource is of its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Extension {
     /// The key.
     pub id: Id,

@@ -36,6 +36,7 @@ use crate::keys;
 /// search of a table, if the table can answer it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Finder {
     /// Every object.

@@ -53,7 +53,7 @@
 //! | `serial.rs`, `times.rs` | bytes, states and times for serde |
 //! | `object.rs`, `specified.rs` | what all objects have; what those have that users specify |
 //! | `held.rs` | how large objects are |
-//! | `rules.rs` | rules of names, kinds and extensions |
+//! | `rules.rs` | rules of names, kinds, extensions and services |
 //! | `finder.rs`, `lookup.rs`, `search.rs`, `reads.rs` | finding by what is said at run time |
 //! | `specifier.rs` | which changes a watcher gives |
 

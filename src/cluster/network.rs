@@ -11,6 +11,7 @@ use crate::Version;
 /// A network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Network {
     /// The key.
     pub id: Id,
@@ -31,6 +32,7 @@ pub struct Network {
 /// What a network is to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct NetworkSpec {
     /// Name, labels and custom index entries.
     pub annotations: Annotations,
@@ -53,6 +55,7 @@ pub struct NetworkSpec {
 /// How addresses are given out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct IpamOptions {
     /// By whom.
     pub driver: Option<Driver>,
@@ -76,6 +79,7 @@ pub enum AddressFamily {
 /// A range of addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct IpamConfig {
     /// Which addresses.
     pub family: AddressFamily,

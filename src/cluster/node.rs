@@ -21,6 +21,7 @@ use crate::fold_case;
 /// A node. Its name is its host's, which other nodes may have, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Node {
     /// The key.
     pub id: Id,
@@ -47,6 +48,7 @@ pub struct Node {
 /// What a node is to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct NodeSpec {
     /// Name, labels and custom index entries. The name is not the node's: that is its host's.
     pub annotations: Annotations,
@@ -111,6 +113,7 @@ pub enum NodeState {
 /// What is observed of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct NodeStatus {
     /// Whether it is there.
     pub state: NodeState,
@@ -136,6 +139,7 @@ pub enum Reachability {
 /// What a node is as a manager.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ManagerStatus {
     /// Its number among the managers.
     pub member: u64,

@@ -8,6 +8,7 @@ use crate::Id;
 /// What a node says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct NodeDescription {
     /// The host's name, by which the node is found.
     pub hostname: String,
@@ -28,6 +29,7 @@ pub struct NodeDescription {
 /// What runs a node's containers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct EngineDescription {
     /// Its version.
     pub version: String,
@@ -40,6 +42,7 @@ pub struct EngineDescription {
 /// A plugin of what runs containers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct PluginDescription {
     /// What it does, such as `Network` or `Volume`.
     pub kind: String,
@@ -50,6 +53,7 @@ pub struct PluginDescription {
 /// Whom a node trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct TlsInfo {
     /// The root certificate that it trusts.
     pub trust_root: Bytes,
@@ -62,6 +66,7 @@ pub struct TlsInfo {
 /// What a storage plugin says of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct NodeCsiInfo {
     /// The plugin.
     pub plugin: String,
@@ -95,6 +100,7 @@ pub enum IssuanceState {
 /// A node's certificate. It is no secret; its key never leaves the node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Certificate {
     /// How far it is.
     pub state: IssuanceState,

@@ -133,6 +133,7 @@ impl From<&str> for Bytes {
 /// A message of a type that only its reader knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Payload {
     /// The type's name.
     pub type_url: String,

@@ -5,6 +5,7 @@ use std::time::Duration;
 /// An amount of what nodes have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Resources {
     /// Processors, in billionths of one.
     pub nano_cpus: u64,
@@ -17,6 +18,7 @@ pub struct Resources {
 /// Something that nodes have and that only their users understand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[derive(PartialOrd, Ord, Hash)]
 pub enum GenericResource {
     /// One that has a name: a device, say.
@@ -38,6 +40,7 @@ pub enum GenericResource {
 /// What a task needs and what it may take.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ResourceRequirements {
     /// What it may take at most; 0: as much as there is.
     pub limits: Resources,
@@ -65,6 +68,7 @@ pub enum RestartCondition {
 /// What happens when a task ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct RestartPolicy {
     /// When it is started again.
     pub condition: RestartCondition,
@@ -79,6 +83,7 @@ pub struct RestartPolicy {
 /// Where a task may run, and where it should.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Placement {
     /// What a node must meet, such as `node.labels.rack == east`.
     pub constraints: Vec<String>,
@@ -93,6 +98,7 @@ pub struct Placement {
 /// What is preferred among nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub enum PlacementPreference {
     /// As many tasks here as there, by the value of a label.
     Spread {
@@ -104,6 +110,7 @@ pub enum PlacementPreference {
 /// What programs run on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Platform {
     /// The processor's architecture.
     pub architecture: String,

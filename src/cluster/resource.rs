@@ -21,6 +21,7 @@ use crate::fold_case;
 /// A resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Resource {
     /// The key.
     pub id: Id,

@@ -5,6 +5,7 @@ use std::time::Duration;
 /// How many tasks a service is to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub enum ServiceMode {
     /// A number of them, that run for good.
     Replicated {
@@ -57,6 +58,7 @@ pub enum UpdateOrder {
 /// How tasks are replaced.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct UpdateConfig {
     /// How many at a time; 0: all.
     pub parallelism: u64,
@@ -66,7 +68,7 @@ pub struct UpdateConfig {
     pub failure_action: FailureAction,
     /// How long a new task is watched for failure; none: the cluster's default.
     pub monitor: Option<Duration>,
-    /// What part of the tasks may fail.
+    /// What part of the tasks may fail: a finite number, or the service is refused.
     pub failure_ratio_max: f32,
     /// What comes first.
     pub order: UpdateOrder,

@@ -8,6 +8,7 @@ use super::payload::{Bytes, SecretBytes};
 /// How certificates are issued.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct CaConfig {
     /// How long a node's is valid; none: the default.
     pub node_certificate_expiry: Option<Duration>,
@@ -24,6 +25,7 @@ pub struct CaConfig {
 /// Somebody outside who signs certificates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ExternalCa {
     /// What is spoken with them.
     pub protocol: String,
@@ -38,6 +40,7 @@ pub struct ExternalCa {
 /// Who signs the certificates of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct RootCa {
     /// The root's key; empty: somebody outside has it.
     pub key: SecretBytes,
@@ -56,6 +59,7 @@ pub struct RootCa {
 /// What lets nodes in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct JoinTokens {
     /// As workers.
     pub worker: SecretBytes,
@@ -66,6 +70,7 @@ pub struct JoinTokens {
 /// A root to come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct RootRotation {
     /// Its key; empty: somebody outside has it.
     pub key: SecretBytes,

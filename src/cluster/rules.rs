@@ -1,19 +1,21 @@
-//! Rules of names, kinds and extensions, and their refusals.
+//! Rules of names, kinds, extensions and services, and their refusals.
 //!
 //! - Names of clusters, configs, extensions, networks, resources, secrets, services and volumes are
 //!   unique in their table, whatever the case.
 //! - An extension's name is that of no table. An extension never changes, and goes only when no
 //!   resource is of its kind.
 //! - A resource's kind is the name of an extension, whatever the case.
+//! - A service's ratios of failures are finite. One that is not a number differs from itself: with
+//!   it a spec would seem to change in every write. And JSON has neither.
 //!
 //! They are asked inside the transaction, of each step ([`Object::check`]), and what they read is
 //! validated when it commits: whoever creates a resource while another deletes its kind sees a
 //! conflict, and, run again, [`RuleError::NoKind`].
 //!
 //! # Order
-//! A creation: the name, the kind, then the ID. So an object with the name and the ID of another
-//! is told [`RuleError::NameConflict`]. An update: that there is one, its version, the name, the
-//! kind.
+//! A creation: the name, the kind or the ratios, then the ID. So an object with the name and the ID
+//! of another is told [`RuleError::NameConflict`]. An update: that there is one, its version, the
+//! name, the kind or the ratios.
 //!
 //! # Copies
 //! Who copies a state that others reached puts the checks off
@@ -98,6 +100,11 @@ pub enum RuleError {
         /// One of the resources.
         resource: Id,
     },
+    /// A ratio of failures is infinite or not a number.
+    NotFinite {
+        /// The service.
+        service: Id,
+    },
 }
 
 impl RuleError {
@@ -131,6 +138,12 @@ impl fmt::Display for RuleError {
                 f,
                 "extension {extension}: resource {resource} is of its kind"
             ),
+            Self::NotFinite { service } => {
+                write!(
+                    f,
+                    "service {service}: a ratio of failures is not a finite number"
+                )
+            }
         }
     }
 }
@@ -165,6 +178,29 @@ pub fn check_name<T: ClusterObject>(
         }
         _ => Ok(()),
     }
+}
+
+/// The rules of services.
+pub(super) fn check_service(
+    change: Proposed<'_, Service>,
+    tx: &Transaction<'_>,
+) -> Result<(), Rejected> {
+    check_name(change, tx)?;
+    match change.after() {
+        Some(new) if !ratios(new).all(f32::is_finite) => {
+            let service = new.id;
+            Err(Rejected::new(RuleError::NotFinite { service }))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What part of the tasks may fail, on each way from one spec to another.
+fn ratios(service: &Service) -> impl Iterator<Item = f32> {
+    let previous = service.previous_spec.as_deref();
+    let specs = [Some(&service.spec), previous].into_iter().flatten();
+    let ways = specs.flat_map(|spec| [&spec.update, &spec.rollback]);
+    ways.flatten().map(|way| way.failure_ratio_max)
 }
 
 /// The rules of extensions.

@@ -12,6 +12,7 @@ use crate::Version;
 /// freed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Secret {
     /// The key.
     pub id: Id,
@@ -26,6 +27,7 @@ pub struct Secret {
 /// What a secret is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct SecretSpec {
     /// Name, labels and custom index entries.
     pub annotations: Annotations,

@@ -2,7 +2,8 @@
 //! else as a list of numbers; and states of tasks, as their names where people read the format,
 //! else as their numbers, which stay when states come between.
 //!
-//! Secrets leave no copy behind in memory that they outgrew.
+//! Secrets leave no copy behind in memory that they outgrew, and what stands in the place of one is
+//! not repeated in errors: it may be one that was told in the wrong way.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -33,7 +34,9 @@ impl Serialize for Bytes {
 
 impl<'de> Deserialize<'de> for SecretBytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_byte_buf(AnyBytes(PhantomData))
+        let bytes = deserializer.deserialize_byte_buf(AnyBytes(PhantomData));
+        // The format's own error would have the value.
+        bytes.map_err(|_| Error::custom("a secret that is neither bytes nor a text"))
     }
 }
 
@@ -59,6 +62,14 @@ impl<'de, B: From<Vec<u8>>> Visitor<'de> for AnyBytes<B> {
 
     fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<B, E> {
         Ok(bytes.into())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<B, E> {
+        self.visit_bytes(text.as_bytes())
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<B, E> {
+        self.visit_byte_buf(text.into_bytes())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<B, A::Error> {

@@ -11,7 +11,7 @@ use super::held::bytes_of;
 use super::lookup::Lookup;
 use super::object::ClusterObject;
 use super::rollout::{ServiceMode, UpdateConfig, UpdateState};
-use super::rules::check_name;
+use super::rules::check_service;
 use super::specified::keep_spec_version;
 use super::task_spec::{NetworkAttachmentConfig, TaskSpec};
 use crate::Id;
@@ -27,6 +27,7 @@ use crate::fold_case;
 /// A service.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Service {
     /// The key.
     pub id: Id,
@@ -52,6 +53,7 @@ pub struct Service {
 /// What a service is to be.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ServiceSpec {
     /// Name, labels and custom index entries.
     pub annotations: Annotations,
@@ -73,6 +75,7 @@ pub struct ServiceSpec {
 /// How far the tasks of a service are replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct UpdateStatus {
     /// What is going on.
     pub state: UpdateState,
@@ -89,6 +92,7 @@ pub struct UpdateStatus {
 /// A run of a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct JobStatus {
     /// Which one: counted up for each run.
     pub iteration: u64,
@@ -188,7 +192,7 @@ impl Object for Service {
     }
 
     fn check(change: Proposed<'_, Self>, tx: &Transaction<'_>) -> Result<(), Rejected> {
-        check_name(change, tx)
+        check_service(change, tx)
     }
 }
 

@@ -40,6 +40,7 @@ const ID_CHARACTERS: usize = 25;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Task {
     /// The key.
     pub id: Id,
@@ -80,6 +81,7 @@ pub struct Task {
 /// A network that a task is attached to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct NetworkAttachment {
     /// The network as it was then.
     #[cfg_attr(feature = "save", serde(with = "crate::save::shared"))]
@@ -95,6 +97,7 @@ pub struct NetworkAttachment {
 /// A volume that a task got for a mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct VolumeAttachment {
     /// The volume.
     pub id: Id,

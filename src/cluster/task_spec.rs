@@ -11,6 +11,7 @@ use crate::Id;
 /// What a task is to be; a service has the same for all its tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct TaskSpec {
     /// What runs.
     pub runtime: Option<Runtime>,
@@ -45,6 +46,7 @@ pub enum Runtime {
 /// A container that is attached to networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct AttachmentRuntime {
     /// The runtime's name for it.
     pub container_id: String,
@@ -53,6 +55,7 @@ pub struct AttachmentRuntime {
 /// A runtime that only the agent understands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct GenericRuntime {
     /// Which one. Compared without case.
     pub kind: String,
@@ -63,6 +66,7 @@ pub struct GenericRuntime {
 /// A network that a task is to be attached to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct NetworkAttachmentConfig {
     /// The network.
     pub target: Id,
@@ -77,6 +81,7 @@ pub struct NetworkAttachmentConfig {
 /// An object that a task uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[derive(Copy)]
 pub struct ResourceReference {
     /// The object.

@@ -9,6 +9,7 @@ use crate::Id;
 /// What is observed of a task, as its agent or the cluster reported it last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct TaskStatus {
     /// When it was observed.
     #[cfg_attr(feature = "serde", serde(default, with = "super::times"))]
@@ -33,6 +34,7 @@ pub struct TaskStatus {
 /// What is observed of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ContainerStatus {
     /// The runtime's name for it.
     pub container_id: String,

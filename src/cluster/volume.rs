@@ -22,6 +22,7 @@ use crate::fold_case;
 /// A volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Volume {
     /// The key.
     pub id: Id,
@@ -40,6 +41,7 @@ pub struct Volume {
 /// What a volume is to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct VolumeSpec {
     /// Name, labels and custom index entries.
     pub annotations: Annotations,
@@ -88,6 +90,7 @@ pub enum VolumeSharing {
 /// How a volume is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct VolumeAccessMode {
     /// By how many nodes.
     pub scope: VolumeScope,
@@ -100,6 +103,7 @@ pub struct VolumeAccessMode {
 /// What a driver is told in secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct VolumeSecret {
     /// What the driver calls it.
     pub key: String,
@@ -110,6 +114,7 @@ pub struct VolumeSecret {
 /// Where a volume must be to be reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct TopologyRequirement {
     /// It must be reached from one of these.
     pub requisite: Vec<Labels>,
@@ -120,6 +125,7 @@ pub struct TopologyRequirement {
 /// How large a volume is to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct CapacityRange {
     /// At least; 0: whatever it is.
     pub required_bytes: u64,
@@ -158,6 +164,7 @@ pub enum VolumePublishState {
 /// A volume on its way to a node or back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct VolumePublishStatus {
     /// The node.
     pub node_id: Id,
@@ -172,6 +179,7 @@ pub struct VolumePublishStatus {
 /// What a driver says of a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct VolumeInfo {
     /// How large it is.
     pub capacity_bytes: u64,

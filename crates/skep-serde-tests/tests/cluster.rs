@@ -214,13 +214,49 @@ fn secrets_of_every_length() {
         round_trips(&Secret::named(id(1), "password", bytes));
     }
     assert!(serde_json::from_str::<SecretBytes>("[1, 256]").is_err());
-    assert!(serde_json::from_str::<SecretBytes>("\"text\"").is_ok());
+    let text = serde_json::from_str::<SecretBytes>("\"text\"");
+    assert_eq!(text.expect("bytes of a text").expose(), b"text");
+    let text = serde_json::from_value::<SecretBytes>("text".into());
+    assert_eq!(text.expect("the same, once read").expose(), b"text");
 }
 
-/// Who leaves a field out is told so: nothing is made up.
+/// What stands there may be the secret, told in the wrong way.
+#[test]
+fn an_error_does_not_repeat_a_secret() {
+    let secret = serde_json::to_string(&Secret::named(id(1), "password", "")).expect("JSON");
+    let wrong = [
+        "[\"4711\"]",
+        "[[4711]]",
+        "[47,11,4711]",
+        "[4711.5]",
+        "{\"4711\":4711}",
+        "4711",
+        "-4711",
+        "4711.5",
+    ];
+    for wrong in wrong {
+        let secret = secret.replacen("\"data\":[]", &format!("\"data\":{wrong}"), 1);
+        let errors = [
+            serde_json::from_str::<Secret>(&secret).expect_err(wrong),
+            serde_json::from_value::<Secret>(secret.parse().expect("JSON")).expect_err(wrong),
+        ];
+        for error in errors.map(|error| error.to_string()) {
+            assert!(!error.contains("4711"), "{error}");
+            assert!(error.contains("a secret that is neither"), "{error}");
+        }
+    }
+}
+
+/// Who leaves a field out is told so, but for one that may be none: then it is none.
 #[test]
 fn an_object_that_lacks_a_field_is_refused() {
     let mut object = serde_json::to_value(Config::named(id(1), "name", "data")).expect("JSON");
+    let fields = object.as_object_mut().expect("fields");
+    fields.remove("spec_version").expect("it was there");
+    let spec = fields["spec"].as_object_mut().expect("fields");
+    spec.remove("templating").expect("it was there");
+    let read = serde_json::from_value::<Config>(object.clone());
+    assert_eq!(read.expect("none"), Config::named(id(1), "name", "data"));
     object["spec"]["annotations"]
         .as_object_mut()
         .and_then(|fields| fields.remove("labels"))

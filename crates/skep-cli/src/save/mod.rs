@@ -5,13 +5,18 @@
 //! | `args` | the command line of the three |
 //! | `writing`, `restoring`, `inspecting` | `save`, `restore`, `inspect` |
 //! | `overview` | what a file has, table by table |
-//! | `dump` | objects as lines of JSON |
+//! | `dump` | objects as lines of JSON, and how they are written |
+//! | `lines`, `distinct` | how they are read, and what is refused |
+//! | `loading` | a dump into a store |
 //! | `tables` | the ten tables, by name |
 //! | `sample` | a made-up cluster of all ten types |
 
 pub mod args;
+mod distinct;
 mod dump;
 mod inspecting;
+mod lines;
+mod loading;
 mod overview;
 mod restoring;
 mod sample;
@@ -20,8 +25,8 @@ mod tables;
 mod tests;
 mod writing;
 
-pub use dump::load;
 pub use inspecting::inspect;
+pub use loading::load;
 pub use restoring::restore;
 pub use writing::save;
 

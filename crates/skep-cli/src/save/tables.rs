@@ -14,12 +14,14 @@ use skep::{Action, Id};
 pub struct Table {
     /// Its name.
     pub name: &'static str,
+    /// Whether rules ask that what its objects refer to is there: these come last, then.
+    pub refers: bool,
     /// An object's ID, from its bytes.
     pub id: fn(&[u8]) -> Result<Id, Fault>,
     /// An object as JSON, from its bytes.
     pub json: fn(&[u8]) -> Result<Value, Fault>,
     /// The creation of an object, from its JSON.
-    pub create: fn(Value) -> Result<Action, serde_json::Error>,
+    pub create: fn(&str) -> Result<Action, serde_json::Error>,
 }
 
 const TABLES: [Table; 10] = [
@@ -28,7 +30,7 @@ const TABLES: [Table; 10] = [
     table::<Extension>(),
     table::<Network>(),
     table::<Node>(),
-    table::<Resource>(),
+    table::<Resource>().referring(),
     table::<Secret>(),
     table::<Service>(),
     table::<Task>(),
@@ -38,12 +40,20 @@ const TABLES: [Table; 10] = [
 const fn table<T: ClusterObject + Serialize + DeserializeOwned>() -> Table {
     Table {
         name: T::TABLE,
+        refers: false,
         id: |bytes| decode::<T>(bytes).map(|object| object.key()),
         json: |bytes| {
             let object = serde_json::to_value(decode::<T>(bytes)?);
             object.map_err(|error| Fault::Undecodable(error.to_string()))
         },
-        create: |value| serde_json::from_value::<T>(value).map(Action::create),
+        create: |text| serde_json::from_str::<T>(text).map(Action::create),
+    }
+}
+
+impl Table {
+    const fn referring(mut self) -> Self {
+        self.refers = true;
+        self
     }
 }
 

@@ -9,7 +9,7 @@ use skep::Store;
 use skep::cluster::{self, catalogue};
 use skep::save::{SaveError, Saved};
 
-use super::{args, at, dump, open, print, sample};
+use super::{args, at, loading, open, print, sample};
 use crate::failure::Failure;
 use crate::input::error::InputError;
 use crate::interrupt::Interrupt;
@@ -57,13 +57,13 @@ fn fill(args: &args::Save, store: &Store) -> Result<(), InputError> {
         let mut meter = Meter::new(0, args.quiet);
         let source = io::stdin().lock();
         let told = |read| meter.show(0, &format!("{} bytes read", grouped(read)));
-        let loaded = dump::load(path, source, store, told);
+        let loaded = loading::load(path, source, store, told);
         meter.finish();
         return loaded;
     };
     let (file, length): (BufReader<File>, u64) = open(path)?;
     let mut meter = Meter::new(length, args.quiet);
-    let loaded = dump::load(path, file, store, |read| meter.show(read, "read"));
+    let loaded = loading::load(path, file, store, |read| meter.show(read, "read"));
     meter.finish();
     loaded
 }
