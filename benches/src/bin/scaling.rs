@@ -9,12 +9,14 @@
 
 use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Parser;
-use skep::{Store, keys};
-use skep_benches::{TASKS, Task, id, run, store};
+use skep::{Filter, Id, Store, Watcher, keys};
+use skep_benches::{TASKS, TASKS_A_SERVICE, Task, id, store};
+use skep_measure::clock::Clock;
 use skep_measure::memory::Counting;
+use skep_measure::team::together;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -35,32 +37,143 @@ const BURSTS: u64 = 2_000;
 const ROUNDS: usize = 5;
 /// Changes of a batch.
 const BATCH: u64 = 200;
+/// Services that the tasks are of.
+const SERVICES: u64 = TASKS / TASKS_A_SERVICE;
 
-/// A load: its name, operations in a call, calls of a thread, and what a call does.
-type Load = (&'static str, u64, u64, fn(&Store, u64));
+/// What a thread does in a call, from the number of the call.
+type Call<'s> = Box<dyn FnMut(u64) + 's>;
 
-const LOADS: [Load; 7] = [
-    ("view, get, end", 1, 400_000, |store, number| {
-        black_box(store.read().get::<Task>(&id(number)));
+/// A load: its name, operations in a call, calls of a thread, and what makes a thread's calls from
+/// its number and how many threads there are.
+type Load = (
+    &'static str,
+    u64,
+    u64,
+    for<'s> fn(&'s Store, u64, u64) -> Call<'s>,
+);
+
+const LOADS: [Load; 14] = [
+    ("view, get, end", 1, 400_000, |store, thread, threads| {
+        Box::new(move |time| {
+            black_box(store.read().get::<Task>(&picked(thread, threads, time)));
+        })
     }),
-    ("snapshot, get, end", 1, 400_000, |store, number| {
-        black_box(store.snapshot().get::<Task>(&id(number)));
+    ("get in a snapshot", 1, 400_000, |store, thread, threads| {
+        let snapshot = store.snapshot();
+        Box::new(move |time| {
+            black_box(snapshot.get::<Task>(&picked(thread, threads, time)));
+        })
     }),
-    ("view, scan of 100, end", 1, 20_000, |store, _| {
-        let found = store.read().find(keys::<Task>().all().limit(100)).count();
-        assert_eq!(found, 100);
+    (
+        "snapshot, get, end",
+        1,
+        400_000,
+        |store, thread, threads| {
+            Box::new(move |time| {
+                black_box(store.snapshot().get::<Task>(&picked(thread, threads, time)));
+            })
+        },
+    ),
+    ("view, scan of 100, end", 1, 20_000, |store, _, _| {
+        Box::new(|_| {
+            let found = store.read().find(keys::<Task>().all().limit(100)).count();
+            assert_eq!(found, 100);
+        })
     }),
-    ("commit of 1", 1, 50_000, |store, number| {
-        change(store, number, 1)
+    ("commit of 1", 1, 50_000, |store, thread, threads| {
+        Box::new(move |time| change(store, place(thread, threads, time), 1))
     }),
-    ("commit of 10", 1, 8_000, |store, number| {
-        change(store, number, 10)
+    ("commit of 10", 1, 8_000, |store, thread, threads| {
+        Box::new(move |time| change(store, place(thread, threads, time), 10))
     }),
-    ("update in a commit of 100", 100, 1_000, |store, number| {
-        change(store, number, 100)
+    (
+        "update in a commit of 100",
+        100,
+        1_000,
+        |store, thread, threads| {
+            Box::new(move |time| change(store, place(thread, threads, time), 100))
+        },
+    ),
+    (
+        "update in a batch of 200",
+        BATCH,
+        500,
+        |store, thread, threads| Box::new(move |time| batch(store, place(thread, threads, time))),
+    ),
+    (
+        "create or delete, a commit each",
+        2,
+        20_000,
+        |store, thread, threads| {
+            Box::new(move |time| come_and_go(store, TASKS + time * threads + thread))
+        },
+    ),
+    (
+        "commit of 1, received from the log by each thread",
+        1,
+        50_000,
+        |store, thread, threads| {
+            let mut watcher = store.watch(Filter::all());
+            Box::new(move |time| {
+                change(store, place(thread, threads, time), 1);
+                receive_all(&mut watcher);
+            })
+        },
+    ),
+    (
+        "commit of 1, received from a mailbox",
+        1,
+        50_000,
+        |store, thread, threads| {
+            // What the next thread changes.
+            let mut watcher = store.watch(of_service((thread + 1) % threads));
+            Box::new(move |time| {
+                change(store, thread + SERVICES * (time % TASKS_A_SERVICE), 1);
+                receive_all(&mut watcher);
+            })
+        },
+    ),
+    ("watch of everything, end", 1, 50_000, |store, _, _| {
+        Box::new(|_| drop(store.watch(Filter::all())))
     }),
-    ("update in a batch of 200", BATCH, 500, batch),
+    (
+        "watch of an index value, end",
+        1,
+        50_000,
+        |store, thread, threads| {
+            Box::new(move |time| drop(store.watch(of_service(time * threads + thread))))
+        },
+    ),
+    (
+        "snapshot and watch of an index value, end",
+        1,
+        50_000,
+        |store, thread, threads| {
+            Box::new(move |time| {
+                drop(store.snapshot_and_watch(of_service(time * threads + thread)));
+            })
+        },
+    ),
 ];
+
+/// Watches the tasks of a service, by whatever number.
+fn of_service(number: u64) -> Filter {
+    let service = id(number % SERVICES);
+    Filter::of::<Task>().value(Task::BY_SERVICE, service).into()
+}
+
+/// Receives all that there is; who has not run for long has lagged, and goes on.
+fn receive_all(watcher: &mut Watcher) {
+    while !matches!(watcher.try_recv(), Ok(None)) {}
+}
+
+/// A task that is created in a commit, and deleted in the next one.
+fn come_and_go(store: &Store, number: u64) {
+    let created = store.update(|tx| tx.create(Task::new(number)));
+    created.expect("a new key");
+    let deleted = store.update(|tx| tx.delete::<Task>(&id(number)));
+    deleted.expect("it is there");
+}
 
 /// A commit that changes some tasks of the thread's own.
 fn change(store: &Store, first: u64, count: u64) {
@@ -87,6 +200,25 @@ fn batch(store: &Store, first: u64) {
 fn place(thread: u64, threads: u64, time: u64) -> u64 {
     let share = TASKS / threads;
     thread * share + time.wrapping_mul(7_919) % share
+}
+
+fn picked(thread: u64, threads: u64, time: u64) -> Id {
+    id(place(thread, threads, time))
+}
+
+/// Nanoseconds of a thread for an operation, when so many threads work.
+fn nanos((_, operations, calls, make): Load, store: &Store, threads: u64) -> f64 {
+    let clock = Clock::asked();
+    let count = usize::try_from(threads).expect("as many as can be started");
+    let took = together(count, |thread, ready| {
+        let mut call = make(store, thread as u64, threads);
+        ready();
+        let start = clock.now();
+        (0..calls).for_each(&mut call);
+        clock.now() - start
+    });
+    let took = took.into_iter().max().unwrap_or_default();
+    took.as_nanos() as f64 / (calls * operations) as f64
 }
 
 /// Nanoseconds that a line takes from one core to another: two threads that add to it in turns, in
@@ -132,16 +264,14 @@ fn main() {
     let store = store();
     println!("| load | 1 thread, ns | threads | rate, times that of 1 |");
     println!("|---|---|---|---|");
-    for (name, operations, calls, call) in LOADS {
-        let nanos = |threads: u64| {
-            let took: Duration = run(threads, 0..calls, |thread, time| {
-                call(&store, place(thread, threads, time));
-            });
-            took.as_nanos() as f64 / (calls * operations) as f64
-        };
-        let alone = rounds(|| nanos(1));
+    for load in LOADS {
+        let name = load.0;
+        let alone = rounds(|| nanos(load, &store, 1));
+        if most == 1 {
+            println!("| {name} | {alone:.0} | 1 | 1.00 |");
+        }
         for threads in 2..=most {
-            let together = rounds(|| nanos(threads));
+            let together = rounds(|| nanos(load, &store, threads));
             let times = threads as f64 * alone / together;
             println!("| {name} | {alone:.0} | {threads} | {times:.2} |");
         }
