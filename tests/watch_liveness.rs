@@ -98,6 +98,20 @@ fn those_that_ceased_to_receive_keep_nobody_asleep_twice() {
     drop((dead, tasks));
 }
 
+/// And nobody's commit takes long for those who do receive: these deliver to the others.
+#[test]
+fn a_committer_leaves_the_rest_to_those_it_has_called() {
+    let store = store();
+    let mut watchers: Vec<_> = (0..5_000).map(|_| store.watch(of_one())).collect();
+    let sleepers: Vec<_> = watchers.iter_mut().map(Sleeper::waiting_for).collect();
+    put(&store, [counted(1, 0)]);
+    sleepers[0].assert_woken();
+    let waits = |figures: &WatcherStats| figures.waiting > 0;
+    assert!(store.watchers().iter().filter(|it| waits(it)).count() < 1_000);
+    assert_eq!(events(&mut watchers[0]).len(), 2);
+    sleepers.iter().for_each(Sleeper::assert_woken);
+}
+
 #[test]
 fn who_is_dropped_after_it_was_called_goes_on_first() {
     for futures_alone in [true, false] {
@@ -156,6 +170,7 @@ fn one_that_is_closed_is_given_whole_commits() {
     let mut one = store.watch(Filter::of::<Task>().overflow(Overflow::Close).events_max(1));
     put(&store, (0..2).map(task));
     put(&store, (2..4).map(task));
+    wait_for_delivery(&store);
     assert_eq!(given(&mut three), (vec![2], WatchError::Overflowed));
     assert_eq!(given(&mut one), (vec![], WatchError::Overflowed));
 }
@@ -168,6 +183,7 @@ fn one_that_took_too_long_is_given_whole_commits() {
     put(&store, [task(0)]);
     std::thread::sleep(3 * timeout);
     put(&store, (1..5).map(task));
+    wait_for_delivery(&store);
     assert_eq!(given(&mut watcher), (vec![1], WatchError::Overflowed));
 }
 

@@ -33,9 +33,11 @@ use crate::kernel::table::GarbageBin;
 use crate::sync::{Padded, unique};
 use crate::table::schema::Schema;
 
-/// Watchers that a committer calls for one commit: what is more is left to these. Those that it has
-/// not called, or that have not come by since it did, do not count: nothing may be left to them.
+/// Watchers that a committer calls for one commit: what is more is left to these. Those that have
+/// not come by since they were called do not count: nothing may be left to them.
 const COMMITTERS_CALLS_MAX: u32 = 256;
+/// Deliveries after which a committer leaves the rest to those it has called, however few they are.
+const COMMITTERS_DELIVERIES: u32 = 4096;
 /// Commits that a watcher carries its shard on at once.
 const COMMITS_A_TURN: u64 = 256;
 
@@ -226,9 +228,9 @@ impl Shards {
         let kernel = schema.kernel();
         let station = kernel.station(shard);
         let until = kernel.horizon.visible();
-        let (until, most) = match carrier {
-            Carrier::Committer => (until, COMMITTERS_CALLS_MAX),
-            Carrier::Watcher => (until.min(station.position() + COMMITS_A_TURN), u32::MAX),
+        let until = match carrier {
+            Carrier::Committer => until,
+            Carrier::Watcher => until.min(station.position() + COMMITS_A_TURN),
         };
         station.carry_on(kernel, until, |guard, commit, calls| {
             let Some(commit) = commit else {
@@ -241,7 +243,9 @@ impl Shards {
                 schema,
                 guard,
                 garbage: GarbageBin::new(kernel),
-                left: most,
+                carrier,
+                called: 0,
+                delivered: 0,
             };
             round.deliver(commit, calls)
         });
@@ -289,8 +293,11 @@ struct Round<'r, 'g> {
     schema: &'r Schema,
     guard: &'g Guard<'g>,
     garbage: GarbageBin<'r>,
-    /// Watchers that may still be called.
-    left: u32,
+    carrier: Carrier,
+    /// Watchers that were called who can be relied on.
+    called: u32,
+    /// All that were delivered to, or had been.
+    delivered: u32,
 }
 
 /// One write of it.
@@ -312,6 +319,12 @@ impl Delivering<'_> {
 }
 
 impl<'g> Round<'_, 'g> {
+    /// Whether a committer may leave the rest to those it has called.
+    fn is_enough(&self) -> bool {
+        let many = self.delivered >= COMMITTERS_DELIVERIES;
+        self.called >= COMMITTERS_CALLS_MAX || (many && self.called > 0)
+    }
+
     fn deliver(&mut self, commit: &Commit, calls: &mut Calls) -> Delivered {
         for (at, write) in (0..).zip(commit.writes()) {
             let mut delivering = Delivering {
@@ -419,7 +432,7 @@ impl<'g> Round<'_, 'g> {
         if !may_match {
             return ControlFlow::Continue(());
         }
-        if self.left == 0 {
+        if self.carrier == Carrier::Committer && self.is_enough() {
             return ControlFlow::Break(());
         }
         // Also for what is there already: who delivered it may have stopped short of calling.
@@ -441,9 +454,10 @@ impl<'g> Round<'_, 'g> {
         if let Some(timeout) = timeout {
             self.watch_the_time(member, (put, delivering), timeout);
         }
+        self.delivered += 1;
         // It waits, and has taken what it was called for before.
         if put == Put::First && member.seat.is_taken() {
-            self.left -= 1;
+            self.called += 1;
         }
         ControlFlow::Continue(())
     }

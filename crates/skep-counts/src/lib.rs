@@ -8,6 +8,8 @@
 
 #[cfg(skep_counted)]
 pub mod coherence;
+#[cfg(skep_counted)]
+pub mod loads;
 pub mod model;
 #[cfg(skep_counted)]
 pub mod operations;

@@ -8,7 +8,7 @@ use crate::tally::Tally;
 /// Tasks in the store.
 pub const TASKS: u64 = 20_000;
 /// Services that they are of.
-const SERVICES: u64 = 2_000;
+pub const SERVICES: u64 = 2_000;
 /// Operations that are counted.
 pub const TIMES: u64 = 10_000;
 
@@ -240,7 +240,11 @@ pub fn commits_and_beside_a_snapshot() -> [Tally; 2] {
     [without, times()]
 }
 
-fn receive_all(watcher: &mut Watcher) {
+/// Receives all that there is.
+///
+/// # Panics
+/// If the watcher lags, or is at its end.
+pub fn receive_all(watcher: &mut Watcher) {
     while watcher.try_recv().expect("it does not lag").is_some() {}
 }
 

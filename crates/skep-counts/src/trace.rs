@@ -1,14 +1,16 @@
 //! What many threads do to shared memory, in turns: each thread is a core, and what it does is
 //! noted, to be replayed. So the traffic of 128 cores can be seen on two; not what comes of their
-//! really running at once: a lost race for a slot of the log, or waiting.
+//! really running at once: a lost race for a slot of the log, or waiting. What they do is in
+//! [`crate::loads`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use skep::Store;
 use skep::counted::{Access, Kind, record};
-use skep::{Store, Transaction, keys};
 
-use crate::operations::{TASKS, Task, change, id, modify, store};
+pub use crate::loads::{LOADS, Load};
+use crate::operations::store;
 use crate::tally::Place;
 
 /// Bytes of a cache line.
@@ -18,108 +20,6 @@ const LINE: usize = 64;
 const OPERATIONS: usize = 64;
 /// Turns of a thread at least.
 const TURNS_MIN: usize = 8;
-
-/// What a thread does in its turns.
-pub type Turn<'s> = Box<dyn FnMut(u64) + 's>;
-
-/// A load of many threads.
-#[derive(Clone, Copy, Debug)]
-pub struct Load {
-    /// What it is called.
-    pub name: &'static str,
-    /// Operations in a turn.
-    pub operations: u64,
-    /// Nanoseconds of an operation on a thread that is alone, about: what docs/numbers.md says of
-    /// b, d, e, f and g.
-    pub alone_nanos: f64,
-    /// Makes what a thread does, from its number and how many there are.
-    pub make: for<'s> fn(&'s Store, u64, u64) -> Turn<'s>,
-}
-
-/// All loads.
-pub const LOADS: [Load; 7] = [
-    Load {
-        name: "view, get, end",
-        operations: 1,
-        alone_nanos: 56.0,
-        make: |store, thread, threads| {
-            Box::new(move |time| {
-                let picked = own(thread, threads, time);
-                assert!(store.read().get::<Task>(&id(picked)).is_some());
-            })
-        },
-    },
-    Load {
-        name: "get in a snapshot",
-        operations: 1,
-        alone_nanos: 56.0,
-        make: |store, thread, threads| {
-            let snapshot = store.snapshot();
-            Box::new(move |time| {
-                let picked = own(thread, threads, time);
-                assert!(snapshot.get::<Task>(&id(picked)).is_some());
-            })
-        },
-    },
-    Load {
-        name: "view, scan of 100, end",
-        operations: 1,
-        alone_nanos: 1_660.0,
-        make: |store, _, _| {
-            Box::new(|_| {
-                let query = keys::<Task>().all().limit(100);
-                assert_eq!(store.read().find(query).count(), 100);
-            })
-        },
-    },
-    Load {
-        name: "commit of 1, one after the other",
-        operations: 1,
-        alone_nanos: 650.0,
-        make: |store, thread, threads| {
-            Box::new(move |time| change(store, std::iter::once(own(thread, threads, time))))
-        },
-    },
-    Load {
-        name: "commit of 1, all open at once",
-        operations: 1,
-        alone_nanos: 650.0,
-        make: |store, thread, threads| overlapping(store, thread, threads, 1),
-    },
-    Load {
-        name: "commit of 10, all open at once",
-        operations: 1,
-        alone_nanos: 6_600.0,
-        make: |store, thread, threads| overlapping(store, thread, threads, 10),
-    },
-    Load {
-        name: "update in a commit of 100, all open at once",
-        operations: 100,
-        alone_nanos: 750.0,
-        make: |store, thread, threads| overlapping(store, thread, threads, 100),
-    },
-];
-
-/// A task of a thread's own.
-fn own(thread: u64, threads: u64, time: u64) -> u64 {
-    let each = TASKS / threads;
-    thread * each + time * 7 % each
-}
-
-/// Commits in its turn what it began in its last one, as all others do: so it has the commits of
-/// all others to validate against.
-fn overlapping(store: &Store, thread: u64, threads: u64, changes: u64) -> Turn<'_> {
-    let mut open: Option<Transaction<'_>> = None;
-    Box::new(move |time| {
-        if let Some(open) = open.take() {
-            open.commit().expect("tasks of its own");
-        }
-        let mut next = store.begin();
-        let numbers = (0..changes).map(|at| own(thread, threads, time * changes + at));
-        modify(&mut next, numbers).expect("they are there");
-        open = Some(next);
-    })
-}
 
 /// What a core does next.
 #[derive(Clone, Copy, Debug)]
@@ -212,6 +112,8 @@ pub fn trace(load: Load, cores: usize) -> Trace {
                 let (answer, answers) = channel();
                 let store = &store;
                 scope.spawn(move || serve(load, store, core, cores, &asked, &answer));
+                // It is ready, before the next one is made.
+                answers.recv().expect("it answers");
                 (turns, answers)
             })
             .collect();
@@ -233,7 +135,7 @@ pub fn trace(load: Load, cores: usize) -> Trace {
         warm_up: turns,
         turns,
         turn_operations: load.operations,
-        turn_nanos: load.alone_nanos * load.operations as f64,
+        turn_nanos: load.alone_nanos * load.operations as f64 + load.round_nanos / cores as f64,
     }
 }
 
@@ -267,10 +169,15 @@ fn serve(
     answer: &Sender<Vec<Access>>,
 ) {
     let mut turn = (load.make)(store, core as u64, cores as u64);
+    let [before, after] = load.unseen;
+    let mut answers = answer.send(Vec::new());
     for (time, ()) in (0..).zip(asked) {
-        let (_, accesses) = record(|| turn(time));
-        if answer.send(accesses).is_err() {
+        if answers.is_err() {
             return;
         }
+        let (_, accesses) = record(|| turn(time));
+        let before = before.iter().map(|unseen| unseen.access());
+        let after = after.iter().map(|unseen| unseen.access());
+        answers = answer.send(before.chain(accesses).chain(after).collect());
     }
 }
