@@ -468,3 +468,40 @@ fn close_during_a_delivery() {
     ];
     assert_eq!(seen, BTreeSet::from(expected));
 }
+
+/// A mailbox with room for one letter is delivered a commit of two, while it is taken from: both
+/// are there, or it is said that not all of that commit is.
+#[test]
+fn close_in_the_midst_of_a_commit() {
+    let bounds = Bounds {
+        letters: 1,
+        policy: Policy::Close,
+        ..ROOMY
+    };
+    let seen = outcomes(3, move || {
+        let world = World::new(8, bounds);
+        let (member, _) = world.subscribe(1);
+        let closed = Arc::clone(&member);
+        let other = spawn(&world, move |world| {
+            for write in 0..2 {
+                let mut garbage = GarbageBin::new(&world.kernel);
+                let guard = world.kernel.domain.pin();
+                let letter = (Stamp { version: 1, write }, &1);
+                closed.mailbox.put(&guard, &mut garbage.0, letter, bounds);
+            }
+        });
+        let (mut letters, mut closed_at) = (0, None);
+        let mut take = || {
+            let mut garbage = GarbageBin::new(&world.kernel);
+            let guard = world.kernel.domain.pin();
+            let taken = member.mailbox.take(&guard, &mut garbage.0, 0);
+            letters += taken.as_ref().map_or(0, |taken| taken.letters.len());
+            closed_at = closed_at.or(taken.and_then(|taken| taken.closed_at));
+        };
+        take();
+        other.join().expect("no panic");
+        take();
+        (letters, closed_at)
+    });
+    assert_eq!(seen, BTreeSet::from([(2, None), (1, Some(1))]));
+}
