@@ -65,7 +65,7 @@ MODELS = {
     "entry.rs": ["entry"],
     "key_set.rs": ["entry"],
     "wake.rs": ["wake"],
-    "mailbox.rs": ["delivery"],
+    "mailbox.rs": ["delivery", "closing"],
     "routes.rs": ["delivery"],
     "post.rs": ["post"],
     "seat.rs": ["delivery", "wake"],

@@ -12,6 +12,8 @@
 //!   what there is to do; who has something for it puts it there, fences, asks whether it sleeps.
 //! - [seat]: the swap that puts a waiter in (Release) and the load that finds it (Acquire): whole.
 
+use std::cell::Cell;
+
 use smallvec::SmallVec;
 
 use super::Kernel;
@@ -19,7 +21,7 @@ use super::barrier::{fence, prefetch};
 use super::reclaim::{Guard, allocate, at, free};
 use super::table::GarbageBin;
 use super::wake::Waiter;
-use crate::sync::{Arc, AtomicBool, AtomicPtr, Ordering};
+use crate::sync::{Arc, AtomicBool, AtomicPtr, Ordering, local};
 
 /// A place for one waiter. It stays in it until another takes it, or it leaves.
 #[derive(Debug)]
@@ -175,8 +177,38 @@ impl Calls {
             waiters.push(Arc::clone(waiter));
         }
         drop(guard);
+        let _calling = Calling::begin();
         for waiter in waiters {
             waiter.call();
         }
     }
+}
+
+local!(CALLING: Cell<bool> = Cell::new(false));
+
+/// While it lives the calling thread calls those who sit somewhere: their wakers are on its stack.
+struct Calling {
+    before: bool,
+}
+
+impl Calling {
+    fn begin() -> Self {
+        // Without the thread's locals nobody asks.
+        let before = CALLING.try_with(|calling| calling.replace(true));
+        Self {
+            before: before.unwrap_or_default(),
+        }
+    }
+}
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        let _ = CALLING.try_with(|calling| calling.set(self.before));
+    }
+}
+
+/// Whether this thread is in a waker that it has called: then it does not call others, whose wakers
+/// might go on so.
+pub(crate) fn is_calling() -> bool {
+    CALLING.try_with(Cell::get).unwrap_or(true)
 }

@@ -13,6 +13,7 @@ use super::receiving::Receiving;
 use super::shard::Delivery;
 use super::source::{Begun, Source};
 use crate::error::{WatchError, WatchFromError};
+use crate::kernel::seat::is_calling;
 use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiting};
 use crate::shared::Shared;
 use crate::sync::thread;
@@ -419,19 +420,29 @@ impl Watcher {
     }
 
     /// A future that waited is dropped: its task need not come by when it is called.
-    pub(super) fn hand_on(&self) {
+    pub(super) fn hand_on(&mut self) {
         if let Some(waiter) = &self.waiter {
             self.shared.waiters.hand_on(waiter);
+        }
+        if self.has_seat() && self.is_left_to() {
+            // It is not called itself, by whatever drops the future.
+            self.waiter = None;
+            self.member.seat.leave(self.shared.kernel());
             self.carry_on();
         }
     }
 
-    /// Who called it may have left it the delivery to others.
+    /// Whether who called it may have left it the delivery to others. Not of whom this thread calls
+    /// just now: they would call one another.
+    fn is_left_to(&self) -> bool {
+        let (shards, kernel) = (&self.shared.shards, self.shared.kernel());
+        let delivered = shards.station(kernel, &self.member).position();
+        delivered < kernel.horizon.visible() && !is_calling()
+    }
+
     fn carry_on(&self) {
-        if self.has_seat() {
-            let shared = &self.shared;
-            shared.shards.carry_on_for(&shared.schema, &self.member);
-        }
+        let Shared { shards, schema, .. } = &*self.shared;
+        shards.carry_on_for(schema, &self.member);
     }
 
     /// The events as they come, blocking; ends when the store is closed, or the watcher, after
@@ -475,12 +486,14 @@ impl Drop for Watcher {
         self.shared.waiters.pass_on();
         if let Some(waiter) = &self.waiter {
             self.shared.waiters.abandon(waiter);
-            self.carry_on();
         }
         if !self.source.is_refused() {
             self.shared.shards.remove(&self.shared.schema, &self.member);
             self.shared.shards.admission.leave();
         }
         self.member.seat.leave(self.shared.kernel());
+        if self.waiter.is_some() && self.has_seat() && self.is_left_to() {
+            self.carry_on();
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One file a protocol; a model is named by the race.
 mod chain;
 mod check;
+mod closing;
 mod commit;
 mod delivery;
 mod depot;
