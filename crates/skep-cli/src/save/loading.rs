@@ -26,7 +26,7 @@ pub fn load(
     let mut kept_back = vec![];
     while let Some(line) = lines.next()? {
         if line.table.refers {
-            keep_back(line, &mut kept_back);
+            kept_back.push(line);
             continue;
         }
         portion.add(line);
@@ -35,23 +35,15 @@ pub fn load(
             told(lines.bytes());
         }
     }
-    portion.put(path, store)?;
-    for portion in kept_back {
-        portion.put(path, store)?;
-    }
-    told(lines.bytes());
-    Ok(())
-}
-
-fn keep_back(line: Created, portions: &mut Vec<Portion>) {
-    match portions.last_mut() {
-        Some(last) if !last.is_full() => last.add(line),
-        _ => {
-            let mut next = Portion::default();
-            next.add(line);
-            portions.push(next);
+    for line in kept_back {
+        portion.add(line);
+        if portion.is_full() {
+            std::mem::take(&mut portion).put(path, store)?;
         }
     }
+    portion.put(path, store)?;
+    told(lines.bytes());
+    Ok(())
 }
 
 /// Objects that are put at once, and the numbers of their lines.
