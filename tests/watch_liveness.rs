@@ -98,6 +98,21 @@ fn those_that_ceased_to_receive_keep_nobody_asleep_twice() {
     drop((dead, tasks));
 }
 
+/// However many they are: each commit gets past as many as one may call.
+#[test]
+fn thousands_that_ceased_to_receive_are_passed_by() {
+    let store = store();
+    let mut dead: Vec<_> = (0..5_000).map(|_| store.watch(of_one())).collect();
+    let mut live = store.watch(of_one());
+    let sleepers: Vec<_> = dead.iter_mut().map(Sleeper::waiting_for).collect();
+    let sleeper = Sleeper::waiting_for(&mut live);
+    for time in 0..5_000 / 256 + 1 {
+        put(&store, [counted(1, time)]);
+    }
+    sleeper.assert_woken();
+    drop((dead, sleepers));
+}
+
 /// And nobody's commit takes long for those who do receive: these deliver to the others.
 #[test]
 fn a_committer_leaves_the_rest_to_those_it_has_called() {

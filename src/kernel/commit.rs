@@ -60,14 +60,6 @@ pub(crate) struct Commit {
     posts: Posts,
 }
 
-/// What a write does to its object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WriteKind {
-    Create = 0,
-    Update = 1,
-    Delete = 2,
-}
-
 impl Write {
     /// The index entries that the new version is found by; none for a deletion.
     pub(crate) fn new_entries<'g>(
@@ -132,18 +124,6 @@ impl Write {
     pub(crate) fn written_at(&self, _: &Guard<'_>) -> SystemTime {
         // SAFETY: V5: as above.
         unsafe { at(self.new) }.meta().updated_at
-    }
-
-    /// What it does to the object.
-    #[inline]
-    pub(crate) fn kind(&self, guard: &Guard<'_>) -> WriteKind {
-        if !self.replaces() {
-            WriteKind::Create
-        } else if self.deletes(guard) {
-            WriteKind::Delete
-        } else {
-            WriteKind::Update
-        }
     }
 
     /// Whether it deletes.

@@ -9,7 +9,7 @@
 //! put beyond the bound, by the watcher's choice:
 //!   lag:       head -> letter(11, 0) -> base(9, 0; missed 7 to 9)
 //!   coalesce:  head -> letter(11, 0) -> letter(9, 0) -> base     one letter an object
-//!   close:     head -> closed -> letter(9, 0) -> ...             for good
+//!   close:     head -> closed(11) -> letter(9, 0) -> ...         for good; of 11 a part is missing
 //! ```
 //!
 //! # Invariants

@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use super::Kernel;
 use super::barrier::prefetch_lines;
-use super::commit::WriteKind;
 use super::hint::Shared;
 use super::ordered::{Choice, Course, Ends, Ordered, OrderedIndex, Probe};
 use super::reclaim::{Guard, allocate, free};
@@ -52,9 +51,10 @@ impl Route {
         Self::new(table, WHOLE, 0)
     }
 
-    /// Writes of a kind.
-    pub(crate) fn kind(table: u16, kind: WriteKind) -> Self {
-        Self::new(table, KINDS + kind as u16, 0)
+    /// Writes of a kind: the first, the second or the third.
+    pub(crate) fn kind(table: u16, kind: u16) -> Self {
+        debug_assert!(kind < INDEXES - KINDS, "there are three kinds");
+        Self::new(table, KINDS + kind, 0)
     }
 
     /// Writes of the object whose key has this hash.

@@ -9,7 +9,7 @@ use super::event::{AnyChange, Change, Kind};
 use super::filter::{AnyClause, Filter};
 use super::member::Overflow;
 use super::one_key::HasKey;
-use crate::kernel::commit::{Write, WriteKind};
+use crate::kernel::commit::Write;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::routes::Route;
 use crate::table::image::Image;
@@ -292,15 +292,6 @@ fn assert_indexes<T: Object, C: Condition<T>>(query: &Query<T, C>) {
     query.condition.each_index(&mut assert_named);
 }
 
-/// The kind of change that a write of a kind makes.
-fn written(kind: Kind) -> WriteKind {
-    match kind {
-        Kind::Created => WriteKind::Create,
-        Kind::Updated => WriteKind::Update,
-        Kind::Deleted => WriteKind::Delete,
-    }
-}
-
 fn none_or<A>(asked: &[A], met: impl FnMut(&A) -> bool) -> bool {
     asked.is_empty() || asked.iter().any(met)
 }
@@ -382,7 +373,7 @@ impl<T: Object> AnyClause for TableFilter<T> {
         let kinds = self
             .kinds
             .iter()
-            .map(|kind| Route::kind(table, written(*kind)));
+            .map(|kind| Route::kind(table, *kind as u16));
         match self.kinds.is_empty() {
             true => routes.push(Route::table(table)),
             false => routes.extend(kinds),
@@ -394,7 +385,7 @@ impl<T: Object> AnyClause for TableFilter<T> {
             return false;
         };
         let (old, new) = (Image::old(guard, write), Image::new(guard, write));
-        none_or(&self.kinds, |kind| written(*kind) == write.kind(guard))
+        none_or(&self.kinds, |kind| *kind == Kind::of(guard, write))
             && none_or(&self.keys, |key| write.hash == table.hash(key))
             && (!self.asks_images()
                 || self

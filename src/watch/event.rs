@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::kernel::commit::Write;
 use crate::kernel::post::Post;
 use crate::kernel::reading::AnyHandle;
+use crate::kernel::reclaim::Guard;
 use crate::table::handle::Obj;
 use crate::table::object::Object;
 use crate::version::{Meta, Version};
@@ -48,6 +50,20 @@ pub enum Kind {
     Updated,
     /// There is none any more.
     Deleted,
+}
+
+impl Kind {
+    /// What a write does to its object.
+    #[inline]
+    pub(super) fn of(guard: &Guard<'_>, write: &Write) -> Self {
+        if !write.replaces() {
+            Self::Created
+        } else if write.deletes(guard) {
+            Self::Deleted
+        } else {
+            Self::Updated
+        }
+    }
 }
 
 /// A change of an object of any table. One word; cloning shares it.

@@ -9,6 +9,8 @@ use super::watcher::Watcher;
 pub(super) struct Receiving<'w> {
     watcher: &'w mut Watcher,
     has_waited: bool,
+    /// When it was polled last.
+    waits: bool,
 }
 
 impl<'w> Receiving<'w> {
@@ -16,6 +18,7 @@ impl<'w> Receiving<'w> {
         Self {
             watcher,
             has_waited: false,
+            waits: false,
         }
     }
 
@@ -25,7 +28,8 @@ impl<'w> Receiving<'w> {
         poll: impl FnOnce(&mut Watcher, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         let polled = poll(self.watcher, context);
-        self.has_waited |= polled.is_pending();
+        self.waits = polled.is_pending();
+        self.has_waited |= self.waits;
         polled
     }
 }
@@ -33,7 +37,7 @@ impl<'w> Receiving<'w> {
 impl Drop for Receiving<'_> {
     fn drop(&mut self) {
         if self.has_waited {
-            self.watcher.hand_on();
+            self.watcher.hand_on(self.waits);
         }
     }
 }

@@ -15,6 +15,7 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use super::admission::Admission;
+use super::event::Kind;
 use super::filter::Filter;
 use super::member::Member;
 use crate::kernel::Kernel;
@@ -296,7 +297,7 @@ struct Round<'r, 'g> {
     carrier: Carrier,
     /// Watchers that were called who can be relied on.
     called: u32,
-    /// All that were delivered to, or had been.
+    /// All that were delivered to.
     delivered: u32,
 }
 
@@ -352,7 +353,7 @@ impl<'g> Round<'_, 'g> {
         let plain = [
             Route::ALL,
             Route::table(write.table),
-            Route::kind(write.table, write.kind(self.guard)),
+            Route::kind(write.table, Kind::of(self.guard, write) as u16),
             Route::key(write.table, write.hash),
         ];
         for route in plain {
@@ -454,7 +455,9 @@ impl<'g> Round<'_, 'g> {
         if let Some(timeout) = timeout {
             self.watch_the_time(member, (put, delivering), timeout);
         }
-        self.delivered += 1;
+        if put != Put::Before {
+            self.delivered += 1;
+        }
         // It waits, and has taken what it was called for before.
         if put == Put::First && member.seat.is_taken() {
             self.called += 1;

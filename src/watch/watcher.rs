@@ -419,30 +419,27 @@ impl Watcher {
         self.waiter = Some(waiter);
     }
 
-    /// A future that waited is dropped: its task need not come by when it is called.
-    pub(super) fn hand_on(&mut self) {
+    /// A future that waited is dropped: its task need not come by when it is called. If it still
+    /// `waits`, it may have been called already.
+    pub(super) fn hand_on(&mut self, waits: bool) {
         if let Some(waiter) = &self.waiter {
             self.shared.waiters.hand_on(waiter);
         }
-        if self.has_seat() && self.is_left_to() {
-            // It is not called itself, by whatever drops the future.
-            self.waiter = None;
-            self.member.seat.leave(self.shared.kernel());
-            self.carry_on();
+        let (shards, kernel) = (&self.shared.shards, self.shared.kernel());
+        let delivered = shards.station(kernel, &self.member).position();
+        if waits && self.has_seat() && delivered < kernel.horizon.visible() {
+            self.leave_seat();
         }
     }
 
-    /// Whether who called it may have left it the delivery to others. Not of whom this thread calls
-    /// just now: they would call one another.
-    fn is_left_to(&self) -> bool {
-        let (shards, kernel) = (&self.shared.shards, self.shared.kernel());
-        let delivered = shards.station(kernel, &self.member).position();
-        delivered < kernel.horizon.visible() && !is_calling()
-    }
-
-    fn carry_on(&self) {
+    /// Leaves the seat, and goes on with what who called it may have left to it. Not in a waker
+    /// that this thread calls: those would call one another.
+    fn leave_seat(&mut self) {
         let Shared { shards, schema, .. } = &*self.shared;
-        shards.carry_on_for(schema, &self.member);
+        self.member.seat.leave(schema.kernel());
+        if self.waiter.take().is_some() && self.has_seat() && !is_calling() {
+            shards.carry_on_for(schema, &self.member);
+        }
     }
 
     /// The events as they come, blocking; ends when the store is closed, or the watcher, after
@@ -491,9 +488,6 @@ impl Drop for Watcher {
             self.shared.shards.remove(&self.shared.schema, &self.member);
             self.shared.shards.admission.leave();
         }
-        self.member.seat.leave(self.shared.kernel());
-        if self.waiter.is_some() && self.has_seat() && self.is_left_to() {
-            self.carry_on();
-        }
+        self.leave_seat();
     }
 }
