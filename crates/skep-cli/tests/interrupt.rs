@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use support::{Run, rows, skep};
+use support::{Run, names, rows, skep};
 
 /// Starts a replay that would take hours.
 fn start(more: &[&str]) -> Child {
@@ -37,17 +37,6 @@ fn send(signal: &str, child: &Child) {
         .args([signal, &child.id().to_string()])
         .status();
     assert!(sent.expect("kill is there").success());
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let files = fs::read_dir(folder).expect("the folder is there");
-    let name = |file: std::io::Result<fs::DirEntry>| {
-        let name = file.expect("readable").file_name();
-        name.to_string_lossy().into_owned()
-    };
-    let mut names: Vec<_> = files.map(name).collect();
-    names.sort();
-    names
 }
 
 /// Waits until a file is there that is going to be put in its place.

@@ -71,14 +71,7 @@ impl Folder {
     }
 
     fn names(&self) -> Vec<String> {
-        let files = fs::read_dir(self.0.path()).expect("the folder is there");
-        let name = |file: std::io::Result<fs::DirEntry>| {
-            let name = file.expect("readable").file_name();
-            name.to_string_lossy().into_owned()
-        };
-        let mut names: Vec<_> = files.map(name).collect();
-        names.sort();
-        names
+        support::names(self.0.path())
     }
 }
 

@@ -23,6 +23,18 @@ b,4000,1024,1,500,T4,BE,Failed,10,90,12
 c,4000,1024,2,1000,,Burstable,Pending,95,200,
 ";
 
+/// The names of what is in a folder, in order.
+pub fn names(folder: &Path) -> Vec<String> {
+    let files = fs::read_dir(folder).expect("the folder is there");
+    let name = |file: std::io::Result<fs::DirEntry>| {
+        let name = file.expect("readable").file_name();
+        name.to_string_lossy().into_owned()
+    };
+    let mut names: Vec<_> = files.map(name).collect();
+    names.sort();
+    names
+}
+
 /// A folder with input files.
 pub struct Files {
     folder: TempDir,
