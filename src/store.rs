@@ -203,6 +203,14 @@ impl Store {
     /// [`Builder::history_commits`] and [`Builder::history_bytes`] say. Once begun it is a watcher
     /// like any other, that is kept what comes after its position, within its lag or the history.
     ///
+    /// Where the log does not reach, a [`Proposer`](crate::Proposer) is asked, once and here, for
+    /// what it still has ([`changes_between`](crate::Proposer::changes_between)); the watcher keeps
+    /// that until it is received. It is taken if it is just what was accepted here, commit for
+    /// commit, at most 65,536 of them and none by [`Store::apply`]; else the history ends where the
+    /// log begins. Old objects, and the [`Meta`](crate::Meta) of objects that the proposer has read
+    /// from elsewhere, are what it gives ([`Image`](crate::Image)); versions of events are the
+    /// store's.
+    ///
     /// ```
     /// use skep::{Event, Filter, Id, Object, Store, WatchFromError};
     ///

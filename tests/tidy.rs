@@ -76,7 +76,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     (
         "watch",
-        &["error", "kernel", "shared", "sync", "table", "version"],
+        &[
+            "error", "kernel", "propose", "shared", "sync", "table", "version",
+        ],
     ),
     ("snapshot", &["kernel", "shared", "table", "version"]),
     (

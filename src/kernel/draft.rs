@@ -9,6 +9,7 @@ use super::node::{VersionHeader, VersionNode, release_hold};
 #[cfg(feature = "save")]
 use super::reading::Handle;
 use super::reclaim::{at, own};
+use crate::version::Moment;
 
 /// An object about to be written. Dropping it drops the object, unless it is shared.
 #[derive(Debug)]
@@ -54,6 +55,14 @@ impl<T> Draft<T> {
     /// Has the processor fetch what stands beside the object.
     pub(crate) fn prefetch_beside(&self) {
         VersionNode::prefetch_beside(self.node);
+    }
+
+    /// A version that no chain will lead to, whose hold the caller has now.
+    pub(super) fn into_version(self, created: Moment, updated: Moment) -> *const VersionHeader {
+        let node = self.into_node();
+        // SAFETY: V2: not published, so the caller's alone and whole.
+        unsafe { own(node) }.set_times(created, updated);
+        node
     }
 
     /// The node, whose owner is the caller now.

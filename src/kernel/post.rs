@@ -50,6 +50,25 @@ impl Post {
         })
     }
 
+    /// Of images that lie in no log any more; `None`: of none.
+    pub(crate) fn of_images(
+        table: &'static str,
+        version: Version,
+        (old, new): (Option<AnyHandle>, Option<AnyHandle>),
+    ) -> Option<Arc<Self>> {
+        let written_at = new.as_ref().or(old.as_ref())?.meta().updated_at;
+        Some(Arc::new(Self {
+            table,
+            since: version,
+            version,
+            old,
+            new,
+            written_at,
+            // It goes through no mailbox, which alone asks.
+            bytes: size_of::<Self>() as u64,
+        }))
+    }
+
     /// This change and one that comes right after it of the same object; `None`: the object was not
     /// there before, and is not after it.
     pub(crate) fn then(&self, next: &Self) -> Option<Arc<Self>> {

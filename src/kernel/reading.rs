@@ -7,12 +7,13 @@ use std::sync::Arc;
 use super::Kernel;
 #[cfg(feature = "save")]
 use super::barrier::{prefetch_lines, prefetch_parts};
+use super::draft::Draft;
 use super::entry::EntryHeader;
 use super::horizon::{Hold, Horizon, Kind};
 use super::node::{self, VersionHeader, release_hold};
 use super::reclaim::Guard;
 use super::session::Line;
-use crate::version::Meta;
+use crate::version::{Meta, Moment};
 
 /// How a reading pins its thread.
 #[derive(Clone, Copy, Debug)]
@@ -251,7 +252,7 @@ impl<'s, T> Stored<'s, T> {
         self.version.meta()
     }
 
-    pub(crate) fn created(self) -> crate::version::Moment {
+    pub(crate) fn created(self) -> Moment {
         self.version.created()
     }
 
@@ -343,13 +344,33 @@ impl AnyHandle {
         Self { handle, object }
     }
 
+    /// Of an object that is in no store. Its version is 0.
+    pub(crate) fn apart<T: Send + Sync + 'static>(
+        object: T,
+        created: Moment,
+        updated: Moment,
+    ) -> Self {
+        let handle = Handle {
+            version: Draft::new(|| object).into_version(created, updated),
+            object: PhantomData,
+        };
+        let object = TypeId::of::<T>();
+        Self { handle, object }
+    }
+
+    /// Whether the object is a `T`.
+    pub(crate) fn is<T: 'static>(&self) -> bool {
+        self.object == TypeId::of::<T>()
+    }
+
     pub(crate) fn object<T: 'static>(&self) -> Option<&T> {
         // SAFETY: the type was given to `new` for this version.
-        (self.object == TypeId::of::<T>()).then(|| unsafe { node::object(self.handle.header()) })
+        self.is::<T>()
+            .then(|| unsafe { node::object(self.handle.header()) })
     }
 
     pub(crate) fn typed<T: 'static>(&self) -> Option<Handle<T>> {
-        (self.object == TypeId::of::<T>()).then(|| {
+        self.is::<T>().then(|| {
             self.handle.header().add_hold();
             Handle {
                 version: self.handle.version,

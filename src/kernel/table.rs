@@ -223,6 +223,10 @@ pub(crate) trait AnyTable: Typed + Send + Sync {
     }
     /// Owned shares of a write's old and new object.
     fn images(&self, guard: &Guard<'_>, write: &Write) -> (Option<AnyHandle>, Option<AnyHandle>);
+    /// Whether its objects are of the type of this one.
+    fn is_of(&self, _object: &AnyHandle) -> bool {
+        false
+    }
     /// The key of a write whose commit is pending, and its type's name.
     fn key(&self, guard: &Guard<'_>, write: &Write) -> (Arc<dyn Any + Send + Sync>, &'static str);
 }
@@ -314,6 +318,10 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
         let old = write.replaces().then(|| image(write.old));
         let new = (!write.deletes(guard)).then(|| image(write.new));
         (old, new)
+    }
+
+    fn is_of(&self, object: &AnyHandle) -> bool {
+        object.is::<T>()
     }
 
     fn key(&self, guard: &Guard<'_>, write: &Write) -> (Arc<dyn Any + Send + Sync>, &'static str) {

@@ -21,7 +21,7 @@ use std::sync::{Arc, Weak};
 
 use super::Proposer;
 use super::flight::Flight;
-use super::numbering::{Neighbours, Numbering, UNPROPOSED};
+use super::numbering::{Accepted, Neighbours, Numbering, UNPROPOSED};
 use super::proposal::{Decides, Proposal, Ticket};
 use super::sets::{Image, ProposedWrite, WriteSet};
 use crate::kernel::Kernel;
@@ -97,6 +97,11 @@ impl Line {
         // Relaxed: as in `decide`.
         let newest = self.newest.load(Ordering::Relaxed);
         self.numbering.neighbours(number, newest)
+    }
+
+    /// All that was accepted after one commit up to another; nothing, if not all is known.
+    pub(crate) fn accepted_between(&self, after: Version, until: Version) -> Option<Vec<Accepted>> {
+        self.numbering.between(after, until)
     }
 
     /// The store's version that shows the proposer's, if it is up to `until`.

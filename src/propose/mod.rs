@@ -121,7 +121,8 @@ pub trait Proposer: Send + Sync + 'static {
     fn version(&self) -> Option<Version>;
 
     /// The changes after `from` up to and with `to`, both versions of the proposer's, in order; one
-    /// item an accepted proposal.
+    /// item an accepted proposal. [`Store::watch_from`](crate::Store::watch_from) asks for what the
+    /// store's log has no more, on the thread of who watches.
     ///
     /// # Errors
     /// See [`ChangesError`].

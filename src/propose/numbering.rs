@@ -72,6 +72,13 @@ impl Neighbours {
     }
 }
 
+/// A commit that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    pub(crate) number: Version,
+    pub(crate) proposed: Version,
+}
+
 /// What is known of a commit.
 enum Known {
     Accepted(Version),
@@ -148,6 +155,23 @@ impl Numbering {
         (number.get() < KEPT).then_some(self.first).flatten()
     }
 
+    /// All that was accepted after one commit up to another, with its versions; nothing, if not all
+    /// is known.
+    pub(super) fn between(&self, after: Version, until: Version) -> Option<Vec<Accepted>> {
+        let mut all = Vec::new();
+        for number in after.get() + 1..=until.get() {
+            match self.known(number) {
+                Known::Accepted(proposed) => all.push(Accepted {
+                    number: Version::new(number),
+                    proposed,
+                }),
+                Known::Refused => {}
+                Known::Unproposed | Known::Nothing => return None,
+            }
+        }
+        Some(all)
+    }
+
     fn accepted(&self, number: u64) -> Option<Version> {
         match self.known(number) {
             Known::Accepted(version) => Some(version),
@@ -214,6 +238,25 @@ mod tests {
         assert_eq!(find(12), Some(version(1)));
         assert_eq!(find(8), Some(Version::ZERO));
         assert_eq!(find(6), None, "before the store");
+    }
+
+    #[test]
+    fn what_was_accepted_between_two_commits_is_all_known_or_nothing() {
+        let version = Version::new;
+        let numbering = Numbering::new(None);
+        for (number, noted) in [(1, Some(3)), (2, None), (3, Some(9))] {
+            numbering.note(version(number), noted.map(version));
+        }
+        let between = |after, until| {
+            let all = numbering.between(version(after), version(until))?;
+            let pairs = all.iter().map(|it| (it.number.get(), it.proposed.get()));
+            Some(pairs.collect::<Vec<_>>())
+        };
+        assert_eq!(between(0, 3), Some(vec![(1, 3), (3, 9)]));
+        assert_eq!(between(1, 2), Some(vec![]));
+        assert_eq!(between(2, 4), None, "not decided");
+        numbering.note(version(4), Some(UNPROPOSED));
+        assert_eq!(between(2, 4), None);
     }
 
     /// 1 at 10, 2 unproposed, 3 at 20, 4 unproposed.

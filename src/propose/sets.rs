@@ -1,10 +1,10 @@
 //! What a proposal read and what it writes, as data: names, keys and ranges whose types a codec
 //! knows by the table's name.
 
-use std::any::Any;
 use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::kernel::reading::AnyHandle;
 use crate::table::object::Object;
@@ -98,7 +98,8 @@ pub struct ProposedWrite {
 }
 
 impl ProposedWrite {
-    /// A write of an object `T`, for who reads it from elsewhere.
+    /// A write of an object `T`, for who reads it from elsewhere; see [`Image::with_times`] for
+    /// its times.
     ///
     /// # Panics
     /// If there is neither an old object nor a new one.
@@ -116,32 +117,34 @@ impl ProposedWrite {
 
 /// An object whose type the table's name tells. Cloning shares it.
 #[derive(Clone)]
-pub struct Image(Kept);
-
-#[derive(Clone)]
-enum Kept {
-    Stored(AnyHandle),
-    Owned(Arc<dyn Any + Send + Sync>),
-}
+pub struct Image(AnyHandle);
 
 impl Image {
-    /// An image of an object that is in no store.
+    /// An image of an object that is in no store, and of which nothing else is known: its
+    /// [`Meta`](crate::Meta) says version 0, and 1970.
     #[must_use]
     pub fn new<T: Object>(object: T) -> Self {
-        Self(Kept::Owned(Arc::new(object)))
+        Self::with_times(object, UNIX_EPOCH, UNIX_EPOCH)
+    }
+
+    /// As [`Image::new`], of an object of which is known when it was created and written last.
+    #[must_use]
+    pub fn with_times<T: Object>(object: T, created: SystemTime, updated: SystemTime) -> Self {
+        Self(AnyHandle::apart(object, created.into(), updated.into()))
     }
 
     pub(crate) fn stored(handle: AnyHandle) -> Self {
-        Self(Kept::Stored(handle))
+        Self(handle)
+    }
+
+    pub(crate) fn handle(&self) -> &AnyHandle {
+        &self.0
     }
 
     /// The object, if it is a `T`.
     #[must_use]
     pub fn downcast_ref<T: 'static>(&self) -> Option<&T> {
-        match &self.0 {
-            Kept::Stored(handle) => handle.object(),
-            Kept::Owned(object) => object.downcast_ref(),
-        }
+        self.0.object()
     }
 }
 

@@ -28,6 +28,7 @@ mod log;
 mod mail;
 pub(crate) mod member;
 mod one_key;
+mod past;
 pub(crate) mod post;
 mod receiving;
 pub(crate) mod shard;

@@ -1,4 +1,5 @@
-//! Where a watcher's events come from: the log, its mailbox, or first the one and then the other.
+//! Where a watcher's events come from: a proposer, the log, its mailbox; first the one and then the
+//! other.
 
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use super::filter::Filter;
 use super::log::FromLog;
 use super::mail::FromMail;
 use super::member::Member;
+use super::past::{self, Past};
 use crate::error::WatchError;
 use crate::shared::Shared;
 use crate::table::schema::Schema;
@@ -19,6 +21,8 @@ pub(super) enum Source {
     Mail(FromMail),
     /// The log up to a version, and the mailbox for what comes after it.
     Joining(Box<Joining>),
+    /// What a proposer had that the log has not, and then another source.
+    Past(Box<Before>),
     /// There are as many watchers as there may be.
     Refused(Refused),
 }
@@ -28,6 +32,12 @@ pub(super) enum Source {
 pub(super) struct Refused {
     position: u64,
     watchers_max: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Before {
+    past: Past,
+    then: Source,
 }
 
 #[derive(Debug)]
@@ -88,29 +98,44 @@ impl Source {
         matches!(self, Self::Refused(_))
     }
 
-    /// What comes after an older version; `Err`: the log is kept from there on only.
+    /// What comes after an older version; `Err`: it is kept from there on only.
     pub(super) fn from(shared: &Shared, filter: Filter, version: u64) -> Result<Begun, u64> {
         let schema = &shared.schema;
         // The cursor first: the log is kept from there on, whatever becomes of the rest.
-        let log = FromLog::from(schema, &filter, version)?;
+        let (past, log) = past::after(shared, &filter, version)?;
         if !filter.asks_for_delivery(schema) {
             let member = shared.shards.member(schema, filter, false);
             shared.shards.list(schema.kernel(), &member);
-            return Ok((member, Self::Log(Box::new(log))));
+            return Ok((member, Self::Log(Box::new(log)).behind(past)));
         }
         let member = shared.shards.member(schema, filter, true);
         let last = shared.shards.subscribe(schema, &member);
         member.begin_after(last);
         let mail = FromMail::after(last);
-        Ok((member, Self::Joining(Box::new(Joining { log, last, mail }))))
+        let joining = Self::Joining(Box::new(Joining { log, last, mail }));
+        Ok((member, joining.behind(past)))
+    }
+
+    /// This, behind what a proposer had.
+    fn behind(self, past: Option<Past>) -> Self {
+        match past {
+            Some(past) => Self::Past(Box::new(Before { past, then: self })),
+            None => self,
+        }
     }
 
     /// Goes back to an older version, up to where the mailbox goes on; `Err`: as for
     /// [`Source::from`].
     pub(super) fn go_back(&mut self, shared: &Shared, member: &Member, to: u64) -> Result<(), u64> {
-        let log = FromLog::from(&shared.schema, &member.filter, to)?;
+        let (past, log) = past::after(shared, &member.filter, to)?;
         let before = std::mem::replace(self, Self::Mail(FromMail::after(0)));
-        *self = match before {
+        *self = before.reading(log).behind(past);
+        Ok(())
+    }
+
+    /// The same, with another log before where the mailbox goes on.
+    fn reading(self, log: FromLog) -> Self {
+        match self {
             Self::Log(_) => Self::Log(Box::new(log)),
             Self::Mail(mail) => Self::Joining(Box::new(Joining {
                 log,
@@ -118,10 +143,10 @@ impl Source {
                 mail,
             })),
             Self::Joining(joining) => Self::Joining(Box::new(Joining { log, ..*joining })),
+            Self::Past(before) => before.then.reading(log),
             // It has not lagged, and has nowhere to go back to.
             refused @ Self::Refused(_) => refused,
-        };
-        Ok(())
+        }
     }
 
     /// The snapshot that goes with it is of this version: what comes after it is wanted.
@@ -129,7 +154,9 @@ impl Source {
         match self {
             Self::Log(log) => log.move_to(version),
             Self::Mail(mail) => mail.move_to(version),
-            Self::Joining(_) => unreachable!("a watcher from an older version has no snapshot"),
+            Self::Joining(_) | Self::Past(_) => {
+                unreachable!("a watcher from an older version has no snapshot")
+            }
             Self::Refused(refused) => refused.position = version,
         }
     }
@@ -139,6 +166,7 @@ impl Source {
             Self::Log(log) => log.position(),
             Self::Mail(mail) => mail.position(),
             Self::Joining(joining) => joining.log.position(),
+            Self::Past(before) => before.past.position(),
             Self::Refused(refused) => refused.position,
         }
     }
@@ -152,6 +180,12 @@ impl Source {
         fetched: &mut Fetched,
     ) -> Result<bool, WatchError> {
         let (schema, filter) = (&shared.schema, &member.filter);
+        if let Self::Past(before) = self {
+            if before.past.fetch(filter, fetched) {
+                return Ok(true);
+            }
+            *self = std::mem::replace(&mut before.then, Self::Mail(FromMail::after(0)));
+        }
         if let Self::Joining(joining) = self {
             if joining.fetch(schema, filter, fetched)? {
                 return Ok(true);
@@ -162,7 +196,7 @@ impl Source {
         match self {
             Self::Log(log) => log.fetch(schema, filter, u64::MAX, fetched),
             Self::Mail(mail) => mail.fetch(&shared.shards, schema, member, fetched),
-            Self::Joining(_) => Ok(true),
+            Self::Joining(_) | Self::Past(_) => Ok(true),
             Self::Refused(refused) => Err(WatchError::TooManyWatchers {
                 watchers_max: refused.watchers_max,
             }),
@@ -175,6 +209,7 @@ impl Source {
         match self {
             Self::Mail(mail) => mail.taken(),
             Self::Joining(joining) => joining.last.saturating_sub(joining.log.position()),
+            Self::Past(before) => before.past.left() + before.then.taken(),
             Self::Log(_) | Self::Refused(_) => 0,
         }
     }
@@ -184,7 +219,7 @@ impl Source {
         match self {
             Self::Log(log) => shared.kernel().horizon.visible() > log.position(),
             Self::Mail(mail) => mail.has_more(&shared.shards, &shared.schema, member),
-            Self::Joining(_) | Self::Refused(_) => true,
+            Self::Joining(_) | Self::Past(_) | Self::Refused(_) => true,
         }
     }
 }

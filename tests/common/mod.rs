@@ -308,7 +308,7 @@ pub fn count(store: &Store) -> usize {
 }
 
 /// An object that knows how many of its kind are alive.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Counted {
     pub id: u64,
     pub _alive: Arc<()>,
