@@ -56,6 +56,17 @@ const SLICE_RESIDUAL: usize = 64;
 const SLICE_FREED: usize = 256;
 /// Of which so many are taken at a time: without an allocation, which may take a lock.
 const AT_ONCE: usize = if cfg!(any(loom, shuttle)) { 4 } else { 64 };
+/// Pieces freed of each thing that goes by parts, the first ones of a slice: more than come to it,
+/// one a commit, between the slices of one thread.
+const PART: usize = if cfg!(any(loom, shuttle)) {
+    1
+} else {
+    2 * EVERY as usize
+};
+/// So many things of a slice; where there are more, it is [`FRESH`], and a slice a commit.
+const PARTS_WHOLE: usize = FRESH as usize / 2;
+/// Pieces of each of the others.
+const PART_OF_MANY: usize = if cfg!(any(loom, shuttle)) { 1 } else { 4 };
 /// A thread tries to free between its collections when it has retired so many things.
 const FRESH: u64 = 64;
 /// Things freed in a slice at most because the thread has retired as many.
@@ -424,6 +435,18 @@ impl Kernel {
         match retired.action {
             // SAFETY: the caller's promise.
             Action::Free(free) => contain(|| unsafe { free(retired.pointer) }),
+            Action::Part(part) => {
+                let pieces = match garbage.len() < PARTS_WHOLE {
+                    true => PART,
+                    false => PART_OF_MANY,
+                };
+                // SAFETY: the caller's promise.
+                let left = unsafe { part(retired.pointer, pieces) };
+                if !left.is_null() {
+                    // SAFETY: R1: it went with what was retired, and is ours alone.
+                    unsafe { garbage.retire_by_parts(left, part) };
+                }
+            }
             Action::Kernel(Work::Unclaim) => {
                 // SAFETY: K3: the garbage's claim keeps it.
                 let record = unsafe { at(retired.pointer.cast::<RecordHeader>().cast_const()) };

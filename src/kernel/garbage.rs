@@ -16,11 +16,16 @@ use super::stack::Linked;
 /// what another has retired need not ask the allocator, which may take a lock.
 const BAG: usize = if cfg!(any(loom, shuttle)) { 6 } else { 12 };
 
+/// Frees so many of what a pointer leads to; what is left, or null.
+pub(crate) type Part = unsafe fn(*mut (), usize) -> *mut ();
+
 /// What to do with something retired, once nobody can see it any more.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Action {
     /// Plain memory: give it to this function.
     Free(unsafe fn(*mut ())),
+    /// Plain memory in many pieces: give it to this function, and what it leaves to it again later.
+    Part(Part),
     /// A chain link, a commit, a cut to be made: `collect` knows how.
     Kernel(super::collect::Work),
 }
@@ -30,6 +35,17 @@ pub(crate) enum Action {
 pub(crate) struct Retired {
     pub(crate) pointer: *mut (),
     pub(crate) action: Action,
+}
+
+/// Frees all of what was retired by parts.
+///
+/// # Safety
+/// R3 holds for all of it, and the caller is the only one who has it.
+pub(super) unsafe fn free_all(mut pointer: *mut (), part: Part) {
+    while !pointer.is_null() {
+        // SAFETY: the caller's promise; what is left, too, is the caller's.
+        pointer = unsafe { part(pointer, usize::MAX) };
+    }
 }
 
 /// Retired things of one operation, and the epoch in which it gave them.
@@ -125,6 +141,15 @@ impl Garbage {
             unsafe { free_block::<B>(block) };
         }
         self.push(block, Action::Free(free_as::<B>));
+    }
+
+    /// Has `part` free some of what the pointer leads to when nobody can see it any more, and some
+    /// time later some of what that leaves, and so on: so that nobody frees all of it at once.
+    ///
+    /// # Safety
+    /// As [`Garbage::retire`] for all of it; and `part` takes the pointer, and what it has left.
+    pub(super) unsafe fn retire_by_parts(&mut self, pointer: *mut (), part: Part) {
+        self.push(pointer, Action::Part(part));
     }
 
     /// Has `collect` do `work` on `pointer` when nobody can see it any more.

@@ -34,6 +34,7 @@ use std::marker::PhantomData;
 
 use self::full::{Going, coalesce, lag};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
+use super::release::contain;
 use super::step::{Step, step};
 use crate::sync::{AtomicPtr, Ordering};
 
@@ -75,14 +76,11 @@ pub(crate) struct Bounds {
     pub(crate) after: Option<u64>,
 }
 
-/// What a full mailbox let go.
+/// What a full mailbox let go: the versions of the oldest and the newest letter that went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Missed {
-    /// The versions of the oldest and the newest letter that went.
     pub(crate) from: u64,
     pub(crate) through: u64,
-    /// How many went.
-    pub(crate) letters: u64,
 }
 
 /// What came of a delivery.
@@ -121,6 +119,8 @@ struct Node<L> {
     /// Up to here, with this, everything was delivered.
     through: Stamp,
     depth: Depth,
+    /// The version of the oldest letter that it and what is below it have, or have let go.
+    from: u64,
     below: *mut Node<L>,
     content: Content<L>,
 }
@@ -193,17 +193,11 @@ impl<L: Letter> Cut<L> {
         taken
     }
 
-    /// What goes with it, without a share of any.
-    fn going(&self, guard: &Guard<'_>) -> Going {
-        let mut going = Going::default();
-        for node in self.nodes(guard) {
-            match &node.content {
-                Content::Base(missed) => going.before = missed.as_deref().copied(),
-                Content::Letter(letter) => going.add_older(letter.version()),
-                Content::Closed(_) => {}
-            }
-        }
-        going
+    /// M3: the caller's CAS cut it off. However long it is, the caller is done at once.
+    fn retire_by_parts(self, garbage: &mut Garbage) {
+        // SAFETY: R1: cut off by the caller alone, and nobody links it again; a list of such nodes
+        // is what the function takes.
+        unsafe { garbage.retire_by_parts(self.first.cast(), free_some::<L>) };
     }
 
     /// M3: the caller's CAS cut it off.
@@ -232,6 +226,7 @@ impl<L: Letter> Fresh<L> {
         Self::new(Node {
             through,
             depth: Depth::default(),
+            from: missed.map_or(u64::MAX, |missed| missed.from),
             below: std::ptr::null_mut(),
             content: Content::Base(missed.map(Box::new)),
         })
@@ -242,6 +237,7 @@ impl<L: Letter> Fresh<L> {
         Self::new(Node {
             through: seen.map_or(Stamp::default(), |seen| seen.through),
             depth: seen.map_or(Depth::default(), |seen| seen.depth),
+            from: seen.map_or(u64::MAX, |seen| seen.from),
             below,
             content: Content::Closed(version),
         })
@@ -265,12 +261,14 @@ impl<L: Letter> Node<L> {
     /// A letter above `below`, which the pointer leads to, if there is anything.
     fn on(below: Option<&Self>, pointer: *mut Self, through: Stamp, letter: L) -> Self {
         let depth = below.map_or(Depth::default(), |below| below.depth);
+        let from = below.map_or(u64::MAX, |below| below.from);
         Self {
             through,
             depth: Depth {
                 letters: depth.letters + 1,
                 bytes: depth.bytes + letter.bytes(),
             },
+            from: from.min(letter.version()),
             below: pointer,
             content: Content::Letter(letter),
         }
@@ -288,6 +286,28 @@ unsafe fn free_down_to<L>(mut first: *mut Node<L>, end: *mut Node<L>) {
         // SAFETY: as above.
         unsafe { free(first) };
         first = below;
+    }
+}
+
+/// Frees so many of a list's first nodes; what is left of it.
+///
+/// # Safety
+/// The list is the caller's, and from `allocate`.
+unsafe fn free_some<L>(list: *mut (), count: usize) -> *mut () {
+    let mut first = list.cast::<Node<L>>();
+    for _ in 0..count {
+        if !is_node(first) {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: the caller's promise.
+        let below = unsafe { at(first.cast_const()) }.below;
+        // A letter's Drop may be the user's. SAFETY: as above.
+        contain(|| unsafe { free(first) });
+        first = below;
+    }
+    match is_node(first) {
+        true => first.cast(),
+        false => std::ptr::null_mut(),
     }
 }
 
@@ -365,8 +385,8 @@ impl<L: Letter> Mailbox<L> {
         let old = Cut { first: pointer };
         let fresh = match bounds.policy {
             Policy::Close => Fresh::closed(stamp.version, pointer, Some(seen)),
-            Policy::Lag => lag(old.going(guard), seen.through, stamp, letter),
-            Policy::Coalesce => coalesce(old.read(guard), seen.through, (stamp, letter), bounds),
+            Policy::Lag => lag(seen.all(), stamp, letter),
+            Policy::Coalesce => coalesce(old.read(guard), seen.all(), (stamp, letter), bounds),
         };
         let closes = bounds.policy == Policy::Close;
         if !self.swing(pointer, fresh.top) {
@@ -380,7 +400,7 @@ impl<L: Letter> Mailbox<L> {
             return false;
         }
         if !closes {
-            old.retire(guard, garbage);
+            old.retire_by_parts(garbage);
         }
         true
     }
@@ -458,6 +478,14 @@ impl<L: Letter> Mailbox<L> {
 }
 
 impl<L: Letter> Node<L> {
+    /// It and all below it, as what goes.
+    fn all(&self) -> Going {
+        Going {
+            from: self.from,
+            through: self.through,
+        }
+    }
+
     fn is_full(&self, letter: &L, bounds: Bounds) -> bool {
         let Depth { letters, bytes } = self.depth;
         letters > 0 && (letters >= bounds.letters || bytes + letter.bytes() > bounds.bytes)

@@ -263,6 +263,8 @@ impl Drop for Kernel {
                 // SAFETY: R1, and nobody is left.
                 Action::Free(free) => unsafe { free(retired.pointer) },
                 // SAFETY: as above.
+                Action::Part(part) => unsafe { reclaim::free_all(retired.pointer, part) },
+                // SAFETY: as above.
                 Action::Kernel(work) => unsafe { release::release(None, work, retired.pointer) },
             }
         }

@@ -44,6 +44,7 @@ pub(crate) use super::memory::{allocate, at, free};
 
 use super::array::Array;
 use super::barrier::fence;
+pub(super) use super::garbage::free_all;
 pub(crate) use super::garbage::{Action, Garbage, Retired};
 use super::garbage::{Bag, take};
 use super::session::{Line, Registry};
@@ -247,9 +248,12 @@ impl Drop for Domain {
         for retired in self.drain() {
             // The kernel drains before it drops its domain; plain memory is left only by domains
             // used alone.
-            if let Action::Free(free) = retired.action {
+            match retired.action {
                 // SAFETY: R1, and nobody is left who could be pinned.
-                unsafe { free(retired.pointer) };
+                Action::Free(free) => unsafe { free(retired.pointer) },
+                // SAFETY: as above.
+                Action::Part(part) => unsafe { free_all(retired.pointer, part) },
+                Action::Kernel(_) => {}
             }
         }
         #[cfg(any(loom, shuttle))]

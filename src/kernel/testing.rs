@@ -15,7 +15,7 @@ use super::node::{self, VersionHeader};
 use super::older::Older;
 use super::pending::{Outcome, Payload, Pending};
 use super::reading::{AnyHandle, LocalHold};
-use super::reclaim::{Action, Domain, Garbage, Guard, allocate, at, free};
+use super::reclaim::{Action, Domain, Garbage, Guard, allocate, at, free, free_all};
 use super::record::{Record, RecordHeader, Unclaimed, Unlinking};
 use super::session::Line;
 use super::stage::Shortened;
@@ -431,6 +431,8 @@ pub(crate) fn reclaim(domain: &Domain, mut each: impl FnMut(*mut ())) -> usize {
             // SAFETY: R3.
             unsafe { free(retired.pointer) };
         }
+        // SAFETY: R3.
+        Action::Part(part) => unsafe { free_all(retired.pointer, part) },
         // SAFETY: R3.
         Action::Kernel(work) => unsafe {
             super::release::release(None, work, retired.pointer);

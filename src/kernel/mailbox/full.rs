@@ -2,64 +2,44 @@
 
 use super::{Bounds, Fresh, Letter, Missed, Stamp, Taken};
 
-/// What a list that goes had in it.
-#[derive(Debug, Default)]
+/// A list that goes, whole.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Going {
-    /// What had gone before.
-    pub(super) before: Option<Missed>,
-    /// The version of the oldest letter.
-    first: Option<u64>,
-    letters: u64,
-}
-
-impl Going {
-    /// Counts a letter that is older than those counted.
-    pub(super) fn add_older(&mut self, version: u64) {
-        self.first = Some(version);
-        self.letters += 1;
-    }
-
-    fn of<L: Letter>(old: &Taken<L>) -> Self {
-        Self {
-            before: old.missed,
-            first: old.letters.first().map(L::version),
-            letters: old.letters.len() as u64,
-        }
-    }
+    /// The version of its oldest letter, or of the oldest that had gone before it.
+    pub(super) from: u64,
+    /// Up to here, with this, everything is in it.
+    pub(super) through: Stamp,
 }
 
 /// A list without what was in it, and with the letter, unless it is of a commit of which a part
 /// went.
-pub(super) fn lag<L: Letter>(old: Going, through: Stamp, stamp: Stamp, letter: &L) -> Fresh<L> {
-    let first = old.first.unwrap_or(stamp.version);
-    let gone = old.letters + old.before.map_or(0, |missed| missed.letters);
-    let from = old.before.map_or(first, |missed| missed.from);
-    let torn = through.version == stamp.version;
+pub(super) fn lag<L: Letter>(old: Going, stamp: Stamp, letter: &L) -> Fresh<L> {
+    let through = old.through;
     let missed = Missed {
-        from,
+        from: old.from,
         through: through.version,
-        letters: gone + u64::from(torn),
     };
-    let all = Stamp {
-        write: u32::MAX,
-        ..through
-    };
-    let mut fresh = Fresh::base(if torn { all } else { through }, Some(missed));
-    if !torn {
-        fresh.add(stamp, letter.clone());
+    if through.version == stamp.version {
+        let all = Stamp {
+            write: u32::MAX,
+            ..through
+        };
+        return Fresh::base(all, Some(missed));
     }
+    let mut fresh = Fresh::base(through, Some(missed));
+    fresh.add(stamp, letter.clone());
     fresh
 }
 
 /// A list in which each object has one letter; or, if that is not much shorter, as [`lag`].
 pub(super) fn coalesce<L: Letter>(
     old: Taken<L>,
-    through: Stamp,
+    all: Going,
     (stamp, letter): (Stamp, &L),
     bounds: Bounds,
 ) -> Fresh<L> {
     let Some(after) = bounds.after else {
-        return lag(Going::of(&old), through, stamp, letter);
+        return lag(all, stamp, letter);
     };
     let wanted = old.letters.iter().filter(|it| it.version() > after);
     let mut letters: Vec<L> = wanted.chain([letter]).cloned().collect();
@@ -68,7 +48,7 @@ pub(super) fn coalesce<L: Letter>(
     // By a quarter: so that what coalescing costs is shared by as many deliveries.
     let is_long = letters.len() as u64 * 4 > u64::from(bounds.letters) * 3;
     if is_long || bytes / 3 > bounds.bytes / 4 {
-        return lag(Going::of(&old), through, stamp, letter);
+        return lag(all, stamp, letter);
     }
     let missed = old.missed;
     let count = letters.len();

@@ -1,7 +1,8 @@
 //! What a mailbox remembers of what was taken out of it.
 
 use super::*;
-use crate::kernel::reclaim::Domain;
+use crate::kernel::reclaim::{Action, Domain};
+use crate::sync::{Arc, AtomicU64};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Note(u64);
@@ -78,4 +79,105 @@ fn what_was_taken_is_not_delivered_again_and_what_was_not_is() {
     world.mailbox.close(&guard, 9);
     assert_eq!(world.put(9, 0), Put::Before);
     assert_eq!(world.take(9), Some(0), "closed");
+}
+
+/// Counts those of its kind that are alive; one panics when it goes.
+#[derive(Clone, Debug)]
+struct Alive {
+    version: u64,
+    alive: Arc<AtomicU64>,
+}
+
+impl Alive {
+    fn new(version: u64, alive: &Arc<AtomicU64>) -> Arc<Self> {
+        alive.fetch_add(1, Ordering::Relaxed);
+        let alive = Arc::clone(alive);
+        Arc::new(Self { version, alive })
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(1, Ordering::Relaxed);
+        assert_ne!(self.version, 7, "as the test wants it");
+    }
+}
+
+impl Letter for Arc<Alive> {
+    fn bytes(&self) -> u64 {
+        1
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn coalesce(_: &mut Vec<Self>) {}
+}
+
+/// M3. However much waits in a mailbox that is full, who delivers one letter more does no more than
+/// else; what went is freed by and by, and all of it.
+#[test]
+fn a_full_mailbox_costs_who_delivers_no_more_than_an_empty_one() {
+    let domain = Domain::new();
+    let alive = Arc::new(AtomicU64::new(0));
+    let mailbox: Mailbox<Arc<Alive>> = Mailbox::new();
+    let letters = 1000;
+    let bounds = Bounds {
+        letters,
+        bytes: u64::MAX,
+        policy: Policy::Lag,
+        after: None,
+    };
+    let put = |version| {
+        let mut garbage = Garbage::new();
+        let letter = Alive::new(version, &alive);
+        let stamp = Stamp { version, write: 0 };
+        let guard = domain.pin();
+        let put = mailbox.put(&guard, &mut garbage, (stamp, &letter), bounds);
+        let retired = garbage.len();
+        drop((guard, letter));
+        domain.give(garbage);
+        (put, retired)
+    };
+    for version in 1..=u64::from(letters) {
+        assert_eq!(put(version).1, 0);
+    }
+    assert_eq!(put(1001), (Put::Full, 1));
+    assert_eq!(alive.load(Ordering::Relaxed), 1001);
+    // Freed on as collection does it.
+    let mut parts = 0;
+    loop {
+        let ripe = domain.ripe(256).next::<256>();
+        if ripe.is_empty() {
+            break;
+        }
+        for retired in ripe.iter() {
+            let Action::Part(part) = retired.action else {
+                unreachable!("nothing else is retired here");
+            };
+            let before = alive.load(Ordering::Relaxed);
+            // SAFETY: R3.
+            let left = unsafe { part(retired.pointer, 64) };
+            assert!(before - alive.load(Ordering::Relaxed) <= 64);
+            parts += 1;
+            if !left.is_null() {
+                let mut garbage = Garbage::new();
+                // SAFETY: R1: ours alone.
+                unsafe { garbage.retire_by_parts(left, part) };
+                domain.give(garbage);
+            }
+        }
+    }
+    assert_eq!(parts, 1000_u64.div_ceil(64));
+    assert_eq!(alive.load(Ordering::Relaxed), 1);
+    let mut garbage = Garbage::new();
+    let taken = mailbox.take(&domain.pin(), &mut garbage, 1001);
+    domain.give(garbage);
+    let taken = taken.expect("one, and a gap");
+    let (from, through) = (1, 1000);
+    assert_eq!(taken.missed, Some(Missed { from, through }));
+    assert_eq!(taken.letters.len(), 1);
+    drop((taken, mailbox, domain));
+    assert_eq!(alive.load(Ordering::Relaxed), 0);
 }
