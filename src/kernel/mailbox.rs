@@ -27,14 +27,15 @@
 //!   all below it, whole.
 
 mod full;
+mod list;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
 use std::marker::PhantomData;
 
-use self::full::{Going, coalesce, lag};
-use super::reclaim::{Garbage, Guard, allocate, at, free};
-use super::release::contain;
+use self::full::{coalesce, lag};
+use self::list::{Content, Cut, Fresh, Node, empty, free_down_to, is_node};
+use super::reclaim::{Garbage, Guard, allocate, at};
 use super::step::{Step, step};
 use crate::sync::{AtomicPtr, Ordering};
 
@@ -114,201 +115,12 @@ pub(crate) struct Depth {
     pub(crate) bytes: u64,
 }
 
-#[derive(Debug)]
-struct Node<L> {
-    /// Up to here, with this, everything was delivered.
-    through: Stamp,
-    depth: Depth,
-    /// The version of the oldest letter that it and what is below it have, or have let go.
-    from: u64,
-    below: *mut Node<L>,
-    content: Content<L>,
-}
-
-#[derive(Debug)]
-enum Content<L> {
-    /// Boxed: it is rare, and the others need less room.
-    Base(Option<Box<Missed>>),
-    Letter(L),
-    /// What is of this version and later may not be all there.
-    Closed(u64),
-}
-
-/// No node has an odd address.
-const EMPTY: usize = 1;
-
-/// The head of a mailbox where nothing waits, and everything was delivered up to a version.
-fn empty<L>(version: u64) -> *mut Node<L> {
-    std::ptr::without_provenance_mut((version as usize) << 1 | EMPTY)
-}
-
-/// Whether it leads to a node.
-fn is_node<L>(pointer: *mut Node<L>) -> bool {
-    !pointer.is_null() && pointer.addr() & EMPTY == 0
-}
-
 /// A mailbox; see the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Mailbox<L: Letter> {
     /// The newest node, or [`empty`].
     head: AtomicPtr<Node<L>>,
     letters: PhantomData<L>,
-}
-
-/// A list that was cut off the head: ours.
-struct Cut<L> {
-    first: *mut Node<L>,
-}
-
-impl<L: Letter> Cut<L> {
-    /// Its nodes, the newest first. They stand while the guard does, that it was found under.
-    fn nodes<'g>(&self, _: &'g Guard<'_>) -> impl Iterator<Item = &'g Node<L>> {
-        let mut next = self.first;
-        std::iter::from_fn(move || {
-            if !is_node(next) {
-                return None;
-            }
-            // SAFETY: M3: reached under the guard, so not freed before it ends.
-            let node: &'g Node<L> = unsafe { at(next.cast_const()) };
-            next = node.below;
-            Some(node)
-        })
-    }
-
-    /// What is in it.
-    fn read(&self, guard: &Guard<'_>) -> Taken<L> {
-        let mut taken = Taken {
-            missed: None,
-            letters: Vec::new(),
-            closed_at: None,
-        };
-        for node in self.nodes(guard) {
-            match &node.content {
-                Content::Base(missed) => taken.missed = missed.as_deref().copied(),
-                Content::Letter(letter) => taken.letters.push(letter.clone()),
-                Content::Closed(version) => taken.closed_at = Some(*version),
-            }
-        }
-        taken.letters.reverse();
-        taken
-    }
-
-    /// M3: the caller's CAS cut it off. However long it is, the caller is done at once.
-    fn retire_by_parts(self, garbage: &mut Garbage) {
-        // SAFETY: R1: cut off by the caller alone, and nobody links it again; a list of such nodes
-        // is what the function takes.
-        unsafe { garbage.retire_by_parts(self.first.cast(), free_some::<L>) };
-    }
-
-    /// M3: the caller's CAS cut it off.
-    fn retire(self, guard: &Guard<'_>, garbage: &mut Garbage) {
-        for node in self.nodes(guard) {
-            // SAFETY: R1: cut off by the caller alone, and nobody links it again.
-            unsafe { garbage.retire(std::ptr::from_ref(node).cast_mut()) };
-        }
-    }
-}
-
-/// Nodes that are not published yet.
-struct Fresh<L> {
-    top: *mut Node<L>,
-}
-
-impl<L: Letter> Fresh<L> {
-    /// Nothing, with everything up to a version delivered.
-    fn nothing(version: u64) -> Self {
-        Self {
-            top: empty(version),
-        }
-    }
-
-    fn base(through: Stamp, missed: Option<Missed>) -> Self {
-        Self::new(Node {
-            through,
-            depth: Depth::default(),
-            from: missed.map_or(u64::MAX, |missed| missed.from),
-            below: std::ptr::null_mut(),
-            content: Content::Base(missed.map(Box::new)),
-        })
-    }
-
-    /// Above what is there, which stays.
-    fn closed(version: u64, below: *mut Node<L>, seen: Option<&Node<L>>) -> Self {
-        Self::new(Node {
-            through: seen.map_or(Stamp::default(), |seen| seen.through),
-            depth: seen.map_or(Depth::default(), |seen| seen.depth),
-            from: seen.map_or(u64::MAX, |seen| seen.from),
-            below,
-            content: Content::Closed(version),
-        })
-    }
-
-    fn new(node: Node<L>) -> Self {
-        Self {
-            top: allocate(node),
-        }
-    }
-
-    /// Puts a letter on top.
-    fn add(&mut self, through: Stamp, letter: L) {
-        // SAFETY: not published: ours.
-        let below = unsafe { at(self.top.cast_const()) };
-        self.top = allocate(Node::on(Some(below), self.top, through, letter));
-    }
-}
-
-impl<L: Letter> Node<L> {
-    /// A letter above `below`, which the pointer leads to, if there is anything.
-    fn on(below: Option<&Self>, pointer: *mut Self, through: Stamp, letter: L) -> Self {
-        let depth = below.map_or(Depth::default(), |below| below.depth);
-        let from = below.map_or(u64::MAX, |below| below.from);
-        Self {
-            through,
-            depth: Depth {
-                letters: depth.letters + 1,
-                bytes: depth.bytes + letter.bytes(),
-            },
-            from: from.min(letter.version()),
-            below: pointer,
-            content: Content::Letter(letter),
-        }
-    }
-}
-
-/// Frees nodes down to one that is not to be freed, or the end.
-///
-/// # Safety
-/// They are the caller's, and from `allocate`.
-unsafe fn free_down_to<L>(mut first: *mut Node<L>, end: *mut Node<L>) {
-    while is_node(first) && first != end {
-        // SAFETY: the caller's promise.
-        let below = unsafe { at(first.cast_const()) }.below;
-        // SAFETY: as above.
-        unsafe { free(first) };
-        first = below;
-    }
-}
-
-/// Frees so many of a list's first nodes; what is left of it.
-///
-/// # Safety
-/// The list is the caller's, and from `allocate`.
-unsafe fn free_some<L>(list: *mut (), count: usize) -> *mut () {
-    let mut first = list.cast::<Node<L>>();
-    for _ in 0..count {
-        if !is_node(first) {
-            return std::ptr::null_mut();
-        }
-        // SAFETY: the caller's promise.
-        let below = unsafe { at(first.cast_const()) }.below;
-        // A letter's Drop may be the user's. SAFETY: as above.
-        contain(|| unsafe { free(first) });
-        first = below;
-    }
-    match is_node(first) {
-        true => first.cast(),
-        false => std::ptr::null_mut(),
-    }
 }
 
 impl<L: Letter> Mailbox<L> {
@@ -474,21 +286,6 @@ impl<L: Letter> Mailbox<L> {
             head.map_or(Depth::default(), |seen| seen.depth),
             oldest.last(),
         )
-    }
-}
-
-impl<L: Letter> Node<L> {
-    /// It and all below it, as what goes.
-    fn all(&self) -> Going {
-        Going {
-            from: self.from,
-            through: self.through,
-        }
-    }
-
-    fn is_full(&self, letter: &L, bounds: Bounds) -> bool {
-        let Depth { letters, bytes } = self.depth;
-        letters > 0 && (letters >= bounds.letters || bytes + letter.bytes() > bounds.bytes)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is in a mailbox that was full, by its watcher's choice.
 
-use super::{Bounds, Fresh, Letter, Missed, Stamp, Taken};
+use super::list::Fresh;
+use super::{Bounds, Letter, Missed, Stamp, Taken};
 
 /// A list that goes, whole.
 #[derive(Clone, Copy, Debug)]

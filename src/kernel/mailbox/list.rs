@@ -1,0 +1,206 @@
+//! The nodes of a mailbox, newest first: those that are published, those that are not yet, and
+//! those that were cut off.
+
+use super::full::Going;
+use super::{Bounds, Depth, Letter, Missed, Stamp, Taken};
+use crate::kernel::reclaim::{Garbage, Guard, allocate, at, free};
+use crate::kernel::release::contain;
+
+#[derive(Debug)]
+pub(super) struct Node<L> {
+    /// Up to here, with this, everything was delivered.
+    pub(super) through: Stamp,
+    pub(super) depth: Depth,
+    /// The version of the oldest letter that it and what is below it have, or have let go.
+    from: u64,
+    pub(super) below: *mut Node<L>,
+    pub(super) content: Content<L>,
+}
+
+#[derive(Debug)]
+pub(super) enum Content<L> {
+    /// Boxed: it is rare, and the others need less room.
+    Base(Option<Box<Missed>>),
+    Letter(L),
+    /// What is of this version and later may not be all there.
+    Closed(u64),
+}
+
+/// No node has an odd address.
+const EMPTY: usize = 1;
+
+/// The head of a mailbox where nothing waits, and everything was delivered up to a version.
+pub(super) fn empty<L>(version: u64) -> *mut Node<L> {
+    std::ptr::without_provenance_mut((version as usize) << 1 | EMPTY)
+}
+
+/// Whether it leads to a node.
+pub(super) fn is_node<L>(pointer: *mut Node<L>) -> bool {
+    !pointer.is_null() && pointer.addr() & EMPTY == 0
+}
+
+/// A list that was cut off the head: ours.
+pub(super) struct Cut<L> {
+    pub(super) first: *mut Node<L>,
+}
+
+impl<L: Letter> Cut<L> {
+    /// Its nodes, the newest first. They stand while the guard does, that it was found under.
+    pub(super) fn nodes<'g>(&self, _: &'g Guard<'_>) -> impl Iterator<Item = &'g Node<L>> {
+        let mut next = self.first;
+        std::iter::from_fn(move || {
+            if !is_node(next) {
+                return None;
+            }
+            // SAFETY: M3: reached under the guard, so not freed before it ends.
+            let node: &'g Node<L> = unsafe { at(next.cast_const()) };
+            next = node.below;
+            Some(node)
+        })
+    }
+
+    /// What is in it.
+    pub(super) fn read(&self, guard: &Guard<'_>) -> Taken<L> {
+        let mut taken = Taken {
+            missed: None,
+            letters: Vec::new(),
+            closed_at: None,
+        };
+        for node in self.nodes(guard) {
+            match &node.content {
+                Content::Base(missed) => taken.missed = missed.as_deref().copied(),
+                Content::Letter(letter) => taken.letters.push(letter.clone()),
+                Content::Closed(version) => taken.closed_at = Some(*version),
+            }
+        }
+        taken.letters.reverse();
+        taken
+    }
+
+    /// M3: the caller's CAS cut it off. However long it is, the caller is done at once.
+    pub(super) fn retire_by_parts(self, garbage: &mut Garbage) {
+        // SAFETY: R1: cut off by the caller alone, and nobody links it again; a list of such nodes
+        // is what the function takes.
+        unsafe { garbage.retire_by_parts(self.first.cast(), free_some::<L>) };
+    }
+
+    /// M3: the caller's CAS cut it off.
+    pub(super) fn retire(self, guard: &Guard<'_>, garbage: &mut Garbage) {
+        for node in self.nodes(guard) {
+            // SAFETY: R1: cut off by the caller alone, and nobody links it again.
+            unsafe { garbage.retire(std::ptr::from_ref(node).cast_mut()) };
+        }
+    }
+}
+
+/// Nodes that are not published yet.
+pub(super) struct Fresh<L> {
+    pub(super) top: *mut Node<L>,
+}
+
+impl<L: Letter> Fresh<L> {
+    /// Nothing, with everything up to a version delivered.
+    pub(super) fn nothing(version: u64) -> Self {
+        Self {
+            top: empty(version),
+        }
+    }
+
+    pub(super) fn base(through: Stamp, missed: Option<Missed>) -> Self {
+        Self::new(Node {
+            through,
+            depth: Depth::default(),
+            from: missed.map_or(u64::MAX, |missed| missed.from),
+            below: std::ptr::null_mut(),
+            content: Content::Base(missed.map(Box::new)),
+        })
+    }
+
+    /// Above what is there, which stays.
+    pub(super) fn closed(version: u64, below: *mut Node<L>, seen: Option<&Node<L>>) -> Self {
+        Self::new(Node {
+            through: seen.map_or(Stamp::default(), |seen| seen.through),
+            depth: seen.map_or(Depth::default(), |seen| seen.depth),
+            from: seen.map_or(u64::MAX, |seen| seen.from),
+            below,
+            content: Content::Closed(version),
+        })
+    }
+
+    fn new(node: Node<L>) -> Self {
+        Self {
+            top: allocate(node),
+        }
+    }
+
+    /// Puts a letter on top.
+    pub(super) fn add(&mut self, through: Stamp, letter: L) {
+        // SAFETY: not published: ours.
+        let below = unsafe { at(self.top.cast_const()) };
+        self.top = allocate(Node::on(Some(below), self.top, through, letter));
+    }
+}
+
+impl<L: Letter> Node<L> {
+    /// A letter above `below`, which the pointer leads to, if there is anything.
+    pub(super) fn on(below: Option<&Self>, pointer: *mut Self, through: Stamp, letter: L) -> Self {
+        let depth = below.map_or(Depth::default(), |below| below.depth);
+        let from = below.map_or(u64::MAX, |below| below.from);
+        Self {
+            through,
+            depth: Depth {
+                letters: depth.letters + 1,
+                bytes: depth.bytes + letter.bytes(),
+            },
+            from: from.min(letter.version()),
+            below: pointer,
+            content: Content::Letter(letter),
+        }
+    }
+
+    /// It and all below it, as what goes.
+    pub(super) fn all(&self) -> Going {
+        Going {
+            from: self.from,
+            through: self.through,
+        }
+    }
+
+    pub(super) fn is_full(&self, letter: &L, bounds: Bounds) -> bool {
+        let Depth { letters, bytes } = self.depth;
+        letters > 0 && (letters >= bounds.letters || bytes + letter.bytes() > bounds.bytes)
+    }
+}
+
+/// Frees nodes down to one that is not to be freed, or the end.
+///
+/// # Safety
+/// They are the caller's, and from `allocate`.
+pub(super) unsafe fn free_down_to<L>(mut first: *mut Node<L>, end: *mut Node<L>) {
+    while is_node(first) && first != end {
+        // SAFETY: the caller's promise.
+        let below = unsafe { at(first.cast_const()) }.below;
+        // SAFETY: as above.
+        unsafe { free(first) };
+        first = below;
+    }
+}
+
+/// Frees so many of a list's first nodes; what is left of it.
+///
+/// # Safety
+/// The list is the caller's, and from `allocate`.
+unsafe fn free_some<L>(list: *mut (), count: usize) -> *mut () {
+    let (mut first, mut left) = (list.cast::<Node<L>>(), count);
+    while is_node(first) && left > 0 {
+        // SAFETY: the caller's promise.
+        let below = unsafe { at(first.cast_const()) }.below;
+        // A letter's Drop may be the user's. SAFETY: as above.
+        contain(|| unsafe { free(first) });
+        (first, left) = (below, left - 1);
+    }
+    match is_node(first) {
+        true => first.cast(),
+        false => std::ptr::null_mut(),
+    }
+}
