@@ -152,10 +152,24 @@ impl Builder {
     }
 
     /// How many commits a watcher may lag before it is told
-    /// [`WatchError::Lagged`](crate::WatchError::Lagged). Default: 65,536.
+    /// [`WatchError::Lagged`](crate::WatchError::Lagged). Default: 65,536. In bytes:
+    /// [`watch_log_bytes_max`](Builder::watch_log_bytes_max).
     #[must_use]
     pub fn watch_commits_max(mut self, commits: u64) -> Self {
         self.limits.watch_commits = commits;
+        self
+    }
+
+    /// How many bytes the log keeps for watchers that lag, before they are told
+    /// [`WatchError::Lagged`](crate::WatchError::Lagged): those that read it, and those that
+    /// nobody has delivered to. Default: as many as
+    /// [`watch_commits_max`](Builder::watch_commits_max) commits have.
+    ///
+    /// Counted as for [`history_bytes`](Builder::history_bytes), which the log keeps in any case,
+    /// and as exact.
+    #[must_use]
+    pub fn watch_log_bytes_max(mut self, bytes: u64) -> Self {
+        self.limits.history.lag_bytes = Some(bytes);
         self
     }
 

@@ -30,7 +30,8 @@ pub struct Stats {
     /// [`watch_from`](crate::Store::watch_from).
     pub history_oldest: Version,
     /// Bytes that the commits in the log keep, about; counted only if they are bounded by
-    /// [`history_bytes`](crate::Builder::history_bytes).
+    /// [`history_bytes`](crate::Builder::history_bytes) or
+    /// [`watch_log_bytes_max`](crate::Builder::watch_log_bytes_max).
     pub history_bytes: u64,
     /// Snapshots, views and transactions open.
     pub snapshots: usize,

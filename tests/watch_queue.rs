@@ -147,3 +147,35 @@ fn a_time_that_passes_closes_nothing() {
         WatchError::Closed
     );
 }
+
+/// Whatever the size of the commits. A watcher that keeps up misses nothing.
+#[test]
+fn what_is_kept_for_a_stopped_watcher_is_bounded_in_bytes() {
+    const BYTES: u64 = 1 << 18;
+    let builder = Store::builder().table::<Task>().table::<Account>();
+    let store = builder.watch_log_bytes_max(BYTES).build();
+    for changes in [1, 50, 1000] {
+        let mut stopped = store.watch(Filter::of::<Task>());
+        let mut diligent = store.watch(Filter::of::<Task>());
+        let start = store.version();
+        let commits = 10_000 / changes;
+        for commit in 0..commits {
+            put(&store, (0..changes).map(|id| counted(id, commit as i64)));
+            assert_eq!(task_changes(&mut diligent).len() as u64, changes);
+        }
+        store.reclaim();
+        let stats = store.stats();
+        assert!(stats.history_bytes <= BYTES, "{stats:?}");
+        let missed = missed(stopped.try_recv());
+        assert!(missed < commits, "all of the bound is made use of");
+        let left = commits - missed;
+        assert_eq!(stats.log_commits, left, "{stats:?}");
+        assert_eq!(stopped.position(), Version::new(start.get() + missed));
+        assert_eq!(task_changes(&mut stopped).len() as u64, left * changes);
+        let each = stats.history_bytes / left;
+        assert!(
+            stats.history_bytes + each > BYTES,
+            "no more is let go than must"
+        );
+    }
+}

@@ -183,7 +183,11 @@ impl Kernel {
         busy |= self.sweep_residual(&guard, &active, &mut garbage.0);
         busy |= self.log.history.count(&guard, &self.log, visible);
         let kept = self.log.history.begin(&guard, &self.log, visible);
-        let unread = self.unread(active.writers.min(kept).max(bound), visible, effort);
+        let lag = self.log.history.lag_begin(&guard, &self.log);
+        let lag = lag.max(visible.saturating_sub(self.limits.watch_commits));
+        let wanted = active.writers.min(kept).max(bound);
+        // Up to where neither writers nor watchers within their lag need the log.
+        let unread = self.cursors.unread(wanted, lag, visible, effort);
         let range = self.log.claim_trim(unread.max(bound), SLICE_COMMITS);
         if !range.is_empty() {
             busy = true;
@@ -191,12 +195,6 @@ impl Kernel {
         }
         self.log.trim(&guard, range, &mut garbage.0);
         busy
-    }
-
-    /// Up to where neither writers nor watchers within their lag need the log.
-    fn unread(&self, wanted: u64, visible: u64, effort: Effort) -> u64 {
-        let lag_bound = visible.saturating_sub(self.limits.watch_commits);
-        self.cursors.unread(wanted, lag_bound, visible, effort)
     }
 
     fn cut_commit(

@@ -1,4 +1,5 @@
-//! History: what the log keeps for watchers that are still to come, by count and by bytes.
+//! History: what the log keeps for watchers that are still to come, by count and by bytes; and how
+//! many bytes it keeps for those that lag.
 //!
 //! Committers count nothing: collection does, in slices, and only if there is a bound in bytes. A
 //! commit's bytes are what it keeps alive in the log: its own, and those of the versions that it
@@ -24,18 +25,26 @@ use crate::sync::{AtomicU64, Ordering};
 /// Commits counted, and commits let go for their bytes, in a slice.
 const SLICE: u64 = if cfg!(any(loom, shuttle)) { 2 } else { 96 };
 
-/// What is kept, as long as it is within each bound that there is; nothing, if there is none.
+/// What is kept for watchers to come, as long as it is within each bound that there is; nothing, if
+/// there is none.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HistoryLimits {
     pub(crate) commits: Option<u64>,
     pub(crate) bytes: Option<u64>,
+    /// Bytes that are kept for a watcher that lags, at most.
+    pub(crate) lag_bytes: Option<u64>,
 }
 
 impl HistoryLimits {
     pub(crate) const NONE: Self = Self {
         commits: None,
         bytes: None,
+        lag_bytes: None,
     };
+
+    fn are_of_bytes(self) -> bool {
+        self.bytes.is_some() || self.lag_bytes.is_some()
+    }
 }
 
 /// The retained part of a log.
@@ -60,7 +69,7 @@ impl History {
 
     /// Counts what is new; whether there was something.
     pub(super) fn count(&self, guard: &Guard<'_>, log: &Log, visible: u64) -> bool {
-        if self.limits.bytes.is_none() {
+        if !self.limits.are_of_bytes() {
             return false;
         }
         // Relaxed: a hint: what is counted already stays as it is (Y1).
@@ -93,7 +102,7 @@ impl History {
     pub(super) fn forget(&self, commit: &Commit) {
         /// Of a commit that is counted no more.
         const GONE: u64 = u64::MAX;
-        if self.limits.bytes.is_none() {
+        if !self.limits.are_of_bytes() {
             return;
         }
         // Relaxed: as for counting.
@@ -122,6 +131,12 @@ impl History {
             .bytes
             .map(|bytes_max| self.begin_by_bytes(guard, log, bytes_max));
         by_commits.max(by_bytes).unwrap_or(visible).min(visible)
+    }
+
+    /// From where on what is kept for watchers that lag is within its bound in bytes.
+    pub(super) fn lag_begin(&self, guard: &Guard<'_>, log: &Log) -> u64 {
+        let lag_bytes = self.limits.lag_bytes;
+        lag_bytes.map_or(0, |bytes_max| self.begin_by_bytes(guard, log, bytes_max))
     }
 
     /// What must go for the rest to be within the bound, the oldest first, up to a slice.

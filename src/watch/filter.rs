@@ -139,7 +139,8 @@ impl Filter {
     ///
     /// With a bound the watcher has a mailbox, whatever it is filtered by. One without bounds that
     /// does not ask for a key or an index value has none: it reads the commit log itself, and is
-    /// bounded by [`Builder::watch_commits_max`](crate::Builder::watch_commits_max).
+    /// bounded by [`Builder::watch_commits_max`](crate::Builder::watch_commits_max) and
+    /// [`Builder::watch_log_bytes_max`](crate::Builder::watch_log_bytes_max).
     #[must_use]
     pub fn events_max(self, events: u32) -> Self {
         self.wish(|wishes| wishes.events_max = Some(events))
