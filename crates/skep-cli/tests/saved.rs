@@ -53,19 +53,22 @@ impl Folder {
 
     /// Saves lines given on standard input, and shows no progress, however long it takes.
     fn save_lines(&self, lines: &str, file: &str) -> Run {
+        self.fed(&["save", "-q", file], lines.as_bytes())
+    }
+
+    /// Runs with bytes on standard input, through a pipe.
+    fn fed(&self, args: &[&str], bytes: &[u8]) -> Run {
         use std::io::Write;
         let mut command = skep();
-        command
-            .current_dir(self.0.path())
-            .args(["save", "-q", file]);
+        command.current_dir(self.0.path()).args(args);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let mut input = child.stdin.take().expect("a pipe");
-        // Whoever refuses an early line reads no more.
-        let _ = input.write_all(lines.as_bytes());
+        // Whoever refuses the beginning reads no more.
+        let _ = input.write_all(bytes);
         drop(input);
         child.wait_with_output().expect("it ends").into()
     }
@@ -73,6 +76,23 @@ impl Folder {
     fn names(&self) -> Vec<String> {
         support::names(self.0.path())
     }
+}
+
+/// It is read several times, and comes once.
+#[cfg(unix)]
+#[test]
+fn a_file_may_come_through_a_pipe() {
+    let folder = Folder::new();
+    let file = fs::read(folder.path("a.skep")).expect("saved");
+    let lines = folder.good(&["restore", "a.skep", "-q", "--to", "/dev/stdout"]);
+    let args = ["restore", "/dev/stdin", "-q", "--to", "/dev/stdout"];
+    let run = folder.fed(&args, &file);
+    assert_eq!((run.code, &*run.stderr), (Some(0), ""));
+    assert_eq!(run.stdout, lines);
+    let run = folder.fed(&["restore", "/dev/stdin", "-q"], &file[..file.len() / 2]);
+    assert_eq!((run.code, run.stderr.lines().count()), (Some(2), 1));
+    let run = folder.fed(&["inspect", "/dev/stdin"], &file);
+    assert_eq!(run.code, Some(0));
 }
 
 #[test]

@@ -57,6 +57,8 @@ Examples:
   skep restore cluster.skep --to lines.jsonl
       The objects for people, and for other programs.
   skep restore cluster.skep --quiet --to /dev/stdout | jq -r 'select(.table==\"node\") | .object.id'
+  ssh manager cat cluster.skep | skep restore /dev/stdin
+      A pipe is read to its end first: all of it is kept in memory.
 
 Exit codes:
   0    the file is good; or whoever read the result wants no more of it

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | the command line of the three |
 //! | `writing`, `restoring`, `inspecting` | `save`, `restore`, `inspect` |
+//! | `again` | a file that is read several times |
 //! | `overview` | what a file has, table by table |
 //! | `dump` | objects as lines of JSON, and how they are written |
 //! | `lines`, `distinct` | how they are read, and what is refused |
@@ -11,6 +12,7 @@
 //! | `tables` | the ten tables, by name |
 //! | `sample` | a made-up cluster of all ten types |
 
+mod again;
 pub mod args;
 mod distinct;
 mod dump;

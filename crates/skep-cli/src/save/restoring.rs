@@ -1,7 +1,6 @@
 //! `skep restore`: a file into a fresh store, held against the file again.
 
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -10,8 +9,9 @@ use skep::Store;
 use skep::cluster::{self, catalogue};
 use skep::save::{ReadError, Restored};
 
+use super::again::Saved;
 use super::overview::Overview;
-use super::{End, args, at, dump, open, print, read, tables};
+use super::{End, args, at, dump, print, tables};
 use crate::failure::Failure;
 use crate::input::error::InputError;
 use crate::interrupt::Interrupt;
@@ -31,15 +31,16 @@ struct Outcome {
 /// Restores what the command line says.
 pub fn restore(args: &args::Restore) -> Result<ExitCode, Failure> {
     let target = target(args, &Interrupt::listen_to_end())?;
+    let saved = Saved::open(&args.file)?;
     let store = cluster::builder().build();
     let began = Instant::now();
-    let restored = load(args, &store)?;
+    let restored = load(&saved, &store, args.quiet)?;
     let seconds = began.elapsed().as_secs_f64();
-    check(args, &store, &restored)?;
+    check(&saved, &store, &restored)?;
     let writes = target.is_some();
     let overview = match target {
-        None => look(&args.file)?,
-        Some(target) => target.write(|out| write(&args.file, out))?,
+        None => look(&saved)?,
+        Some(target) => target.write(|out| write(&saved, out))?,
     };
     if args.json {
         let outcome = Outcome {
@@ -74,47 +75,44 @@ fn target(args: &args::Restore, interrupt: &Interrupt) -> Result<Option<Target>,
 }
 
 /// Reads the file into the store.
-fn load(args: &args::Restore, store: &Store) -> Result<Restored, InputError> {
-    let (file, length) = open(&args.file)?;
-    let mut meter = Meter::new(length, args.quiet);
-    let restored = store.restore_with(&catalogue(), file, |progress| {
+fn load(saved: &Saved<'_>, store: &Store, quiet: bool) -> Result<Restored, InputError> {
+    let mut meter = Meter::new(saved.length(), quiet);
+    let restored = store.restore_with(&catalogue(), saved.bytes()?, |progress| {
         let objects = counted(progress.objects, "object");
         meter.show(progress.bytes, &format!("{}: {objects}", progress.table));
     });
     meter.finish();
-    restored.map_err(|error| at(&args.file, &error))
+    restored.map_err(|error| at(saved.path(), &error))
 }
 
 /// Holds the store against the file again: nothing must differ.
-fn check(args: &args::Restore, store: &Store, restored: &Restored) -> Result<(), InputError> {
-    let (file, _) = open(&args.file)?;
-    let again = store.restore(&catalogue(), file);
-    let again = again.map_err(|error| at(&args.file, &error))?;
+fn check(saved: &Saved<'_>, store: &Store, restored: &Restored) -> Result<(), InputError> {
+    let again = store.restore(&catalogue(), saved.bytes()?);
+    let again = again.map_err(|error| at(saved.path(), &error))?;
     let created = restored.tables.iter().map(|table| table.created);
     let unchanged = again.tables.iter().map(|table| table.unchanged);
     if again.version != restored.version || !created.eq(unchanged) {
         return Err(InputError::file(
-            &args.file,
+            saved.path(),
             "restored, the store differs from it: did the file change meanwhile?",
         ));
     }
     Ok(())
 }
 
-fn look(path: &Path) -> Result<Overview, InputError> {
-    let (reader, _) = read(path)?;
-    let overview = Overview::read(reader, |_, _, _| Ok::<(), ReadError>(()));
-    overview.map_err(|error| at(path, &error))
+fn look(saved: &Saved<'_>) -> Result<Overview, InputError> {
+    let overview = Overview::read(saved.reader()?, |_, _, _| Ok::<(), ReadError>(()));
+    overview.map_err(|error| at(saved.path(), &error))
 }
 
 /// Writes the objects as lines of JSON.
-fn write(path: &Path, out: &mut dyn Write) -> Result<Overview, Unwritten> {
-    let (reader, _) = read(path).map_err(Unwritten::Source)?;
+fn write(saved: &Saved<'_>, out: &mut dyn Write) -> Result<Overview, Unwritten> {
+    let reader = saved.reader().map_err(Unwritten::Source)?;
     let overview = Overview::read(reader, |table, object, _| {
         let table = tables::find(&table.name);
         let table = table.ok_or_else(|| End::Told("its tables have changed".to_owned()))?;
         let line = dump::line(table, object).map_err(End::Told)?;
         out.write_all(&line).map_err(End::Output)
     });
-    overview.map_err(|end| end.of(path))
+    overview.map_err(|end| end.of(saved.path()))
 }
