@@ -2,6 +2,7 @@
 
 #[path = "common/cluster.rs"]
 mod cluster_objects;
+mod common;
 
 use std::time::{Duration, SystemTime};
 
