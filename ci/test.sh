@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo test
 # With a proposer under every test that asks the tests' common module for its store.
-cargo test -p skep --features testing
+cargo test -p skep --features testing,save
 cargo test -p skep --features stream --test watch_stream
 cargo test -p skep-serde-tests
 cargo test -p skep-measure -p bench-compare

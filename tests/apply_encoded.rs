@@ -2,13 +2,14 @@
 
 #[path = "common/cluster.rs"]
 mod cluster_objects;
+mod common;
 
 use std::time::{Duration, SystemTime};
 
-use cluster_objects::{nodes, secrets};
-use skep::cluster::{self, Cluster, Node, Secret, Task, catalogue};
+use cluster_objects::{builder, nodes, secrets};
+use skep::cluster::{Cluster, Node, Secret, Task, catalogue};
 use skep::save::{Catalogue, Fault, SaveError};
-use skep::{Action, Id, Indexes, Object, Store};
+use skep::{Action, Id, Indexes, Object};
 
 #[test]
 fn actions_come_back() {
@@ -40,7 +41,7 @@ fn actions_come_back() {
         panic!("another action");
     };
     assert_eq!(key.of::<Node>(), Some(&node.id));
-    let store = cluster::builder().build();
+    let store = builder().build();
     for bytes in [created, deleted] {
         let action = catalogue.decode(&bytes).expect("its own bytes");
         store.apply(&[action]).expect("it fits");
@@ -98,7 +99,7 @@ fn what_cannot_be_encoded_is_named() {
         fn indexes(_: &mut Indexes<Self>) {}
     }
     let catalogue = Catalogue::new().table::<Dated>();
-    let store = Store::builder().table::<Dated>().build();
+    let store = common::builder().table::<Dated>().build();
     let dated = |id, at| Dated { id, at };
     let bad = dated(17, SystemTime::UNIX_EPOCH - Duration::from_secs(1));
     let created = store.update(|tx| {
@@ -142,7 +143,7 @@ fn times_before_1970_come_back() {
         let blacklisted = &mut cluster.blacklisted_certificates;
         blacklisted.insert("node".into(), time);
         blacklisted.insert("other".into(), None);
-        let store = cluster::builder().build();
+        let store = builder().build();
         let created = store.update(|tx| {
             tx.create(task.clone())?;
             tx.create(cluster.clone())
@@ -150,7 +151,7 @@ fn times_before_1970_come_back() {
         created.expect("new keys");
         let mut file = Vec::new();
         store.save(&catalogue, &mut file).expect("memory takes it");
-        let other = cluster::builder().build();
+        let other = builder().build();
         other.restore(&catalogue, &file[..]).expect("a sound file");
         let view = other.read();
         assert_eq!(view.get::<Task>(&task.id), Some(&task));

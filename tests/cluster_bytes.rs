@@ -1,12 +1,17 @@
 //! How large the objects of a cluster are, and the bounds of bytes that this is for.
 
+mod common;
+#[path = "common/cluster.rs"]
+mod fixture;
+
 use std::sync::Arc;
 
+use fixture::builder;
 use skep::cluster::{
-    self, Annotations, Bytes, Cluster, Config, ContainerSpec, Driver, EncryptionKey, Endpoint,
-    Extension, GenericResource, Labels, Mount, Network, NetworkAttachment, Node, Payload,
-    PlacementPreference, PortConfig, Resource, Runtime, Secret, SecretBytes, Service, ServiceSpec,
-    Task, TaskSpec, Volume, VolumeInfo,
+    Annotations, Bytes, Cluster, Config, ContainerSpec, Driver, EncryptionKey, Endpoint, Extension,
+    GenericResource, Labels, Mount, Network, NetworkAttachment, Node, Payload, PlacementPreference,
+    PortConfig, Resource, Runtime, Secret, SecretBytes, Service, ServiceSpec, Task, TaskSpec,
+    Volume, VolumeInfo,
 };
 use skep::{BoundError, CreateError, Id, Object, ReplaceError, UpdateError};
 
@@ -27,7 +32,7 @@ fn config(number: usize, data: &Bytes) -> Config {
 
 #[test]
 fn a_batch_of_large_configs_and_secrets_is_split() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     let data = Bytes::from(vec![7; MEBIBYTE]);
     let report = store.batch(|batch| {
         (0..100).try_for_each(|number| {
@@ -50,7 +55,7 @@ fn a_batch_of_large_configs_and_secrets_is_split() {
 
 #[test]
 fn a_batch_counts_what_is_changed_and_not_what_is_deleted() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     let data = Bytes::from(vec![7; MEBIBYTE]);
     let configs: Vec<_> = (0..10).map(|number| config(number, &data)).collect();
     let created = store.update(|tx| configs.iter().try_for_each(|it| tx.create(it.clone())));
@@ -71,7 +76,7 @@ fn a_batch_counts_what_is_changed_and_not_what_is_deleted() {
 
 #[test]
 fn an_object_that_points_to_more_than_the_bound_is_refused() {
-    let store = cluster::builder().object_bytes_max(1000).build();
+    let store = builder().object_bytes_max(1000).build();
     let large = config(1, &Bytes::from(vec![7; MEBIBYTE]));
     let refused = store.update(|tx| tx.create(large.clone()));
     let Err(UpdateError::Closure(CreateError::Rejected(rejected))) = refused else {

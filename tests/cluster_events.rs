@@ -1,13 +1,13 @@
 //! Specifiers: each condition, both images or the last one, and their combinations.
 
+mod common;
 #[path = "common/cluster.rs"]
 mod fixture;
 
-use fixture::{create, filled, id, short};
+use fixture::{builder, create, filled, id, short};
 use skep::cluster::{
-    self, Annotations, ClusterObject, Config, Finder, InvalidFind, Membership, Node, NodeRole,
-    NodeState, Resource, Service, Specifier, Task, TaskState, Volume, VolumePublishState,
-    VolumePublishStatus,
+    Annotations, ClusterObject, Config, Finder, InvalidFind, Membership, Node, NodeRole, NodeState,
+    Resource, Service, Specifier, Task, TaskState, Volume, VolumePublishState, VolumePublishStatus,
 };
 use skep::{Event, Filter, Kind, Store, Watcher};
 
@@ -298,7 +298,7 @@ fn kinds_and_or() {
 
 #[test]
 fn a_finder_that_arrives_at_run_time_is_checked_for_the_table() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     let east = |prefix: &str| Finder::NamePrefix(prefix.into());
     let custom = Finder::Custom {
         key: "rack".into(),

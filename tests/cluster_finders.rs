@@ -1,11 +1,12 @@
 //! Finders: which table answers which, that queries and checks agree, order and duplicates.
 
+mod common;
 #[path = "common/cluster.rs"]
 mod fixture;
 
-use fixture::{create, filled, found, id};
+use fixture::{builder, create, filled, found, id};
 use skep::cluster::{
-    self, Annotations, Cluster, ClusterObject, Config, Extension, Finder, InvalidFind, Membership,
+    Annotations, Cluster, ClusterObject, Config, Extension, Finder, InvalidFind, Membership,
     Network, Node, NodeRole, Reads, Resource, Search, Secret, Service, Task, TaskState, Volume,
 };
 use skep::{Id, Object, Store, keys};
@@ -253,7 +254,7 @@ fn all_of_keeps_what_each_finds_in_the_order_of_the_first() {
 
 #[test]
 fn a_prefix_gives_an_object_with_several_values_once_in_the_order_of_values() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     let node = |at: &str, values: [&str; 2]| {
         let mut node = Node::new(id(at));
         values
@@ -279,7 +280,7 @@ fn a_prefix_gives_an_object_with_several_values_once_in_the_order_of_values() {
 
 #[test]
 fn custom_keys_and_values_do_not_run_into_each_other() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     let entries = [
         ("a1", "k", "v|x"),
         ("a2", "k|v", "x"),

@@ -1,6 +1,7 @@
 //! Rules of extensions and resources: kinds that there are, extensions that stay; in each verb, in
 //! the order said, and when others commit meanwhile.
 
+mod common;
 #[path = "common/cluster.rs"]
 mod fixture;
 

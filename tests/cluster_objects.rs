@@ -1,18 +1,19 @@
 //! The tables of a cluster: names and their uniqueness, indexes that follow updates, the states of
 //! tasks, secrets that stay secret.
 
+mod common;
 #[path = "common/cluster.rs"]
 mod fixture;
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use fixture::{filled, id, short};
+use fixture::{builder, filled, id, short};
 use skep::cluster::{
-    self, Annotations, AttachmentRuntime, Cluster, ClusterObject, Config, ContainerSpec,
-    EncryptionKey, Extension, GenericRuntime, JoinTokens, Membership, Network, Node,
-    NodeDescription, NodeRole, Payload, Resource, RootCa, RuleError, Runtime, Secret, SecretBytes,
-    Service, StateFalls, Task, TaskSpec, TaskState, TaskStatus, Volume,
+    Annotations, AttachmentRuntime, Cluster, ClusterObject, Config, ContainerSpec, EncryptionKey,
+    Extension, GenericRuntime, JoinTokens, Membership, Network, Node, NodeDescription, NodeRole,
+    Payload, Resource, RootCa, RuleError, Runtime, Secret, SecretBytes, Service, StateFalls, Task,
+    TaskSpec, TaskState, TaskStatus, Volume,
 };
 use skep::{CreateError, DeleteError, Id, ReplaceError, Snapshot, Store, UpdateError, keys};
 
@@ -45,7 +46,7 @@ fn is_taken<T: ClusterObject>(
 
 /// What holds of every table; `make` gives an object of an ID and a name.
 fn holds_of_all<T: ClusterObject>(make: impl Fn(Id, &str) -> T, names_are_unique: bool) {
-    let empty = cluster::builder().build();
+    let empty = builder().build();
     assert_eq!(empty.read().count(keys::<T>().all()), 0);
     let store = filled();
     let exists = try_create(&store, make(id("a1"), "fresh"));
@@ -162,7 +163,7 @@ fn tables_of_names_that_several_may_have() {
 
 #[test]
 fn an_empty_name_is_a_name() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     assert_eq!(try_create(&store, Network::named(id("a1"), "")), Ok(()));
     let second = try_create(&store, Network::named(id("a2"), ""));
     is_taken::<Network>(&second.expect_err("it is taken"), "", "a1");
@@ -246,7 +247,7 @@ fn a_tasks_name_is_its_own_or_computed() {
     assert_eq!(task.name(), format!("Web.{}.{text}", id("b")));
     task.slot = 3;
     assert_eq!(task.name(), format!("Web.3.{text}"));
-    let store = cluster::builder().build();
+    let store = builder().build();
     assert_eq!(try_create(&store, task.clone()), Ok(()));
     assert_eq!(store.read().count(Task::BY_NAME.prefix("web.3.")), 1);
     task.annotations.name = "own".into();
@@ -255,7 +256,7 @@ fn a_tasks_name_is_its_own_or_computed() {
 
 #[test]
 fn a_generic_runtime_is_found_by_its_kind_whatever_the_case() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     let runtime = Runtime::Generic(GenericRuntime {
         kind: "Wasm".into(),
         payload: Payload::default(),
@@ -277,7 +278,7 @@ fn a_generic_runtime_is_found_by_its_kind_whatever_the_case() {
 
 #[test]
 fn an_attachment_is_found_by_what_it_is_called() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     let spec = TaskSpec {
         runtime: Some(Runtime::Attachment(AttachmentRuntime::default())),
         ..TaskSpec::default()
@@ -381,7 +382,7 @@ fn shown(bytes: &SecretBytes) -> Vec<String> {
         spec: spec.into(),
         ..Task::new(id("a1"))
     };
-    let store = cluster::builder().build();
+    let store = builder().build();
     assert_eq!(try_create(&store, secret.clone()), Ok(()));
     let view = store.read();
     let entry = view.entry::<Secret>(&id("a1")).expect("it is there");

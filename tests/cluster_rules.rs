@@ -1,10 +1,11 @@
 //! Rules of a cluster: names, whatever the case; in each verb, before the ID, and when others
 //! commit meanwhile. Copies. Threads that race for names and kinds.
 
+mod common;
 #[path = "common/cluster.rs"]
 mod fixture;
 
-use fixture::{conflict, filled, id, no_kind, rule, short};
+use fixture::{builder, conflict, filled, id, no_kind, rule, short};
 use skep::cluster::{
     self, Cluster, ClusterObject, Config, Extension, Network, Node, Resource, RuleError, Secret,
     Service, ServiceSpec, Task, UpdateConfig, Volume,
@@ -161,9 +162,7 @@ fn keeps_to_the_rules(store: &Store) {
 
 #[test]
 fn racing_threads_keep_to_the_rules() {
-    let store = &cluster::tables(Store::builder())
-        .attempts_max(u32::MAX)
-        .build();
+    let store = &builder().attempts_max(u32::MAX).build();
     let rounds = if cfg!(debug_assertions) { 200 } else { 2000 };
     let created = std::thread::scope(|scope| {
         let threads = [0_usize, 1, 2].map(|thread| {

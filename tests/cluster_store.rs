@@ -1,16 +1,17 @@
 //! A store of cluster objects at work: batches and their markers, failures that leave nothing, a
 //! copy that follows.
 
+mod common;
 #[path = "common/cluster.rs"]
 mod fixture;
 
 use std::fmt::Debug;
 use std::time::Duration;
 
-use fixture::{filled, id};
+use fixture::{builder, filled, id};
 use skep::cluster::{
-    self, Annotations, Cluster, ClusterObject, Config, Extension, Network, Node, NodeRole,
-    Resource, Secret, Service, Task, Volume,
+    Annotations, Cluster, ClusterObject, Config, Extension, Network, Node, NodeRole, Resource,
+    Secret, Service, Task, Volume,
 };
 use skep::{
     AnyChange, BatchError, Change, CreateError, DeferredError, Error, Event, Id, Kind, Object,
@@ -40,7 +41,7 @@ fn node(number: usize) -> Node {
 
 #[test]
 fn a_batch_of_405_is_three_commits_each_with_its_version() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     let mut watcher = store.watch(skep::Filter::all());
     let report =
         store.batch(|batch| (0..405).try_for_each(|at| batch.step(move |tx| tx.create(node(at)))));
@@ -54,7 +55,7 @@ fn a_batch_of_405_is_three_commits_each_with_its_version() {
 /// The steps before the one that failed are committed, each stands for itself; nothing after it.
 #[test]
 fn a_batch_that_fails_at_its_209th_step_keeps_the_208_before() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     let mut watcher = store.watch(skep::Filter::all());
     let failed = store.batch(|batch| {
         (0..405).try_for_each(|at| {
@@ -208,7 +209,7 @@ fn verbs_are_followed<T: ClusterObject + PartialEq + Debug>(
 #[test]
 fn a_copy_follows_every_change_of_every_table() {
     let store = filled();
-    let copy = cluster::builder().build();
+    let copy = builder().build();
     let (snapshot, mut watcher) = store.snapshot_and_watch(skep::Filter::all());
     macro_rules! copied {
         ($($object:ident),*) => {

@@ -1,11 +1,12 @@
 //! Versions of objects and of their specs, and times: what they guard and who keeps them.
 
+mod common;
 #[path = "common/cluster.rs"]
 mod fixture;
 
 use std::time::Duration;
 
-use fixture::{filled, id};
+use fixture::{builder, filled, id};
 use skep::cluster::{
     self, Cluster, Config, Network, Node, NodeState, Secret, Service, Specified, Task, TaskState,
     Volume,
@@ -177,7 +178,7 @@ fn all_that_have_a_spec_have_a_version_of_it() {
 /// Two changes of one transaction are two; a copy is stored as it is.
 #[test]
 fn versions_of_specs_grow_within_a_transaction_and_after_a_copy() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     let copy = Service {
         spec_version: Some(Version::new(1000)),
         ..Service::named(id("a1"), "name")
@@ -200,9 +201,7 @@ fn versions_of_specs_grow_within_a_transaction_and_after_a_copy() {
 /// overwrites another.
 #[test]
 fn users_of_a_spec_are_not_disturbed_by_statuses() {
-    let store = &cluster::tables(Store::builder())
-        .attempts_max(u32::MAX)
-        .build();
+    let store = &builder().attempts_max(u32::MAX).build();
     let created = store.update(|tx| tx.create(Service::named(id("a1"), "name")));
     assert_eq!(created, Ok(()));
     let rounds = if cfg!(debug_assertions) { 200 } else { 2000 };

@@ -1,10 +1,17 @@
 //! Secrets are wiped: an allocator looks into every block that is freed, while it is told to.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod common;
+#[path = "common/cluster.rs"]
+mod fixture;
 
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use common::{Counted, assert_none_left};
+use fixture::builder;
 use skep::Id;
-use skep::cluster::{self, ClusterObject, Network, Secret, SecretBytes};
+use skep::cluster::{ClusterObject, Network, Secret, SecretBytes};
 
 /// What no freed block may hold.
 const MARK: &[u8] = b"\x17hunter2-is-nobodys-business\x2a";
@@ -12,10 +19,15 @@ const MARK: &[u8] = b"\x17hunter2-is-nobodys-business\x2a";
 /// The system's allocator, which counts freed blocks with the mark in them.
 struct Looking;
 
-// A test's own: the stores of these tests free nothing on other threads.
-thread_local! {
-    static LOOKS: Cell<bool> = const { Cell::new(false) };
-    static FOUND: Cell<usize> = const { Cell::new(0) };
+// Whichever thread frees: with a proposer it may be its own.
+static LOOKS: AtomicBool = AtomicBool::new(false);
+static FOUND: AtomicUsize = AtomicUsize::new(0);
+
+/// Held by each test: what it frees is not taken for another one's.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 // SAFETY: it passes every call on to the system's allocator, unchanged.
@@ -28,11 +40,11 @@ unsafe impl GlobalAlloc for Looking {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // Where bytes and texts are: such blocks have no padding, which may not be read.
-        if LOOKS.get() && layout.align() == 1 {
+        if LOOKS.load(Ordering::Relaxed) && layout.align() == 1 {
             // SAFETY: the block is the caller's to free, and every byte of it was initialized.
             let bytes = unsafe { std::slice::from_raw_parts(block, layout.size()) };
             if bytes.windows(MARK.len()).any(|part| part == MARK) {
-                FOUND.set(FOUND.get() + 1);
+                FOUND.fetch_add(1, Ordering::Relaxed);
             }
         }
         // SAFETY: the caller's promise.
@@ -45,16 +57,17 @@ static ALLOCATOR: Looking = Looking;
 
 /// How many blocks with the mark are freed by what is run.
 fn freed(run: impl FnOnce()) -> usize {
-    let before = FOUND.get();
-    LOOKS.set(true);
+    let before = FOUND.load(Ordering::SeqCst);
+    LOOKS.store(true, Ordering::SeqCst);
     run();
-    LOOKS.set(false);
-    FOUND.get() - before
+    LOOKS.store(false, Ordering::SeqCst);
+    FOUND.load(Ordering::SeqCst) - before
 }
 
-/// An object's life in a store, with an update and a deletion, and a snapshot that ends last.
+/// An object's life in a store, with an update and a deletion, and a snapshot that ends last. Over
+/// when the store is gone, and what was proposed.
 fn live<T: ClusterObject>(object: T, change: fn(&mut T)) {
-    let store = cluster::builder().build();
+    let store = builder().table::<Counted>().build();
     let id = object.key();
     let created = store.update(|tx| tx.create(object.clone()));
     created.expect("a new key");
@@ -64,11 +77,22 @@ fn live<T: ClusterObject>(object: T, change: fn(&mut T)) {
     updated.expect("it is there");
     let deleted = store.update(|tx| tx.delete::<T>(&id));
     deleted.expect("it is there");
+    // In the last table and proposed last: freed last.
+    let alive = Arc::new(());
+    let last = || Counted {
+        id: 1,
+        _alive: Arc::clone(&alive),
+    };
+    let created = store.update(|tx| tx.create(last()));
+    created.expect("a new key");
     assert!(snapshot.get::<T>(&id).is_some());
+    drop((store, snapshot));
+    assert_none_left(&alive, "the store is dropped");
 }
 
 #[test]
 fn no_freed_memory_holds_a_secret() {
+    let _turn = turn();
     // What is no secret is left behind, so the allocator looks, and the store frees what it held.
     let text = String::from_utf8(MARK.to_vec()).expect("text");
     let mut network = Network::named(Id::from_u128(1), "open");
@@ -101,9 +125,8 @@ fn no_freed_memory_holds_a_secret() {
 /// they are the caller's, with the secrets in them.
 #[cfg(feature = "save")]
 mod saved {
-    use std::sync::Arc;
-
     use serde::{Deserialize, Serialize, Serializer};
+    use skep::cluster;
     use skep::save::{Catalogue, SaveError};
     use skep::{Action, Indexes, Object, Store};
 
@@ -128,7 +151,7 @@ mod saved {
 
     /// Secrets, and one more that is large.
     fn store_of(secrets: u128) -> Store {
-        let store = cluster::builder().build();
+        let store = builder().build();
         let large = Secret::named(Id::from_u128(0), "large", SecretBytes::from(large()));
         let created = store.update(|tx| {
             tx.create(large.clone())?;
@@ -156,6 +179,7 @@ mod saved {
 
     #[test]
     fn saving_leaves_no_secret_behind() {
+        let _turn = turn();
         for secrets in [0, 1, 3, 400] {
             let store = store_of(secrets);
             let mut file = Vec::new();
@@ -165,9 +189,10 @@ mod saved {
 
     #[test]
     fn restoring_leaves_no_secret_behind() {
+        let _turn = turn();
         for secrets in [0, 1, 3, 400] {
             let file = save(&store_of(secrets));
-            let store = cluster::builder().build();
+            let store = builder().build();
             let restore = || {
                 let restored = store.restore(&cluster::catalogue(), &file[..]);
                 restored.expect("a sound file");
@@ -182,6 +207,7 @@ mod saved {
 
     #[test]
     fn encoded_actions_leave_no_secret_behind() {
+        let _turn = turn();
         let catalogue = cluster::catalogue();
         for bytes in [MARK.to_vec(), large()] {
             let secret = Secret::named(Id::from_u128(1), "one", SecretBytes::from(bytes));
@@ -227,8 +253,9 @@ mod saved {
 
     #[test]
     fn neither_shared_parts_nor_errors_leave_a_secret_behind() {
+        let _turn = turn();
         let catalogue = Catalogue::new().table::<Sharing>();
-        let store = Store::builder().table::<Sharing>().build();
+        let store = common::builder().table::<Sharing>().build();
         let secret = Arc::new(SecretBytes::from(MARK));
         let sharing = |id, fails| Sharing {
             id,
@@ -240,7 +267,7 @@ mod saved {
         let mut file = Vec::with_capacity(1 << 10);
         let save = || _ = store.save(&catalogue, &mut file).expect("memory takes it");
         assert_eq!(freed(save), 0);
-        let other = Store::builder().table::<Sharing>().build();
+        let other = common::builder().table::<Sharing>().build();
         let restore = || drop(other.restore(&catalogue, &file[..]).expect("a sound file"));
         assert_eq!(freed(restore), 0);
 

@@ -1,15 +1,16 @@
 //! Defects of other cluster stores that this one must not have, each by the name of what holds
 //! here. `docs/swarmkit.md` says which.
 
+mod common;
 #[path = "common/cluster.rs"]
 mod fixture;
 
 use std::time::Duration;
 
-use fixture::{conflict, create, filled, found, id, rule};
+use fixture::{builder, conflict, create, filled, found, id, rule};
 use skep::cluster::{
-    self, Annotations, Extension, Finder, InvalidFind, Node, Resource, RuleError, Service,
-    Specifier, Task, TaskState, Volume,
+    Annotations, Extension, Finder, InvalidFind, Node, Resource, RuleError, Service, Specifier,
+    Task, TaskState, Volume,
 };
 use skep::{
     BatchError, CreateError, Error, Event, Filter, Id, Kind, ReplaceError, Store, UpdateError,
@@ -48,7 +49,7 @@ fn a_copied_difference_keeps_names_across_delete_and_recreate() {
 /// What could not be committed is not tried again behind the caller's back, nor told a success.
 #[test]
 fn a_failed_commit_of_a_batch_is_not_committed_later() {
-    let store = cluster::tables(Store::builder())
+    let store = builder()
         .transaction_changes_max(3)
         .batch_changes_max(3)
         .build();
@@ -222,9 +223,7 @@ fn an_unsupported_filter_is_refused() {
 
 #[test]
 fn each_commit_of_a_batch_carries_its_version() {
-    let store = cluster::tables(Store::builder())
-        .batch_changes_max(2)
-        .build();
+    let store = builder().batch_changes_max(2).build();
     let mut watcher = store.watch(Filter::all());
     let report = store.batch(|batch| {
         (0..5).try_for_each(|at| batch.step(move |tx| tx.create(Task::new(Id::from_u128(at)))))
@@ -272,7 +271,7 @@ fn an_extension_named_as_a_table_is_refused_in_any_case() {
 
 #[test]
 fn custom_keys_are_unambiguous() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     let node = |key, entry: (&str, &str)| {
         let mut node = Node::new(id(key));
         node.spec.annotations = Annotations::default().index(entry.0, entry.1);
@@ -294,7 +293,7 @@ fn custom_keys_are_unambiguous() {
 /// A custom entry of one table is no other table's: there is no type to say, and none to miss.
 #[test]
 fn a_custom_entry_is_found_in_the_table_that_is_asked() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     let annotations = || Annotations::named("name").index("rack", "1");
     let mut service = Service::named(id("a1"), "name");
     service.spec.annotations = annotations();

@@ -4,7 +4,7 @@
 mod cluster_objects;
 mod common;
 
-use cluster_objects::{create, filled};
+use cluster_objects::{builder, create, filled};
 use common::{Random, events};
 use skep::cluster::{
     self, Cluster, ClusterObject, Config, Extension, Network, Node, Resource, Secret, Service,
@@ -64,7 +64,7 @@ macro_rules! each_type {
 fn all_ten_types_come_back_with_their_times() {
     let store = filled();
     let file = saved(&store);
-    let other = cluster::builder().build();
+    let other = builder().build();
     let restored = restore(&other, &file);
     assert_eq!(restored.saved_version, store.version());
     assert_eq!(restored.version, other.version());
@@ -72,7 +72,7 @@ fn all_ten_types_come_back_with_their_times() {
     assert!(restored.tables.iter().all(|table| table.created == 4));
     each_type!(assert_same(&store, &other));
     // And on from there.
-    let again = cluster::builder().build();
+    let again = builder().build();
     restore(&again, &saved(&other));
     each_type!(assert_same(&store, &again));
 }
@@ -93,7 +93,7 @@ fn restoring_over_the_same_makes_no_event_and_no_version() {
 /// to go.
 fn three_of<T: ClusterObject>(objects: Vec<T>, change: impl Fn(&mut T)) {
     let [source, target] = [(); 2].map(|()| {
-        let store = cluster::builder().build();
+        let store = builder().build();
         if T::TABLE == "resource" {
             create(&store, cluster_objects::extensions());
         }
@@ -158,9 +158,9 @@ fn restore_keeps_names_across_delete_and_recreate() {
     let (old, new) = (Id::from_u128(1), Id::from_u128(2));
     // Whichever comes first in key order.
     for (old, new) in [(old, new), (new, old)] {
-        let source = cluster::builder().build();
+        let source = builder().build();
         create(&source, vec![Service::named(new, "web")]);
-        let target = cluster::builder().build();
+        let target = builder().build();
         create(&target, vec![Service::named(old, "web")]);
         restore(&target, &saved(&source));
         let named = target
@@ -177,7 +177,7 @@ fn restore_keeps_names_across_delete_and_recreate() {
 fn names_may_pass_around_in_a_circle() {
     let name = |numbers: [u128; 3]| {
         let names = ["a", "b", "c"].into_iter().zip(numbers);
-        let store = cluster::builder().build();
+        let store = builder().build();
         let services = names.map(|(name, id)| Service::named(Id::from_u128(id), name));
         create(&store, services.collect());
         store
@@ -195,7 +195,7 @@ fn names_may_pass_around_in_a_circle() {
 
 #[test]
 fn a_save_beside_writers_is_one_version() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     let ids: Vec<Id> = (0..64).map(Id::from_u128).collect();
     create(&store, ids.iter().map(|&id| Node::named(id, "0")).collect());
     let stop = std::sync::atomic::AtomicBool::new(false);
@@ -215,7 +215,7 @@ fn a_save_beside_writers_is_one_version() {
             }
         });
         for _ in 0..common::scaled(20, 200) {
-            let other = cluster::builder().build();
+            let other = builder().build();
             restore(&other, &saved(&store));
             let names = |node: &Node| node.name().map(std::borrow::Cow::into_owned);
             let mut names: Vec<_> = other.read().find(keys::<Node>().all()).map(names).collect();
@@ -305,14 +305,14 @@ fn saved_by(store: &Store, catalogue: &skep::save::Catalogue) -> Vec<u8> {
 
 #[test]
 fn a_restore_is_larger_than_a_transaction_may_be() {
-    let source = cluster::builder().build();
+    let source = builder().build();
     create(
         &source,
         (0..100)
             .map(|id| Node::named(Id::from_u128(id), "node"))
             .collect(),
     );
-    let target = cluster::builder().transaction_changes_max(10).build();
+    let target = builder().transaction_changes_max(10).build();
     assert_eq!(restore(&target, &saved(&source)).version.get(), 1);
     assert_same::<Node>(&source, &target);
 }
@@ -373,7 +373,7 @@ fn two_objects_of_a_name_are_refused() {
             indexes.add(Self::BY_NAME);
         }
     }
-    let source = Store::builder().table::<Loose>().build();
+    let source = common::builder().table::<Loose>().build();
     let named = |id| Loose {
         id,
         name: "same".into(),
@@ -381,7 +381,7 @@ fn two_objects_of_a_name_are_refused() {
     let put = source.update(|tx| tx.create(named(1)).and_then(|()| tx.create(named(2))));
     put.expect("no unique index");
     let file = saved_by(&source, &skep::save::Catalogue::new().table::<Loose>());
-    let target = Store::builder().table::<Strict>().build();
+    let target = common::builder().table::<Strict>().build();
     let strict = skep::save::Catalogue::new().table::<Strict>();
     let refused = target.restore(&strict, &file[..]).expect_err("a duplicate");
     assert!(matches!(&refused, RestoreError::Duplicate(duplicate) if duplicate.index == "by_name"));
@@ -396,7 +396,7 @@ fn a_restore_keeps_to_the_rules() {
     filled()
         .save(&resources, &mut file)
         .expect("memory takes it");
-    let target = cluster::builder().build();
+    let target = builder().build();
     match target.restore(&resources, &file[..]) {
         Err(RestoreError::Rejected(rejected)) => {
             let kind = "name1".into();
@@ -421,7 +421,7 @@ fn a_restore_keeps_to_the_rules() {
 fn rules_judge_the_end_of_a_restore() {
     let resources = skep::save::Catalogue::new().table::<Resource>();
     let file = saved_by(&filled(), &resources);
-    let target = cluster::builder().build();
+    let target = builder().build();
     let refused = target.restore(&resources, &file[..]).expect_err("no kind");
     assert!(matches!(&refused, RestoreError::Rejected(_)), "{refused}");
     assert_eq!(target.version().get(), 0);
@@ -435,7 +435,7 @@ fn rules_judge_the_end_of_a_restore() {
 /// Not even a source that is a list of bytes, as a file in memory is.
 #[test]
 fn no_debug_shows_what_is_saved() {
-    let store = cluster::builder().build();
+    let store = builder().build();
     let secret = Secret::named(Id::from_u128(1), "one", vec![222; 9]);
     create(&store, vec![secret]);
     let file = saved_by(&store, &skep::save::Catalogue::new().table::<Secret>());
@@ -466,7 +466,7 @@ fn a_new_store_gives_numbers_of_the_old_one_again() {
         let entry = view.entry::<Service>(&id).expect("it is there");
         (entry.get().clone(), entry.meta().version)
     };
-    let old = cluster::builder().build();
+    let old = builder().build();
     create(&old, vec![Service::named(id, "web")]);
     let file = saved(&old);
     rename(&old, "old");
@@ -478,7 +478,7 @@ fn a_new_store_gives_numbers_of_the_old_one_again() {
         old.update(|tx| tx.update_at(version, held.clone()))
             .is_err()
     );
-    let new = cluster::builder().build();
+    let new = builder().build();
     restore(&new, &file);
     rename(&new, "new");
     let (there, again) = read(&new);

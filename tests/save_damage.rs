@@ -23,7 +23,7 @@ fn saved(store: &Store, catalogue: &Catalogue) -> Vec<u8> {
 /// A file of few bytes, and a store that it would change.
 fn small() -> (Catalogue, Vec<u8>, Store) {
     let catalogue = Catalogue::new().table::<Node>().table::<Task>();
-    let build = || Store::builder().table::<Node>().table::<Task>().build();
+    let build = || common::builder().table::<Node>().table::<Task>().build();
     let source = build();
     let put = source.update(|tx| {
         tx.create(Node::named(Id::from_u128(1), "one"))?;
@@ -250,7 +250,7 @@ impl Object for Fragile {
 #[test]
 fn a_panic_in_decoding_leaves_the_store_whole() {
     let catalogue = Catalogue::new().table::<Fragile>();
-    let build = || Store::builder().table::<Fragile>().build();
+    let build = || common::builder().table::<Fragile>().build();
     let source = build();
     let put = source.update(|tx| (0..20).try_for_each(|number| tx.create(Fragile(number))));
     put.expect("a new store");

@@ -8,13 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use common::{Account, Counted, Random, Task, account, counted, delete, events, put, scaled, task};
+use common::{
+    Account, Counted, Random, Task, account, assert_none_left, counted, delete, events, put,
+    scaled, task,
+};
 use skep::{
     AnyChange, Builder, Change, Event, Filter, Kind, Store, Version, WatchError, WatchFromError,
 };
 
 fn builder() -> Builder {
-    Store::builder().table::<Task>().table::<Account>()
+    common::builder().table::<Task>().table::<Account>()
 }
 
 /// A store that keeps `commits` commits for those who watch from a version.
@@ -304,7 +307,10 @@ fn join_and_check(store: &Store, random: &mut Random, done: &AtomicBool) -> u64 
 
 #[test]
 fn joins_at_random_versions_are_exact_under_writers() {
-    let store = builder().history_commits(200).build();
+    let store = builder()
+        .history_commits(200)
+        .attempts_max(u32::MAX)
+        .build();
     put(&store, (0..3).map(|id| counted(id, 0)));
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -324,10 +330,10 @@ fn joins_at_random_versions_are_exact_under_writers() {
                 })
             })
             .collect();
-        for writer in writers {
-            writer.join().unwrap();
-        }
+        let written: Vec<_> = writers.into_iter().map(|it| it.join()).collect();
+        // Also if one of them panicked: the watchers end.
         done.store(true, Ordering::Relaxed);
+        assert!(written.iter().all(Result::is_ok), "a writer panicked");
         let joined: u64 = watchers.into_iter().map(|it| it.join().unwrap()).sum();
         assert!(joined > 10, "{joined}");
     });
@@ -372,7 +378,7 @@ fn a_watcher_dropped_at_any_moment_leaks_nothing() {
     for store_first in [false, true] {
         for last in [Last::Nothing, Last::Wait, Last::Poll] {
             for received in 0..=EVENTS {
-                let store = Store::builder()
+                let store = common::builder()
                     .table::<Counted>()
                     .history_commits(3)
                     .build();
@@ -406,16 +412,16 @@ fn a_watcher_dropped_at_any_moment_leaks_nothing() {
                     store.reclaim();
                     let stats = store.stats();
                     assert_eq!((stats.watchers, stats.log_commits), (0, 3), "{stats:?}");
-                    // The last deletes and what they replaced.
+                    // The last deletes and what they replaced; or all four objects of each of the
+                    // six rounds, as the tests' proposer keeps what it was given.
+                    let kept = if cfg!(feature = "testing") { 6 * 4 } else { 4 };
                     let left = Arc::strong_count(&alive) - 1;
-                    assert_eq!(left, 4, "{received} received, then {last:?}");
+                    assert_eq!(left, kept, "{received} received, then {last:?}");
                     drop(store);
                 }
-                let left = Arc::strong_count(&alive) - 1;
-                assert_eq!(
-                    left, 0,
-                    "{received} received, then {last:?}; store first: {store_first}"
-                );
+                let when =
+                    format!("{received} received, then {last:?}; store first: {store_first}");
+                assert_none_left(&alive, when);
             }
         }
     }

@@ -11,7 +11,9 @@ use skep::cluster::{
     Resource, ResourceReference, ResourceType, RuleError, Runtime, Secret, SecretReference,
     Service, ServiceMode, Task, TaskSpec, TaskState, Volume, VolumeAttachment, find,
 };
-use skep::{Id, Store};
+use skep::{Builder, Id, Store};
+
+use super::common;
 
 /// The ID whose text begins so, and goes on with zeros.
 pub fn id(text: &str) -> Id {
@@ -136,9 +138,14 @@ pub fn resources() -> Vec<Resource> {
     four(|id, name| Resource::named(id, name.clone(), name))
 }
 
+/// A builder of a store with the tables of a cluster, on what [`common::builder`] chooses.
+pub fn builder() -> Builder {
+    cluster::tables(common::builder())
+}
+
 /// A store with all of them.
 pub fn filled() -> Store {
-    let store = cluster::builder().build();
+    let store = builder().build();
     create(&store, nodes());
     create(&store, services());
     create(&store, tasks());

@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -195,6 +195,22 @@ pub fn wait_for_delivery(store: &Store) {
     let until = Instant::now() + Duration::from_secs(30);
     while store.watch_queues().iter().any(|queue| queue.behind > 0) {
         assert!(Instant::now() < until, "nobody delivers");
+        std::thread::yield_now();
+    }
+}
+
+/// Asserts that no [`Counted`] is left; with a proposer waits for that, as the last to let go of a
+/// store and of what was proposed may be another thread.
+#[track_caller]
+pub fn assert_none_left(alive: &Arc<()>, when: impl Display) {
+    let patience = if cfg!(feature = "testing") { 30 } else { 0 };
+    let until = Instant::now() + Duration::from_secs(patience);
+    loop {
+        let left = Arc::strong_count(alive) - 1;
+        if left == 0 {
+            return;
+        }
+        assert!(Instant::now() < until, "{left} are left: {when}");
         std::thread::yield_now();
     }
 }
