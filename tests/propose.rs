@@ -375,7 +375,7 @@ fn futures_need_no_runtime() {
         .collect();
     let mut done = Vec::new();
     for turn in 0.. {
-        assert!(turn < 20, "they do not end");
+        assert!(turn < 200, "they do not end");
         futures.retain_mut(|future| match future.as_mut().poll(&mut context) {
             Poll::Ready(outcome) => {
                 done.push(outcome.expect("accepted").0);
@@ -386,8 +386,9 @@ fn futures_need_no_runtime() {
         if futures.is_empty() {
             break;
         }
-        assert_eq!(proposer.waiting(), 1, "they conflict");
-        assert!(proposer.accept_at(0));
+        // Who lost lets others go first, some times.
+        assert!(proposer.waiting() <= 1, "they conflict");
+        proposer.accept_at(0);
     }
     assert_eq!(done, [0, 1, 2]);
     assert_eq!(count(store), 3);

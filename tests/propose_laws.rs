@@ -6,6 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use common::{Account, Random, Task, account, events, scaled, task};
 use skep::testing::{Rough, TestProposer};
@@ -292,4 +293,32 @@ fn watchers_are_given_each_commit_once_whoever_proposed_it() {
         .iter()
         .filter(|(_, heard)| heard.ends_with(&commits[commits.len() - 1..]));
     assert!(whole.count() >= 2 && heard.len() > 10, "{}", heard.len());
+}
+
+/// All who lost to a commit wake when that is decided: not the same ones lose each time.
+#[test]
+fn of_many_writers_of_one_object_none_loses_all_its_attempts() {
+    const WRITERS: i64 = 8;
+    let rough = Rough {
+        delay: Duration::from_micros(500),
+        ..Rough::new(17)
+    };
+    let proposer = TestProposer::rough(rough);
+    // With as many attempts as a store has if nothing else was said.
+    let store = Store::builder().table::<Task>().proposer(proposer).build();
+    store
+        .update(|tx| tx.create(task(1)))
+        .expect("nothing is in the way");
+    thread::scope(|scope| {
+        for _ in 0..WRITERS {
+            scope.spawn(|| {
+                for _ in 0..TURNS / 4 {
+                    let raised = store.update(|tx| tx.modify::<Task>(&1, |task| task.count += 1));
+                    raised.expect("it has its turn");
+                }
+            });
+        }
+    });
+    let count = store.read().get::<Task>(&1).expect("created").count;
+    assert_eq!(count, WRITERS * (TURNS / 4) as i64);
 }

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::Transaction;
-use super::update::{back_off, exhausted};
+use super::update::{exhausted, note_retry};
 use crate::error::{CommitError, UpdateError};
 use crate::kernel::prepared::{Attempt, Prepared};
 use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiting};
@@ -24,6 +24,9 @@ use crate::propose::sets::ReadSet;
 use crate::shared::Shared;
 use crate::sync::thread;
 use crate::version::Version;
+
+/// Turns that who has lost for the first time gives to others.
+const TURNS_FIRST: u32 = 16;
 
 /// A commit on its way: a future of its outcome, on any executor; or [`Submission::wait`].
 ///
@@ -345,9 +348,19 @@ pub(super) fn update_proposed<R, E>(
                 }
             }
         }
-        back_off(shared, attempt);
+        note_retry(shared, attempt);
+        for _ in 0..turns_to_give(attempt) {
+            thread::yield_now();
+        }
     }
     Err(exhausted(shared))
+}
+
+/// How often who has lost lets others go before it tries again. All that one commit was in the way
+/// of have waited for it, and wake at once: those who lost more often are to come first, or the
+/// same ones lose each time. To wait longer each time, as where nobody waits, would see to that.
+fn turns_to_give(attempt: u32) -> u32 {
+    TURNS_FIRST.saturating_sub(attempt)
 }
 
 /// The same without blocking, by way of a proposer or of a store that may have one.
@@ -373,9 +386,25 @@ pub(crate) async fn update_async<R, E>(
         } else if let Some(error) = UpdateError::unless_retried(error) {
             return Err(error);
         }
-        back_off(&shared, attempt);
+        note_retry(&shared, attempt);
+        for _ in 0..turns_to_give(attempt) {
+            yield_to_others().await;
+        }
     }
     Err(exhausted(&shared))
+}
+
+/// Lets the executor run others first.
+async fn yield_to_others() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| match std::mem::replace(&mut yielded, true) {
+        true => Poll::Ready(()),
+        false => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// A closure's answer, and how far its commit came.

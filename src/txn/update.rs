@@ -18,14 +18,19 @@ const DOUBLINGS_MAX: u32 = 8;
 /// Waits a bounded while before the next attempt, longer each time: not for anybody, only out of
 /// the way.
 pub(crate) fn back_off(shared: &Shared, attempt: u32) {
-    if attempt + 1 < shared.config.attempts_max {
-        shared.kernel().count(Figure::Retries);
-    }
+    note_retry(shared, attempt);
     for _ in 0..PAUSES_FIRST << attempt.min(DOUBLINGS_MAX) {
         pause();
     }
     if attempt >= PATIENT_ATTEMPTS {
         thread::yield_now();
+    }
+}
+
+/// Counts that a closure is to run again, if it is.
+pub(super) fn note_retry(shared: &Shared, attempt: u32) {
+    if attempt + 1 < shared.config.attempts_max {
+        shared.kernel().count(Figure::Retries);
     }
 }
 
