@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every figure that docs/numbers.md holds, into a folder: on a machine that does nothing else, for two
-# hours or so. The comparison is a document with charts; PEERS and ROUNDS make it smaller.
+# hours or so. The comparison is three documents, two with charts; PEERS and ROUNDS make them smaller.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder="${1:?which folder the figures go to}"
@@ -12,9 +12,14 @@ if cargo build --release "${newer[@]}"; then
     compare=("${newer[@]}")
 fi
 options=(--rounds "${ROUNDS:-5}")
-[ -z "${PEERS:-}" ] || options+=(--peers "$PEERS")
-cargo run --release "${compare[@]}" -- "${options[@]}" --csv "$folder/compared.csv" \
-    --plots "$folder/plots" --markdown "$folder/compared.md" | tee "$folder/compared.txt"
+# What takes half an hour, most of it the slowest peers': a document of its own.
+long=(--workloads jklns --rounds "${ROUNDS:-3}")
+[ -z "${PEERS:-}" ] || options+=(--peers "$PEERS") long+=(--peers "$PEERS")
+cargo run --release "${compare[@]}" -- --workloads abcdefghimopqr "${options[@]}" \
+    --csv "$folder/compared.csv" --plots "$folder/plots" --markdown "$folder/compared.md" \
+    | tee "$folder/compared.txt"
+cargo run --release "${compare[@]}" -- "${long[@]}" --csv "$folder/compared-long.csv" \
+    --plots "$folder/plots" --markdown "$folder/compared-long.md" | tee "$folder/compared-long.txt"
 cargo run --release "${compare[@]}" --features mimalloc -- "${options[@]}" \
     --csv "$folder/compared-mimalloc.csv" --markdown "$folder/compared-mimalloc.md" \
     | tee "$folder/compared-mimalloc.txt"

@@ -16,9 +16,10 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 use skep_benches::store;
 use skep_benches::tails::beside::Beside;
-use skep_benches::tails::timer::Timer;
-use skep_benches::tails::{Measured, Times, measure};
+use skep_benches::tails::{Measured, measure};
 use skep_measure::origin::Origin;
+use skep_measure::timer::Timer;
+use skep_measure::times::Times;
 
 /// How the program is started, without its arguments.
 const START: &str = "cargo run --release -p skep-benches --bin tails --";

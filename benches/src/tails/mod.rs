@@ -6,30 +6,22 @@
 //! what that takes is the machine's doing, and no read can be better.
 
 pub mod beside;
-pub mod timer;
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use skep::{Snapshot, Store};
+use skep_measure::timer::Timer;
+use skep_measure::times::{Times, no_times};
 
 use self::beside::Beside;
-use self::timer::Timer;
 use crate::{Task, id, pick};
 
-/// Digits that a histogram keeps of a time.
-const DIGITS: u8 = 3;
-/// Nanoseconds beyond which times are all alike: an hour.
-const NANOS_MAX: u64 = 3_600_000_000_000;
 /// Reads between two looks at how long it has gone.
 const READS: u64 = 256;
 /// Reads before those that count.
 const WARM_UP: u64 = 10_000;
-
-/// Nanoseconds, how often.
-pub type Times = Histogram<u64>;
 
 /// What was measured beside something.
 #[derive(Clone, Debug)]
@@ -42,15 +34,6 @@ pub struct Measured {
     pub done: u64,
     /// How long that went.
     pub time: Duration,
-}
-
-/// No times yet; room for all that there can be, so that noting one allocates nothing.
-///
-/// # Panics
-/// Never: the bounds are sound.
-#[must_use]
-pub fn no_times() -> Times {
-    Times::new_with_bounds(1, NANOS_MAX, DIGITS).expect("sound bounds")
 }
 
 impl Measured {

@@ -10,7 +10,7 @@
 //! | `args` | the command line |
 //! | `run` | all stores through all workloads |
 //! | `workload`, `rates`, `picks` | what is a rate: what is done, on which tasks, how often |
-//! | `special`, `stops`, `suspend` | what is several figures, a stopped thread among them |
+//! | `special`, `held`, `stops`, `suspend` | what is several figures, as of a stopped thread |
 //! | `peers`, `task` | the stores, and what they hold |
 //! | `asked` | what is asked of skep |
 //! | `samples`, `outcome` | what was measured |
@@ -21,6 +21,7 @@
 
 mod args;
 mod asked;
+mod held;
 mod outcome;
 mod peers;
 mod picks;

@@ -9,12 +9,13 @@ use skep_measure::memory;
 
 use crate::asked::Bound::{AtLeast, AtMost, Times};
 use crate::asked::{Bound, Check};
-use crate::peers::{Held, Kind, Peer, SURREALMX};
+use crate::held::{
+    HELD_KEYS, HELD_MORE, HELD_MORE_MAX, HELD_NONE, HELD_ONE, HELD_RATIO, HELD_RIGHT, held,
+};
+use crate::peers::{Kind, Peer, SURREALMX};
 use crate::stops::{READERS, WRITERS, stops};
 use crate::task::TASK_BYTES;
 
-/// Keys that the updates beside the held snapshot go to.
-const HELD_KEYS: u32 = 1000;
 /// Tasks that are in at one time during churn.
 const CHURN_ALIVE: u64 = 1000;
 /// Commits beside the open transaction.
@@ -30,9 +31,6 @@ const SETTLE_FLUSHES: u32 = 1000;
 /// Updates end after so long, however many were asked for: some stores slow down with every one
 /// that a snapshot or a transaction is open beside.
 const UPDATES_TIME_MAX: Duration = Duration::from_secs(30);
-const MEBIBYTE: f64 = 1024.0 * 1024.0;
-/// What a held snapshot may take: two versions a key, and five mebibytes.
-const HELD_MEBIBYTES_MAX: f64 = 2.0 * HELD_KEYS as f64 * TASK_BYTES as f64 / MEBIBYTE + 5.0;
 
 /// One store's figures: what each is, and the figure.
 pub type Figures = Vec<(&'static str, f64)>;
@@ -73,11 +71,6 @@ pub struct Special {
     pub charted: &'static [&'static str],
 }
 
-const HELD_NONE: &str = "updates/s, none held";
-const HELD_ONE: &str = "updates/s, one held";
-const HELD_RATIO: &str = "ratio";
-const HELD_MORE: &str = "MiB more";
-const HELD_RIGHT: &str = "snapshot right";
 const CHURN_RATE: &str = "inserts and deletes/s";
 const CHURN_RECLAIMED: &str = "% after reclaiming";
 const MEMORY_BEYOND: &str = "bytes a record beyond the task";
@@ -105,7 +98,7 @@ pub const SPECIAL: &[Special] = &[
         run: held,
         checks: &[
             always(HELD_RATIO, AtLeast(0.9)),
-            always(HELD_MORE, AtMost(HELD_MEBIBYTES_MAX)),
+            always(HELD_MORE, AtMost(HELD_MORE_MAX)),
             always(HELD_RIGHT, AtLeast(1.0)),
         ],
         charted: &[HELD_NONE, HELD_ONE],
@@ -169,21 +162,18 @@ fn settle() {
     }
 }
 
-fn mebibytes(bytes: i64) -> f64 {
-    bytes as f64 / MEBIBYTE
-}
-
 /// What came of some updates.
-struct Updates {
-    made: u32,
+pub struct Updates {
+    /// How many there were.
+    pub made: u32,
     /// How many a second, by the clock that counts.
-    rate: f64,
+    pub rate: f64,
     /// Nanoseconds that the thread ran for each.
-    nanos: f64,
+    pub nanos: f64,
 }
 
 /// Updates all tasks of `picks` in turn, so often or until it has taken very long.
-fn updates(peer: &dyn Peer, picks: &[u32], count: u32, clock: Clock) -> Option<Updates> {
+pub fn updates(peer: &dyn Peer, picks: &[u32], count: u32, clock: Clock) -> Option<Updates> {
     let watch = Stopwatch::start();
     let mut made = 0;
     while made < count && watch.spent_by(Clock::Wall) < UPDATES_TIME_MAX {
@@ -197,39 +187,6 @@ fn updates(peer: &dyn Peer, picks: &[u32], count: u32, clock: Clock) -> Option<U
         rate: f64::from(made) / spent.by(clock).as_secs_f64(),
         nanos: spent.cpu.as_nanos() as f64 / f64::from(made),
     })
-}
-
-/// j: updates of 1,000 keys without and with one snapshot held; what that takes of memory; whether
-/// the old snapshot stays right.
-fn held(kind: &Kind, scale: &Scale) -> Option<Figures> {
-    let peer = (kind.load)(scale.records.max(HELD_KEYS));
-    let held = peer.hold()?;
-    drop(held);
-    let picks: Vec<u32> = (0..HELD_KEYS).collect();
-    let without = updates(&*peer, &picks, scale.operations, scale.clock)?;
-    peer.reclaim();
-    let before = memory::bytes();
-    let held = peer.hold()?;
-    let counts = |held: &dyn Held| {
-        (0..HELD_KEYS)
-            .map(|pick| held.count(pick))
-            .collect::<Vec<_>>()
-    };
-    let shown = counts(&*held);
-    let beside = updates(&*peer, &picks, scale.operations, scale.clock)?;
-    let grown = memory::bytes() - before;
-    let right = counts(&*held) == shown;
-    drop(held);
-    Some(vec![
-        (HELD_NONE, without.rate),
-        (HELD_ONE, beside.rate),
-        (HELD_RATIO, beside.rate / without.rate),
-        ("CPU ns each, none held", without.nanos),
-        ("CPU ns each, one held", beside.nanos),
-        ("updates made", f64::from(beside.made)),
-        (HELD_MORE, mebibytes(grown)),
-        (HELD_RIGHT, f64::from(u8::from(right))),
-    ])
 }
 
 /// k: tasks put in and taken out, at most a thousand at a time; whether memory comes back.

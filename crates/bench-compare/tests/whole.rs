@@ -102,9 +102,12 @@ fn what_is_several_figures_runs_and_is_asked() {
         "--clock",
         "cpu",
     ];
-    let told = done(&[&special[..], &["--markdown", &document]].concat());
+    let csv = folder.path().join("figures.csv");
+    let outputs = ["--markdown", &document, "--csv", &csv.to_string_lossy()];
+    let told = done(&[&special[..], &outputs].concat());
     for part in [
         "snapshot right",
+        "read p99, ns",
         "writers stopped",
         "CPU ns each",
         "<= 240: ",
@@ -112,6 +115,16 @@ fn what_is_several_figures_runs_and_is_asked() {
         assert!(told.contains(part), "no {part} in {told}");
     }
     assert!(!told.contains("surrealmx |"), "{told}");
+    let samples = read(&csv);
+    for store in ["skep", "ArcSwap<imbl>"] {
+        let line = |figure: &str| format!("\nj,{store},1,1,{figure},");
+        let right = format!("{}1\n", line("snapshot right"));
+        assert!(samples.contains(&right), "{samples}");
+        for quantile in ["p50", "p99", "p99.9"] {
+            let line = line(&format!("\"read {quantile}, ns\""));
+            assert!(samples.contains(&line), "no {line} in {samples}");
+        }
+    }
     let document = read(Path::new(&*document));
     assert!(
         document.contains("of the time that threads ran"),

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::no_times;
+use crate::times::no_times;
 
 /// Times of nothing that are looked at to know that.
 const CALIBRATIONS: u32 = 200_000;
