@@ -127,6 +127,10 @@ impl Builder {
     /// How often an update's closure is run before it fails with
     /// [`UpdateError::Conflict`](crate::UpdateError::Conflict); at
     /// least 1. Default: 64.
+    ///
+    /// With a [proposer](crate::Proposer) who has lost waits until what was in the way is decided,
+    /// and then has precedence over those who lost less often: of N writers of one object one needs
+    /// about N attempts.
     #[must_use]
     pub fn attempts_max(mut self, attempts: u32) -> Self {
         self.config.attempts_max = attempts.max(1);

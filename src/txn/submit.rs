@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::Transaction;
-use super::update::{exhausted, note_retry};
+use super::update::{back_off, exhausted, note_retry, turns_to_give};
 use crate::error::{CommitError, UpdateError};
 use crate::kernel::prepared::{Attempt, Prepared};
 use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiting};
@@ -24,9 +24,6 @@ use crate::propose::sets::ReadSet;
 use crate::shared::Shared;
 use crate::sync::thread;
 use crate::version::Version;
-
-/// Turns that who has lost for the first time gives to others.
-const TURNS_FIRST: u32 = 16;
 
 /// A commit on its way: a future of its outcome, on any executor; or [`Submission::wait`].
 ///
@@ -348,19 +345,9 @@ pub(super) fn update_proposed<R, E>(
                 }
             }
         }
-        note_retry(shared, attempt);
-        for _ in 0..turns_to_give(attempt) {
-            thread::yield_now();
-        }
+        back_off(shared, attempt);
     }
     Err(exhausted(shared))
-}
-
-/// How often who has lost lets others go before it tries again. All that one commit was in the way
-/// of have waited for it, and wake at once: those who lost more often are to come first, or the
-/// same ones lose each time. To wait longer each time, as where nobody waits, would see to that.
-fn turns_to_give(attempt: u32) -> u32 {
-    TURNS_FIRST.saturating_sub(attempt)
 }
 
 /// The same without blocking, by way of a proposer or of a store that may have one.

@@ -15,16 +15,33 @@ const PAUSES_FIRST: u32 = 4;
 /// Doublings of the pauses at most.
 const DOUBLINGS_MAX: u32 = 8;
 
+/// Turns that who has lost for the first time gives to others, where all wait for what was in their
+/// way.
+const TURNS_FIRST: u32 = 16;
+
 /// Waits a bounded while before the next attempt, longer each time: not for anybody, only out of
-/// the way.
+/// the way. With a proposer shorter each time: see [`turns_to_give`].
 pub(crate) fn back_off(shared: &Shared, attempt: u32) {
     note_retry(shared, attempt);
+    if shared.line.is_some() {
+        for _ in 0..turns_to_give(attempt) {
+            thread::yield_now();
+        }
+        return;
+    }
     for _ in 0..PAUSES_FIRST << attempt.min(DOUBLINGS_MAX) {
         pause();
     }
     if attempt >= PATIENT_ATTEMPTS {
         thread::yield_now();
     }
+}
+
+/// How often who has lost lets others go before it tries again. All that one commit was in the way
+/// of have waited for it, and wake at once: those who lost more often are to come first, or the
+/// same ones lose each time. To wait longer each time, as where nobody waits, would see to that.
+pub(super) fn turns_to_give(attempt: u32) -> u32 {
+    TURNS_FIRST.saturating_sub(attempt)
 }
 
 /// Counts that a closure is to run again, if it is.
