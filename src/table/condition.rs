@@ -44,6 +44,11 @@ pub trait Sealed<T: Object> {
     /// Tells the names of its indexes.
     fn each_index(&self, each: &mut dyn FnMut(&'static str));
 
+    /// Whether an object that meets it comes in a walk, and not before where that begins.
+    fn comes(&self, _object: &T, _reversed: bool) -> bool {
+        true
+    }
+
     /// How two objects that meet it follow one another.
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering;
 
@@ -53,17 +58,26 @@ pub trait Sealed<T: Object> {
 
 /// Objects with an index value in a span.
 #[derive(Clone, Debug)]
-pub struct ByIndex<T, V> {
+pub struct ByIndex<T: Object, V> {
     pub(super) index: Index<T, V>,
     pub(super) span: Span<V>,
+    /// The entry after which a walk begins. Where it begins is not what the condition is about:
+    /// what comes before meets it, too.
+    pub(super) after: Option<(V, T::Key)>,
 }
 
 /// Objects with one of some index values.
 #[derive(Clone, Debug)]
-pub struct AnyOf<T, V> {
+pub struct AnyOf<T: Object, V> {
     pub(super) index: Index<T, V>,
     /// Ascending, each once.
     pub(super) values: Vec<V>,
+    /// As in [`ByIndex`].
+    pub(super) after: Option<(V, T::Key)>,
+}
+
+fn place_of<V, K>(after: &Option<(V, K)>) -> Option<(&V, &K)> {
+    after.as_ref().map(|(value, key)| (value, key))
 }
 
 /// Objects with a key in a span.
@@ -74,13 +88,18 @@ pub struct ByKey<T: Object>(pub(super) Span<T::Key>);
 #[derive(Clone, Debug)]
 pub struct AnyKeyOf<T: Object>(pub(super) Vec<T::Key>);
 
-/// Objects that meet both conditions.
-#[derive(Clone, Debug)]
-pub struct And<A, B>(pub(super) A, pub(super) B);
-
-/// Objects that meet at least one of the conditions.
-#[derive(Clone, Debug)]
-pub struct Or<A, B>(pub(super) A, pub(super) B);
+/// Whether an object that is shown by a value comes after an entry.
+fn comes_after<T: Object, V: Ord>(
+    after: Option<(&V, &T::Key)>,
+    (shown_by, object): (Option<&V>, &T),
+    reversed: bool,
+) -> bool {
+    let (Some((value, key)), Some(own)) = (after, shown_by) else {
+        return true;
+    };
+    let order = own.cmp(value).then_with(|| object.key().cmp(key));
+    directed(order, reversed).is_gt()
+}
 
 impl<T: Object, V: Key> ByIndex<T, V> {
     /// The value by which an object is shown: the first of its values in the span, in the walk's
@@ -112,10 +131,18 @@ impl<T: Object, V: Key> Sealed<T> for ByIndex<T, V> {
     ) {
         let secondary = reader.table::<T>().index::<V>(self.index.name);
         let exact = self.span.only().is_some();
+        let mut after = place_of(&self.after);
+        if let Some((value, _)) = after.filter(|(value, _)| !self.span.contains(value)) {
+            if self.span.ends_before(value, reversed) {
+                page.done = true;
+                return;
+            }
+            after = None;
+        }
         walk_index(
             reader,
             secondary,
-            self.span.borrowed(),
+            (self.span.borrowed(), after),
             (place, reversed),
             page,
             |value, stored| {
@@ -152,6 +179,12 @@ impl<T: Object, V: Key> Sealed<T> for ByIndex<T, V> {
         each(self.index.name);
     }
 
+    fn comes(&self, object: &T, reversed: bool) -> bool {
+        let values = self.index.values_of(object);
+        let shown_by = self.shown_by(values.iter(), reversed);
+        comes_after(place_of(&self.after), (shown_by, object), reversed)
+    }
+
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
         let (left_values, right_values) = (self.index.values_of(left), self.index.values_of(right));
         let values = self
@@ -165,7 +198,7 @@ impl<T: Object, V: Key> Sealed<T> for ByIndex<T, V> {
     }
 }
 
-fn directed(order: Ordering, reversed: bool) -> Ordering {
+pub(super) fn directed(order: Ordering, reversed: bool) -> Ordering {
     if reversed { order.reverse() } else { order }
 }
 
@@ -181,6 +214,24 @@ impl<T: Object, V: Key> AnyOf<T, V> {
     fn asked(&self, value: &V) -> bool {
         self.values.binary_search(value).is_ok()
     }
+
+    /// As for [`ByIndex`].
+    fn shown_by(&self, object: &T, reversed: bool) -> Option<V> {
+        let values = self.index.values_of(object);
+        let mut asked = values.into_iter().filter(|value| self.asked(value));
+        if reversed { asked.last() } else { asked.next() }
+    }
+
+    /// How many values a walk leaves out at its beginning.
+    fn steps_left_out(&self, reversed: bool) -> usize {
+        let Some((after, _)) = &self.after else {
+            return 0;
+        };
+        match reversed {
+            false => self.values.partition_point(|value| value < after),
+            true => self.values.len() - self.values.partition_point(|value| value <= after),
+        }
+    }
 }
 
 impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
@@ -195,12 +246,13 @@ impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
         page: &mut Page<'s, T>,
     ) {
         let secondary = reader.table::<T>().index::<V>(self.index.name);
+        *step = (*step).max(self.steps_left_out(reversed));
         while let Some(asked) = self.value_at(*step, reversed) {
-            let span = Span::exactly(asked);
+            let after = place_of(&self.after).filter(|(value, _)| *value == asked);
             walk_index(
                 reader,
                 secondary,
-                span,
+                (Span::exactly(asked), after),
                 (seen, reversed),
                 page,
                 |value, stored| {
@@ -238,12 +290,13 @@ impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
         each(self.index.name);
     }
 
+    fn comes(&self, object: &T, reversed: bool) -> bool {
+        let shown_by = self.shown_by(object, reversed);
+        comes_after(place_of(&self.after), (shown_by.as_ref(), object), reversed)
+    }
+
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
-        let shown_by = |object: &T| {
-            let values = self.index.values_of(object);
-            let mut asked = values.into_iter().filter(|value| self.asked(value));
-            if reversed { asked.last() } else { asked.next() }
-        };
+        let shown_by = |object| self.shown_by(object, reversed);
         let values = shown_by(left).cmp(&shown_by(right));
         directed(values.then_with(|| left.key().cmp(&right.key())), reversed)
     }
@@ -349,110 +402,5 @@ impl<T: Object> Sealed<T> for AnyKeyOf<T> {
         for key in &self.0 {
             reads.note_point(table.hash(key), key);
         }
-    }
-}
-
-impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for And<A, B> {
-    type Place<'s> = A::Place<'s>;
-
-    fn fill<'s>(
-        &self,
-        reader: Reader<'s>,
-        place: &mut Self::Place<'s>,
-        reversed: bool,
-        page: &mut Page<'s, T>,
-    ) {
-        while page.is_empty() && !page.done {
-            self.0.fill(reader, place, reversed, page);
-            page.retain(|object| self.1.matches(object));
-        }
-    }
-
-    fn matches(&self, object: &T) -> bool {
-        self.0.matches(object) && self.1.matches(object)
-    }
-
-    fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
-        self.0.may_match(table, image) && self.1.may_match(table, image)
-    }
-
-    fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
-        let before = routes.len();
-        self.0.routes(table, routes) || {
-            routes.truncate(before);
-            self.1.routes(table, routes)
-        }
-    }
-
-    fn each_index(&self, each: &mut dyn FnMut(&'static str)) {
-        self.0.each_index(each);
-        self.1.each_index(each);
-    }
-
-    fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
-        self.0.order(left, right, reversed)
-    }
-
-    fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
-        // Whatever comes to meet both comes through the first; the second is asked of the object
-        // alone.
-        self.0.note(table, reads);
-    }
-}
-
-impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for Or<A, B> {
-    const EXACT: bool = A::EXACT && B::EXACT;
-    /// Whether the first part is through, and where both stand.
-    type Place<'s> = (bool, A::Place<'s>, B::Place<'s>);
-
-    fn fill<'s>(
-        &self,
-        reader: Reader<'s>,
-        (through, first, second): &mut Self::Place<'s>,
-        reversed: bool,
-        page: &mut Page<'s, T>,
-    ) {
-        while page.is_empty() && !page.done {
-            // Reversed, what only the second finds comes before.
-            if *through == reversed {
-                self.0.fill(reader, first, reversed, page);
-            } else {
-                self.1.fill(reader, second, reversed, page);
-                page.retain(|object| !self.0.matches(object));
-            }
-            if page.done && !*through {
-                (*through, page.done) = (true, false);
-            }
-        }
-    }
-
-    fn matches(&self, object: &T) -> bool {
-        self.0.matches(object) || self.1.matches(object)
-    }
-
-    fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
-        self.0.may_match(table, image) || self.1.may_match(table, image)
-    }
-
-    fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
-        self.0.routes(table, routes) && self.1.routes(table, routes)
-    }
-
-    fn each_index(&self, each: &mut dyn FnMut(&'static str)) {
-        self.0.each_index(each);
-        self.1.each_index(each);
-    }
-
-    fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
-        match (self.0.matches(left), self.0.matches(right)) {
-            (true, true) => self.0.order(left, right, reversed),
-            (false, false) => self.1.order(left, right, reversed),
-            (left_first, right_first) => directed(right_first.cmp(&left_first), reversed),
-        }
-    }
-
-    fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
-        self.0.note(table, reads);
-        self.1.note(table, reads);
     }
 }

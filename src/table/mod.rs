@@ -5,7 +5,7 @@
 //! - [`schema`]: the tables of a store, found by type.
 //! - [`span`]: a range of keys or index values, as data: what a query asks and what a read set
 //!   keeps.
-//! - [`query`]: what to find; [`condition`], [`walk`]: how it is walked, matched and noted as read;
+//! - [`query`]: what to find; [`condition`], [`joined`], [`walk`]: how it is walked, matched and noted as read;
 //!   [`found`]: the lazy results.
 //! - [`proposed`]: a change as the rules of a table see it, and their refusal.
 //! - [`image`]: what can be told of an object in the log without user code.
@@ -18,6 +18,7 @@ pub(crate) mod found;
 pub(crate) mod handle;
 pub(crate) mod hash;
 pub(crate) mod image;
+pub(crate) mod joined;
 pub(crate) mod object;
 pub(crate) mod proposed;
 pub(crate) mod query;

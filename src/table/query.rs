@@ -6,7 +6,8 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use super::condition::{And, AnyKeyOf, AnyOf, ByIndex, ByKey, Or, Sealed};
+use super::condition::{AnyKeyOf, AnyOf, ByIndex, ByKey, Sealed};
+use super::joined::{And, Or};
 use super::object::{Index, Key, Object};
 use super::span::{Prefix, Span};
 
@@ -112,11 +113,76 @@ impl<T: Object, V: Key> Index<T, V> {
         Query::new(AnyOf {
             index: self,
             values: sorted(values.collect()),
+            after: None,
         })
     }
 
     fn query(self, span: Span<V>) -> Query<T, ByIndex<T, V>> {
-        Query::new(ByIndex { index: self, span })
+        Query::new(ByIndex {
+            index: self,
+            span,
+            after: None,
+        })
+    }
+}
+
+impl<T: Object, V: Key> Query<T, ByIndex<T, V>> {
+    /// Only what comes after the object with this key, as found by this value; in the query's
+    /// order, so what comes before it if that is reversed. It need not be there any more: a page
+    /// begins where another one, of whatever version, has ended.
+    ///
+    /// As the limit, it is about where the walk begins, and matters to no other query that this one
+    /// is joined to by [`Query::and`] as the second; a transaction that runs it has read all that
+    /// the query is about. O(log n).
+    ///
+    /// ```
+    /// use skep::{Id, Object, Store};
+    ///
+    /// #[derive(Clone, Debug, Object)]
+    /// struct Task {
+    ///     #[object(key)]
+    ///     id: Id,
+    ///     #[object(index)]
+    ///     service: u64,
+    /// }
+    ///
+    /// let store = Store::builder().table::<Task>().build();
+    /// store.update(|tx| {
+    ///     (0..250).try_for_each(|_| tx.create(Task { id: Id::random(), service: 7 }))
+    /// })?;
+    /// // Pages of 100, each of the newest version when it is asked for.
+    /// let mut sizes = Vec::new();
+    /// let mut last = None;
+    /// loop {
+    ///     let query = Task::BY_SERVICE.eq(7u64).limit(100);
+    ///     let query = match last {
+    ///         Some(id) => query.after(7u64, id),
+    ///         None => query,
+    ///     };
+    ///     let page: Vec<Id> = store.read().find(query).map(|task| task.id).collect();
+    ///     sizes.push(page.len());
+    ///     match page.last() {
+    ///         Some(id) => last = Some(*id),
+    ///         None => break,
+    ///     }
+    /// }
+    /// assert_eq!(sizes, [100, 100, 50, 0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn after(mut self, value: impl Into<V>, key: impl Into<T::Key>) -> Self {
+        let value = self.condition.index.normalize(value.into());
+        self.condition.after = Some((value, key.into()));
+        self
+    }
+}
+
+impl<T: Object, V: Key> Query<T, AnyOf<T, V>> {
+    /// Only what comes after the object with this key, as found by this value: see
+    /// [`Query::after`]. The value need not be one of those asked for.
+    pub fn after(mut self, value: impl Into<V>, key: impl Into<T::Key>) -> Self {
+        let value = self.condition.index.normalize(value.into());
+        self.condition.after = Some((value, key.into()));
+        self
     }
 }
 

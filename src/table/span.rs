@@ -63,6 +63,14 @@ impl<V: Ord + Clone> Span<V> {
         self.reaches_up_to(value) && self.reaches_down_to(value)
     }
 
+    /// Whether all of it comes before a value, in a direction.
+    pub(crate) fn ends_before(&self, value: &V, reversed: bool) -> bool {
+        match reversed {
+            false => !self.reaches_up_to(value),
+            true => !self.reaches_down_to(value),
+        }
+    }
+
     /// Whether the upper bound admits the value.
     fn reaches_up_to(&self, value: &V) -> bool {
         match &self.upper {

@@ -45,12 +45,12 @@ fn ends_of<P, Q>(
     }
 }
 
-/// Walks the entries of an index in a span, from where `seen` left off, into a page; `shown` leaves
-/// out what another entry of the same object shows.
+/// Walks the entries of an index in a span, from where `seen` left off, or else after an entry, into
+/// a page; `shown` leaves out what another entry of the same object shows.
 pub(super) fn walk_index<'s, T: Object, V: Key>(
     reader: Reader<'s>,
     secondary: &Secondary<T::Key, T, V>,
-    span: Span<&V>,
+    (span, after): (Span<&V>, Option<(&V, &T::Key)>),
     (seen, reversed): (&mut Seen<'s, V, T::Key>, bool),
     page: &mut Page<'s, T>,
     shown: impl Fn(&V, Stored<'s, T>) -> bool,
@@ -59,7 +59,7 @@ pub(super) fn walk_index<'s, T: Object, V: Key>(
         lower: span.lower.map(|value| (value, None)),
         upper: span.upper.map(|value| (value, None)),
     };
-    let after_seen = seen.map(|(value, key)| (value, Some(key)));
+    let after_seen = seen.or(after).map(|(value, key)| (value, Some(key)));
     let (from, until) = ends_of(
         whole,
         (after_seen, reversed),

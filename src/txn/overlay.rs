@@ -52,7 +52,7 @@ impl<'t, T: Object, C: Condition<T>> Overlaid<'t, T, C> {
                 State::Object(object, _) => Some(&**object),
                 State::Nothing | State::Staged => None,
             })
-            .filter(|object| condition.matches(object))
+            .filter(|object| condition.matches(object) && condition.comes(object, reversed))
             .collect();
         own.sort_by(|left, right| condition.order(right, left, reversed));
         if !buffer.writes.is_empty() {

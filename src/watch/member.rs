@@ -54,6 +54,8 @@ pub enum Overflow {
     Lag,
     /// Changes of an object that follow one another become one, from what was there before the
     /// first to what is there after the last: see [`AnyChange::since`](crate::AnyChange::since).
+    /// What was deleted and what is created under its key later are two objects: what came between
+    /// is left out, but the one going and the other coming are told apart.
     /// When that does not leave a quarter of its bounds free, since too many objects were changed,
     /// it lags: a bound is to be well above the number of the objects that it is about. So does a
     /// watcher that asks closures of whole changes, at once

@@ -245,15 +245,16 @@ impl Watcher {
         Some(event)
     }
 
-    /// Fetches what the last [`WatchError::Lagged`] passed over, if the log still has it: the
+    /// Fetches what the last [`WatchError::Lagged`] passed over, if it is still there: the
     /// watcher goes back to where it was before, and misses nothing. Does nothing if it has not
     /// lagged, or has gone back already.
     ///
-    /// The log has it as far as the store's history reaches, or because others need it. What came
-    /// after the lag and was received meanwhile is given again.
+    /// The log has it as far as the store's history reaches, or because others need it; and else the
+    /// proposer may, as for [`Store::watch_from`](crate::Store::watch_from). What came after the
+    /// lag and was received meanwhile is given again.
     ///
     /// # Errors
-    /// [`WatchFromError::Compacted`] if the log does not have it any more. The watcher goes on as
+    /// [`WatchFromError::Compacted`] if nobody has it any more. The watcher goes on as
     /// before.
     pub fn resume(&mut self) -> Result<(), WatchFromError> {
         let lagged_from = self.rare.as_ref().and_then(|rare| rare.lagged_from);

@@ -1,0 +1,232 @@
+//! Pages of a query: each begins after the last object of the one before, wherever that ended.
+
+mod common;
+
+use common::{Random, Task, delete, put, store, tagged, task};
+use skep::{Condition, Index, Key, Query, Store, Transaction};
+
+/// Tasks with up to three of four tags, some with none, and with or without a node of three.
+fn filled(seed: u64) -> (Store, Vec<Task>) {
+    let store = store();
+    let mut random = Random::new(seed);
+    let tasks: Vec<Task> = (0..40)
+        .map(|id| {
+            let count = random.below(4);
+            let tags = (0..count).map(|_| ["a", "b", "c", "d"][random.below(4) as usize].into());
+            Task {
+                tags: tags.collect(),
+                node: random.one_in(2).then(|| random.below(3)),
+                ..task(id)
+            }
+        })
+        .collect();
+    put(&store, tasks.clone());
+    (store, tasks)
+}
+
+fn ids<'t>(found: impl Iterator<Item = &'t Task>) -> Vec<u64> {
+    found.map(|task| task.id).collect()
+}
+
+/// The value by which a query of some values shows an object, in its direction.
+fn shown_by<V: Key>(values: Vec<V>, asked: impl Fn(&V) -> bool, reversed: bool) -> V {
+    let asked = values.into_iter().filter(|value| asked(value));
+    let shown = if reversed { asked.max() } else { asked.min() };
+    shown.expect("it is found by one")
+}
+
+/// Walks a query page by page, of each size, and compares with the whole.
+#[track_caller]
+fn walks<V: Key, C: Condition<Task>>(
+    tx: &Transaction<'_>,
+    query: &Query<Task, C>,
+    after: impl Fn(Query<Task, C>, V, u64) -> Query<Task, C>,
+    value: impl Fn(&Task) -> V,
+) {
+    let whole = ids(tx.find(query.clone()));
+    for size in [1, 2, 3, 7, 40, 41] {
+        let mut pages = Vec::new();
+        let mut next = query.clone().limit(size);
+        for _ in 0..=whole.len() {
+            let page: Vec<&Task> = tx.find(next.clone()).collect();
+            assert!(page.len() <= size);
+            let Some(last) = page.last() else { break };
+            next = after(query.clone().limit(size), value(last), last.id);
+            pages.extend(ids(page.into_iter()));
+        }
+        assert_eq!(pages, whole, "pages of {size}");
+    }
+}
+
+fn tags(task: &Task) -> Vec<String> {
+    task.tags.clone()
+}
+
+fn turned<C: Condition<Task>>(query: Query<Task, C>, reversed: bool) -> Query<Task, C> {
+    if reversed { query.reversed() } else { query }
+}
+
+/// Of every form of a query, both ways.
+fn all_walks(tx: &Transaction<'_>) {
+    for reversed in [false, true] {
+        let tag = |asked: fn(&str) -> bool| {
+            move |task: &Task| shown_by(tags(task), |tag| asked(tag), reversed)
+        };
+        let query = turned(Task::BY_TAG.eq("b"), reversed);
+        walks(
+            tx,
+            &query,
+            |query, value, key| query.after(value, key),
+            tag(|it| it == "b"),
+        );
+        let query = turned(Task::BY_TAG.all(), reversed);
+        walks(
+            tx,
+            &query,
+            |query, value, key| query.after(value, key),
+            tag(|_| true),
+        );
+        let query = turned(Task::BY_TAG.range("b".to_owned().."d".to_owned()), reversed);
+        let inside = tag(|it| it == "b" || it == "c");
+        walks(
+            tx,
+            &query,
+            |query, value, key| query.after(value, key),
+            inside,
+        );
+        let query = turned(Task::BY_TAG.prefix("c"), reversed);
+        walks(
+            tx,
+            &query,
+            |query, value, key| query.after(value, key),
+            tag(|it| it == "c"),
+        );
+        let query = turned(Task::BY_TAG.any_of(["d", "a", "x", "b"]), reversed);
+        walks(
+            tx,
+            &query,
+            |query, value, key| query.after(value, key),
+            tag(|it| it != "c"),
+        );
+        let query = turned(Task::BY_NODE.all(), reversed);
+        let node = |task: &Task| task.node.expect("found by it");
+        walks(
+            tx,
+            &query,
+            |query, value, key| query.after(value, key),
+            node,
+        );
+    }
+}
+
+#[test]
+fn pages_make_up_the_whole() {
+    for seed in 0..8 {
+        let (store, _) = filled(seed);
+        all_walks(&store.begin());
+    }
+}
+
+/// Own writes come where they belong, and only after where the page begins.
+#[test]
+fn pages_of_a_transaction_have_its_own_writes() {
+    for seed in 0..8 {
+        let (store, tasks) = filled(seed);
+        let mut tx = store.begin();
+        let mut random = Random::new(seed + 100);
+        for task in tasks {
+            match random.below(4) {
+                0 => drop(tx.delete::<Task>(&task.id).expect("it is there")),
+                1 => {
+                    let tags = vec![["a", "b", "c"][random.below(3) as usize].to_owned()];
+                    let node = Some(random.below(3));
+                    tx.update(Task { tags, node, ..task }).expect("it is there");
+                }
+                2 => tx.create(tagged(task.id + 1000, &["b", "d"])).expect("new"),
+                _ => {}
+            }
+        }
+        all_walks(&tx);
+    }
+}
+
+#[test]
+fn joined_queries_begin_where_the_first_does() {
+    let (store, _) = filled(3);
+    let view = store.read();
+    let tagged = Task::BY_TAG.eq("b");
+    let whole = ids(view.find(tagged.clone()));
+    let (head, rest) = whole.split_at(whole.len() / 2);
+    let from = tagged.clone().after("b", *head.last().expect("some"));
+    assert_eq!(ids(view.find(from.clone())), rest);
+    let on_a_node = Task::BY_NODE.all();
+    let both = ids(view.find(from.clone().and(on_a_node.clone())));
+    let expected: Vec<u64> = ids(view.find(tagged.clone().and(on_a_node.clone())));
+    let expected: Vec<u64> = expected
+        .into_iter()
+        .filter(|id| rest.contains(id))
+        .collect();
+    assert_eq!(both, expected);
+    // As the second it is a condition like any other.
+    let second = ids(view.find(on_a_node.clone().and(from.clone())));
+    assert_eq!(
+        second,
+        ids(view.find(on_a_node.clone().and(tagged.clone())))
+    );
+    // What the first leaves out at its beginning is not told by the second instead.
+    let either = ids(view.find(from.or(on_a_node.clone())));
+    let all = ids(view.find(tagged.or(on_a_node)));
+    assert_eq!(either, all[head.len()..]);
+}
+
+#[test]
+fn the_object_that_a_page_begins_after_may_be_gone() {
+    let (store, _) = filled(4);
+    let whole = ids(store.read().find(Task::BY_TAG.eq("a")));
+    let middle = whole[whole.len() / 2];
+    delete::<Task>(&store, &middle);
+    let rest = ids(store.read().find(Task::BY_TAG.eq("a").after("a", middle)));
+    assert_eq!(rest, whole[whole.len() / 2 + 1..]);
+}
+
+/// A place before all that is asked for leaves nothing out, one behind it everything.
+#[test]
+fn a_page_may_begin_anywhere() {
+    let (store, _) = filled(5);
+    let view = store.read();
+    let range = || Task::BY_TAG.range("b".to_owned()..="c".to_owned());
+    let whole = ids(view.find(range()));
+    let back = ids(view.find(range().reversed()));
+    for (value, first, last) in [("a", true, false), ("d", false, true)] {
+        for key in [0, u64::MAX] {
+            let found = ids(view.find(range().after(value, key)));
+            assert_eq!(found, if first { &whole[..] } else { &[] });
+            let found = ids(view.find(range().after(value, key).reversed()));
+            assert_eq!(found, if last { &back[..] } else { &[] });
+            let any = Task::BY_TAG.any_of(["b", "c"]).after(value, key);
+            assert_eq!(ids(view.find(any)), if first { &whole[..] } else { &[] });
+        }
+    }
+    // Between two values, and by a value that is none of those asked for.
+    let any = |value, key| Task::BY_TAG.any_of(["a", "c"]).after(value, key);
+    assert_eq!(
+        ids(view.find(any("b", 7))),
+        ids(view.find(any("a", u64::MAX)))
+    );
+}
+
+#[test]
+fn values_are_normalized_as_the_index_has_them() {
+    let store = store();
+    let titled = |id: u64, title: &str| Task {
+        title: title.into(),
+        ..task(id)
+    };
+    put(
+        &store,
+        [titled(1, "Web"), titled(2, "WEB"), titled(3, "web")],
+    );
+    let index: Index<Task, String> = Task::BY_TITLE;
+    let rest = ids(store.read().find(index.eq("wEb").after("weB", 1u64)));
+    assert_eq!(rest, [2, 3]);
+}
