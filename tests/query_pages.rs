@@ -136,7 +136,7 @@ fn pages_of_a_transaction_have_its_own_writes() {
         let mut random = Random::new(seed + 100);
         for task in tasks {
             match random.below(4) {
-                0 => drop(tx.delete::<Task>(&task.id).expect("it is there")),
+                0 => tx.delete::<Task>(&task.id).expect("it is there"),
                 1 => {
                     let tags = vec![["a", "b", "c"][random.below(3) as usize].to_owned()];
                     let node = Some(random.below(3));

@@ -5,8 +5,8 @@
 //! - [`schema`]: the tables of a store, found by type.
 //! - [`span`]: a range of keys or index values, as data: what a query asks and what a read set
 //!   keeps.
-//! - [`query`]: what to find; [`condition`], [`joined`], [`walk`]: how it is walked, matched and noted as read;
-//!   [`found`]: the lazy results.
+//! - [`query`]: what to find; [`condition`], [`joined`], [`walk`]: how it is walked, matched and
+//!   noted as read; [`found`]: the lazy results.
 //! - [`proposed`]: a change as the rules of a table see it, and their refusal.
 //! - [`image`]: what can be told of an object in the log without user code.
 //! - [`handle`]: objects with their meta, borrowed and owned.

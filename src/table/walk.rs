@@ -45,8 +45,8 @@ fn ends_of<P, Q>(
     }
 }
 
-/// Walks the entries of an index in a span, from where `seen` left off, or else after an entry, into
-/// a page; `shown` leaves out what another entry of the same object shows.
+/// Walks the entries of an index in a span, from where `seen` left off, or else after an entry,
+/// into a page; `shown` leaves out what another entry of the same object shows.
 pub(super) fn walk_index<'s, T: Object, V: Key>(
     reader: Reader<'s>,
     secondary: &Secondary<T::Key, T, V>,

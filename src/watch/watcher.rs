@@ -249,9 +249,9 @@ impl Watcher {
     /// watcher goes back to where it was before, and misses nothing. Does nothing if it has not
     /// lagged, or has gone back already.
     ///
-    /// The log has it as far as the store's history reaches, or because others need it; and else the
-    /// proposer may, as for [`Store::watch_from`](crate::Store::watch_from). What came after the
-    /// lag and was received meanwhile is given again.
+    /// The log has it as far as the store's history reaches, or because others need it; and else
+    /// the proposer may, as for [`Store::watch_from`](crate::Store::watch_from). What came after
+    /// the lag and was received meanwhile is given again.
     ///
     /// # Errors
     /// [`WatchFromError::Compacted`] if nobody has it any more. The watcher goes on as
