@@ -85,6 +85,7 @@ impl Builder {
             config: Config {
                 attempts_max: ATTEMPTS_MAX,
                 transaction_changes_max: TRANSACTION_CHANGES_MAX,
+                transaction_bytes_max: None,
                 transaction_reads_max: TRANSACTION_READS_MAX,
                 batch_changes_max: BATCH_CHANGES_MAX,
                 batch_bytes_max: BATCH_BYTES_MAX,
@@ -250,6 +251,21 @@ impl Builder {
     #[must_use]
     pub fn transaction_changes_max(mut self, changes: usize) -> Self {
         self.config.transaction_changes_max = changes.max(1);
+        self
+    }
+
+    /// How many bytes one transaction may write: of the objects as they are to be, each once, as
+    /// [`Object::bytes`](crate::Object::bytes) tells, and of the keys of those that it deletes.
+    /// Default: without bound. Beyond it the transaction fails with
+    /// [`CommitError::TooManyBytes`](crate::CommitError::TooManyBytes), before anything is put in
+    /// place or proposed.
+    ///
+    /// For a [proposer](crate::Proposer) that takes no larger proposals: what its form of an object
+    /// adds is to be allowed for. Costs a look at each object written. Restores, applied changes
+    /// and forks are not asked.
+    #[must_use]
+    pub fn transaction_bytes_max(mut self, bytes: usize) -> Self {
+        self.config.transaction_bytes_max = Some(bytes);
         self
     }
 

@@ -21,6 +21,8 @@ use crate::watch::shard::{Shards, WatchConfig};
 pub(crate) struct Config {
     pub(crate) attempts_max: u32,
     pub(crate) transaction_changes_max: usize,
+    /// `None`: not bounded, and not asked for.
+    pub(crate) transaction_bytes_max: Option<usize>,
     pub(crate) transaction_reads_max: usize,
     pub(crate) batch_changes_max: usize,
     pub(crate) batch_bytes_max: usize,

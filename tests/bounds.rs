@@ -113,6 +113,70 @@ fn too_large_is_told() {
     assert_eq!(failed, Err(too_large));
 }
 
+/// A task counts as what it takes itself, a deleted one as its key.
+#[test]
+fn too_many_bytes_are_told_before_anything_is_proposed() {
+    const TASK: usize = size_of::<Task>();
+    let builder = Store::builder()
+        .table::<Task>()
+        .transaction_bytes_max(4 * TASK);
+    #[cfg(feature = "testing")]
+    let proposer = skep::testing::TestProposer::new();
+    #[cfg(feature = "testing")]
+    let builder = builder.proposer(std::sync::Arc::clone(&proposer) as _);
+    let store = builder.build();
+    let create = |many: u64| store.update(|tx| (0..many).try_for_each(|id| tx.upsert(task(id))));
+    let too_many = |bytes| UpdateError::<skep::UpsertError>::TooManyBytes {
+        bytes,
+        bytes_max: 4 * TASK,
+    };
+    assert_eq!(create(5), Err(too_many(5 * TASK)));
+    assert_eq!(store.version(), Version::ZERO);
+    #[cfg(feature = "testing")]
+    assert_eq!(proposer.proposals(), 0);
+    assert_eq!(create(4), Ok(()));
+    // However often one is written, and whatever else is done.
+    let raise = |tx: &mut skep::Transaction<'_>| tx.modify::<Task>(&1, |task| task.count += 1);
+    let often = store.update(|tx| (0..100).try_for_each(|_| raise(tx)));
+    assert_eq!(often, Ok(()));
+    let deleted = store.update(|tx| {
+        (0..3).try_for_each(|id| tx.upsert(task(id)))?;
+        tx.create(task(7))?;
+        tx.delete::<Task>(&3).map_err(skep::Error::from)
+    });
+    assert_eq!(
+        deleted.unwrap_err().to_string(),
+        too_many(4 * TASK + size_of::<u64>()).to_string()
+    );
+    // By hand, and what a batch has in a step.
+    let mut tx = store.begin();
+    (0..5).for_each(|id| tx.upsert(task(id)).unwrap());
+    let bytes = 5 * TASK;
+    assert_eq!(
+        tx.commit(),
+        Err(CommitError::TooManyBytes {
+            bytes,
+            bytes_max: 4 * TASK
+        })
+    );
+    let steps = store.batch(|batch| {
+        for step in 0..10u64 {
+            batch.step(move |tx| (0..3).try_for_each(|id| tx.upsert(task(10 * step + id))))?;
+        }
+        batch.step(|tx| (0..5).try_for_each(|id| tx.upsert(task(id))))
+    });
+    let failed = steps.expect_err("the last step is too much by itself");
+    assert_eq!(
+        (failed.report.applied, failed.error),
+        (10, too_many(5 * TASK))
+    );
+    let text = too_many(7).to_string();
+    assert!(
+        text.starts_with("7 bytes written in one transaction"),
+        "{text}"
+    );
+}
+
 #[test]
 fn long_transaction_passes_other_keys_commits_at_its_first_attempt() {
     let store = Store::builder().table::<Task>().attempts_max(1).build();

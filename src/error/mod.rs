@@ -163,6 +163,14 @@ pub enum CommitError {
         /// How many it may.
         changes_max: usize,
     },
+    /// It writes more bytes than a transaction may
+    /// ([`transaction_bytes_max`](crate::Builder::transaction_bytes_max)).
+    TooManyBytes {
+        /// How many it writes.
+        bytes: usize,
+        /// How many it may.
+        bytes_max: usize,
+    },
     /// It read more keys and ranges than a transaction that writes may.
     TooManyReads {
         /// How many it may.
@@ -211,6 +219,14 @@ pub enum UpdateError<E> {
         changes: usize,
         /// How many it may.
         changes_max: usize,
+    },
+    /// It writes more bytes than a transaction may: use [`Store::batch`](crate::Store::batch), or
+    /// raise the bound ([`transaction_bytes_max`](crate::Builder::transaction_bytes_max)).
+    TooManyBytes {
+        /// How many it writes.
+        bytes: usize,
+        /// How many it may.
+        bytes_max: usize,
     },
     /// It read more keys and ranges than a transaction that writes may: read from a
     /// [snapshot](crate::Store::snapshot), or by [`peek`](crate::Transaction::peek), what need not

@@ -50,6 +50,13 @@ fn too_large(f: &mut fmt::Formatter<'_>, changes: usize, changes_max: usize) -> 
     )
 }
 
+fn too_many_bytes(f: &mut fmt::Formatter<'_>, bytes: usize, bytes_max: usize) -> fmt::Result {
+    write!(
+        f,
+        "{bytes} bytes written in one transaction, at most {bytes_max} are allowed"
+    )
+}
+
 fn too_many_reads(f: &mut fmt::Formatter<'_>, reads_max: usize) -> fmt::Result {
     write!(
         f,
@@ -142,6 +149,7 @@ impl fmt::Display for CommitError {
                 changes,
                 changes_max,
             } => too_large(f, *changes, *changes_max),
+            Self::TooManyBytes { bytes, bytes_max } => too_many_bytes(f, *bytes, *bytes_max),
             Self::TooManyReads { reads_max } => too_many_reads(f, *reads_max),
             Self::TooManyObjects { objects_max } => too_many_objects(f, *objects_max),
             Self::Refused { reason } => write!(f, "refused by the proposer: {reason}"),
@@ -182,6 +190,7 @@ impl<E: fmt::Display> fmt::Display for UpdateError<E> {
                 changes,
                 changes_max,
             } => too_large(f, *changes, *changes_max),
+            Self::TooManyBytes { bytes, bytes_max } => too_many_bytes(f, *bytes, *bytes_max),
             Self::TooManyReads { reads_max } => too_many_reads(f, *reads_max),
             Self::TooManyObjects { objects_max } => too_many_objects(f, *objects_max),
             Self::Refused { reason } => write!(f, "refused by the proposer: {reason}"),

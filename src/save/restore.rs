@@ -98,6 +98,7 @@ fn refused(error: UpdateError<DeferredError<Infallible>>) -> RestoreError {
         // Of batches, of transactions with a bound, and of proposers: this is none, and asks none.
         UpdateError::Stopped
         | UpdateError::TooLarge { .. }
+        | UpdateError::TooManyBytes { .. }
         | UpdateError::TooManyReads { .. }
         | UpdateError::TooManyObjects { .. }
         | UpdateError::Refused { .. }

@@ -15,8 +15,8 @@ impl<'s> Transaction<'s> {
     /// # Errors
     /// [`CommitError::Conflict`] if another transaction changed what this one read; then beginning
     /// again shows that change. [`CommitError::Duplicate`] if another took a value of a unique
-    /// index. [`CommitError::TooOld`], [`CommitError::TooLarge`], [`CommitError::TooManyReads`] and
-    /// [`CommitError::TooManyObjects`] at the store's bounds.
+    /// index. [`CommitError::TooOld`], [`CommitError::TooLarge`], [`CommitError::TooManyBytes`],
+    /// [`CommitError::TooManyReads`] and [`CommitError::TooManyObjects`] at the store's bounds.
     ///
     /// With a [proposer](crate::Builder::proposer) it blocks until that has decided, and may fail
     /// with [`CommitError::Refused`] or [`CommitError::LostLeadership`].
@@ -38,6 +38,9 @@ impl<'s> Transaction<'s> {
                 changes_max,
             });
         }
+        if let Some(bytes_max) = self.shared.config.transaction_bytes_max {
+            self.check_bytes(bytes_max)?;
+        }
         if self.reads_too_much() {
             return Err(CommitError::TooManyReads {
                 reads_max: self.work.read_bound.reads_max(),
@@ -48,6 +51,15 @@ impl<'s> Transaction<'s> {
                 Err(CommitError::TooManyObjects { objects_max })
             }
             _ => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn check_bytes(&self, bytes_max: usize) -> Result<(), CommitError> {
+        let bytes = self.bytes_written();
+        match bytes > bytes_max {
+            true => Err(CommitError::TooManyBytes { bytes, bytes_max }),
+            false => Ok(()),
         }
     }
 

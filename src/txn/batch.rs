@@ -113,11 +113,20 @@ impl<'b, E> Batch<'b, E> {
         Err(UpdateError::Closure(error))
     }
 
-    /// Whether the open transaction has more changes, or reads, than one may commit.
+    /// Whether the open transaction has more changes, bytes, or reads, than one may commit.
     fn is_overfull(&self) -> bool {
-        let changes_max = self.shared.config.transaction_changes_max;
+        let config = &self.shared.config;
         let mut open = self.open.iter();
-        open.any(|open| open.changes() > changes_max || open.reads_too_much())
+        open.any(|open| {
+            let too_many_bytes = |bytes_max: usize| {
+                // What was counted has objects twice that were written twice.
+                open.bytes.is_some_and(|bytes| bytes > bytes_max)
+                    && open.bytes_written() > bytes_max
+            };
+            open.changes() > config.transaction_changes_max
+                || config.transaction_bytes_max.is_some_and(too_many_bytes)
+                || open.reads_too_much()
+        })
     }
 
     fn is_full(&self) -> bool {

@@ -76,6 +76,8 @@ pub(crate) trait AnyBuffer: Typed {
     fn claim(&self, at: usize, tx: &Transaction<'_>) -> Result<(), Duplicate>;
     /// Asks the rules about one write, as all writes of `tx` left it.
     fn check(&self, at: usize, tx: &Transaction<'_>) -> Result<(), Rejected>;
+    /// Bytes of what is written: of objects, and of the keys of those that go.
+    fn bytes(&self) -> usize;
     /// Puts one write in place, unless nothing is to be written for it.
     fn stage(
         &mut self,
@@ -253,6 +255,14 @@ impl<T: Object> AnyBuffer for Buffer<T> {
             (None, State::Nothing) | (_, State::Staged) => return Ok(()),
         };
         T::check(change, tx)
+    }
+
+    fn bytes(&self) -> usize {
+        let bytes = self.writes.iter().map(|own| match &own.state {
+            State::Object(draft, _) => draft.bytes(),
+            State::Nothing | State::Staged => size_of::<T::Key>(),
+        });
+        bytes.fold(0, usize::saturating_add)
     }
 
     fn stage(

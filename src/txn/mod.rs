@@ -109,6 +109,13 @@ impl<'s> Transaction<'s> {
         self.work.order.len()
     }
 
+    /// Bytes of what it is to write, each object once.
+    fn bytes_written(&self) -> usize {
+        let buffers = self.work.buffers.iter();
+        let bytes = buffers.filter_map(|buffer| Some(buffer.get()?.bytes()));
+        bytes.fold(0, usize::saturating_add)
+    }
+
     /// From now on counts the bytes of what it writes.
     fn measured(mut self) -> Self {
         self.bytes = Some(0);

@@ -74,6 +74,9 @@ impl<E> UpdateError<E> {
                 changes,
                 changes_max,
             }),
+            CommitError::TooManyBytes { bytes, bytes_max } => {
+                Some(Self::TooManyBytes { bytes, bytes_max })
+            }
             CommitError::TooManyReads { reads_max } => Some(Self::TooManyReads { reads_max }),
             CommitError::TooManyObjects { objects_max } => {
                 Some(Self::TooManyObjects { objects_max })
