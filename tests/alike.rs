@@ -119,7 +119,7 @@ fn check(store: &Store, rows: &BTreeMap<u64, Row>) {
 fn values_that_begin_alike_are_found_as_any_other() {
     for seed in 0..4 {
         let mut random = Random::new(seed);
-        let store = Store::builder().table::<Row>().build();
+        let store = common::builder().table::<Row>().build();
         let mut rows = BTreeMap::new();
         for _ in 0..scaled(40, 200) {
             // A few, or so many that they are put in place all at once.
@@ -147,7 +147,7 @@ fn values_that_begin_alike_are_found_as_any_other() {
 /// Many at once into an empty store, and beside what is there; again when all of it has gone.
 #[test]
 fn many_at_once_are_found_as_one_by_one() {
-    let store = Store::builder().table::<Row>().build();
+    let store = common::builder().table::<Row>().build();
     let mut random = Random::new(9);
     for round in 0..3 {
         let mut rows = BTreeMap::new();

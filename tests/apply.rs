@@ -74,7 +74,7 @@ fn a_failure_names_action_and_cause_and_leaves_nothing() {
         panic!("{divergence}");
     };
     common::assert_holds(duplicate, "a", 1);
-    let accounts = Store::builder().table::<Account>().build();
+    let accounts = common::builder().table::<Account>().build();
     let divergence = diverged(&accounts, &[fits()]);
     assert_eq!(divergence.cause, DivergenceCause::NoTable);
     assert!(store.read().get::<Task>(&7).is_none());
@@ -145,7 +145,7 @@ fn replicas_are_equal() {
 
 #[test]
 fn an_entry_may_be_larger_than_a_transaction() {
-    let store = Store::builder()
+    let store = common::builder()
         .table::<Task>()
         .transaction_changes_max(3)
         .build();

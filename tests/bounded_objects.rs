@@ -1,5 +1,7 @@
 //! The store's own bounds of objects: how many there are, how large each is, how long its key.
 
+mod common;
+
 use skep::{
     Action, BoundError, CommitError, CreateError, Error, Indexes, Object, ReplaceError, Store,
     UpdateError, UpsertError, keys,
@@ -46,7 +48,7 @@ const TOO_MANY: UpdateError<CreateError> = UpdateError::TooManyObjects { objects
 
 #[test]
 fn as_many_objects_as_the_bound_says() {
-    let builder = Store::builder().table::<Page>().table::<Point>();
+    let builder = common::builder().table::<Page>().table::<Point>();
     let store = builder.objects_max(3).build();
     for name in ["a", "b"] {
         create(&store, name).unwrap();
@@ -87,13 +89,13 @@ fn as_many_objects_as_the_bound_says() {
 
 #[test]
 fn a_bound_below_what_is_there_lets_it_become_less() {
-    let store = Store::builder().table::<Page>().objects_max(0).build();
+    let store = common::builder().table::<Page>().objects_max(0).build();
     assert_eq!(
         create(&store, "a"),
         Err(UpdateError::TooManyObjects { objects_max: 0 })
     );
     // Who copies is not asked.
-    let store = Store::builder().table::<Page>().objects_max(1).build();
+    let store = common::builder().table::<Page>().objects_max(1).build();
     let copied = ["a", "b"].map(|name| Action::create(page(name, "")));
     store.apply(&copied).unwrap();
     assert_eq!(store.stats().objects, 2);
@@ -119,7 +121,7 @@ fn a_bound_below_what_is_there_lets_it_become_less() {
 fn threads_exceed_the_bound_by_what_they_create_at_once() {
     const THREADS: usize = 4;
     const OBJECTS_MAX: usize = 50;
-    let builder = Store::builder().table::<Page>();
+    let builder = common::builder().table::<Page>();
     let store = builder.objects_max(OBJECTS_MAX as u64).build();
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
@@ -142,7 +144,7 @@ fn threads_exceed_the_bound_by_what_they_create_at_once() {
 }
 
 fn bounded() -> Store {
-    let builder = Store::builder().table::<Page>().table::<Point>();
+    let builder = common::builder().table::<Page>().table::<Point>();
     builder.key_bytes_max(5).object_bytes_max(10).build()
 }
 

@@ -1,6 +1,8 @@
 //! Bounds that a table sets itself by its rules: how many objects it has, how large they are, how
 //! long their keys. They hold in every version, whoever commits at the same time.
 
+mod common;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use skep::{
@@ -82,7 +84,7 @@ fn create(store: &Store, page: &Page) -> Option<Beyond> {
 }
 
 fn pages() -> Store {
-    Store::builder()
+    common::builder()
         .table::<Page>()
         .attempts_max(1_000_000)
         .build()

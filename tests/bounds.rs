@@ -4,13 +4,13 @@ mod common;
 
 use common::{Task, put, scaled, store, task};
 use skep::{
-    CommitError, Filter, Fork, ReplaceError, Store, Transaction, UpdateError, Version, WatchError,
+    CommitError, Filter, Fork, ReplaceError, Transaction, UpdateError, Version, WatchError,
     WatchFromError, keys,
 };
 
 #[test]
 fn conflict_tells_the_attempts() {
-    let store = Store::builder().table::<Task>().attempts_max(3).build();
+    let store = common::builder().table::<Task>().attempts_max(3).build();
     put(&store, [task(1)]);
     let mut runs = 0;
     let failed = store.update(|tx| {
@@ -58,7 +58,10 @@ fn conflict_is_retried_until_it_commits() {
 
 #[test]
 fn too_old_is_told_at_the_logs_bound() {
-    let store = Store::builder().table::<Task>().log_commits_max(64).build();
+    let store = common::builder()
+        .table::<Task>()
+        .log_commits_max(64)
+        .build();
     put(&store, [task(1)]);
     let mut tx = store.begin();
     tx.modify::<Task>(&1, |task| task.count = 9).unwrap();
@@ -89,7 +92,7 @@ fn too_old_is_told_at_the_logs_bound() {
 
 #[test]
 fn too_large_is_told() {
-    let store = Store::builder()
+    let store = common::builder()
         .table::<Task>()
         .transaction_changes_max(10)
         .build();
@@ -179,7 +182,7 @@ fn too_many_bytes_are_told_before_anything_is_proposed() {
 
 #[test]
 fn long_transaction_passes_other_keys_commits_at_its_first_attempt() {
-    let store = Store::builder().table::<Task>().attempts_max(1).build();
+    let store = common::builder().table::<Task>().attempts_max(1).build();
     put(
         &store,
         (0..64).map(|id| Task {
@@ -212,7 +215,7 @@ type Reading = fn(&Transaction<'_>);
 
 #[test]
 fn too_many_reads_are_told_by_who_writes() {
-    let three = || Store::builder().table::<Task>().transaction_changes_max(1);
+    let three = || common::builder().table::<Task>().transaction_changes_max(1);
     let store = three().transaction_reads_max(3).build();
     put(&store, [task(1)]);
     let write = |reads: Reading| {
@@ -261,7 +264,9 @@ fn too_many_reads_are_told_by_who_writes() {
 
 #[test]
 fn a_bound_of_reads_leaves_room_for_the_changes() {
-    let builder = Store::builder().table::<Task>().transaction_changes_max(10);
+    let builder = common::builder()
+        .table::<Task>()
+        .transaction_changes_max(10);
     let store = builder.transaction_reads_max(0).build();
     let create = |many| store.update(|tx| (0..many).try_for_each(|id| tx.upsert(task(id))));
     assert_eq!(create(10), Ok(()));
@@ -270,7 +275,7 @@ fn a_bound_of_reads_leaves_room_for_the_changes() {
 
 #[test]
 fn a_batch_stays_within_the_bound_of_reads() {
-    let builder = Store::builder().table::<Task>().transaction_changes_max(4);
+    let builder = common::builder().table::<Task>().transaction_changes_max(4);
     let store = builder.transaction_reads_max(8).build();
     let done = store.batch(|batch| {
         for step in 0..20u64 {
@@ -296,7 +301,7 @@ fn a_batch_stays_within_the_bound_of_reads() {
 
 #[test]
 fn too_many_watchers_are_told() {
-    let builder = Store::builder().table::<Task>().watchers_max(3);
+    let builder = common::builder().table::<Task>().watchers_max(3);
     let store = builder.history_commits(10).build();
     let of_key = |id: u64| Filter::of::<Task>().key(&id);
     let mut kept = vec![
@@ -341,11 +346,12 @@ fn too_many_watchers_are_told() {
 
 #[test]
 fn a_watcher_that_is_not_made_takes_no_place() {
-    let builder = Store::builder().table::<Task>().watchers_max(1);
-    let store = builder.build();
+    let (builder, kept) = common::builder_and_kept();
+    let store = builder.table::<Task>().watchers_max(1).build();
     for id in 0..600 {
         put(&store, [task(id)]);
     }
+    kept.forget();
     store.reclaim();
     for _ in 0..9 {
         let gone = store.watch_from(Version::ZERO, Filter::all());
@@ -385,7 +391,7 @@ fn proposals_in_flight_are_bounded() {
 #[test]
 fn handles_of_one_object_are_bounded() {
     // A proposer takes handles itself.
-    let store = Store::builder().table::<Task>().build();
+    let store = skep::Store::builder().table::<Task>().build();
     put(&store, [task(1)]);
     let view = store.read();
     let handle = view.entry::<Task>(&1).expect("just put").share();

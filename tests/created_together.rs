@@ -1,6 +1,8 @@
 //! Many objects created in one commit stand in each index by value, then key, whatever the order of
 //! their keys, what their values share, and what the indexes held before.
 
+mod common;
+
 use std::convert::Infallible;
 
 use skep::{Index, Indexes, Object, Store, keys};
@@ -109,7 +111,7 @@ fn check(store: &Store) {
 }
 
 fn store() -> Store {
-    Store::builder().table::<Member>().build()
+    common::builder().table::<Member>().build()
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Checks that are put off and then made of what the transaction leaves; and what rules look up.
 
+mod common;
 #[path = "common/folder.rs"]
 mod fixture;
 

@@ -2,6 +2,8 @@
 
 #![cfg(feature = "derive")]
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -70,7 +72,7 @@ fn id(number: u32) -> Id {
 }
 
 fn store() -> Store {
-    Store::builder()
+    common::builder()
         .table::<Task>()
         .table::<HTTPRouteSpec>()
         .build()
@@ -349,7 +351,7 @@ mod shadowed {
 
 #[test]
 fn names_and_collections_of_the_users_own() {
-    let store = Store::builder().table::<shadowed::Shadowed>().build();
+    let store = common::builder().table::<shadowed::Shadowed>().build();
     let shadowed = shadowed::Shadowed {
         indexes: 1,
         object: Some(2),

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use common::{Task, events, put};
 use skep::{Event, Filter, Indexes, Object, Store, WatchError, keys};
-use within::{count_of, ends, raise, two};
+use within::{count_of, ends, raise, two, two_of};
 
 /// A filter whose matcher runs something.
 fn calling(run: impl Fn() + Send + Sync + 'static) -> Filter {
@@ -192,7 +192,8 @@ impl<F: Fn() + Send + Sync + 'static> Wake for Calls<F> {
 fn a_waker_that_reads_commits_and_drops_the_watcher_that_it_wakes() {
     ends(|| {
         for filter in [Filter::all(), Filter::of::<Task>().key(&1).into()] {
-            let store = two();
+            // A proposer's thread may be who wakes: a commit in it would wait for its own answer.
+            let store = two_of(Store::builder());
             let watcher = Arc::new(Mutex::new(Some(store.watch(filter))));
             let (inner, own) = (store.clone(), Arc::clone(&watcher));
             let waker = Waker::from(Arc::new(Calls(move || {
@@ -314,7 +315,7 @@ fn count_up(store: &Store, key: u64) {
 }
 
 fn store_of_meddled() -> Store {
-    let store = Store::builder()
+    let store = common::builder()
         .table::<Meddled>()
         .attempts_max(1_000)
         .build();

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-use common::{Counted, Task, put, task};
-use skep::{Filter, Indexes, Object, Snapshot, Store, Watcher, keys};
+use common::{Counted, Task, assert_none_left, put, task};
+use skep::{Builder, Filter, Indexes, Object, Snapshot, Store, Watcher, keys};
 use within::{count_of, ends, raise};
 
 /// An object whose Drop runs something, once.
@@ -77,8 +77,14 @@ fn pass(store: &Store) {
     }
 }
 
+/// A store without a proposer: the tests' one keeps what it was given, and so it would be the one
+/// who frees it.
 fn store_of_bequests() -> Store {
-    let store = Store::builder().table::<Task>().table::<Bequest>().build();
+    store_of(Store::builder())
+}
+
+fn store_of(builder: Builder) -> Store {
+    let store = builder.table::<Task>().table::<Bequest>().build();
     put(&store, [task(1), task(2)]);
     store
 }
@@ -127,13 +133,13 @@ fn a_drop_drops_another_store_with_all_that_is_in_it() {
     ends(|| {
         let alive = Arc::new(());
         let store = store_of_bequests();
-        let other = Store::builder().table::<Counted>().build();
+        let other = common::builder().table::<Counted>().build();
         for id in 0..1_000 {
             let _alive = Arc::clone(&alive);
             put_counted(&other, Counted { id, _alive });
         }
         bequeath(&store, move || drop(other));
-        assert_eq!(Arc::strong_count(&alive), 1);
+        assert_none_left(&alive, "the other store is gone");
     });
 }
 
@@ -172,7 +178,7 @@ fn a_drop_drops_the_last_handle_of_its_own_store() {
 #[test]
 fn a_drop_of_a_write_that_is_rolled_back_uses_the_store() {
     ends(|| {
-        let store = store_of_bequests();
+        let store = store_of(common::builder());
         let inner = store.clone();
         let mut object = Some(bequest(7, move || {
             inner

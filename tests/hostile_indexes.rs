@@ -62,7 +62,7 @@ fn object(id: u64, group: u64) -> Slow {
 fn a_slow_index_function_holds_up_its_own_transaction_alone() {
     ends(|| {
         const TURNS: u64 = 500;
-        let store = Store::builder().table::<Slow>().build();
+        let store = common::builder().table::<Slow>().build();
         put(&store, [object(1, 0), object(2, 0)]);
         let mut watcher = store.watch(Filter::of::<Slow>().key(&1));
         let (begun, begins) = channel();

@@ -1,9 +1,11 @@
 //! Keys and index values of any type that is ordered, hashed and cloned.
 
+mod common;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use skep::{Filter, Index, Indexes, Key, Object, Store, keys};
+use skep::{Filter, Index, Indexes, Key, Object, keys};
 
 /// An object with a key of type `K`, found by its second as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ impl<K: Key + Debug> Object for Keyed<K> {
 /// Stores an object a key and finds each in every way. `sorted` are in their order.
 #[track_caller]
 fn check<K: Key + Debug>(sorted: &[K]) {
-    let store = Store::builder().table::<Keyed<K>>().build();
+    let store = common::builder().table::<Keyed<K>>().build();
     let mut watcher = store.watch(Filter::of::<Keyed<K>>().key(&sorted[0]));
     // The second values are in the opposite order.
     let objects = sorted.iter().zip(sorted.iter().rev());

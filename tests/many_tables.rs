@@ -48,7 +48,7 @@ macro_rules! for_each_table {
 }
 
 fn store() -> Store {
-    let mut builder: Builder = Store::builder();
+    let mut builder: Builder = common::builder();
     macro_rules! add {
         ($table:expr) => {
             builder = builder.table::<Row<$table>>();

@@ -151,7 +151,7 @@ fn check_retained(store: &Store, past: &[Model], random: &mut Random) {
 
 #[test]
 fn random_operations_agree_with_a_map_a_version() {
-    let store = Store::builder()
+    let store = common::builder()
         .table::<Task>()
         .retention_commits(RETENTION)
         .build();

@@ -5,8 +5,8 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use common::{Task, put, task};
-use skep::{Filter, Indexes, Object, Store, keys};
+use common::{Task, put, task, wait_until};
+use skep::{Filter, Indexes, Object, keys};
 
 /// Nothing at all: at most one fits in a table.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +23,7 @@ impl Object for Nothing {
 
 #[test]
 fn an_object_without_a_size_is_stored() {
-    let store = Store::builder().table::<Nothing>().build();
+    let store = common::builder().table::<Nothing>().build();
     put(&store, [Nothing]);
     assert_eq!(store.read().get::<Nothing>(&()), Some(&Nothing));
     store
@@ -49,7 +49,7 @@ impl Object for Aligned {
 
 #[test]
 fn an_object_stands_where_its_alignment_asks() {
-    let store = Store::builder().table::<Aligned>().build();
+    let store = common::builder().table::<Aligned>().build();
     put(&store, (0..100).map(Aligned));
     let view = store.read();
     for aligned in view.find(keys::<Aligned>().all()) {
@@ -94,7 +94,7 @@ impl Object for Counted {
 #[test]
 fn each_object_is_dropped_once_whatever_outlives_what() {
     let alive = Arc::new(AtomicI64::new(0));
-    let store = Store::builder().table::<Counted>().build();
+    let store = common::builder().table::<Counted>().build();
     let mut watcher = store.watch(Filter::all());
     for turn in 0..500 {
         put(&store, [Counted::new(turn % 10, &alive)]);
@@ -115,6 +115,7 @@ fn each_object_is_dropped_once_whatever_outlives_what() {
     drop(watcher);
     assert!(alive.load(Ordering::Relaxed) >= 1);
     drop(change);
+    wait_until(|| alive.load(Ordering::Relaxed) == 1);
     assert_eq!((alive.load(Ordering::Relaxed), shared.0), (1, 3));
     drop(shared);
     assert_eq!(alive.load(Ordering::Relaxed), 0);
@@ -123,13 +124,13 @@ fn each_object_is_dropped_once_whatever_outlives_what() {
 #[test]
 #[should_panic(expected = "the store has no table task: add .table::<")]
 fn a_table_that_was_not_named_is_told() {
-    let store = Store::builder().table::<Nothing>().build();
+    let store = common::builder().table::<Nothing>().build();
     let _ = store.read().get::<Task>(&1);
 }
 
 #[test]
 fn a_snapshot_outlives_the_thread_that_took_it() {
-    let store = Store::builder().table::<Task>().build();
+    let store = common::builder().table::<Task>().build();
     put(&store, (0..100).map(task));
     let taken = std::thread::scope(|scope| {
         let take = || (0..20).map(|_| store.snapshot()).collect::<Vec<_>>();

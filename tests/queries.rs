@@ -6,7 +6,7 @@ mod common;
 use std::ops::Bound;
 
 use common::{Random, Task, counted, put, scaled, store, task};
-use skep::{Id, Index, Indexes, Object, Store, keys};
+use skep::{Id, Index, Indexes, Object, keys};
 
 fn titled(id: u64, title: &str) -> Task {
     Task {
@@ -184,7 +184,7 @@ impl Object for Named {
 
 #[test]
 fn prefixes_of_keys_and_identities() {
-    let store = Store::builder().table::<Named>().build();
+    let store = common::builder().table::<Named>().build();
     let owners = [
         "0000000000000000000000010",
         "000000000000000000000001z",

@@ -35,7 +35,7 @@ fn a_transaction_in_a_transaction_on_another_key() {
 #[test]
 fn a_transaction_in_a_transaction_on_the_same_key_is_a_conflict() {
     ends(|| {
-        let store = Store::builder().table::<Task>().attempts_max(5).build();
+        let store = common::builder().table::<Task>().attempts_max(5).build();
         put(&store, [task(1)]);
         // The inner one commits each time, and so is in the outer one's way each time.
         let answer = store.update(|tx| {
@@ -243,7 +243,7 @@ impl Object for Calling {
 }
 
 fn store_of_calling() -> (Store, u64) {
-    let builder = Store::builder().table::<Task>().table::<Calling>();
+    let builder = common::builder().table::<Task>().table::<Calling>();
     let store = builder.attempts_max(3).build();
     put(&store, [task(1), task(2)]);
     let number = known(&store);

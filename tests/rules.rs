@@ -1,5 +1,6 @@
 //! Rules of a table: asked by every verb, before the commit and with what it will hold under.
 
+mod common;
 #[path = "common/folder.rs"]
 mod fixture;
 
@@ -8,9 +9,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fixture::{Fault, Folder, fault, folder, named, names, store};
-use skep::{
-    CommitError, CreateError, DeleteError, Error, Rejected, ReplaceError, Store, UpsertError,
-};
+use skep::{CommitError, CreateError, DeleteError, Error, Rejected, ReplaceError, UpsertError};
 
 #[test]
 fn every_verb_asks_the_rules_and_goes_on_after_a_refusal() {
@@ -152,7 +151,7 @@ fn what_a_refused_change_has_read_is_tracked() {
 
 #[test]
 fn racing_threads_never_leave_a_child_of_nothing() {
-    let store = &Store::builder()
+    let store = &common::builder()
         .table::<Folder>()
         .attempts_max(u32::MAX)
         .build();

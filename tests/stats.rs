@@ -18,7 +18,7 @@ fn since(store: &Store, before: Stats) -> [u64; 4] {
 
 #[test]
 fn conflicts_and_retries_are_counted() {
-    let store = Store::builder().table::<Account>().attempts_max(3).build();
+    let store = common::builder().table::<Account>().attempts_max(3).build();
     put(&store, [account(1, 50)]);
     let before = store.stats();
     put(&store, [account(1, 49)]);
@@ -83,7 +83,7 @@ fn a_batch_counts_its_retries() {
 
 #[test]
 fn what_threads_counted_stays_when_they_are_gone() {
-    let store = Store::builder().table::<Task>().build();
+    let store = common::builder().table::<Task>().build();
     for id in 0..20 {
         std::thread::scope(|scope| {
             scope.spawn(|| put(&store, [task(id)]));

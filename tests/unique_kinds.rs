@@ -2,6 +2,8 @@
 
 #![cfg(feature = "derive")]
 
+mod common;
+
 use skep::{CommitError, CreateError, Error, Object, Store, UpdateError};
 
 #[derive(Clone, Debug, Object)]
@@ -28,7 +30,7 @@ fn task(id: u64) -> Task {
 }
 
 fn store_of(tasks: impl IntoIterator<Item = Task>) -> Store {
-    let store = Store::builder().table::<Task>().build();
+    let store = common::builder().table::<Task>().build();
     for task in tasks {
         store
             .update(|tx| tx.create(task.clone()))

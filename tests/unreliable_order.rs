@@ -87,6 +87,7 @@ impl Object for Thing {
 
 #[test]
 fn a_hidden_entry_keeps_its_record() {
+    // Of keys, which this counts, a proposer has clones, and other threads drop them.
     let store = Store::builder().table::<Thing>().build();
     for number in 1..=3 {
         let created = store.update(|tx| tx.create(Thing(number)));

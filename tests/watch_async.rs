@@ -162,7 +162,7 @@ fn closing_wakes_a_task() {
 
 #[test]
 fn a_lag_comes_to_async_code_too() {
-    let store = skep::Store::builder()
+    let store = common::builder()
         .table::<Task>()
         .watch_commits_max(10)
         .build();

@@ -31,7 +31,7 @@ fn closing_waits_for_the_last_handle_and_wakes_who_waits() {
 
 #[test]
 fn a_slow_watcher_is_told_what_it_missed() {
-    let store = Store::builder()
+    let store = common::builder()
         .table::<Task>()
         .watch_commits_max(100)
         .build();
@@ -65,7 +65,7 @@ fn a_slow_watcher_is_told_what_it_missed() {
 
 #[test]
 fn a_watcher_within_its_lag_misses_nothing() {
-    let store = Store::builder()
+    let store = common::builder()
         .table::<Task>()
         .watch_commits_max(1000)
         .build();
@@ -82,7 +82,7 @@ fn a_watcher_within_its_lag_misses_nothing() {
 
 #[test]
 fn a_filtered_watcher_that_gets_nothing_still_moves_on() {
-    let store = Store::builder()
+    let store = common::builder()
         .table::<Task>()
         .table::<Account>()
         .watch_commits_max(100)

@@ -9,7 +9,7 @@ use common::{Account, Task, account, counted, events, put, task_changes};
 use skep::{Event, Filter, Kind, Store, Version, WatchError};
 
 fn store(watch_commits_max: u64) -> Store {
-    let builder = Store::builder().table::<Task>().table::<Account>();
+    let builder = common::builder().table::<Task>().table::<Account>();
     builder.watch_commits_max(watch_commits_max).build()
 }
 
@@ -152,7 +152,7 @@ fn a_time_that_passes_closes_nothing() {
 #[test]
 fn what_is_kept_for_a_stopped_watcher_is_bounded_in_bytes() {
     const BYTES: u64 = 1 << 18;
-    let builder = Store::builder().table::<Task>().table::<Account>();
+    let builder = common::builder().table::<Task>().table::<Account>();
     let store = builder.watch_log_bytes_max(BYTES).build();
     for changes in [1, 50, 1000] {
         let mut stopped = store.watch(Filter::of::<Task>());

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use common::{Counted, Task, counted, events, put, store};
+use common::{Counted, Task, assert_none_left, counted, events, put, store};
 use skep::{Event, Filter, Index, Indexes, Object, Store, Version, WatchError, Watcher};
 
 /// More commits than a run has.
@@ -108,7 +108,8 @@ fn a_watcher_keeps_a_run_alive_and_gives_it_back() {
         store.update(|tx| tx.upsert(object.clone())).unwrap();
     };
     for received in [1, 2, 31, 32, 33] {
-        let store = Store::builder()
+        let (builder, from_proposer) = common::builder_and_kept();
+        let store = builder
             .table::<Counted>()
             .watch_commits_max(2 * COMMITS)
             .build();
@@ -119,6 +120,7 @@ fn a_watcher_keeps_a_run_alive_and_gives_it_back() {
         }
         // Far beyond what the log is kept for it.
         (0..5000).for_each(|_| write(&store));
+        from_proposer.forget();
         store.reclaim();
         let kept = Arc::strong_count(&alive) - 1;
         // What the log is kept for, and the images of the commits of a run.
@@ -126,7 +128,7 @@ fn a_watcher_keeps_a_run_alive_and_gives_it_back() {
         drop(watcher);
         store.reclaim();
         drop(store);
-        assert_eq!(Arc::strong_count(&alive), 1, "after {received} events");
+        assert_none_left(&alive, format_args!("after {received} events"));
     }
 }
 
@@ -179,7 +181,7 @@ impl Object for Touchy {
 
 #[test]
 fn a_comparison_that_panics_within_a_run_loses_no_commit() {
-    let store = Store::builder().table::<Touchy>().build();
+    let store = common::builder().table::<Touchy>().build();
     // Every marker asked for: it reads the log, and compares there.
     let filter = Filter::of::<Touchy>().value(Touchy::BY_VALUE, Value(5));
     let mut watcher = store.watch(filter.every_commit());

@@ -4,6 +4,8 @@
 
 #![cfg(feature = "failpoints")]
 
+mod common;
+
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -118,6 +120,7 @@ fn all(watcher: &mut Watcher) -> Vec<Result<u64, WatchError>> {
 #[test]
 fn what_has_just_come_has_not_waited() {
     set_hook(stop);
+    // With a proposer it is not the committer who delivers, and stops.
     let store = Store::builder().table::<Task>().build();
     let timeout = Duration::from_secs(5);
     let mut watcher = store.watch(Filter::of::<Task>().key(&1).timeout(timeout));
@@ -139,7 +142,7 @@ fn what_has_just_come_has_not_waited() {
 #[test]
 fn a_task_is_woken_for_what_is_lost() {
     set_hook(stop);
-    let store = Store::builder()
+    let store = common::builder()
         .table::<Task>()
         .watch_delivery(Delivery::Threads)
         .watch_shards(1)

@@ -7,6 +7,8 @@ use std::fmt;
 
 use skep::{Index, Indexes, Object, Proposed, Rejected, Store, Transaction, keys};
 
+use super::common::builder;
+
 /// A folder in a folder. Its table counts the changes of each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
@@ -99,7 +101,7 @@ pub fn named(id: u32, name: &str) -> Folder {
 
 /// A folder 1 with a folder 2 in it, and a folder 3.
 pub fn store() -> Store {
-    let store = Store::builder().table::<Folder>().build();
+    let store = builder().table::<Folder>().build();
     let created = store.update(|tx| {
         tx.create(folder(1, None))?;
         tx.create(folder(2, Some(1)))?;

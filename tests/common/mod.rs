@@ -7,11 +7,14 @@ use std::fmt::{Debug, Display};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-#[cfg(feature = "testing")]
-use skep::testing::{Rough, TestProposer};
 use skep::{
     Builder, CommitError, Duplicate, Event, Index, Indexes, Kind, Object, Store, Submission,
     Transaction, Version, Watcher, fold_case, keys,
+};
+#[cfg(feature = "testing")]
+use skep::{
+    Proposer,
+    testing::{Rough, TestProposer},
 };
 
 /// A task with an index of each kind.
@@ -113,10 +116,36 @@ pub fn account(id: u32, balance: i64) -> Account {
 /// A builder of a store. With the feature `testing` its commits are decided by a proposer that
 /// answers late, out of order and twice: whatever holds without one is to hold with it.
 pub fn builder() -> Builder {
+    builder_and_kept().0
+}
+
+/// As [`builder`], and what its proposer keeps.
+pub fn builder_and_kept() -> (Builder, Kept) {
     let builder = Store::builder();
     #[cfg(feature = "testing")]
-    let builder = builder.proposer(TestProposer::rough(Rough::new(17)));
-    builder
+    let proposer = TestProposer::rough(Rough::new(17));
+    #[cfg(feature = "testing")]
+    let builder = builder.proposer(Arc::clone(&proposer) as Arc<dyn Proposer>);
+    let kept = Kept {
+        #[cfg(feature = "testing")]
+        proposer,
+    };
+    (builder, kept)
+}
+
+/// What a proposer keeps of what it has accepted, objects and keys; without one nothing.
+pub struct Kept {
+    #[cfg(feature = "testing")]
+    proposer: Arc<TestProposer>,
+}
+
+impl Kept {
+    /// Lets it go: what the store has accepted so far is the store's alone.
+    pub fn forget(&self) {
+        #[cfg(feature = "testing")]
+        self.proposer
+            .compact(self.proposer.version().expect("it tells"));
+    }
 }
 
 /// A store of tasks and accounts.
@@ -203,14 +232,17 @@ pub fn wait_for_delivery(store: &Store) {
 /// store and of what was proposed may be another thread.
 #[track_caller]
 pub fn assert_none_left(alive: &Arc<()>, when: impl Display) {
+    let left = || Arc::strong_count(alive) - 1;
+    wait_until(|| left() == 0);
+    assert_eq!(left(), 0, "they are left: {when}");
+}
+
+/// With a proposer waits until something is so, for a while: another thread may bring it about.
+/// Without one it is so at once, or never.
+pub fn wait_until(mut is_so: impl FnMut() -> bool) {
     let patience = if cfg!(feature = "testing") { 30 } else { 0 };
     let until = Instant::now() + Duration::from_secs(patience);
-    loop {
-        let left = Arc::strong_count(alive) - 1;
-        if left == 0 {
-            return;
-        }
-        assert!(Instant::now() < until, "{left} are left: {when}");
+    while !is_so() && Instant::now() < until {
         std::thread::yield_now();
     }
 }

@@ -7,9 +7,9 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use skep::{Error, Store, Transaction};
+use skep::{Builder, Error, Store, Transaction};
 
-use super::common::{Task, put, task};
+use super::common::{Task, builder, put, task};
 
 /// How long a test may take.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -60,7 +60,12 @@ pub fn raise(tx: &mut Transaction<'_>, id: u64) -> Result<i64, Error> {
 
 /// A store with the tasks 1 and 2.
 pub fn two() -> Store {
-    let store = Store::builder().table::<Task>().build();
+    two_of(builder())
+}
+
+/// The same, of a builder.
+pub fn two_of(builder: Builder) -> Store {
+    let store = builder.table::<Task>().build();
     put(&store, [task(1), task(2)]);
     store
 }
