@@ -4,10 +4,11 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use common::{Account, Task, account, count, named, proposed, submit, task};
+use common::{Account, Task, account, count, named, proposed, put, submit, task};
+use skep::testing::TestProposer;
 use skep::{
-    Action, AnswerError, ChangesError, Image, Proposal, ProposedChange, Proposer, Store,
-    UpdateError, Version, keys,
+    Action, AnswerError, ChangesError, Image, Indexes, Object, Proposal, ProposedChange, Proposer,
+    Store, UpdateError, Version, keys,
 };
 
 #[test]
@@ -305,4 +306,60 @@ fn applied_changes_are_not_proposed() {
         store.proposed_version(store.version()),
         Some(Version::new(9))
     );
+}
+
+/// An object that commits when it goes.
+struct Last(Store);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        put(&self.0, [task(2)]);
+    }
+}
+
+#[derive(Clone)]
+struct Bequest {
+    id: u64,
+    _last: Arc<Last>,
+}
+
+impl Object for Bequest {
+    type Key = u64;
+    const TABLE: &'static str = "bequest";
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    fn indexes(_: &mut Indexes<Self>) {}
+}
+
+/// What the tests' proposer lets go of may do anything with the store, and with the proposer.
+#[test]
+fn a_drop_may_commit_when_the_history_goes() {
+    let proposer = TestProposer::new();
+    let other = Store::builder().table::<Task>();
+    let other = other.proposer(Arc::clone(&proposer) as _).build();
+    let store = Store::builder().table::<Bequest>();
+    let store = store.proposer(Arc::clone(&proposer) as _).build();
+    let bequest = Bequest {
+        id: 1,
+        _last: Arc::new(Last(other.clone())),
+    };
+    store
+        .update(|tx| tx.create(bequest.clone()))
+        .expect("nothing is in the way");
+    drop(bequest);
+    store
+        .update(|tx| tx.delete::<Bequest>(&1))
+        .expect("it is there");
+    store.reclaim();
+    let newest = proposer.version().expect("it has accepted");
+    assert!(
+        other.read().get::<Task>(&2).is_none(),
+        "the history keeps it"
+    );
+    proposer.compact(newest);
+    drop(store);
+    assert!(other.read().get::<Task>(&2).is_some());
 }

@@ -27,6 +27,10 @@
 //!   more: while it may, it keeps the ticket.
 //! - Dropping all tickets of a proposal refuses it.
 //!
+//! Whoever answers makes the commit visible, delivers it, wakes who waits, and frees what nobody
+//! can see any more: wakers, and the Drop of objects, run within the answer. So a proposer that
+//! answers on one thread alone stands still where one of these waits for a commit of the store.
+//!
 //! # Versions
 //! There are two numbers. A [`Version`] counts the places of this store's own log, refused
 //! proposals included: it is what snapshots, [`Meta`](crate::Meta), `update_at` and events tell.

@@ -143,7 +143,13 @@ impl TestProposer {
     pub fn compact(&self, oldest: Version) {
         let mut state = self.state();
         state.oldest = oldest;
-        state.history.retain(|change| change.version > oldest);
+        let kept = state
+            .history
+            .partition_point(|change| change.version <= oldest);
+        let gone: Vec<ProposedChange> = state.history.drain(..kept).collect();
+        drop(state);
+        // An object's Drop may do anything with the store.
+        drop(gone);
     }
 
     /// Outside of its lock: the store may do anything when it is answered.
@@ -160,7 +166,13 @@ impl TestProposer {
             state.history.insert(after, change);
         }
         if ticket.accept(version).is_err() {
-            self.state().history.retain(|it| it.version != version);
+            let mut state = self.state();
+            let found = state
+                .history
+                .binary_search_by_key(&version, |it| it.version);
+            let gone = found.ok().map(|at| state.history.remove(at));
+            drop(state);
+            drop(gone);
         }
     }
 
