@@ -120,7 +120,7 @@ fn too_large_is_told() {
 #[test]
 fn too_many_bytes_are_told_before_anything_is_proposed() {
     const TASK: usize = size_of::<Task>();
-    let builder = Store::builder()
+    let builder = skep::Store::builder()
         .table::<Task>()
         .transaction_bytes_max(4 * TASK);
     #[cfg(feature = "testing")]
