@@ -6,3 +6,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo test --release -p skep --features failpoints --test progress --test killed \
     --test watch_stopped -- --nocapture
+# Watchers again, where a proposer's thread is the one that delivers.
+cargo test --release -p skep --features failpoints,testing --test watch_stopped

@@ -394,6 +394,26 @@ fn futures_need_no_runtime() {
     assert_eq!(count(store), 3);
 }
 
+/// Nor when it loses.
+#[test]
+fn without_a_proposer_a_future_never_waits() {
+    let store = Store::builder().table::<Task>().build();
+    let mut runs = 0;
+    let update = store.update_async(|tx| {
+        runs += 1;
+        let count = tx.count(keys::<Task>().all()) as u64;
+        if runs < 5 {
+            store
+                .update(|tx| tx.create(task(100 + runs)))
+                .expect("a nested one");
+        }
+        tx.create(task(count)).map(|()| count)
+    });
+    let mut context = Context::from_waker(Waker::noop());
+    let polled = pin!(update).poll(&mut context);
+    assert!(matches!(polled, Poll::Ready(Ok((4, _)))), "{polled:?}");
+}
+
 /// A closure may do anything with the store, and the proposer's thread may stop in `propose`.
 #[test]
 fn closures_run_under_no_lock() {

@@ -373,6 +373,10 @@ pub(crate) async fn update_async<R, E>(
         } else if let Some(error) = UpdateError::unless_retried(error) {
             return Err(error);
         }
+        if shared.line.is_none() {
+            back_off(&shared, attempt);
+            continue;
+        }
         note_retry(&shared, attempt);
         for _ in 0..turns_to_give(attempt) {
             yield_to_others().await;

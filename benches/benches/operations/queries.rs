@@ -54,6 +54,11 @@ pub fn measure(bench: &mut Bench) {
                 .limit(SOME as usize + time as usize % 2),
         )
     });
+    bench.time("Query::after", |time| {
+        let group = Item::BY_GROUP.eq(time % GROUPS);
+        let page = group.after(time % GROUPS, some(time));
+        count(snapshot, page.limit(SOME as usize))
+    });
     bench.time("Query::and", |time| {
         let both = Item::BY_GROUP
             .eq(time % GROUPS)
