@@ -153,11 +153,14 @@ fn what_a_lag_passed_over_is_fetched_from_the_log_if_it_is_there() {
 
 #[test]
 fn what_the_log_has_let_go_cannot_be_fetched() {
-    let store = store();
+    let (builder, kept) = common::builder_and_kept();
+    let store = builder.table::<Task>().build();
     let mut watcher = tasks(&store, |filter| filter.events_max(2));
     for count in 1..=300 {
         put(&store, [counted(1, count)]);
     }
+    // A proposer would have it.
+    kept.forget();
     store.reclaim();
     assert!(matches!(watcher.try_recv(), Err(WatchError::Lagged { .. })));
     let refused = watcher.resume().unwrap_err();

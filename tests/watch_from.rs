@@ -9,7 +9,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use common::{
-    Account, Counted, Random, Task, account, assert_none_left, counted, delete, events, put,
+    Account, Counted, Kept, Random, Task, account, assert_none_left, counted, delete, events, put,
     scaled, task,
 };
 use skep::{
@@ -17,7 +17,13 @@ use skep::{
 };
 
 fn builder() -> Builder {
-    common::builder().table::<Task>().table::<Account>()
+    builder_and_kept().0
+}
+
+/// And what a proposer keeps, from which a watcher would go on where the log does not reach.
+fn builder_and_kept() -> (Builder, Kept) {
+    let (builder, kept) = common::builder_and_kept();
+    (builder.table::<Task>().table::<Account>(), kept)
 }
 
 /// A store that keeps `commits` commits for those who watch from a version.
@@ -138,10 +144,12 @@ fn history_has_the_objects_as_they_were() {
 
 #[test]
 fn without_a_history_nothing_old_is_kept() {
-    let store = builder().build();
+    let (builder, kept) = builder_and_kept();
+    let store = builder.build();
     for count in 0..500 {
         put(&store, [counted(1, count)]);
     }
+    kept.forget();
     store.reclaim();
     assert_eq!(compacted(&store, 499), 500);
     assert_eq!(compacted(&store, 0), 500);
@@ -156,9 +164,11 @@ fn without_a_history_nothing_old_is_kept() {
 
 #[test]
 fn a_history_by_count_reaches_back_exactly_so_far() {
-    let store = keeping(100);
+    let (builder, kept) = builder_and_kept();
+    let store = builder.history_commits(100).build();
     for count in 0..1000 {
         put(&store, [counted(1, count)]);
+        kept.forget();
         let version = store.version().get();
         let oldest = at(version.saturating_sub(100));
         let watcher = store.watch_from(oldest, Filter::all());
@@ -178,10 +188,12 @@ fn a_history_by_count_reaches_back_exactly_so_far() {
 #[test]
 fn a_history_by_bytes_stays_about_within_them() {
     const BYTES: u64 = 1 << 18;
-    let store = builder().history_bytes(BYTES).build();
+    let (builder, kept) = builder_and_kept();
+    let store = builder.history_bytes(BYTES).build();
     for count in 0..10_000 {
         put(&store, [counted(1, count)]);
     }
+    kept.forget();
     store.reclaim();
     let stats = store.stats();
     assert!(stats.history_bytes <= BYTES, "{stats:?}");

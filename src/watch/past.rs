@@ -6,6 +6,7 @@
 //! as if it had nothing.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
 use super::event::{AnyChange, Event};
@@ -23,7 +24,6 @@ use crate::table::schema::Schema;
 use crate::version::Version;
 
 /// Commits that the proposer had, up to where the log goes on.
-#[derive(Debug)]
 pub(super) struct Past {
     commits: VecDeque<PastCommit>,
     /// The last commit given.
@@ -32,10 +32,19 @@ pub(super) struct Past {
     until: u64,
 }
 
-#[derive(Debug)]
 struct PastCommit {
     number: Version,
     changes: Vec<Arc<Post>>,
+}
+
+impl fmt::Debug for Past {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Past")
+            .field("commits", &self.commits.len())
+            .field("position", &self.position)
+            .field("until", &self.until)
+            .finish()
+    }
 }
 
 /// What comes after a version: what only the proposer has of it, if the log does not reach so far,
