@@ -15,10 +15,10 @@ use super::filter::Filter;
 use super::log::FromLog;
 use crate::kernel::Kernel;
 use crate::kernel::post::Post;
-use crate::propose::ChangesError;
 use crate::propose::line::Line;
 use crate::propose::numbering::Accepted;
-use crate::propose::sets::{Image, ProposedWrite, WriteSet};
+use crate::propose::sets::{Image, ProposedWrite};
+use crate::propose::{ChangesError, ProposedChange};
 use crate::shared::Shared;
 use crate::table::schema::Schema;
 use crate::version::Version;
@@ -26,6 +26,8 @@ use crate::version::Version;
 /// Commits that the proposer had, up to where the log goes on.
 pub(super) struct Past {
     commits: VecDeque<PastCommit>,
+    /// Changes in these.
+    left: u64,
     /// The last commit given.
     position: u64,
     /// Where the log goes on.
@@ -87,11 +89,12 @@ impl Past {
                 let from = line.accepted_at(first).ok_or(until)?;
                 let changes = line.proposer().changes_between(from, newest.proposed);
                 let changes = changes.map_err(|error| reach(error, &accepted).unwrap_or(until))?;
-                let changes = changes.into_iter().map(|it| (it.version, it.writes));
                 commits(kernel, &accepted, changes).ok_or(until)?
             }
         };
+        let left = commits.iter().map(|commit| commit.changes.len() as u64);
         Ok(Self {
+            left: left.sum(),
             commits,
             position: after,
             until,
@@ -104,11 +107,7 @@ impl Past {
 
     /// How many changes are still to be fetched.
     pub(super) fn left(&self) -> u64 {
-        let changes = self
-            .commits
-            .iter()
-            .map(|commit| commit.changes.len() as u64);
-        changes.sum()
+        self.left
     }
 
     /// Puts the events of a run of commits into `fetched`; false: there were none left.
@@ -118,6 +117,7 @@ impl Past {
         while fetched.len() < EVENTS_A_RUN
             && let Some(commit) = self.commits.pop_front()
         {
+            self.left -= commit.changes.len() as u64;
             let left = self.commits.len() as u64 + 1;
             for change in commit.changes {
                 fetched.push(Event::Change(AnyChange(change)), left);
@@ -148,15 +148,16 @@ fn reach(error: ChangesError, accepted: &[Accepted]) -> Option<u64> {
 fn commits(
     kernel: &Kernel,
     accepted: &[Accepted],
-    changes: impl ExactSizeIterator<Item = (Version, WriteSet)>,
+    changes: Vec<ProposedChange>,
 ) -> Option<VecDeque<PastCommit>> {
     if changes.len() != accepted.len() {
         return None;
     }
-    let commits = changes.zip(accepted).map(|((version, writes), accepted)| {
+    let commits = changes.into_iter().zip(accepted);
+    let commits = commits.map(|(given, accepted)| {
         let change = |write| change(kernel, accepted.number, write);
-        let changes: Option<_> = writes.writes().iter().map(change).collect();
-        (version == accepted.proposed).then_some(PastCommit {
+        let changes: Option<_> = given.writes.writes().iter().map(change).collect();
+        (given.version == accepted.proposed).then_some(PastCommit {
             number: accepted.number,
             changes: changes?,
         })
