@@ -110,7 +110,7 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Column<'k, K, T, 
             let mut garbage = GarbageBin::new(self.kernel);
             let guard = self.kernel.domain.pin();
             // SAFETY: as above, with its claim.
-            let linked = unsafe { self.index.put_entry(&guard, &mut garbage.0, fresh) };
+            let linked = unsafe { self.index.put_entry(&guard, &mut garbage.0, fresh, None) };
             drop(guard);
             // From here on its hold is among the held, or it is not linked and goes.
             self.linked += 1;

@@ -20,8 +20,10 @@ use super::older::Older;
 use super::pending::{Outcome, give_back};
 use super::reclaim::{Action, Garbage, Guard, Retired, at, free, free_block};
 use super::record::{RecordHeader, Unclaimed};
+use super::secondary::{WAYS_MIN, Ways};
 use super::segment::Segment;
 use super::stage::Compacted;
+use super::stage::keys::INDEXES_INLINE;
 use super::step::{Step, step};
 use super::table::GarbageBin;
 
@@ -81,18 +83,52 @@ impl Kernel {
         let guard = self.domain.pin();
         // Entries of one key set are of one record, whose claims go together.
         let mut claims = (std::ptr::null(), 0);
-        for &entry in entries {
-            let mut record = None;
-            // SAFETY: E3: the hold, the caller's to give back.
-            contain(|| record = unsafe { self.release_entry(&guard, &mut garbage.0, entry) });
-            let Some(record) = record else { continue };
-            if !std::ptr::eq(record, claims.0) {
-                self.give_claims(claims, &mut garbage.0);
-                claims = (record, 0);
+        for entries in entries.chunks(INDEXES_INLINE) {
+            let dead = entries.iter().copied();
+            // SAFETY: E3: the hold, the caller's to give back, keeps it.
+            let dead = dead.filter(|&entry| unsafe { at(entry) }.release());
+            let dead: SmallVec<[_; INDEXES_INLINE]> = dead.collect();
+            // SAFETY: killed by us.
+            let records = unsafe { self.unlink_entries(&guard, &mut garbage.0, &dead) };
+            for record in records {
+                if !std::ptr::eq(record, claims.0) {
+                    self.give_claims(claims, &mut garbage.0);
+                    claims = (record, 0);
+                }
+                claims.1 += 1;
             }
-            claims.1 += 1;
         }
         self.give_claims(claims, &mut garbage.0);
+    }
+
+    /// Takes dead entries of one table out of their indexes; gives the records of which a claim is
+    /// now the caller's to give back.
+    ///
+    /// # Safety
+    /// The caller killed them.
+    unsafe fn unlink_entries(
+        &self,
+        guard: &Guard<'_>,
+        garbage: &mut Garbage,
+        dead: &[*const EntryHeader],
+    ) -> SmallVec<[*const RecordHeader; INDEXES_INLINE]> {
+        let mut records = SmallVec::new();
+        let Some(&first) = dead.first() else {
+            return records;
+        };
+        // SAFETY: E1: dead, and retired below.
+        let table = self.tables.at(usize::from(unsafe { at(first) }.table));
+        let mut ways = Ways::new();
+        if dead.len() >= WAYS_MIN {
+            // SAFETY: of that table (T2).
+            contain(|| ways = unsafe { table.ways(guard, dead) });
+        }
+        for (place, &entry) in dead.iter().enumerate() {
+            let way = ways.get(place);
+            // SAFETY: of that table (T2), dead, killed by the caller, with its own way.
+            contain(|| records.extend(unsafe { table.unlink_entry(guard, garbage, entry, way) }));
+        }
+        records
     }
 
     fn give_claims(&self, (record, count): (*const RecordHeader, u32), garbage: &mut Garbage) {
@@ -100,27 +136,6 @@ impl Kernel {
             // SAFETY: E2: the entries' claims, now ours, keep it.
             self.unclaim_times(unsafe { at(record) }, count, garbage);
         }
-    }
-
-    /// Gives back a hold of an entry; gives the record if a claim on it is now the caller's to give
-    /// back.
-    ///
-    /// # Safety
-    /// The hold is the caller's.
-    unsafe fn release_entry(
-        &self,
-        guard: &Guard<'_>,
-        garbage: &mut Garbage,
-        entry: *const EntryHeader,
-    ) -> Option<*const RecordHeader> {
-        // SAFETY: E3: the hold keeps it; then the pin.
-        let header = unsafe { at(entry) };
-        if !header.release() {
-            return None;
-        }
-        let table = self.tables.at(usize::from(header.table));
-        // SAFETY: of that table (T2), dead, killed by us.
-        unsafe { table.unlink_entry(guard, garbage, entry) }
     }
 
     /// Takes back what was put in place for a write that is not to be.

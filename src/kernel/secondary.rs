@@ -1,17 +1,18 @@
 //! A secondary index of a table: entries in order of value, then key.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::Kernel;
 use super::column::{AnyColumn, Column};
 use super::entry::{Entry, EntryHeader, EntryProbe};
-use super::ordered::{Choice, Course, Ends, OrderedIndex};
+use super::ordered::{Choice, Course, Ends, OrderedIndex, Way};
 use super::reading::{Reading, Stored};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::record::{Record, RecordHeader};
-use super::stage::keys::{Slot, Slots};
+use super::stage::keys::{INDEXES_INLINE, Slot, Slots};
 use super::table::{GarbageBin, KeyBounds, Table};
 use super::typed::Typed;
 
@@ -51,22 +52,32 @@ pub(crate) trait AnySecondary<K, T>: Typed + Send + Sync {
     fn same(&self, object: &T, entries: &[*const EntryHeader]) -> bool;
     /// Makes an entry, with a hold, for each value of the object. Runs the user's function.
     fn make(&self, record: &Record<K>, object: &T, made: &mut Slots);
-    /// Has the processor fetch where an entry that was made will be put. Runs the order.
+    /// A way to where an entry will be put.
+    fn way<'g>(&'g self, guard: &'g Guard<'_>) -> Way<'g>;
+    /// Takes a step on the way to an entry's place. Runs the order.
     ///
     /// # Safety
-    /// It is from [`AnySecondary::make`] of this index, and the caller's.
-    unsafe fn prefetch(&self, guard: &Guard<'_>, made: *const EntryHeader);
+    /// The entry is this index's, and stays during the call; the way is from [`AnySecondary::way`]
+    /// of this index.
+    unsafe fn advance<'g>(
+        &'g self,
+        guard: &'g Guard<'_>,
+        way: &mut Way<'g>,
+        entry: *const EntryHeader,
+    );
     /// Puts an entry that was made in, unless a live one stands in its place, which then gets the
-    /// hold.
+    /// hold. With a way there it need not be looked for.
     ///
     /// # Safety
     /// It is from [`AnySecondary::make`] of this index, the caller's, and with a claim (E2), which
-    /// is the caller's to give back if the entry was not put in.
-    unsafe fn link(
-        &self,
-        guard: &Guard<'_>,
+    /// is the caller's to give back if the entry was not put in. The way is from
+    /// [`AnySecondary::way`] of this index.
+    unsafe fn link<'g>(
+        &'g self,
+        guard: &'g Guard<'_>,
         garbage: &mut Garbage,
         made: *mut EntryHeader,
+        way: Option<&Way<'g>>,
     ) -> Linked;
     /// Frees an entry that was made and not put in. Runs the user's Drop.
     ///
@@ -78,15 +89,49 @@ pub(crate) trait AnySecondary<K, T>: Typed + Send + Sync {
     /// As [`super::table::AnyTable::unlink_entry`].
     ///
     /// # Safety
-    /// It is an entry of this index, dead, and the caller is who killed it.
-    unsafe fn unlink(
-        &self,
-        guard: &Guard<'_>,
+    /// It is an entry of this index, dead, and the caller is who killed it. The way is from
+    /// [`AnySecondary::way`] of this index.
+    unsafe fn unlink<'g>(
+        &'g self,
+        guard: &'g Guard<'_>,
         garbage: &mut Garbage,
         entry: *const EntryHeader,
+        way: Option<&Way<'g>>,
     ) -> Option<*const RecordHeader>;
     fn drain(&mut self);
     fn bytes(&self, guard: &Guard<'_>) -> usize;
+}
+
+/// From so many entries on, the ways to their places are gone side by side.
+pub(super) const WAYS_MIN: usize = if cfg!(loom) { 1 } else { 4 };
+
+/// Ways in the indexes of one table.
+pub(super) type Ways<'g> = SmallVec<[Way<'g>; INDEXES_INLINE]>;
+
+/// The ways to the places of entries, gone side by side. Runs the order.
+///
+/// # Safety
+/// The entries are of these indexes, and stay during the call.
+pub(super) unsafe fn ways_to<'g, K: 'static, T: 'static>(
+    indexes: &'g [Arc<dyn AnySecondary<K, T>>],
+    guard: &'g Guard<'_>,
+    entries: impl Iterator<Item = *const EntryHeader> + Clone,
+) -> Ways<'g> {
+    let entries = entries.map(|entry| {
+        // SAFETY: the caller's promise.
+        let index = usize::from(unsafe { at(entry) }.index);
+        (&*indexes[index], entry)
+    });
+    let ways = entries.clone().map(|(index, _)| index.way(guard));
+    let mut ways: Ways<'g> = ways.collect();
+    while !ways.iter().all(Way::has_arrived) {
+        let under_way = ways.iter_mut().zip(entries.clone());
+        for (way, (index, entry)) in under_way.filter(|(way, _)| !way.has_arrived()) {
+            // SAFETY: the caller's promise; T2: it is that index's entry, and its way.
+            unsafe { index.advance(guard, way, entry) };
+        }
+    }
+    ways
 }
 
 impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
@@ -177,24 +222,30 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
     ///
     /// # Safety
     /// As there.
-    pub(super) unsafe fn put_entry(
-        &self,
-        guard: &Guard<'_>,
+    pub(super) unsafe fn put_entry<'g>(
+        &'g self,
+        guard: &'g Guard<'_>,
         garbage: &mut Garbage,
         fresh: *mut Entry<K, V>,
+        way: Option<&Way<'g>>,
     ) -> Linked {
         // SAFETY: the caller's alone until it is put.
         let made: &Entry<K, V> = unsafe { &*fresh };
         let probe = EntryProbe::at(&made.value, made.key());
         let mut replaced = None;
-        let chosen = self.tree.insert(guard, garbage, &probe, |found| {
+        let choose = |found: Option<&'g Entry<K, V>>| {
             if found.is_some_and(|entry| entry.header.hold()) {
                 replaced = None;
                 return Choice::Keep;
             }
             replaced = found;
             Choice::Put(fresh)
-        });
+        };
+        let chosen = match way {
+            // SAFETY: the caller's promise.
+            Some(way) => unsafe { self.tree.insert_at(guard, garbage, way, &probe, choose) },
+            None => self.tree.insert(guard, garbage, &probe, choose),
+        };
         let mut claims = u32::from(!std::ptr::eq(chosen, fresh));
         if let Some(dead) = replaced
             && dead.header.state.replaced()
@@ -241,21 +292,32 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
         }
     }
 
-    unsafe fn prefetch(&self, guard: &Guard<'_>, made: *const EntryHeader) {
-        // SAFETY: T2, and the caller's promise; the header is its first field (repr C).
-        let made: &Entry<K, V> = unsafe { at(made.cast()) };
-        let probe = EntryProbe::at(&made.value, made.key());
-        self.tree.prefetch(guard, &probe);
+    fn way<'g>(&'g self, guard: &'g Guard<'_>) -> Way<'g> {
+        self.tree.way(guard)
     }
 
-    unsafe fn link(
-        &self,
-        guard: &Guard<'_>,
+    unsafe fn advance<'g>(
+        &'g self,
+        guard: &'g Guard<'_>,
+        way: &mut Way<'g>,
+        entry: *const EntryHeader,
+    ) {
+        // SAFETY: T2, and the caller's promise; the header is its first field (repr C).
+        let entry: &Entry<K, V> = unsafe { at(entry.cast()) };
+        let probe = EntryProbe::at(&entry.value, entry.key());
+        // SAFETY: the caller's promise.
+        unsafe { self.tree.advance(guard, way, &probe) }
+    }
+
+    unsafe fn link<'g>(
+        &'g self,
+        guard: &'g Guard<'_>,
         garbage: &mut Garbage,
         made: *mut EntryHeader,
+        way: Option<&Way<'g>>,
     ) -> Linked {
         // SAFETY: T2, and the caller's promise.
-        unsafe { self.put_entry(guard, garbage, made.cast()) }
+        unsafe { self.put_entry(guard, garbage, made.cast(), way) }
     }
 
     unsafe fn discard(&self, made: *mut EntryHeader) {
@@ -267,16 +329,22 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
         Box::new(Column::new(kernel, self, objects))
     }
 
-    unsafe fn unlink(
-        &self,
-        guard: &Guard<'_>,
+    unsafe fn unlink<'g>(
+        &'g self,
+        guard: &'g Guard<'_>,
         garbage: &mut Garbage,
         entry: *const EntryHeader,
+        way: Option<&Way<'g>>,
     ) -> Option<*const RecordHeader> {
         let entry = entry.cast::<Entry<K, V>>().cast_mut();
         // SAFETY: T2; dead, and retired only below.
         let dead: &Entry<K, V> = unsafe { at(entry.cast_const()) };
-        if !self.tree.remove(guard, garbage, dead) && !dead.header.state.killed() {
+        let removed = match way {
+            // SAFETY: the caller's promise.
+            Some(way) => unsafe { self.tree.remove_at(guard, garbage, way, dead) },
+            None => self.tree.remove(guard, garbage, dead),
+        };
+        if !removed && !dead.header.state.killed() {
             // Whoever replaced it retires it, or nobody may.
             return None;
         }

@@ -16,12 +16,12 @@ use super::commit::Write;
 use super::entry::EntryHeader;
 use super::key_set::KeySet;
 use super::node::VersionHeader;
-use super::ordered::{Course, Ends, OrderedIndex};
+use super::ordered::{Course, Ends, OrderedIndex, Way};
 use super::point::PointIndex;
 use super::reading::{AnyHandle, Reading, Stored};
 use super::reclaim::{Garbage, Guard, at, free};
 use super::record::{KeyProbe, Record, RecordHeader};
-use super::secondary::AnySecondary;
+use super::secondary::{AnySecondary, Ways, ways_to};
 use super::typed::Typed;
 use crate::sync::Ordering;
 
@@ -194,16 +194,26 @@ pub(crate) trait AnyTable: Typed + Send + Sync {
         garbage: &mut Garbage,
         record: *const RecordHeader,
     );
-    /// Takes a dead entry out of its index, and gives its record if the entry's claim on it is now
-    /// the caller's to give back.
+    /// The ways to the places of entries, gone side by side; none, if the table has none. Runs the
+    /// order.
     ///
     /// # Safety
-    /// It is an entry of this table, dead, and the caller is who killed it.
-    unsafe fn unlink_entry(
-        &self,
-        guard: &Guard<'_>,
+    /// The entries are of this table, and stay during the call.
+    unsafe fn ways<'g>(&'g self, _: &'g Guard<'_>, _: &[*const EntryHeader]) -> Ways<'g> {
+        Ways::new()
+    }
+    /// Takes a dead entry out of its index, and gives its record if the entry's claim on it is now
+    /// the caller's to give back. With a way there it need not be looked for.
+    ///
+    /// # Safety
+    /// It is an entry of this table, dead, and the caller is who killed it; the way is of
+    /// [`AnyTable::ways`] for it.
+    unsafe fn unlink_entry<'g>(
+        &'g self,
+        guard: &'g Guard<'_>,
         garbage: &mut Garbage,
         entry: *const EntryHeader,
+        way: Option<&Way<'g>>,
     ) -> Option<*const RecordHeader>;
     /// Notes where the record of an installed write leads now, for lookups to come.
     fn forecast(&self, guard: &Guard<'_>, write: &Write);
@@ -251,16 +261,22 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
         }
     }
 
-    unsafe fn unlink_entry(
-        &self,
-        guard: &Guard<'_>,
+    unsafe fn ways<'g>(&'g self, guard: &'g Guard<'_>, entries: &[*const EntryHeader]) -> Ways<'g> {
+        // SAFETY: the caller's promise.
+        unsafe { ways_to(&self.secondary, guard, entries.iter().copied()) }
+    }
+
+    unsafe fn unlink_entry<'g>(
+        &'g self,
+        guard: &'g Guard<'_>,
         garbage: &mut Garbage,
         entry: *const EntryHeader,
+        way: Option<&Way<'g>>,
     ) -> Option<*const RecordHeader> {
         // SAFETY: dead, and not retired before the index does it.
         let index = unsafe { at(entry) }.index;
         // SAFETY: T2; the caller's promise.
-        unsafe { self.secondary[usize::from(index)].unlink(guard, garbage, entry) }
+        unsafe { self.secondary[usize::from(index)].unlink(guard, garbage, entry, way) }
     }
 
     fn forecast(&self, guard: &Guard<'_>, write: &Write) {

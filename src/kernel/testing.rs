@@ -150,11 +150,12 @@ impl AnyTable for Cells {
         unsafe { garbage.retire(record) };
     }
 
-    unsafe fn unlink_entry(
-        &self,
-        _: &Guard<'_>,
+    unsafe fn unlink_entry<'g>(
+        &'g self,
+        _: &'g Guard<'_>,
         garbage: &mut Garbage,
         entry: *const EntryHeader,
+        _: Option<&super::ordered::Way<'g>>,
     ) -> Option<*const RecordHeader> {
         let entry = entry.cast::<Entry<u64, u64>>().cast_mut();
         // SAFETY: dead, and retired below.

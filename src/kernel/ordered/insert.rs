@@ -5,10 +5,20 @@
 
 use std::cmp::Ordering;
 
+use super::leaf::Leaf;
 use super::path::{Path, Place};
-use super::word::Word;
+use super::word::{Slot, Word};
 use super::{Choice, Ordered, OrderedIndex, Probe, SPARSE, Shared};
 use crate::kernel::reclaim::{Garbage, Guard, at};
+
+/// What an attempt at one leaf came to.
+pub(super) enum Attempt<T> {
+    Done(T),
+    /// The leaf is frozen, or cannot have one more or one less.
+    Unfit,
+    /// Another thread's change came first.
+    Lost,
+}
 
 impl<N: Ordered> OrderedIndex<N> {
     /// Asks `choose` what is to stand at the probe's place, and sees to it. Lock-free.
@@ -30,40 +40,51 @@ impl<N: Ordered> OrderedIndex<N> {
         loop {
             let mut path = Path::new(guard);
             let place = self.place(&mut path, |inner| inner.route(probe));
-            place.leaf.prefetch_hints();
-            let found = place.leaf.find(guard, probe);
-            let frozen = place.seen.is_frozen();
-            if found.is_err() && (frozen || place.leaf.is_full()) {
-                self.make_room(guard, garbage, &place);
-                continue;
-            }
-            let standing = found.ok().map(|at| place.leaf.node(guard, at));
-            let node = match (choose(standing), standing) {
-                (Choice::Put(node), _) => node,
-                (Choice::Keep, Some(node)) => return node,
-                (Choice::Keep, None) => panic!("nothing stands there to be kept"),
-            };
-            if frozen {
-                self.make_room(guard, garbage, &place);
-                continue;
-            }
-            // SAFETY: O5: the node is alive; once in the tree it is retired only after it was taken
-            // out, which is after this guard was pinned.
-            let put = unsafe { at::<'g, N>(node) };
-            let changed = match found {
-                Ok(at) => place.leaf.put_instead(at, node),
-                Err(at) => place.leaf.put(at, node),
-            };
-            if self.swing(garbage, &place, Word::leaf(changed)) {
-                return put;
+            let (cell, leaf) = (place.cell(self), (place.seen, place.leaf));
+            match Self::put(guard, garbage, cell, leaf, probe, &mut choose) {
+                Attempt::Done(node) => return node,
+                Attempt::Unfit => self.make_room(guard, garbage, &place),
+                Attempt::Lost => {}
             }
         }
     }
 
-    /// Has the processor fetch what the probe's insertion will copy. Several may be fetched at
-    /// once, where insertions, one after the other, wait for each. Runs the order.
-    pub(crate) fn prefetch(&self, guard: &Guard<'_>, probe: &impl Probe<N>) {
-        self.leaf(guard, |inner| inner.route(probe)).prefetch();
+    /// One attempt of an insert, at the leaf that a cell was seen to lead to.
+    #[inline]
+    pub(super) fn put<'g>(
+        guard: &'g Guard<'_>,
+        garbage: &mut Garbage,
+        cell: &Slot<N>,
+        (seen, leaf): (Word<N>, &'g Leaf<N>),
+        probe: &impl Probe<N>,
+        choose: &mut impl FnMut(Option<&'g N>) -> Choice<N>,
+    ) -> Attempt<&'g N> {
+        leaf.prefetch_hints();
+        let found = leaf.find(guard, probe);
+        let frozen = seen.is_frozen();
+        if found.is_err() && (frozen || leaf.is_full()) {
+            return Attempt::Unfit;
+        }
+        let standing = found.ok().map(|at| leaf.node(guard, at));
+        let node = match (choose(standing), standing) {
+            (Choice::Put(node), _) => node,
+            (Choice::Keep, Some(node)) => return Attempt::Done(node),
+            (Choice::Keep, None) => panic!("nothing stands there to be kept"),
+        };
+        if frozen {
+            return Attempt::Unfit;
+        }
+        // SAFETY: O5: the node is alive; once in the tree it is retired only after it was taken
+        // out, which is after this guard was pinned.
+        let put = unsafe { at::<'g, N>(node) };
+        let changed = match found {
+            Ok(at) => leaf.put_instead(at, node),
+            Err(at) => leaf.put(at, node),
+        };
+        match Self::swing(garbage, cell, seen, Word::leaf(changed)) {
+            true => Attempt::Done(put),
+            false => Attempt::Lost,
+        }
     }
 
     /// Takes exactly this node out; false when it is not there (any more). Lock-free.
@@ -74,33 +95,62 @@ impl<N: Ordered> OrderedIndex<N> {
         loop {
             let mut path = Path::new(guard);
             let place = self.place(&mut path, |inner| inner.route(&probe));
-            place.leaf.prefetch_hints();
-            let Ok(at) = place.leaf.find(guard, &probe) else {
-                return false;
-            };
-            if !std::ptr::eq(place.leaf.node(guard, at), node) {
-                return false;
-            }
-            if place.seen.is_frozen() {
-                self.make_room(guard, garbage, &place);
-            } else if place.leaf.len() <= SPARSE && place.path.levels() > 0 {
-                // O8: it is merged with a neighbour before its last node goes.
-                let level = place.path.shrinkable();
-                self.rebuild(guard, garbage, place.path, level);
-            } else if self.swing(garbage, &place, Word::leaf(place.leaf.take_out(at))) {
-                return true;
+            let levels = place.path.levels();
+            // O8: a leaf is merged with a neighbour before its last node goes, but for the root.
+            let left_min = if levels > 0 { SPARSE } else { 0 };
+            let (cell, leaf) = (place.cell(self), (place.seen, place.leaf));
+            match Self::take(guard, garbage, cell, leaf, node, left_min) {
+                Attempt::Done(taken) => return taken,
+                Attempt::Lost => {}
+                Attempt::Unfit if place.seen.is_frozen() => {
+                    self.make_room(guard, garbage, &place);
+                }
+                Attempt::Unfit => {
+                    let level = place.path.shrinkable();
+                    self.rebuild(guard, garbage, place.path, level);
+                }
             }
         }
     }
 
-    /// Replaces the leaf of a place by a new copy with one change, if it still stands there.
+    /// One attempt of a removal, at the leaf that a cell was seen to lead to; a leaf keeps so many
+    /// nodes.
     #[inline]
-    fn swing(&self, garbage: &mut Garbage, place: &Place<'_, '_, N>, changed: Word<N>) -> bool {
-        let slot = place.path.slot(self, place.path.levels());
-        let swung = slot.swing(place.seen, changed);
+    pub(super) fn take<'g>(
+        guard: &'g Guard<'_>,
+        garbage: &mut Garbage,
+        cell: &Slot<N>,
+        (seen, leaf): (Word<N>, &'g Leaf<N>),
+        node: &N,
+        left_min: usize,
+    ) -> Attempt<bool> {
+        leaf.prefetch_hints();
+        let found = leaf.find(guard, &Itself(node)).ok();
+        let found = found.filter(|&at| std::ptr::eq(leaf.node(guard, at), node));
+        let Some(at) = found else {
+            return Attempt::Done(false);
+        };
+        if seen.is_frozen() || leaf.len() <= left_min {
+            return Attempt::Unfit;
+        }
+        match Self::swing(garbage, cell, seen, Word::leaf(leaf.take_out(at))) {
+            true => Attempt::Done(true),
+            false => Attempt::Lost,
+        }
+    }
+
+    /// Swings a cell from the leaf that was seen there to a new copy of it with one change.
+    #[inline]
+    pub(super) fn swing(
+        garbage: &mut Garbage,
+        cell: &Slot<N>,
+        seen: Word<N>,
+        changed: Word<N>,
+    ) -> bool {
+        let swung = cell.swing(seen, changed);
         if swung {
             // SAFETY: O4: our CAS has just taken the old leaf out.
-            unsafe { place.seen.retire(garbage) };
+            unsafe { seen.retire(garbage) };
         } else {
             // SAFETY: just made, and not published.
             unsafe { changed.free() };

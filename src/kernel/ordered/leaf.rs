@@ -205,8 +205,15 @@ impl<N> Leaf<N> {
     /// Has the processor fetch all of it, for a copy with one change.
     #[inline]
     pub(super) fn prefetch(&self) {
+        Self::prefetch_all(std::ptr::from_ref(self).cast());
+    }
+
+    /// The same of the leaf at an address: as many lines as there may be, so that its length need
+    /// not have come.
+    #[inline]
+    pub(super) fn prefetch_all(leaf: *const ()) {
         let words = LEAF + node_words::<N>(LEAF);
-        prefetch_lines(std::ptr::from_ref(self).cast::<u64>(), words);
+        prefetch_lines(leaf.cast::<u64>(), words);
     }
 
     /// Has the processor fetch the nodes at these places.

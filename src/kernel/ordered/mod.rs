@@ -73,6 +73,7 @@ mod node;
 mod path;
 mod rebuild;
 mod scan;
+mod way;
 mod word;
 
 #[cfg(all(test, not(loom)))]
@@ -86,6 +87,7 @@ pub(crate) use super::hint::Shared;
 
 use self::leaf::Leaf;
 use self::node::Inner;
+pub(crate) use self::way::Way;
 use self::word::{Child, Slot, Word};
 use super::reclaim::Guard;
 

@@ -35,6 +35,14 @@ pub(super) struct Place<'a, 'g, N: Ordered> {
     pub(super) leaf: &'g Leaf<N>,
 }
 
+impl<'g, N: Ordered> Place<'_, 'g, N> {
+    /// The cell that leads to the leaf.
+    #[inline]
+    pub(super) fn cell<'s>(&'s self, index: &'s OrderedIndex<N>) -> &'s Slot<N> {
+        self.path.slot(index, self.path.levels())
+    }
+}
+
 impl<N: Ordered> OrderedIndex<N> {
     /// The way down, on a new path, at each inner node to the child that `route` names.
     #[inline]

@@ -125,6 +125,12 @@ impl<N: Ordered> Word<N> {
         prefetch(self.bare().cast_const());
     }
 
+    /// Has the processor fetch all of the leaf that it is, for a copy with one change.
+    #[inline]
+    pub(super) fn prefetch_leaf(self) {
+        Leaf::<N>::prefetch_all(self.bare());
+    }
+
     /// Retires the leaf or inner node.
     ///
     /// # Safety

@@ -9,17 +9,14 @@ use crate::kernel::Kernel;
 use crate::kernel::barrier::prefetch;
 use crate::kernel::entry::EntryHeader;
 use crate::kernel::key_set::{KeySet, Keys};
-use crate::kernel::reclaim::{Guard, at};
+use crate::kernel::reclaim::at;
 use crate::kernel::record::Record;
 use crate::kernel::release::contain;
-use crate::kernel::secondary::AnySecondary;
+use crate::kernel::secondary::{AnySecondary, WAYS_MIN, Ways, ways_to};
 use crate::kernel::table::{GarbageBin, KeyBounds, Table};
 
 /// Indexes of a table up to which what has changed is noted without an allocation.
 pub(crate) const INDEXES_INLINE: usize = 16;
-
-/// From so many entries to be linked on, their places are fetched first.
-const FETCHED_MIN: u32 = 4;
 
 /// An entry of the key set to come.
 #[derive(Clone, Copy, Debug)]
@@ -140,20 +137,27 @@ struct Entries<'k, K: KeyBounds, T: Send + Sync + 'static> {
 }
 
 impl<K: KeyBounds, T: Send + Sync + 'static> Entries<'_, K, T> {
+    /// Those that are not linked yet.
+    fn made(&self) -> impl Iterator<Item = *const EntryHeader> + Clone {
+        let made = self.slots.iter().filter(|slot| slot.state == State::Made);
+        made.map(|slot| slot.entry)
+    }
+
     /// Holds the old entries, and links those that were made.
     fn link(&mut self) {
-        let made = self.slots.iter().filter(|it| it.state == State::Made);
-        let made = u32::try_from(made.count()).expect("fewer entries than 2^32");
+        let made = u32::try_from(self.made().count()).expect("fewer entries than 2^32");
         // The caller's own claim, or the version that it reads, keeps the record alive.
         let claimed = made == 0 || self.record.header.claim_times(made);
         assert!(claimed, "K2: entries for a dead record");
         self.claims = made;
         let mut garbage = GarbageBin::new(self.kernel);
         let guard = self.kernel.domain.pin();
-        // Not in models, where a fetch is a step.
-        if cfg!(not(loom)) && made >= FETCHED_MIN {
-            self.fetch_places(&guard);
-        }
+        let ways = match made as usize >= WAYS_MIN {
+            // SAFETY: T2: made by these indexes, and ours.
+            true => unsafe { ways_to(&self.table.secondary, &guard, self.made()) },
+            false => Ways::new(),
+        };
+        let mut ways = ways.iter();
         for slot in &mut self.slots {
             // SAFETY: E3, E4: the old key set, or our hold, keeps it; or it was just made.
             let header = unsafe { at(slot.entry) };
@@ -165,7 +169,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Entries<'_, K, T> {
             let index = &self.table.secondary[usize::from(header.index)];
             let made = slot.entry.cast_mut();
             // SAFETY: T2: made by that index, ours alone, and with one of our claims.
-            let linked = unsafe { index.link(&guard, &mut garbage.0, made) };
+            let linked = unsafe { index.link(&guard, &mut garbage.0, made, ways.next()) };
             // Its own claim, or, if it gets back more, one of another's.
             self.claims = self.claims - 1 + linked.claims;
             if !std::ptr::eq(linked.entry, made) {
@@ -175,16 +179,6 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Entries<'_, K, T> {
                 entry: linked.entry,
                 state: State::Held,
             };
-        }
-    }
-
-    /// Has the processor fetch where the entries that were made will be put: all at once.
-    fn fetch_places(&self, guard: &Guard<'_>) {
-        for slot in self.slots.iter().filter(|it| it.state == State::Made) {
-            // SAFETY: just made, ours alone.
-            let index = usize::from(unsafe { at(slot.entry) }.index);
-            // SAFETY: T2: made by that index.
-            unsafe { self.table.secondary[index].prefetch(guard, slot.entry) };
         }
     }
 
@@ -205,11 +199,10 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Entries<'_, K, T> {
 
 impl<K: KeyBounds, T: Send + Sync + 'static> Drop for Entries<'_, K, T> {
     fn drop(&mut self) {
-        let of = |state| self.slots.iter().filter(move |slot| slot.state == state);
-        let made = of(State::Made).map(|slot| slot.entry.cast_mut());
-        made.for_each(|made| self.discard(made));
+        self.made().for_each(|made| self.discard(made.cast_mut()));
         self.unused.iter().for_each(|&made| self.discard(made));
-        let held: Slotted = of(State::Held).map(|slot| slot.entry).collect();
+        let held = self.slots.iter().filter(|slot| slot.state == State::Held);
+        let held: Slotted = held.map(|slot| slot.entry).collect();
         if !held.is_empty() {
             // SAFETY: E3: the holds are ours.
             unsafe { self.kernel.release_entries(&held) };

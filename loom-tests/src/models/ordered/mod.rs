@@ -5,6 +5,7 @@
 
 mod removals;
 mod splits;
+mod ways;
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use super::check;
-use crate::kernel::ordered::{Choice, Course, Edge, Ordered, OrderedIndex, Probe, Shared};
+use crate::kernel::ordered::{Choice, Course, Edge, Ordered, OrderedIndex, Probe, Shared, Way};
 use crate::kernel::reclaim::{Domain, Garbage, Guard, allocate, free};
 use crate::sync::{AtomicU64, Ordering::Relaxed, thread};
 
@@ -119,14 +120,27 @@ impl Model {
 
     /// Puts a key in unless it is there; who made the one that stands there now.
     fn insert(&self, guard: &Guard<'_>, key: u64, maker: u64) -> u64 {
+        self.put(guard, None, key, maker)
+    }
+
+    /// The same, at the end of the key's way.
+    fn insert_at<'g>(&'g self, guard: &'g Guard<'_>, way: &Way<'g>, key: u64, maker: u64) -> u64 {
+        self.put(guard, Some(way), key, maker)
+    }
+
+    fn put<'g>(&'g self, guard: &'g Guard<'_>, way: Option<&Way<'g>>, key: u64, maker: u64) -> u64 {
         let mut garbage = Garbage::new();
         let mut made = None;
-        let node = self
-            .index
-            .insert(guard, &mut garbage, &Key(key), |standing| match standing {
-                Some(_) => Choice::Keep,
-                None => Choice::Put(*made.get_or_insert_with(|| Node::allocate(key, maker))),
-            });
+        let choose = |standing: Option<&'g Node>| match standing {
+            Some(_) => Choice::Keep,
+            None => Choice::Put(*made.get_or_insert_with(|| Node::allocate(key, maker))),
+        };
+        let (index, probe) = (&self.index, Key(key));
+        let node = match way {
+            // SAFETY: begun in this index.
+            Some(way) => unsafe { index.insert_at(guard, &mut garbage, way, &probe, choose) },
+            None => index.insert(guard, &mut garbage, &probe, choose),
+        };
         if let Some(made) = made.filter(|&made| !std::ptr::eq(made, node)) {
             // SAFETY: not put in.
             unsafe { free(made) };
@@ -156,12 +170,23 @@ impl Model {
 
     /// Takes a key out.
     fn remove(&self, guard: &Guard<'_>, key: u64) {
+        self.take(guard, None, key);
+    }
+
+    /// The same, at the end of the key's way.
+    fn remove_at<'g>(&'g self, guard: &'g Guard<'_>, way: &Way<'g>, key: u64) {
+        self.take(guard, Some(way), key);
+    }
+
+    fn take<'g>(&'g self, guard: &'g Guard<'_>, way: Option<&Way<'g>>, key: u64) {
         let mut garbage = Garbage::new();
         let node = self.index.get(guard, &Key(key)).expect("it stands");
-        assert!(
-            self.index.remove(guard, &mut garbage, node),
-            "nobody else takes it out"
-        );
+        let taken = match way {
+            // SAFETY: begun in this index.
+            Some(way) => unsafe { self.index.remove_at(guard, &mut garbage, way, node) },
+            None => self.index.remove(guard, &mut garbage, node),
+        };
+        assert!(taken, "nobody else takes it out");
         // SAFETY: O5: we took it out.
         unsafe { garbage.retire(std::ptr::from_ref(node).cast_mut()) };
         self.later(garbage);
