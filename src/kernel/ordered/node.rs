@@ -144,7 +144,12 @@ pub(super) fn ties(hints: &[u64], hint: Option<u64>) -> Range<usize> {
     if hints.get(start) != Some(&hint) {
         return start..start;
     }
-    start..start + hints[start..].partition_point(|&other| other == hint)
+    // Most often it is one.
+    let more = &hints[start + 1..];
+    if more.first() != Some(&hint) {
+        return start..start + 1;
+    }
+    start..start + 1 + more.partition_point(|&other| other == hint)
 }
 
 /// The first place of the range for which `near` does not hold; it holds for all before.
