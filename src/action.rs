@@ -387,7 +387,8 @@ pub(crate) fn apply(
     update_whole(shared, &mut |tx| apply_to(tx, actions))
 }
 
-fn apply_to(tx: &mut Transaction<'_>, actions: &[Action]) -> Result<(), Divergence> {
+/// Does all actions in a transaction.
+pub(crate) fn apply_to(tx: &mut Transaction<'_>, actions: &[Action]) -> Result<(), Divergence> {
     let diverged = |position: usize, cause| Divergence {
         position,
         action: actions[position].clone(),

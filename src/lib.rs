@@ -44,6 +44,7 @@ pub use propose::sets::{
     Image, IndexReadRange, ProposedWrite, ReadRange, ReadSet, TableReadSet, UniqueClaim, WriteSet,
 };
 pub use propose::{ChangesError, ProposedChange, Proposer};
+pub use proposed::ApplyError;
 pub use snapshot::{Snapshot, View};
 pub use stats::Stats;
 pub use store::Store;

@@ -2,15 +2,33 @@
 
 #![forbid(unsafe_code)]
 
+use std::error::Error as StdError;
+use std::fmt;
 use std::sync::Arc;
 
+use crate::action::{Action, Divergence, apply_to};
 use crate::error::UpdateError;
 use crate::propose::Proposer;
 use crate::propose::line::Line;
+use crate::propose::proposal::AnswerError;
 use crate::store::Store;
 use crate::txn::Transaction;
+use crate::txn::accepted::update_accepted;
 use crate::txn::submit::update_async;
 use crate::version::Version;
+
+/// Why what a proposer accepted was not applied. Nothing of it was.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The store has no proposer, whose version it could be.
+    NoProposer,
+    /// The version does not fit between those that were accepted before: it was applied already, or
+    /// what came before it was not, or not in order.
+    Version(AnswerError),
+    /// An action does not fit, or others who write to the store got in the way.
+    Update(UpdateError<Divergence>),
+}
 
 impl Store {
     /// As [`Store::update`], as a future that blocks no thread while a proposer decides, with the
@@ -54,5 +72,88 @@ impl Store {
     pub fn version_of(&self, proposed: Version) -> Option<Version> {
         let line = self.shared().line.as_ref()?;
         line.find(proposed, self.version())
+    }
+
+    /// As [`Store::apply`], of an entry that the [proposer](crate::Builder::proposer) accepted at
+    /// `version` on whatever member: what
+    /// [`Proposer::changes_between`](crate::Proposer::changes_between) gives, as actions. The path
+    /// of a member that follows: its commits then have the same versions as everywhere
+    /// ([`Store::proposed_version`], [`Store::version_of`]), and [`Store::watch_from`] goes back as
+    /// far as the proposer does.
+    ///
+    /// Entries come in order, by one thread: of falling versions that several threads apply at the
+    /// same moment, both may pass, as with [`Ticket::accept`](crate::Ticket::accept).
+    ///
+    /// It is not proposed. It costs what a commit by way of a proposer does without the wait for an
+    /// answer, and is visible when those before it are decided, for which this waits. An entry that
+    /// changes nothing makes no commit, and its version is not noted.
+    ///
+    /// # Errors
+    /// [`ApplyError::Version`] if the version is not above all that were accepted before, as that
+    /// of an entry that is applied twice; [`ApplyError::NoProposer`]; [`ApplyError::Update`] as
+    /// [`Store::apply`]. Nothing is applied then.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use skep::{Action, ApplyError, Store, Version};
+    /// # use skep::{ChangesError, Id, Indexes, Object, Proposal, ProposedChange, Proposer};
+    /// # #[derive(Clone)] struct Task { id: Id }
+    /// # impl Object for Task {
+    /// #     type Key = Id;
+    /// #     const TABLE: &'static str = "task";
+    /// #     fn key(&self) -> Id { self.id }
+    /// #     fn indexes(_: &mut Indexes<Self>) {}
+    /// # }
+    /// # struct Journal;
+    /// # impl Proposer for Journal {
+    /// #     fn propose(&self, _: Proposal) {}
+    /// #     fn version(&self) -> Option<Version> { None }
+    /// #     fn changes_between(&self, _: Version, to: Version)
+    /// #         -> Result<Vec<ProposedChange>, ChangesError> {
+    /// #         Err(ChangesError::Compacted { oldest: to })
+    /// #     }
+    /// # }
+    /// let member = Store::builder().table::<Task>().proposer(Arc::new(Journal)).build();
+    /// let entry = [Action::create(Task { id: Id::from_u128(1) })];
+    /// let applied = member.apply_accepted(Version::new(12), &entry)?;
+    /// assert_eq!(member.proposed_version(applied), Some(Version::new(12)));
+    /// // What was applied already is not applied again.
+    /// let other = [Action::create(Task { id: Id::from_u128(2) })];
+    /// let again = member.apply_accepted(Version::new(12), &other);
+    /// assert!(matches!(again, Err(ApplyError::Version(_))));
+    /// # Ok::<(), ApplyError>(())
+    /// ```
+    pub fn apply_accepted(
+        &self,
+        version: Version,
+        actions: &[Action],
+    ) -> Result<Version, ApplyError> {
+        let line = self.shared().line.as_ref();
+        let line = line.ok_or(ApplyError::NoProposer)?;
+        update_accepted(self.shared(), (line, version), &mut |tx| {
+            apply_to(tx, actions)
+        })
+        .map_err(ApplyError::Update)?
+        .map_err(ApplyError::Version)
+    }
+}
+
+impl fmt::Display for ApplyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoProposer => f.write_str("the store has no proposer"),
+            Self::Version(error) => error.fmt(f),
+            Self::Update(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for ApplyError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::NoProposer => None,
+            Self::Version(error) => Some(error),
+            Self::Update(error) => error.source(),
+        }
     }
 }

@@ -128,7 +128,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("stats", &["kernel", "version"]),
-    ("proposed", &["error", "propose", "store", "txn", "version"]),
+    (
+        "proposed",
+        &["action", "error", "propose", "store", "txn", "version"],
+    ),
     ("testing", &["propose", "sync", "version"]),
     ("serial", &["id"]),
     // The public face alone, as a stranger's schema would be written.

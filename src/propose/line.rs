@@ -23,7 +23,7 @@ use super::Proposer;
 use super::flight::Flight;
 use super::numbering::{Accepted, Neighbours, Numbering, UNPROPOSED};
 use super::proposal::{Decides, Proposal, Ticket};
-use super::sets::{Image, ProposedWrite, WriteSet};
+use super::sets::{Image, ProposedWrite, ReadSet, WriteSet};
 use crate::kernel::Kernel;
 use crate::kernel::commit::Commit;
 use crate::kernel::log::Slot;
@@ -44,6 +44,11 @@ pub(crate) struct Line {
     /// The last position of the log that was looked at: the sender's.
     position: AtomicU64,
 }
+
+/// What stands in the log in the place of a [`Flight`] for a commit that is not proposed, since the
+/// proposer has decided it already.
+#[derive(Debug)]
+pub(crate) struct Told;
 
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,6 +90,12 @@ impl Line {
         if number > Version::ZERO && self.numbering.is_unknown(number) {
             self.numbering.note(number, Some(UNPROPOSED));
         }
+    }
+
+    /// The ticket of a commit that was appended as pending and is not proposed ([`Told`]).
+    pub(crate) fn ticket(&self, number: Version, base: Version) -> Ticket {
+        let flight = Arc::new(Flight::new(base, ReadSet::default()));
+        Ticket::new(number, flight, Weak::clone(&self.store))
     }
 
     /// The proposer's version that the store's shows.

@@ -57,10 +57,10 @@
 //!   translate it ([`Store::version_of`](crate::Store::version_of)), which tells positions, not
 //!   versions of objects.
 //!
-//! An entry that is applied ([`Store::apply`](crate::Store::apply)) comes without the proposer's
-//! version, so both answer `None` about it rather than guess: what they know is what was proposed
-//! on that member. Who applies entries and wants to translate keeps the pairs: `apply` gives the
-//! member's version of each.
+//! They know what was proposed on that member, and what it applied with its version
+//! ([`Store::apply_accepted`](crate::Store::apply_accepted)). An entry that is applied without one
+//! ([`Store::apply`](crate::Store::apply)), or comes by a restore, has none, and both answer `None`
+//! about it rather than guess.
 
 #![forbid(unsafe_code)]
 

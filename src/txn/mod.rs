@@ -27,6 +27,7 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod accepted;
 pub(crate) mod append;
 pub(crate) mod apply;
 pub(crate) mod batch;

@@ -1,12 +1,14 @@
 //! Restore: writes that bring their own times, and are checked together when they are all there: a
 //! name may pass from one object to another, in whatever order they come. And commits of any size.
 
+use std::convert::Infallible;
+
 use super::Transaction;
 use super::buffer::State;
 use super::settle::WritePlace;
 use super::submit::wait_past_pending;
 use super::update::{back_off, exhausted};
-use crate::error::UpdateError;
+use crate::error::{CommitError, UpdateError};
 use crate::kernel::draft::Draft;
 use crate::shared::Shared;
 use crate::table::condition::ByKey;
@@ -69,19 +71,39 @@ pub(crate) fn update_whole<E>(
     shared: &Shared,
     run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), E>,
 ) -> Result<Version, UpdateError<E>> {
+    let updated = update_as(shared, run, |tx| {
+        let version = tx.commit_all()?;
+        if let Some(line) = &shared.line {
+            line.note_unproposed(version);
+        }
+        Ok(Ok::<_, Infallible>(version))
+    });
+    updated.map(|Ok(version)| version)
+}
+
+/// The same with another way to commit, which may fail for good.
+pub(super) fn update_as<E, F>(
+    shared: &Shared,
+    run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), E>,
+    commit: impl Fn(&mut Transaction<'_>) -> Result<Result<Version, F>, CommitError>,
+) -> Result<Result<Version, F>, UpdateError<E>> {
     let attempts = shared.config.attempts_max;
     for attempt in 0..attempts {
         let mut transaction = Transaction::begin(shared);
         transaction.work.read_bound.lift();
         run(&mut transaction).map_err(UpdateError::Closure)?;
-        let committed = transaction.commit_all();
+        let committed = commit(&mut transaction);
         drop(transaction);
-        if let Some(line) = &shared.line {
-            wait_past_pending(shared, line, &committed);
-        }
         match committed {
-            Ok(version) => return Ok(version),
+            Ok(Ok(version)) => {
+                wait_past_pending(shared, version);
+                return Ok(Ok(version));
+            }
+            Ok(Err(never)) => return Ok(Err(never)),
             Err(error) => {
+                if let CommitError::Conflict { with } = error {
+                    wait_past_pending(shared, with);
+                }
                 if let Some(error) = UpdateError::unless_retried(error) {
                     return Err(error);
                 }

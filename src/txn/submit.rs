@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use super::Transaction;
 use super::update::{back_off, exhausted, note_retry, turns_to_give};
 use crate::error::{CommitError, UpdateError};
+use crate::kernel::pending::Payload;
 use crate::kernel::prepared::{Attempt, Prepared};
 use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiting};
 use crate::propose::flight::{Flight, Verdict};
-use crate::propose::line::Line;
 use crate::propose::numbering::IN_FLIGHT_MAX;
 use crate::propose::sets::ReadSet;
 use crate::shared::Shared;
@@ -216,15 +216,20 @@ impl<'s> Transaction<'s> {
             return Ok(done(self.version()));
         }
         let mut prepared = self.prepare();
-        let submitted = match self.stage(&mut prepared) {
+        let flight = match self.stage(&mut prepared) {
             Ok(()) if prepared.is_empty() => return Ok(done(self.version())),
-            Ok(()) => self.append_pending(prepared, line),
-            Err(conflict) => Err(conflict),
+            Ok(()) => Ok(Arc::new(Flight::new(self.version(), self.read_set()))),
+            Err(lost) => Err(lost),
         };
-        if let Err(lost) = &submitted {
-            self.note_lost(lost);
-        }
-        submitted
+        let appended = flight.and_then(|flight| {
+            let version = self.append_pending(prepared, Arc::clone(&flight) as _)?;
+            Ok((version, flight))
+        });
+        let (version, flight) = appended.inspect_err(|lost| self.note_lost(lost))?;
+        line.send(shared.kernel());
+        shared.kernel().collect_sometimes();
+        let waited = Some((flight, Waited::new(shared.share())));
+        Ok(Submission { version, waited })
     }
 
     /// Commits by way of a proposer. The transaction is over when the wait begins.
@@ -238,14 +243,13 @@ impl<'s> Transaction<'s> {
 
     /// As [`Transaction::commit`]'s append; what is in the way at the log's bounds is a conflict,
     /// too: its outcome may be long in coming.
-    fn append_pending(
+    pub(super) fn append_pending(
         &mut self,
         mut prepared: Prepared<'s>,
-        line: &Line,
-    ) -> Result<Submission, CommitError> {
+        payload: Payload,
+    ) -> Result<Version, CommitError> {
         let kernel = self.shared.kernel();
-        let flight = Arc::new(Flight::new(self.version(), self.read_set()));
-        prepared.leave_to_others(Arc::clone(&flight) as _);
+        prepared.leave_to_others(payload);
         let blocked = |visible: u64| CommitError::Conflict {
             with: Version::new(visible + 1),
         };
@@ -259,16 +263,7 @@ impl<'s> Transaction<'s> {
                 return Err(blocked(visible));
             }
             match prepared.append(&guard, number) {
-                Attempt::Appended(_) => {
-                    drop(guard);
-                    line.send(kernel);
-                    kernel.collect_sometimes();
-                    let waited = Waited::new(self.shared.share());
-                    return Ok(Submission {
-                        version: Version::new(number),
-                        waited: Some((flight, waited)),
-                    });
-                }
+                Attempt::Appended(_) => return Ok(Version::new(number)),
                 Attempt::Taken => {}
                 Attempt::Full => {
                     drop(guard);
@@ -310,22 +305,12 @@ fn settled(
     committed
 }
 
-/// After a commit that was not proposed, in a store with a proposer: waits until it, or what was in
-/// its way, is visible.
-pub(super) fn wait_past_pending(
-    shared: &Shared,
-    line: &Line,
-    committed: &Result<Version, CommitError>,
-) {
-    let number = match committed {
-        Ok(version) => {
-            line.note_unproposed(*version);
-            *version
-        }
-        Err(CommitError::Conflict { with }) => *with,
-        Err(_) => return,
-    };
-    block(shared, None, || passed(shared, number));
+/// In a store with a proposer: waits until a commit that was not proposed, or what was in its way,
+/// is visible.
+pub(super) fn wait_past_pending(shared: &Shared, number: Version) {
+    if shared.line.is_some() {
+        block(shared, None, || passed(shared, number));
+    }
 }
 
 /// As [`update`](super::update::update), by way of a proposer.

@@ -5,7 +5,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use skep::{
-    ChangesError, Proposal, ProposedChange, Proposer, Store, Submission, UpdateError, Version,
+    Action, ChangesError, Proposal, ProposedChange, Proposer, Store, Submission, UpdateError,
+    Version,
 };
 
 use crate::Bench;
@@ -85,4 +86,13 @@ pub fn measure(bench: &mut Bench) {
         store.proposed_version(version)
     });
     bench.time("Store::version_of", |_| store.version_of(proposed));
+    bench.on(
+        "Store::apply_accepted",
+        |time| [Action::update(Item::new(some(time)))],
+        |entry| {
+            // The proposer's versions are the store's own numbers.
+            let next = Version::new(store.version().get() + 1);
+            store.apply_accepted(next, entry).expect("the next")
+        },
+    );
 }

@@ -1,0 +1,49 @@
+//! Accepted elsewhere: a commit of which the proposer has decided already, on another member.
+//!
+//! It stands in the log as pending, so that its version is noted before anybody sees it (F6 of
+//! [`crate::propose::numbering`]), and is answered at once by who appended it. It is not proposed.
+
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use super::Transaction;
+use super::restore::update_as;
+use crate::error::{CommitError, UpdateError};
+use crate::propose::line::{Line, Told};
+use crate::propose::proposal::AnswerError;
+use crate::shared::Shared;
+use crate::version::Version;
+
+impl Transaction<'_> {
+    /// Commits whatever there is, as what was accepted at a version of the proposer's; within: the
+    /// version does not fit.
+    fn commit_accepted(
+        &mut self,
+        line: &Line,
+        version: Version,
+    ) -> Result<Result<Version, AnswerError>, CommitError> {
+        let appended = {
+            let mut prepared = self.prepare();
+            match self.stage(&mut prepared) {
+                Ok(()) if prepared.is_empty() => return Ok(Ok(self.version())),
+                Ok(()) => self.append_pending(prepared, Arc::new(Told)),
+                Err(lost) => Err(lost),
+            }
+        };
+        let number = appended.inspect_err(|lost| self.note_lost(lost))?;
+        // What it does not accept is refused when it goes.
+        let ticket = line.ticket(number, self.version());
+        Ok(ticket.accept(version).map(|()| number))
+    }
+}
+
+/// As [`update_whole`](super::restore::update_whole), of what was accepted at a version of the
+/// proposer's; within: the version does not fit, and nothing was committed.
+pub(crate) fn update_accepted<E>(
+    shared: &Shared,
+    (line, version): (&Line, Version),
+    run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), E>,
+) -> Result<Result<Version, AnswerError>, UpdateError<E>> {
+    update_as(shared, run, |tx| tx.commit_accepted(line, version))
+}

@@ -1,0 +1,266 @@
+//! A member that follows: what the proposer accepted elsewhere is applied under its version.
+
+mod common;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use common::{Task, delete, events, put, task};
+use skep::testing::TestProposer;
+use skep::{
+    Action, AnswerError, ApplyError, ChangesError, DivergenceCause, Filter, Index, Indexes, Object,
+    Proposal, ProposedChange, ProposedWrite, Proposer, Store, UpdateError, Version, WatchFromError,
+};
+
+fn at(version: u64) -> Version {
+    Version::new(version)
+}
+
+/// The proposer of a member that does not lead: it has what the leader's has, and refuses.
+struct Following(Arc<TestProposer>);
+
+impl Proposer for Following {
+    fn propose(&self, proposal: Proposal) {
+        proposal.ticket().refuse("not the leader").expect("open");
+    }
+
+    fn version(&self) -> Option<Version> {
+        self.0.version()
+    }
+
+    fn changes_between(
+        &self,
+        from: Version,
+        to: Version,
+    ) -> Result<Vec<ProposedChange>, ChangesError> {
+        self.0.changes_between(from, to)
+    }
+}
+
+fn store(proposer: Arc<dyn Proposer>) -> Store {
+    let builder = Store::builder().table::<Task>().history_commits(3);
+    builder.proposer(proposer).build()
+}
+
+/// A leader, and a member that follows it: the proposer's versions rise by 3.
+fn two_members() -> (Arc<TestProposer>, Store, Store) {
+    let proposer = TestProposer::new();
+    let leader = store(Arc::clone(&proposer) as _);
+    let follower = store(Arc::new(Following(Arc::clone(&proposer))));
+    (proposer, leader, follower)
+}
+
+fn action(write: &ProposedWrite) -> Action {
+    let task = |image: &Option<skep::Image>| image.as_ref()?.downcast_ref::<Task>().cloned();
+    match (task(&write.old), task(&write.new)) {
+        (None, Some(new)) => Action::create(new),
+        (Some(_), Some(new)) => Action::update(new),
+        (Some(old), None) => Action::delete::<Task>(&old.id),
+        (None, None) => panic!("a write of nothing"),
+    }
+}
+
+/// Applies all that was accepted after a version; the newest then.
+fn follow(proposer: &TestProposer, follower: &Store, after: Version) -> Version {
+    let newest = proposer.version().expect("it has accepted some");
+    for change in proposer.changes_between(after, newest).expect("kept") {
+        let actions: Vec<Action> = change.writes.writes().iter().map(action).collect();
+        let applied = follower.apply_accepted(change.version, &actions);
+        let applied = applied.expect("it fits");
+        assert_eq!(follower.proposed_version(applied), Some(change.version));
+    }
+    newest
+}
+
+fn tasks(store: &Store) -> Vec<Task> {
+    store
+        .read()
+        .find(skep::keys::<Task>().all())
+        .cloned()
+        .collect()
+}
+
+#[test]
+fn what_is_applied_has_the_same_versions_as_everywhere() {
+    let (proposer, leader, follower) = two_members();
+    put(&leader, [task(1)]);
+    proposer.refuse_next("so that the members count differently");
+    leader.update(|tx| tx.create(task(9))).unwrap_err();
+    put(&leader, [task(2), task(3)]);
+    delete::<Task>(&leader, &1);
+    follow(&proposer, &follower, Version::ZERO);
+    assert_eq!(tasks(&follower), tasks(&leader));
+    assert_eq!((leader.version(), follower.version()), (at(4), at(3)));
+    for (here, there) in [(0, 0), (1, 1), (2, 3), (3, 4)] {
+        let proposed = follower.proposed_version(at(here)).expect("known");
+        assert_eq!(leader.version_of(proposed), Some(at(there)));
+        assert_eq!(follower.version_of(proposed), Some(at(here)));
+    }
+}
+
+#[test]
+fn a_follower_is_watched_from_as_far_back_as_the_proposer_goes() {
+    let (proposer, leader, follower) = two_members();
+    for id in 1..=10 {
+        put(&leader, [task(id)]);
+    }
+    follow(&proposer, &follower, Version::ZERO);
+    follower.reclaim();
+    let mut watcher = follower.watch_from(Version::ZERO, Filter::all()).unwrap();
+    let commits: Vec<u64> = events(&mut watcher)
+        .iter()
+        .map(|it| it.version().get())
+        .collect();
+    let twice: Vec<u64> = (1..=10).flat_map(|version| [version, version]).collect();
+    assert_eq!(commits, twice);
+    // What was applied without a version ends it.
+    follower
+        .apply(&[Action::create(task(11))])
+        .expect("it fits");
+    let newest = proposer.version().expect("it has accepted some");
+    for id in 12..=20 {
+        put(&leader, [task(id)]);
+    }
+    follow(&proposer, &follower, newest);
+    follower.reclaim();
+    let from = follower.watch_from(Version::ZERO, Filter::all());
+    assert!(
+        matches!(from, Err(WatchFromError::Compacted { oldest }) if oldest > at(10)),
+        "{from:?}"
+    );
+    assert_eq!(
+        follower.proposed_version(follower.version()),
+        proposer.version()
+    );
+}
+
+#[test]
+fn versions_rise_and_what_does_not_fit_leaves_nothing() {
+    let (_, _, follower) = two_members();
+    follower
+        .apply_accepted(at(6), &[Action::create(task(1))])
+        .unwrap();
+    for version in [0, 3, 6] {
+        let refused = follower.apply_accepted(at(version), &[Action::create(task(2))]);
+        let newest = at(6);
+        assert!(
+            matches!(&refused, Err(ApplyError::Version(AnswerError::NotNewer { newest: found }))
+                if *found == newest),
+            "{refused:?}"
+        );
+        assert_eq!(refused.unwrap_err().to_string(), "not newer than version 6");
+    }
+    assert_eq!(tasks(&follower), [task(1)]);
+    let mut watcher = follower.watch(Filter::all());
+    let applied = follower
+        .apply_accepted(at(7), &[Action::create(task(2))])
+        .unwrap();
+    assert_eq!(follower.proposed_version(applied), Some(at(7)));
+    let told: Vec<_> = events(&mut watcher).iter().map(|it| it.version()).collect();
+    assert_eq!(told, [applied, applied]);
+}
+
+#[test]
+fn a_divergence_uses_no_version_up() {
+    let (_, _, follower) = two_members();
+    let entry = [Action::create(task(1)), Action::delete::<Task>(&5)];
+    let diverged = follower.apply_accepted(at(3), &entry);
+    let Err(ApplyError::Update(UpdateError::Closure(divergence))) = diverged else {
+        panic!("{diverged:?}");
+    };
+    assert_eq!(divergence.position, 1);
+    assert!(matches!(divergence.cause, DivergenceCause::NotFound(_)));
+    assert_eq!(tasks(&follower), []);
+    follower
+        .apply_accepted(at(3), &entry[..1])
+        .expect("the version is free");
+    // What changes nothing is no commit.
+    let version = follower.version();
+    assert_eq!(
+        follower.apply_accepted(at(4), &[]).expect("no commit"),
+        version
+    );
+    assert_eq!(follower.proposed_version(version), Some(at(3)));
+}
+
+#[test]
+fn without_a_proposer_there_is_no_version_to_have() {
+    let alone = Store::builder().table::<Task>().build();
+    let refused = alone.apply_accepted(at(1), &[Action::create(task(1))]);
+    assert!(
+        matches!(refused, Err(ApplyError::NoProposer)),
+        "{refused:?}"
+    );
+    assert_eq!(tasks(&alone), []);
+}
+
+/// A member that led: its proposal is still open when another leader's entry comes.
+#[test]
+fn an_entry_behind_an_open_proposal_shows_when_that_is_answered() {
+    let proposer = TestProposer::new();
+    let member = store(Arc::clone(&proposer) as _);
+    proposer.hold();
+    let submitted = {
+        let mut tx = member.begin();
+        tx.create(task(1)).expect("a new key");
+        tx.submit().expect("nobody is in its way")
+    };
+    let applied = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let applying = scope.spawn(|| {
+            let version = member.apply_accepted(at(50), &[Action::create(task(2))]);
+            applied.store(true, Ordering::SeqCst);
+            version.expect("it fits")
+        });
+        common::wait_until(|| member.stats().proposals == 1 && proposer.waiting() == 1);
+        thread::yield_now();
+        assert!(!applied.load(Ordering::SeqCst), "what is before it is open");
+        assert_eq!(tasks(&member), []);
+        let ticket = proposer.take(0).expect("one waits");
+        ticket.lose_leadership().expect("open");
+        let version = applying.join().expect("no panic");
+        assert_eq!(member.proposed_version(version), Some(at(50)));
+    });
+    submitted.wait().unwrap_err();
+    assert_eq!(tasks(&member), [task(2)]);
+    // It is not proposed.
+    assert_eq!(proposer.proposals(), 1);
+}
+
+/// Its index function panics for some.
+#[derive(Clone, Debug)]
+struct Fragile(u64);
+
+impl Object for Fragile {
+    type Key = u64;
+    const TABLE: &'static str = "fragile";
+
+    fn key(&self) -> u64 {
+        self.0
+    }
+
+    fn indexes(indexes: &mut Indexes<Self>) {
+        const BY_HALF: Index<Fragile, u64> = Index::new("by_half", |fragile: &Fragile, keys| {
+            assert!(fragile.0 != 13, "an index function panics");
+            keys.add(fragile.0 / 2);
+        });
+        indexes.add(BY_HALF);
+    }
+}
+
+#[test]
+fn a_panic_of_user_code_leaves_no_commit_open() {
+    let following = Following(TestProposer::new());
+    let builder = Store::builder().table::<Fragile>();
+    let follower = builder.proposer(Arc::new(following)).build();
+    let entry = [Action::create(Fragile(1)), Action::create(Fragile(13))];
+    catch_unwind(AssertUnwindSafe(|| follower.apply_accepted(at(3), &entry)))
+        .expect_err("the index function panics");
+    let applied = follower
+        .apply_accepted(at(3), &entry[..1])
+        .expect("it goes on");
+    assert_eq!(follower.proposed_version(applied), Some(at(3)));
+    assert_eq!(follower.read().count(skep::keys::<Fragile>().all()), 1);
+}
