@@ -20,6 +20,7 @@
 
 pub mod clock;
 pub mod cluster;
+pub mod load;
 pub mod profile;
 pub mod tails;
 pub mod watchers;
