@@ -16,7 +16,7 @@
 //! | `reclaim` | what a reader pays for reclamation, beside crossbeam-epoch |
 //!
 //! Latencies are the business of the programs `tails` and `watchers`; the comparison with peers is
-//! `crates/bench-compare`.
+//! `crates/bench-compare`, that with a store of Go's the program `memdb`.
 
 pub mod clock;
 pub mod cluster;
