@@ -23,10 +23,11 @@ It reads lines from standard input:
 
 and answers each with a line on standard output:
 
-  NAME NANOSECONDS_PER_OPERATION BYTES_ALLOCATED_PER_OPERATION
+  NAME NANOSECONDS_PER_OPERATION BYTES_ALLOCATED_PER_OPERATION NANOSECONDS_BETWEEN
   sizes BYTES_SERIALIZED BYTES_OF_HEAP_PER_TASK
 
-With two threads an operation is one of each. What goes wrong is said on standard error, and the
+The last figure is the time of an operation between two collections, the first that with the
+collector's work. With two threads an operation is one of each. What goes wrong is said on standard error, and the
 exit code is 1; for a wrong argument it is 2. Workloads:
 
 `
@@ -77,5 +78,5 @@ func (s *server) answer(line string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s %.1f %.1f", name, of.nanoseconds, of.bytes), nil
+	return fmt.Sprintf("%s %.1f %.1f %.1f", name, of.nanoseconds, of.bytes, of.between), nil
 }

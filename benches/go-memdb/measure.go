@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	stdruntime "runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -11,8 +12,8 @@ import (
 const (
 	// A row of operations takes at least so long, so that what is between rows does not count.
 	rowTakes = 20 * time.Millisecond
-	// How many times the asked time a measurement may take to end with a collection.
-	longest = 4
+	// How many times the asked time a measurement waits for a collection.
+	longest = 10
 )
 
 // server keeps the cluster of the last workload, since to make one takes seconds.
@@ -22,8 +23,8 @@ type server struct {
 	times map[string]uint64
 }
 
-// figures are of one operation, of each thread.
-type figures struct{ nanoseconds, bytes float64 }
+// figures are of one operation, of each thread; between is its time while nothing is collected.
+type figures struct{ nanoseconds, bytes, between float64 }
 
 func (s *server) measure(name string, atLeast time.Duration) (figures, error) {
 	for _, one := range workloads() {
@@ -49,10 +50,11 @@ func (s *server) prepare(services uint64) error {
 	return err
 }
 
-// time runs rows of operations: from the end of a collection to the first end of one after the
-// asked time, so that the collector's work is in it as it is in the long run. Some workloads
-// allocate so little that none comes soon. Afterwards a collection is done, so that none goes on
-// beside others.
+// time measures rows of operations twice. First from the end of a collection on, until one would be
+// due: what an operation takes between collections. Then from the end of one to the first end of
+// one after the asked time, so that the collector's work is in it as it is in the long run; unless
+// so little is allocated that none is due within many times as long. Afterwards a collection is
+// done, so that none goes on beside others.
 func (s *server) time(of workload, atLeast time.Duration) (figures, error) {
 	do := of.prepare(s.cluster)
 	row := func(count uint64) error {
@@ -65,23 +67,61 @@ func (s *server) time(of workload, atLeast time.Duration) (figures, error) {
 		return figures{}, err
 	}
 	defer stdruntime.GC()
+	percent := debug.SetGCPercent(-1)
+	between, err := rows(row, count, func(now passed) bool {
+		return now.took >= atLeast/2 || now.bytes >= now.heap
+	})
+	debug.SetGCPercent(percent)
+	if err != nil {
+		return figures{}, err
+	}
+	all, err := rows(row, count, func(now passed) bool {
+		isNoneDue := now.collections == 0 && now.bytes*longest < now.heap
+		return now.took >= atLeast && (now.isCollected || isNoneDue)
+	})
+	if err != nil {
+		return figures{}, err
+	}
+	operations := func(of passed) float64 { return float64(of.rows * count) }
+	parts := float64(of.parts)
+	return figures{
+		nanoseconds: float64(all.took.Nanoseconds()) / operations(all) / parts,
+		bytes:       float64(all.bytes) / operations(all) / parts / float64(of.threads),
+		between:     float64(between.took.Nanoseconds()) / operations(between) / parts,
+	}, nil
+}
+
+// passed is what there has been of a measurement.
+type passed struct {
+	rows uint64
+	took time.Duration
+	// What was allocated, and what was there before.
+	bytes, heap uint64
+	// Collections that have ended, and whether one did in the last row.
+	collections uint32
+	isCollected bool
+}
+
+// rows runs rows from the end of a collection on, until it is enough.
+func rows(row func(uint64) error, count uint64, isEnough func(passed) bool) (passed, error) {
 	stdruntime.GC()
 	var begun, now stdruntime.MemStats
 	stdruntime.ReadMemStats(&begun)
-	seen, rows, start := begun.NumGC, uint64(0), time.Now()
+	start := time.Now()
+	of := passed{heap: begun.HeapAlloc}
 	for {
 		if err := row(count); err != nil {
-			return figures{}, err
+			return of, err
 		}
-		rows++
-		took := time.Since(start)
+		of.rows++
+		of.took = time.Since(start)
 		stdruntime.ReadMemStats(&now)
-		isCollected := now.NumGC != seen
-		seen = now.NumGC
-		if took >= atLeast && isCollected || took >= longest*atLeast {
-			each := float64(rows * count * of.parts)
-			allocated := float64(now.TotalAlloc-begun.TotalAlloc) / float64(of.threads)
-			return figures{float64(took.Nanoseconds()) / each, allocated / each}, nil
+		of.bytes = now.TotalAlloc - begun.TotalAlloc
+		collections := now.NumGC - begun.NumGC
+		of.isCollected = collections != of.collections
+		of.collections = collections
+		if isEnough(of) {
+			return of, nil
 		}
 	}
 }

@@ -29,18 +29,23 @@ impl Row {
         }
     }
 
-    fn cells(&self) -> [String; 7] {
+    fn cells(&self) -> [String; 9] {
         let other = self.other.iter().map(|it| it.nanoseconds);
+        let between = self.other.iter().map(|it| it.between);
         let bytes = Summary::of(self.other.iter().map(|it| it.bytes));
         // Of what was measured one right after the other.
         let ratios = other.clone().zip(&self.own).map(|(other, own)| other / own);
+        let ratios_between = between.clone().zip(&self.own);
+        let ratios_between = ratios_between.map(|(other, own)| other / own);
         let asked = self.workload.asked;
         [
             self.workload.what.to_owned(),
             spread(other, &TIMES),
+            spread(between, &TIMES),
             bytes.map_or_else(String::new, |it| told_in(&BYTES, it.median)),
             spread(self.own.iter().copied(), &TIMES),
             spread(ratios, &TIMES_AS_FAST),
+            spread(ratios_between, &TIMES_AS_FAST),
             asked.map_or_else(String::new, |it| format!("{it:.0}")),
             self.workload.swarmkit.to_owned(),
         ]
@@ -53,9 +58,11 @@ pub fn table(rows: &[Row]) -> Table {
     table.load_style(presets::ASCII_MARKDOWN).set_header([
         "workload",
         "stand-in",
+        "between collections",
         "it allocates",
         "skep",
         "ratio",
+        "ratio between",
         "asked",
         "SwarmKit's own",
     ]);
@@ -126,14 +133,18 @@ mod tests {
     fn a_ratio_is_of_figures_of_one_round() {
         let mut row = Row::of(&WORKLOADS[0]);
         row.own = vec![100.0, 200.0, 100.0];
-        let bytes = 2_752.0;
         row.other = [5_000.0, 12_000.0, 7_000.0]
-            .map(|nanoseconds| Figures { nanoseconds, bytes })
+            .map(|nanoseconds| Figures {
+                nanoseconds,
+                bytes: 2_752.0,
+                between: nanoseconds / 2.0,
+            })
             .to_vec();
         let cells = row.cells();
         assert_eq!(cells[1], "7.00 us (5.00 to 12.0)");
-        assert_eq!(cells[2], "2.75 KB");
-        assert_eq!(cells[4], "60.0 (50.0 to 70.0)");
+        assert_eq!(cells[3], "2.75 KB");
+        assert_eq!(cells[5], "60.0 (50.0 to 70.0)");
+        assert_eq!(cells[6], "30.0 (25.0 to 35.0)");
         assert_eq!(table(&[row]).lines().count(), 3);
     }
 }

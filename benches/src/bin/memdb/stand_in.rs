@@ -95,10 +95,12 @@ fn go(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
 /// What it says of a workload: of one operation of each thread.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figures {
-    /// The time that it took.
+    /// The time that it took, with the collector's work.
     pub nanoseconds: f64,
     /// What it allocated.
     pub bytes: f64,
+    /// The time that it took between two collections.
+    pub between: f64,
 }
 
 /// Its answer: whose figures they are, and the figures.
@@ -112,10 +114,14 @@ impl FromStr for Answer {
         let read = || {
             let mut words = line.split_whitespace();
             let name = words.next()?.to_owned();
-            let nanoseconds = words.next()?.parse().ok()?;
-            let bytes = words.next()?.parse().ok()?;
+            let mut figure = || words.next()?.parse().ok();
+            let figures = Figures {
+                nanoseconds: figure()?,
+                bytes: figure()?,
+                between: figure()?,
+            };
             let is_all = words.next().is_none();
-            is_all.then_some(Self(name, Figures { nanoseconds, bytes }))
+            is_all.then_some(Self(name, figures))
         };
         read().ok_or_else(|| Error::NotUnderstood(line.to_owned()))
     }
@@ -199,17 +205,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_a_name_and_two_figures() {
-        let (nanoseconds, bytes) = (12_732.5, 2_752.0);
-        let figures = Figures { nanoseconds, bytes };
-        let answer: Answer = "view_get 12732.5 2752.0".parse().expect("it is one");
+    fn an_answer_is_a_name_and_three_figures() {
+        let figures = Figures {
+            nanoseconds: 12_732.5,
+            bytes: 2_752.0,
+            between: 7_300.0,
+        };
+        let answer = "view_get 12732.5 2752.0 7300.0".parse::<Answer>();
+        let answer = answer.expect("it is one");
         assert_eq!(answer, Answer("view_get".into(), figures));
         for line in [
             "",
             "view_get",
-            "view_get 1",
-            "view_get 1 x",
-            "view_get 1 2 3",
+            "view_get 1 2",
+            "view_get 1 2 x",
+            "view_get 1 2 3 4",
         ] {
             assert!(line.parse::<Answer>().is_err(), "{line}");
         }
