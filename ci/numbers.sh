@@ -33,6 +33,12 @@ SKEP_CLOCK=cpu SKEP_BENCH=quick cargo bench -p skep-benches --bench cluster | te
 cargo run --release -p skep-benches --bin memory | tee "$folder/memory.txt"
 cargo run --release -p skep-benches --bin memory -- --million | tee "$folder/memory-million.txt"
 cargo run --release -p skep-benches --bin scaling | tee "$folder/scaling.txt"
+# A store in Go, where what builds it is installed.
+if command -v go >/dev/null && [ -d /usr/share/gocode/src/github.com/hashicorp/go-memdb ]; then
+    cargo run --release -p skep-benches --bin memdb | tee "$folder/memdb.txt"
+else
+    echo "skipped: memdb: golang-go or golang-github-hashicorp-go-memdb-dev is not installed" >&2
+fi
 bash ci/counts.sh counts | tee "$folder/counts.txt"
 bash ci/counts.sh lines | tee "$folder/lines.txt"
 cp -r "${CARGO_TARGET_DIR:-target}/criterion" "$folder/"

@@ -16,10 +16,11 @@
 //! | `reclaim` | what a reader pays for reclamation, beside crossbeam-epoch |
 //!
 //! Latencies are the business of the programs `tails` and `watchers`; the comparison with peers is
-//! `crates/bench-compare`.
+//! `crates/bench-compare`, that with a store of Go's the program `memdb`.
 
 pub mod clock;
 pub mod cluster;
+pub mod load;
 pub mod profile;
 pub mod tails;
 pub mod watchers;

@@ -1,18 +1,17 @@
 //! Figures that are no mean time of an operation: how long single reads take beside large batches,
 //! what a reader and a writer do side by side, what a task takes.
 
-use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use skep::Store;
 use skep::cluster::Task;
 use skep_benches::cluster::{Sizes, Tasks};
-use skep_benches::{id, pick};
+use skep_benches::load::{Cluster, batch, get, state, update};
+use skep_benches::pick;
 use skep_measure::memory;
 
-use crate::writes::{batch, state, update};
-use crate::{Cluster, is_asked};
+use crate::is_asked;
 
 /// How long it goes.
 const SPAN: Duration = Duration::from_secs(3);
@@ -29,12 +28,6 @@ pub fn measure(cluster: &Cluster) {
     if is_asked("bytes") {
         bytes();
     }
-}
-
-fn read(store: &Store, time: u64) {
-    let view = store.read();
-    let task = view.get::<Task>(&id(pick(0, time)));
-    black_box(task.map(|task| task.slot));
 }
 
 /// Runs `reader` beside a thread that writes again and again; gives how many times it wrote.
@@ -63,7 +56,7 @@ fn latency(store: &Store) {
             let (begin, mut times) = (Instant::now(), Vec::with_capacity(1 << 24));
             while begin.elapsed() < SPAN && times.len() < times.capacity() {
                 let start = Instant::now();
-                read(store, times.len() as u64);
+                get(store, 0, times.len() as u64);
                 times.push(start.elapsed());
             }
             times
@@ -88,7 +81,7 @@ fn side_by_side(store: &Store) {
     let (reads, writes) = beside(write, || {
         let (begin, mut reads) = (Instant::now(), 0);
         while begin.elapsed() < SPAN {
-            (reads..reads + READS).for_each(|time| read(store, time));
+            (reads..reads + READS).for_each(|time| get(store, 0, time));
             reads += READS;
         }
         reads

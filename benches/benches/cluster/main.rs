@@ -17,12 +17,10 @@ mod saving;
 mod watching;
 mod writes;
 
-use std::cell::OnceCell;
-
 use criterion::{BenchmarkGroup, BenchmarkId};
-use skep::Store;
 use skep_benches::clock::ByClock;
-use skep_benches::cluster::{Sizes, Tasks};
+use skep_benches::cluster::Sizes;
+use skep_benches::load::Cluster;
 use skep_benches::measure_threads;
 use skep_benches::profile::Profile;
 use skep_measure::clock::Clock;
@@ -35,35 +33,6 @@ static ALLOCATOR: memory::Counting = memory::Counting;
 /// Measures by the clock that is asked for.
 type Criterion = criterion::Criterion<ByClock>;
 type Group<'g> = BenchmarkGroup<'g, ByClock>;
-
-/// A cluster, made when it is first asked for.
-struct Cluster {
-    sizes: Sizes,
-    made: OnceCell<(Tasks, Store)>,
-}
-
-impl Cluster {
-    fn of(sizes: Sizes) -> Self {
-        let made = OnceCell::new();
-        Self { sizes, made }
-    }
-
-    fn tasks(&self) -> &Tasks {
-        &self.made().0
-    }
-
-    fn store(&self) -> &Store {
-        &self.made().1
-    }
-
-    fn made(&self) -> &(Tasks, Store) {
-        self.made.get_or_init(|| {
-            let tasks = Tasks::of(self.sizes);
-            let store = tasks.store();
-            (tasks, store)
-        })
-    }
-}
 
 /// Measures an operation by one thread, by two, and by as many as there are cores. It gets its
 /// thread's number and how often it ran; `prepare` makes it.

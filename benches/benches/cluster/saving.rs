@@ -6,9 +6,10 @@ use criterion::BatchSize;
 use skep::Action;
 use skep::cluster::{Task, builder, catalogue};
 use skep::save::Catalogue;
+use skep_benches::load::Cluster;
 use skep_measure::memory;
 
-use crate::{Cluster, Criterion};
+use crate::Criterion;
 
 pub fn measure(criterion: &mut Criterion, cluster: &Cluster) {
     let mut group = criterion.benchmark_group("save");

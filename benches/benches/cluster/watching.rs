@@ -6,13 +6,13 @@ use std::time::Duration;
 use criterion::BenchmarkId;
 use skep::cluster::Task;
 use skep::{Filter, Store, keys};
+use skep_benches::load::{Cluster, state, update};
 use skep_benches::pick;
 use skep_benches::watchers::BATCH;
 use skep_benches::watchers::executor::Executor;
 use skep_measure::clock::Clock;
 
-use crate::writes::{state, update};
-use crate::{Cluster, Criterion};
+use crate::Criterion;
 
 pub fn measure(criterion: &mut Criterion, cluster: &Cluster) {
     let mut group = criterion.benchmark_group("snapshot_and_watch");
@@ -53,7 +53,7 @@ pub fn measure(criterion: &mut Criterion, cluster: &Cluster) {
 /// Of a status each: in rows, after each of which those who were woken receive, untimed.
 fn measure_updates(criterion: &mut Criterion, cluster: &Cluster) {
     let mut group = criterion.benchmark_group("watched");
-    for watchers in [0, cluster.sizes.nodes] {
+    for watchers in [0, cluster.sizes().nodes] {
         group.bench_function(BenchmarkId::new("update_status", watchers), |bencher| {
             let (tasks, store) = (cluster.tasks(), cluster.store());
             let mut executor = Executor::default();
