@@ -54,14 +54,6 @@ func pick(thread, time uint64) uint64 {
 	return (mixed ^ mixed>>32) % tasks
 }
 
-// stateAt differs from that of the time before.
-func stateAt(time uint64) taskState {
-	if time%2 == 0 {
-		return stateStarting
-	}
-	return stateRunning
-}
-
 // looked is where what was read goes, so that reading is not left out.
 var looked uint64
 
@@ -137,13 +129,17 @@ func everything(uint64) (string, []interface{}) { return indexID, nil }
 func findAll(c *cluster) operation     { return finds(c, everything) }
 func findAllBare(c *cluster) operation { return findsBare(c, everything) }
 
-// setState is one change of a transaction.
-func (t *tx) setState(id string, state taskState) error {
+// changeState is one change of a transaction: to another state than the task has.
+func (t *tx) changeState(id string) error {
 	one := t.get(id)
 	if one == nil {
 		return errNotFound
 	}
-	one.status.state = state
+	if one.status.state == stateRunning {
+		one.status.state = stateStarting
+	} else {
+		one.status.state = stateRunning
+	}
 	return t.update(one)
 }
 
@@ -153,7 +149,7 @@ func updateOwn(c *cluster) operation {
 	return func(thread, time uint64) error {
 		number := pick(thread, time)/threads*threads + thread
 		return c.store.update(func(t *tx) error {
-			return t.setState(c.taskIDs[number], stateAt(time))
+			return t.changeState(c.taskIDs[number])
 		})
 	}
 }
@@ -163,7 +159,7 @@ func updateMany(c *cluster) operation {
 		first := pick(0, time)
 		return c.store.update(func(t *tx) error {
 			for number := first; number < first+changesMax; number++ {
-				if err := t.setState(c.taskIDs[number%tasks], stateAt(time)); err != nil {
+				if err := t.changeState(c.taskIDs[number%tasks]); err != nil {
 					return err
 				}
 			}
@@ -178,7 +174,7 @@ func batchMany(c *cluster) operation {
 		return c.store.batch(func(b *batch) error {
 			for number := first; number < first+batchChanges; number++ {
 				err := b.step(func(t *tx) error {
-					return t.setState(c.taskIDs[number%tasks], stateAt(time))
+					return t.changeState(c.taskIDs[number%tasks])
 				})
 				if err != nil {
 					return err

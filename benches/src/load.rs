@@ -92,24 +92,23 @@ fn slots<C: Condition<Task>>(view: &Snapshot, query: Query<Task, C>) -> u64 {
     view.find(query).map(|task| task.slot).sum()
 }
 
-/// A state that differs from that of the time before.
-#[must_use]
-pub fn state(time: u64) -> TaskState {
-    if time.is_multiple_of(2) {
-        TaskState::Starting
-    } else {
-        TaskState::Running
-    }
+/// Gives a task another observed state than it has: a write of the same one would leave its index
+/// entries as they are.
+fn change_state(task: &mut Task) {
+    task.status.state = match task.status.state {
+        TaskState::Running => TaskState::Starting,
+        _ => TaskState::Running,
+    };
 }
 
-/// Sets the observed state of tasks in one transaction.
+/// Changes the observed state of tasks in one transaction.
 ///
 /// # Panics
 /// If a task is not there.
-pub fn update(store: &Store, numbers: impl Iterator<Item = u64> + Clone, state: TaskState) {
+pub fn update(store: &Store, numbers: impl Iterator<Item = u64> + Clone) {
     let updated = store.update(|tx| {
         for number in numbers.clone() {
-            let modified = tx.modify::<Task>(&id(number % TASKS), |task| task.status.state = state);
+            let modified = tx.modify::<Task>(&id(number % TASKS), change_state);
             modified.expect("it is there");
         }
         Ok::<_, Infallible>(())
@@ -120,16 +119,16 @@ pub fn update(store: &Store, numbers: impl Iterator<Item = u64> + Clone, state: 
 /// The same of one task; each of `threads` threads has its own ones.
 pub fn update_own(store: &Store, threads: u64, thread: u64, time: u64) {
     let number = pick(thread, time) / threads * threads + thread;
-    update(store, std::iter::once(number), state(time));
+    update(store, std::iter::once(number));
 }
 
 /// The same of as many as are asked for, in one transaction.
 pub fn update_many(store: &Store, changes: u64, time: u64) {
     let first = pick(0, time);
-    update(store, first..first + changes, state(time));
+    update(store, first..first + changes);
 }
 
-/// Sets the observed state of 10,000 tasks, in as many commits as it takes.
+/// Changes the observed state of 10,000 tasks, in as many commits as it takes.
 ///
 /// # Panics
 /// If a task is not there.
@@ -137,9 +136,7 @@ pub fn batch(store: &Store, time: u64) {
     let first = pick(0, time);
     let done = store.batch(|batch| {
         (first..first + BATCH).try_for_each(|number| {
-            batch.step(move |tx| {
-                tx.modify::<Task>(&id(number % TASKS), |task| task.status.state = state(time))
-            })
+            batch.step(move |tx| tx.modify::<Task>(&id(number % TASKS), change_state))
         })?;
         Ok::<_, UpdateError<ReplaceError>>(())
     });

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use skep::Store;
 use skep::cluster::Task;
 use skep_benches::cluster::{Sizes, Tasks};
-use skep_benches::load::{Cluster, batch, get, state, update};
+use skep_benches::load::{Cluster, batch, get, update};
 use skep_benches::pick;
 use skep_measure::memory;
 
@@ -77,7 +77,7 @@ fn latency(store: &Store) {
 
 /// Reads and writes a second of one reader beside one writer.
 fn side_by_side(store: &Store) {
-    let write = |time| update(store, std::iter::once(pick(1, time)), state(time));
+    let write = |time| update(store, std::iter::once(pick(1, time)));
     let (reads, writes) = beside(write, || {
         let (begin, mut reads) = (Instant::now(), 0);
         while begin.elapsed() < SPAN {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use criterion::BenchmarkId;
 use skep::cluster::Task;
 use skep::{Filter, Store, keys};
-use skep_benches::load::{Cluster, state, update};
+use skep_benches::load::{Cluster, update};
 use skep_benches::pick;
 use skep_benches::watchers::BATCH;
 use skep_benches::watchers::executor::Executor;
@@ -88,7 +88,7 @@ fn time_updates(
     loop {
         let began = clock.now();
         let row = times.by_ref().take(BATCH as usize);
-        let done = row.map(|time| update(store, std::iter::once(pick(0, time)), state(time)));
+        let done = row.map(|time| update(store, std::iter::once(pick(0, time))));
         if done.count() == 0 {
             return took;
         }
