@@ -229,6 +229,23 @@ fn an_entry_behind_an_open_proposal_shows_when_that_is_answered() {
     assert_eq!(proposer.proposals(), 1);
 }
 
+/// A member that only applies is the one that collects there.
+#[test]
+fn what_entries_replace_goes() {
+    let (_, _, follower) = two_members();
+    put_applied(&follower, 1, Action::create(task(1)));
+    for version in 2..=5_000 {
+        put_applied(&follower, version, Action::update(common::counted(1, 1)));
+    }
+    let versions = follower.stats().versions;
+    assert!(versions < 1_000, "{versions} versions of one task");
+}
+
+fn put_applied(follower: &Store, version: u64, action: Action) {
+    let applied = follower.apply_accepted(at(version), &[action]);
+    applied.expect("it fits");
+}
+
 /// Its index function panics for some.
 #[derive(Clone, Debug)]
 struct Fragile(u64);

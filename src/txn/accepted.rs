@@ -34,7 +34,10 @@ impl Transaction<'_> {
         let number = appended.inspect_err(|lost| self.note_lost(lost))?;
         // What it does not accept is refused when it goes.
         let ticket = line.ticket(number, self.version());
-        Ok(ticket.accept(version).map(|()| number))
+        let accepted = ticket.accept(version);
+        drop(ticket);
+        self.shared.kernel().collect_sometimes();
+        Ok(accepted.map(|()| number))
     }
 }
 
