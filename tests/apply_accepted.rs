@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use common::{Task, delete, events, put, task};
 use skep::testing::TestProposer;
@@ -214,8 +215,9 @@ fn an_entry_behind_an_open_proposal_shows_when_that_is_answered() {
             applied.store(true, Ordering::SeqCst);
             version.expect("it fits")
         });
-        common::wait_until(|| member.stats().proposals == 1 && proposer.waiting() == 1);
-        thread::yield_now();
+        // The proposal's attempt and the entry's.
+        common::wait_until(|| member.stats().attempts == 2);
+        thread::sleep(Duration::from_millis(20));
         assert!(!applied.load(Ordering::SeqCst), "what is before it is open");
         assert_eq!(tasks(&member), []);
         let ticket = proposer.take(0).expect("one waits");

@@ -14,7 +14,8 @@ import (
 
 const (
 	changesMax = 200
-	bytesMax   = 3 * (3 << 19) / 4
+	// Three quarters of the 1.5 MiB that a transaction may have.
+	bytesMax = 3 * (3 << 19) / 4
 )
 
 var (
