@@ -64,8 +64,9 @@ Examples:
   skep replay --schedulers 8 --json | jq .commits
       Eight schedulers that race, figures for a program.
   skep replay --soak 10m
-      Replays for ten minutes, disturbed: broken if the books do not balance in one of them, or
-      if one needs more than twice the memory of the first, and 64 MiB.
+      Replays for ten minutes, disturbed: broken if the books do not balance in one of them, if
+      one leaves 8 MiB more allocated than the first, or if the process holds more than twice
+      what was allocated at once, and 128 MiB.
   skep replay --speed 3600 --csv-out placements.csv
       An hour a second, and where each task went: task,node,gpus,state,placed_at_version,
       created_at,placed_at,ended_at. A state is finished, failed, no_room (it never had any),

@@ -11,8 +11,10 @@ const LEFT_MAX: u64 = 8 << 20;
 /// Of what was allocated at most, so much may the process hold, in percent: allocators keep what
 /// was given back, by size and by thread.
 const HELD_MAX_PERCENT: u64 = 200;
-/// And so many bytes more: the program itself, and its threads' stacks.
-const SLACK: u64 = 64 << 20;
+/// And so many bytes more: the program itself, its threads' stacks, and what the allocator has for
+/// each of its fifteen or more threads, a page of 64 KiB for each size that the thread asked for.
+/// Of 14 MiB allocated it holds 76 to 98, after one round as after a hundred.
+const SLACK: u64 = 128 << 20;
 /// Columns of the line.
 const COLUMNS: usize = 60;
 /// The heights that a column may have.
@@ -140,14 +142,14 @@ mod tests {
     #[test]
     fn the_process_holds_in_proportion_to_what_is_allocated() {
         let mut memory = Memory::default();
-        memory.note(100 * MIB, 10 * MIB);
+        memory.note(160 * MIB, 10 * MIB);
         assert_eq!(memory.end_round_with(0).len(), 1);
-        memory.note(100 * MIB, 50 * MIB);
+        memory.note(160 * MIB, 50 * MIB);
         assert_eq!(memory.end_round_with(0), [""; 0]);
-        memory.note(165 * MIB, 20 * MIB);
+        memory.note(229 * MIB, 20 * MIB);
         let faults = memory.end_round_with(0);
         assert!(
-            faults[0].contains("165 MiB") && faults[0].contains("164 MiB"),
+            faults[0].contains("229 MiB") && faults[0].contains("228 MiB"),
             "{faults:?}"
         );
     }
