@@ -33,8 +33,6 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-/// The number of characters of an identity's text.
-const TEXT_LEN: usize = 25;
 /// The base in which an identity is written.
 const BASE: u128 = 36;
 /// The digits, in the order of their values, which is also their order as text.
@@ -65,6 +63,9 @@ const POOL_IDS: usize = 64;
 pub struct Id(u128);
 
 impl Id {
+    /// The number of characters of an identity's text.
+    pub const TEXT_LEN: usize = 25;
+
     /// A new identity of 128 random bits from the operating system.
     ///
     /// Costs a copy out of the thread's block of random bits, and every 64th time on a thread a
@@ -105,7 +106,7 @@ impl Id {
     /// assert_eq!(Id::prefix_range("g"), None);
     /// ```
     pub fn prefix_range(prefix: &str) -> Option<RangeInclusive<Self>> {
-        if prefix.len() > TEXT_LEN {
+        if prefix.len() > Self::TEXT_LEN {
             return None;
         }
         let mut first: u128 = 0;
@@ -114,7 +115,7 @@ impl Id {
             first = first.checked_mul(BASE)?.checked_add(digit)?;
         }
         let mut last = first;
-        for _ in prefix.len()..TEXT_LEN {
+        for _ in prefix.len()..Self::TEXT_LEN {
             // The first text with this prefix may lie beyond 128 bits: then every one does. The
             // last may lie beyond them alone: then the largest identity takes its place.
             first = first.checked_mul(BASE)?;
@@ -123,20 +124,36 @@ impl Id {
         Some(Self(first)..=Self(last))
     }
 
-    /// The identity's text.
-    fn text(self) -> [u8; TEXT_LEN] {
-        let mut text = [b'0'; TEXT_LEN];
-        let (head, tail) = (self.0 / HALF, self.0 % HALF);
-        let (first, middle) = (head / HALF, head % HALF);
-        write_digits(&mut text[..1], first as u64);
-        write_digits(&mut text[1..=HALF_LEN], middle as u64);
-        write_digits(&mut text[1 + HALF_LEN..], tail as u64);
-        text
+    /// The identity's text, written into `buffer`. What [`Display`](fmt::Display) writes, without
+    /// its cost: a step a character, and no allocation.
+    ///
+    /// ```
+    /// use skep::Id;
+    ///
+    /// let id = Id::from_u128(36);
+    /// assert_eq!(id.encode(&mut [0; Id::TEXT_LEN]), id.to_string());
+    /// ```
+    pub fn encode(self, buffer: &mut [u8; Self::TEXT_LEN]) -> &str {
+        let (head, tail) = split(self.0);
+        let (first, middle) = split(head);
+        let (leading, halves) = buffer.split_at_mut(Self::TEXT_LEN - 2 * HALF_LEN);
+        leading[0] = DIGITS[first as usize];
+        for (half, number) in halves.as_chunks_mut().0.iter_mut().zip([middle, tail]) {
+            write_digits(half, number);
+        }
+        std::str::from_utf8(buffer).expect("every digit is ASCII")
     }
 }
 
-/// Writes `number` in base 36 over the whole of `text`, which must be long enough for it.
-fn write_digits(text: &mut [u8], mut number: u64) {
+/// What `HALF_LEN` digits cannot hold of a number, and the rest.
+fn split(number: u128) -> (u128, u64) {
+    // Not `%`, which would divide again.
+    let head = number / HALF;
+    (head, (number - head * HALF) as u64)
+}
+
+/// Writes `number` in base 36 over the whole of `text`.
+fn write_digits(text: &mut [u8; HALF_LEN], mut number: u64) {
     for place in text.iter_mut().rev() {
         *place = DIGITS[(number % BASE as u64) as usize];
         number /= BASE as u64;
@@ -155,8 +172,7 @@ fn digit_value(character: char) -> Option<u128> {
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.text();
-        f.pad(std::str::from_utf8(&text).expect("every digit is ASCII"))
+        f.pad(self.encode(&mut [0; Self::TEXT_LEN]))
     }
 }
 
@@ -177,7 +193,7 @@ impl FromStr for Id {
     /// text: see [`ParseIdError`].
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let found = text.chars().count();
-        if found != TEXT_LEN {
+        if found != Self::TEXT_LEN {
             return Err(ParseIdError::WrongLength { found });
         }
         // A bad character is told before a number too large, whatever their order in the text.
@@ -219,7 +235,8 @@ impl fmt::Display for ParseIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongLength { found } => {
-                write!(f, "an id has {TEXT_LEN} characters, this text has {found}")
+                let length = Id::TEXT_LEN;
+                write!(f, "an id has {length} characters, this text has {found}")
             }
             Self::InvalidCharacter {
                 character,
@@ -290,7 +307,7 @@ mod tests {
     /// Identities at both ends, around each power of 36 and of 2, and random ones, in order.
     fn samples() -> Vec<Id> {
         let mut samples: BTreeSet<u128> = BTreeSet::from([0, u128::MAX]);
-        let powers = (0..TEXT_LEN as u32).map(|exponent| BASE.pow(exponent));
+        let powers = (0..Id::TEXT_LEN as u32).map(|exponent| BASE.pow(exponent));
         for power in powers.chain((0..128).map(|exponent| 1 << exponent)) {
             samples.extend([power - 1, power, power + 1]);
         }
@@ -302,11 +319,11 @@ mod tests {
     fn text_round_trips() {
         for id in samples() {
             let text = id.to_string();
-            assert_eq!(text.len(), TEXT_LEN);
+            assert_eq!(text.len(), Id::TEXT_LEN);
             assert_eq!(text.parse(), Ok(id), "{text}");
             assert_eq!(Id::from_u128(id.as_u128()), id);
         }
-        assert_eq!(Id(0).to_string(), "0".repeat(TEXT_LEN));
+        assert_eq!(Id(0).to_string(), "0".repeat(Id::TEXT_LEN));
         assert_eq!(Id(35).to_string(), "000000000000000000000000z");
         assert_eq!(Id(u128::MAX).to_string(), "f5lxx1zz5pnorynqglhzmsp33");
     }
@@ -334,7 +351,7 @@ mod tests {
             .collect();
         let mut prefixes: BTreeSet<String> = BTreeSet::new();
         for (_, text) in samples.iter().step_by(29).chain(samples.last()) {
-            for len in 0..=TEXT_LEN {
+            for len in 0..=Id::TEXT_LEN {
                 prefixes.insert(text[..len].to_owned());
                 // The neighbours of a real prefix, most of which no sample has.
                 for digit in ["0", "f", "g", "z", "A", "-", "é"] {

@@ -8,7 +8,7 @@ mod fixture;
 use fixture::{builder, conflict, filled, id, no_kind, rule, short};
 use skep::cluster::{
     self, Cluster, ClusterObject, Config, Extension, Network, Node, Resource, RuleError, Secret,
-    Service, ServiceSpec, Task, UpdateConfig, Volume,
+    Service, ServiceSpec, Task, TaskState, UpdateConfig, Volume,
 };
 use skep::{
     Action, CommitError, CreateError, DeferredError, Error, Id, Object, ReplaceError, Store,
@@ -284,6 +284,7 @@ fn refusals_say_what_they_are_about() {
             "extension a1",
         ),
         (RuleError::NotFinite { service: resource }, "service a2"),
+        (falls(TaskState::Failed, TaskState::Ready), "task a1"),
     ];
     for (rule, text) in texts {
         assert!(rule.to_string().starts_with(text), "{rule}");
@@ -357,4 +358,81 @@ fn an_applied_entry_keeps_to_the_rules() {
     assert_eq!(divergence.position, 1);
     assert_eq!(RuleError::of(&divergence), Some(&in_use));
     assert!(store.read().get::<Service>(&id("c")).is_none());
+}
+
+/// A write of task 1's observed state.
+fn observe(state: TaskState) -> impl Fn(&mut Task) {
+    move |task| task.status.state = state
+}
+
+/// That task 1 does not move down.
+fn falls(from: TaskState, to: TaskState) -> RuleError {
+    let task = id("a1");
+    RuleError::StateFalls { task, from, to }
+}
+
+#[test]
+fn an_observed_state_only_moves_up() {
+    use TaskState::{Failed, New, Pending, Running};
+
+    let store = filled();
+    let a1 = id("a1");
+    for state in [Running, Running, Failed] {
+        assert_eq!(store.update(|tx| tx.modify(&a1, observe(state))), Ok(()));
+    }
+    // By each verb, also as a step of a transaction whose end would be no lower.
+    let refused = store.update(|tx| tx.modify(&a1, observe(Running)));
+    assert_eq!(rule(refused), falls(Failed, Running));
+    assert_eq!(
+        rule(store.update(|tx| tx.update(Task::new(a1)))),
+        falls(Failed, New)
+    );
+    let refused = store.update(|tx| {
+        tx.modify(&a1, observe(Pending))?;
+        tx.modify(&a1, observe(Failed))
+    });
+    assert_eq!(rule(refused), falls(Failed, Pending));
+    // Another task with its ID begins anew, and what is wanted of it may be anything.
+    let again = store.update(|tx| {
+        tx.delete::<Task>(&a1)?;
+        tx.create(Task::new(a1))?;
+        tx.modify::<Task>(&a1, |task| task.desired_state = Running)?;
+        tx.modify::<Task>(&a1, |task| task.desired_state = New)?;
+        Ok::<_, Error>(())
+    });
+    assert_eq!(again, Ok(()));
+}
+
+/// Who saw an older state does not write over a higher one.
+#[test]
+fn an_observed_state_only_moves_up_when_others_commit_meanwhile() {
+    use TaskState::{Failed, New, Running};
+
+    let store = filled();
+    let a1 = id("a1");
+    let mut late = store.begin();
+    assert_eq!(late.modify(&a1, observe(Running)), Ok(()));
+    assert_eq!(store.update(|tx| tx.modify(&a1, observe(Failed))), Ok(()));
+    assert!(matches!(late.commit(), Err(CommitError::Conflict { .. })));
+    let mut attempts = 0;
+    let refused = store.update(|tx| {
+        attempts += 1;
+        tx.modify(&a1, observe(New))
+    });
+    assert_eq!((rule(refused), attempts), (falls(Failed, New), 1));
+}
+
+/// A copy is what the other is, or was.
+#[test]
+fn a_copied_task_may_be_what_it_was() {
+    let store = filled();
+    let a1 = id("a1");
+    let before = store.snapshot();
+    let raised = store.update(|tx| tx.modify(&a1, observe(TaskState::Running)));
+    assert_eq!(raised, Ok(()));
+    let older = before.get::<Task>(&a1).expect("it is there").clone();
+    assert!(store.apply(&[Action::update(older)]).is_ok());
+    let read = store.read();
+    let state = read.get::<Task>(&a1).map(|task| task.status.state);
+    assert_eq!(state, Some(TaskState::New));
 }

@@ -277,7 +277,7 @@ fn times_are_kept_by_the_store() {
     let created = meta::<Task>(&store, "a1");
     assert_eq!(created.created_at, created.updated_at);
     std::thread::sleep(Duration::from_millis(2));
-    let running = |task: &mut Task| task.status.state = TaskState::Running;
+    let running = |task: &mut Task| task.desired_state = TaskState::Running;
     let updated = store.update(|tx| tx.modify::<Task>(&id("a1"), running));
     assert_eq!(updated, Ok(()));
     let after = meta::<Task>(&store, "a1");

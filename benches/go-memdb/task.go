@@ -11,8 +11,8 @@ type unset *struct{}
 type taskState int32
 
 const (
-	stateStarting taskState = 448
 	stateRunning  taskState = 512
+	stateShutdown taskState = 640
 )
 
 type timestamp struct {

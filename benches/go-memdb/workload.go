@@ -129,16 +129,17 @@ func everything(uint64) (string, []interface{}) { return indexID, nil }
 func findAll(c *cluster) operation     { return finds(c, everything) }
 func findAllBare(c *cluster) operation { return findsBare(c, everything) }
 
-// changeState is one change of a transaction: to another state than the task has.
+// changeState is one change of a transaction: to another wanted state than the task has. Not an
+// observed one, which is indexed alike, but only moves up.
 func (t *tx) changeState(id string) error {
 	one := t.get(id)
 	if one == nil {
 		return errNotFound
 	}
-	if one.status.state == stateRunning {
-		one.status.state = stateStarting
+	if one.desiredState == stateRunning {
+		one.desiredState = stateShutdown
 	} else {
-		one.status.state = stateRunning
+		one.desiredState = stateRunning
 	}
 	return t.update(one)
 }

@@ -92,16 +92,16 @@ fn slots<C: Condition<Task>>(view: &Snapshot, query: Query<Task, C>) -> u64 {
     view.find(query).map(|task| task.slot).sum()
 }
 
-/// Gives a task another observed state than it has: a write of the same one would leave its index
-/// entries as they are.
+/// Gives a task another wanted state than it has: a write of the same one would leave its index
+/// entries as they are. Not an observed one, which is indexed alike, but only moves up.
 fn change_state(task: &mut Task) {
-    task.status.state = match task.status.state {
-        TaskState::Running => TaskState::Starting,
+    task.desired_state = match task.desired_state {
+        TaskState::Running => TaskState::Shutdown,
         _ => TaskState::Running,
     };
 }
 
-/// Changes the observed state of tasks in one transaction.
+/// Changes the wanted state of tasks in one transaction.
 ///
 /// # Panics
 /// If a task is not there.

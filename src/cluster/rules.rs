@@ -1,4 +1,4 @@
-//! Rules of names, kinds, extensions and services, and their refusals.
+//! Rules of names, kinds, extensions, services and tasks, and their refusals.
 //!
 //! - Names of clusters, configs, extensions, networks, resources, secrets, services and volumes are
 //!   unique in their table, whatever the case.
@@ -7,6 +7,7 @@
 //! - A resource's kind is the name of an extension, whatever the case.
 //! - A service's ratios of failures are finite. One that is not a number differs from itself: with
 //!   it a spec would seem to change in every write. And JSON has neither.
+//! - The observed state of a task only moves up.
 //!
 //! They are asked inside the transaction, of each step ([`Object::check`]), and what they read is
 //! validated when it commits: whoever creates a resource while another deletes its kind sees a
@@ -15,14 +16,15 @@
 //! # Order
 //! A creation: the name, the kind or the ratios, then the ID. So an object with the name and the ID
 //! of another is told [`RuleError::NameConflict`]. An update: that there is one, its version, the
-//! name, the kind or the ratios.
+//! name, the kind, the ratios or the state.
 //!
 //! # Copies
 //! Who copies a state that others reached puts the checks off
 //! ([`Transaction::defer_checks`]): names may then be swapped, and an extension be replaced by
-//! another of its name. What is left must keep to the rules, but for the one on steps, that an
-//! extension does not change: it may have been deleted and created again. Names are then judged by
-//! their indexes: a conflict is a [`Duplicate`](crate::Duplicate).
+//! another of its name. What is left must keep to the rules, but for those on steps, that an
+//! extension does not change and a task does not move down: it may have been deleted and created
+//! again, or be what it was before. Names are then judged by their indexes: a conflict is a
+//! [`Duplicate`](crate::Duplicate).
 
 use std::error::Error;
 use std::fmt;
@@ -30,6 +32,7 @@ use std::fmt;
 use super::extension::Extension;
 use super::object::ClusterObject;
 use super::resource::Resource;
+use super::task_state::{StateFalls, TaskState};
 use super::{Cluster, Config, Network, Node, Secret, Service, Task, Volume};
 use crate::Id;
 use crate::Object;
@@ -105,6 +108,15 @@ pub enum RuleError {
         /// The service.
         service: Id,
     },
+    /// The observed state of a task would move down.
+    StateFalls {
+        /// The task.
+        task: Id,
+        /// The state that it has come to.
+        from: TaskState,
+        /// The lower one that was written.
+        to: TaskState,
+    },
 }
 
 impl RuleError {
@@ -142,6 +154,16 @@ impl fmt::Display for RuleError {
                 write!(
                     f,
                     "service {service}: a ratio of failures is not a finite number"
+                )
+            }
+            Self::StateFalls { task, from, to } => {
+                write!(
+                    f,
+                    "task {task}: {}",
+                    StateFalls {
+                        from: *from,
+                        to: *to
+                    }
                 )
             }
         }
@@ -201,6 +223,19 @@ fn ratios(service: &Service) -> impl Iterator<Item = f32> {
     let specs = [Some(&service.spec), previous].into_iter().flatten();
     let ways = specs.flat_map(|spec| [&spec.update, &spec.rollback]);
     ways.flatten().map(|way| way.failure_ratio_max)
+}
+
+/// The rule of tasks.
+pub(super) fn check_task(change: Proposed<'_, Task>, tx: &Transaction<'_>) -> Result<(), Rejected> {
+    let Proposed::Update { old, new } = change else {
+        return Ok(());
+    };
+    let (from, to) = (old.status.state, new.status.state);
+    if to < from && !tx.checks_deferred() {
+        let task = new.id;
+        return Err(Rejected::new(RuleError::StateFalls { task, from, to }));
+    }
+    Ok(())
 }
 
 /// The rules of extensions.

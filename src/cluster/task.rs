@@ -1,7 +1,6 @@
 //! Tasks: one run of what a service says, on one node.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use super::annotations::{Annotations, CustomKey, Driver, Labels};
@@ -12,6 +11,7 @@ use super::lookup::Lookup;
 use super::network::Network;
 use super::object::ClusterObject;
 use super::requirements::GenericResource;
+use super::rules::check_task;
 use super::task_spec::TaskSpec;
 use super::task_state::{StateFalls, TaskState};
 use super::task_status::TaskStatus;
@@ -19,11 +19,11 @@ use crate::Id;
 use crate::Index;
 use crate::Indexes;
 use crate::Object;
+use crate::Proposed;
+use crate::Rejected;
+use crate::Transaction;
 use crate::Version;
 use crate::fold_case;
-
-/// Characters of an identity.
-const ID_CHARACTERS: usize = 25;
 
 /// A task.
 ///
@@ -60,7 +60,8 @@ pub struct Task {
     pub slot: u64,
     /// Where it runs; none: not assigned yet.
     pub node_id: Option<Id>,
-    /// What is observed of it.
+    /// What is observed of it. Its state only moves up: a store refuses a lower one
+    /// ([`RuleError::StateFalls`](super::RuleError::StateFalls)).
     pub status: TaskStatus,
     /// How far it is to come.
     pub desired_state: TaskState,
@@ -195,20 +196,19 @@ impl Task {
         let service = &self.service_annotations.name;
         let place = match (self.slot.checked_ilog10(), self.node_id) {
             (None, None) => 0,
-            (None, Some(_)) => ID_CHARACTERS,
+            (None, Some(_)) => Id::TEXT_LEN,
             (Some(tens), _) => 1 + tens as usize,
         };
-        let mut name = String::with_capacity(service.len() + place + ID_CHARACTERS + 2);
+        let mut name = String::with_capacity(service.len() + place + Id::TEXT_LEN + 2);
         name.push_str(service);
         name.push('.');
-        let done = match (self.slot, self.node_id) {
-            (0, None) => Ok(()),
-            (0, Some(node)) => write!(name, "{node}"),
-            (slot, _) => write!(name, "{slot}"),
-        };
+        match (self.slot, self.node_id) {
+            (0, None) => {}
+            (0, Some(node)) => name.push_str(node.encode(&mut [0; Id::TEXT_LEN])),
+            (slot, _) => push_number(&mut name, slot),
+        }
         name.push('.');
-        done.and_then(|()| write!(name, "{}", self.id))
-            .expect("a String takes all that is written");
+        name.push_str(self.id.encode(&mut [0; Id::TEXT_LEN]));
         Cow::Owned(name)
     }
 
@@ -234,6 +234,14 @@ impl Task {
         self.status = status;
         Ok(())
     }
+}
+
+/// Appends a number's decimal digits.
+fn push_number(text: &mut String, number: u64) {
+    if number > 9 {
+        push_number(text, number / 10);
+    }
+    text.push(char::from(b'0' + (number % 10) as u8));
 }
 
 impl NetworkAttachment {
@@ -274,6 +282,10 @@ impl Object for Task {
             .add(Self::BY_CONFIG)
             .add(Self::BY_VOLUME)
             .add(Self::BY_CUSTOM);
+    }
+
+    fn check(change: Proposed<'_, Self>, tx: &Transaction<'_>) -> Result<(), Rejected> {
+        check_task(change, tx)
     }
 }
 

@@ -14,7 +14,7 @@ pub struct TaskStatus {
     /// When it was observed.
     #[cfg_attr(feature = "serde", serde(default, with = "super::times"))]
     pub timestamp: Option<SystemTime>,
-    /// How far the task has come.
+    /// How far the task has come. A store refuses a lower one than it has.
     pub state: TaskState,
     /// What the task is doing, in words.
     pub message: String,

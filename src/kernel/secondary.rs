@@ -19,7 +19,19 @@ use super::typed::Typed;
 /// The values that an object has in an index: ascending, each once.
 pub(crate) type Values<V> = SmallVec<[V; 2]>;
 
-type ValuesOf<T, V> = Box<dyn Fn(&T) -> Values<V> + Send + Sync>;
+/// Passes an object's values on, in any order and perhaps more than once.
+type ValuesOf<T, V> = Box<dyn Fn(&T, &mut dyn FnMut(V)) + Send + Sync>;
+
+/// The values that are passed on.
+pub(crate) fn collect_values<V: Ord>(values_of: impl FnOnce(&mut dyn FnMut(V))) -> Values<V> {
+    let mut values = Values::new();
+    values_of(&mut |value| values.push(value));
+    if values.len() > 1 {
+        values.sort_unstable();
+        values.dedup();
+    }
+    values
+}
 
 /// An index of objects `T` with keys `K` by values `V`.
 pub(crate) struct Secondary<K: KeyBounds, T, V: KeyBounds> {
@@ -139,7 +151,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
         table: u16,
         position: u16,
         name: &'static str,
-        values_of: impl Fn(&T) -> Values<V> + Send + Sync + 'static,
+        values_of: impl Fn(&T, &mut dyn FnMut(V)) + Send + Sync + 'static,
     ) -> Self {
         Self {
             tree: OrderedIndex::new(),
@@ -158,7 +170,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
 
     /// The values of an object. Runs the user's function.
     pub(crate) fn values_of(&self, object: &T) -> Values<V> {
-        (self.values_of)(object)
+        collect_values(|add| (self.values_of)(object, add))
     }
 
     /// Visits the entries that the reading sees between two places, by value, then key, until
@@ -278,12 +290,20 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
     }
 
     fn same(&self, object: &T, entries: &[*const EntryHeader]) -> bool {
-        let values = self.values_of(object);
-        values.len() == entries.len()
-            && values.iter().zip(entries).all(|(value, &entry)| {
-                // SAFETY: E3: held by the key set that the caller looks at.
-                self.value_of(unsafe { at(entry) }) == Some(value)
-            })
+        // SAFETY: E3: held by the key set that the caller looks at.
+        let values = entries
+            .iter()
+            .map(|&entry| self.value_of(unsafe { at(entry) }));
+        // As they are passed on they are mostly in order: then none need be kept.
+        let (mut rest, mut same, mut added) = (values.clone(), true, 0_usize);
+        (self.values_of)(object, &mut |value| {
+            same = same && rest.next().is_some_and(|old| old == Some(&value));
+            added += 1;
+        });
+        if added < 2 || same {
+            return same && rest.next().is_none();
+        }
+        values.eq(self.values_of(object).iter().map(Some))
     }
 
     fn make(&self, record: &Record<K>, object: &T, made: &mut Slots) {

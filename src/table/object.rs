@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use crate::kernel::secondary::{AnySecondary, Secondary, Values};
+use crate::kernel::secondary::{AnySecondary, Secondary, Values, collect_values};
 use crate::table::hash::hash_of;
 use crate::table::proposed::{Proposed, Rejected};
 use crate::table::unique::{AnyUnique, Unique};
@@ -256,32 +256,31 @@ impl<T, V: Key> Index<T, V> {
 impl<T, V: Key> Extract<T, V> {
     /// As [`Index::values_of`].
     pub(crate) fn of(&self, object: &T) -> Values<V> {
+        collect_values(|add| self.pass_on(object, add))
+    }
+
+    /// Adds each value, normalized, in any order and perhaps more than once.
+    fn pass_on(&self, object: &T, add: &mut dyn FnMut(V)) {
         let mut keys = Keys {
-            values: Values::new(),
+            add,
+            count: 0,
             normalize: self.normalize,
-            lifetime: std::marker::PhantomData,
         };
         (self.extract)(object, &mut keys);
-        let mut values = keys.values;
-        if values.len() > 1 {
-            values.sort_unstable();
-            values.dedup();
-        }
-        values
     }
 }
 
 /// Where an index's function puts the values of an object.
 pub struct Keys<'a, V> {
-    values: Values<V>,
+    add: &'a mut dyn FnMut(V),
+    count: usize,
     normalize: Option<fn(V) -> V>,
-    lifetime: std::marker::PhantomData<&'a ()>,
 }
 
 impl<V> fmt::Debug for Keys<'_, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keys")
-            .field("count", &self.values.len())
+            .field("count", &self.count)
             .finish_non_exhaustive()
     }
 }
@@ -289,7 +288,8 @@ impl<V> fmt::Debug for Keys<'_, V> {
 impl<V> Keys<'_, V> {
     /// The object is found by `value`. Adding a value twice is adding it once.
     pub fn add(&mut self, value: V) {
-        self.values.push(match self.normalize {
+        self.count += 1;
+        (self.add)(match self.normalize {
             Some(normalize) => normalize(value),
             None => value,
         });
@@ -360,7 +360,9 @@ impl<T: Object> Indexes<T> {
         let position = u16::try_from(self.names.len()).expect("too many indexes");
         self.names.push(index.name);
         self.secondary.push(Box::new(move |table, position| {
-            let values_of = move |object: &T| index.values_of(object);
+            let values_of = move |object: &T, add: &mut dyn FnMut(V)| {
+                index.values.pass_on(object, add);
+            };
             let made = Secondary::new(table, position, index.name, values_of);
             Arc::new(made.hashed_by(hash_of))
         }));

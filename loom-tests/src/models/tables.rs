@@ -3,8 +3,6 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use smallvec::smallvec;
-
 use crate::kernel::draft::Draft;
 use crate::kernel::log::Slot;
 use crate::kernel::ordered::{Course, Ends};
@@ -30,7 +28,7 @@ pub(super) fn plain(limits: Limits) -> Arc<Kernel> {
 
 /// The same with an index by value.
 pub(super) fn indexed(limits: Limits) -> (Arc<Kernel>, Arc<ByValue>) {
-    let values = |value: &Value| smallvec![value.get()];
+    let values = |value: &Value, add: &mut dyn FnMut(u64)| add(value.get());
     let index = Arc::new(ByValue::new(0, 0, "value", values));
     let indexes: Vec<Arc<_>> = vec![Arc::clone(&index) as _];
     let table = Numbers::new((0, "numbers"), 0, indexes, None);
