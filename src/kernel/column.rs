@@ -32,16 +32,16 @@ pub(crate) trait AnyColumn<K, T> {
     fn give(&mut self, object: usize) -> &[*const EntryHeader];
 }
 
-/// An entry made and not linked.
-struct Made<K, V> {
-    /// After what all values of the column share, when they are sorted.
+/// An entry that is being linked.
+struct Sorted<K, V> {
+    /// After what all values of the column share.
     hint: u64,
     entry: *mut Entry<K, V>,
     /// Its place among all of the column.
     place: u32,
 }
 
-impl<K, V> Made<K, V> {
+impl<K, V> Sorted<K, V> {
     /// The entry, while it is not linked.
     fn get(&self) -> &Entry<K, V> {
         // SAFETY: made by the column, which frees or links it later.
@@ -53,11 +53,14 @@ impl<K, V> Made<K, V> {
 pub(super) struct Column<'k, K: KeyBounds, T, V: KeyBounds> {
     kernel: &'k Kernel,
     index: &'k Secondary<K, T, V>,
-    /// In order, once they are being linked; so many of them are linked.
-    made: Vec<Made<K, V>>,
+    /// By place, until they are being linked.
+    made: Vec<*mut Entry<K, V>>,
+    /// In order, while they are being linked; so many of them are linked.
+    sorted: Vec<Sorted<K, V>>,
     linked: usize,
-    /// Linked entries with a hold of ours, by place; null before, and when they are given.
-    held: Vec<*const EntryHeader>,
+    /// Linked entries with a hold of ours, by place; null before, and when they are given. In the
+    /// memory of what was made.
+    held: Vec<*mut Entry<K, V>>,
     /// Where the entries of each object end.
     ends: Vec<u32>,
     given: Vec<*const EntryHeader>,
@@ -69,6 +72,7 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Column<'k, K, T, 
             kernel,
             index,
             made: Vec::with_capacity(objects),
+            sorted: Vec::new(),
             linked: 0,
             held: Vec::new(),
             ends: Vec::with_capacity(objects),
@@ -79,18 +83,18 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Column<'k, K, T, 
     /// Puts what was made in order. Names that begin alike, and the one value that all objects
     /// have, would make each comparison follow pointers: hints are taken after what all share.
     fn sort(&mut self, ascending: bool) {
-        let Some(first) = self.made.first().map(Made::get) else {
+        let Some(first) = self.sorted.first().map(Sorted::get) else {
             return;
         };
-        let values = self.made.iter().map(Made::get);
+        let values = self.sorted.iter().map(Sorted::get);
         let shared = values.fold(Shared::ALL, |shared, entry| match shared {
             Shared::NOTHING => shared,
             _ => shared.least(Entry::shared(first, entry)),
         });
-        for made in &mut self.made {
-            made.hint = made.get().hint_after(shared);
+        for sorted in &mut self.sorted {
+            sorted.hint = sorted.get().hint_after(shared);
         }
-        self.made.sort_by(|one, other| {
+        self.sorted.sort_by(|one, other| {
             let hints = one.hint.cmp(&other.hint);
             hints.then_with(|| match ascending {
                 // The sort is stable: those with one value stay in the order of their keys, which
@@ -103,8 +107,8 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Column<'k, K, T, 
 
     /// Links one by one.
     fn link_each(&mut self) {
-        while let Some(made) = self.made.get(self.linked) {
-            let (fresh, place) = (made.entry, made.place as usize);
+        while let Some(next) = self.sorted.get(self.linked) {
+            let (fresh, place) = (next.entry, next.place as usize);
             // SAFETY: made by us, and ours until it is linked.
             let record = unsafe { at(fresh.cast_const()) }.record;
             let mut garbage = GarbageBin::new(self.kernel);
@@ -114,7 +118,7 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Column<'k, K, T, 
             drop(guard);
             // From here on its hold is among the held, or it is not linked and goes.
             self.linked += 1;
-            self.held[place] = linked.entry;
+            self.held[place] = linked.entry.cast::<Entry<K, V>>().cast_mut();
             if !std::ptr::eq(linked.entry, fresh.cast()) {
                 // SAFETY: another stands in its place, so it was not linked.
                 contain(|| unsafe { free(fresh) });
@@ -133,33 +137,36 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Column<'k, K, T, 
 impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnyColumn<K, T> for Column<'_, K, T, V> {
     fn add(&mut self, record: &Record<K>, object: &T) {
         for value in self.index.values_of(object) {
-            let place = u32::try_from(self.made.len()).expect("fewer entries than 2^32");
             let entry = self.index.make_entry(record, value);
             let claimed = record.header.claim();
             assert!(claimed, "K2: an entry for a dead record");
-            self.made.push(Made {
-                hint: 0,
-                entry,
-                place,
-            });
+            self.made.push(entry);
         }
         let end = u32::try_from(self.made.len()).expect("fewer entries than 2^32");
         self.ends.push(end);
     }
 
     fn link(&mut self, ascending: bool) {
-        self.held = vec![std::ptr::null(); self.made.len()];
+        let made = (0..).zip(&self.made);
+        let sorted = made.map(|(place, &entry)| Sorted {
+            hint: 0,
+            entry,
+            place,
+        });
+        self.sorted = sorted.collect();
+        self.held = std::mem::take(&mut self.made);
+        self.held.fill(std::ptr::null_mut());
         self.sort(ascending);
-        let nodes = self.made.iter().map(|made| made.entry);
+        let nodes = self.sorted.iter().map(|sorted| sorted.entry);
         if self.index.fill(self.kernel, &nodes.collect::<Vec<_>>()) {
-            self.linked = self.made.len();
-            for made in &self.made {
-                self.held[made.place as usize] = made.entry.cast_const().cast();
+            self.linked = self.sorted.len();
+            for sorted in &self.sorted {
+                self.held[sorted.place as usize] = sorted.entry;
             }
         } else {
             self.link_each();
         }
-        self.made = Vec::new();
+        self.sorted = Vec::new();
         self.linked = 0;
     }
 
@@ -169,20 +176,23 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnyColumn<K, T> for C
         let own = &mut self.held[start..self.ends[object] as usize];
         self.given.clear();
         let given = own.iter_mut();
-        self.given
-            .extend(given.map(|entry| std::mem::replace(entry, std::ptr::null())));
+        self.given.extend(given.map(|entry| {
+            let given = std::mem::replace(entry, std::ptr::null_mut());
+            given.cast_const().cast::<EntryHeader>()
+        }));
         &self.given
     }
 }
 
 impl<K: KeyBounds, T, V: KeyBounds> Drop for Column<'_, K, T, V> {
     fn drop(&mut self) {
-        for made in &self.made[self.linked..] {
+        let sorted = self.sorted[self.linked..].iter().map(|it| it.entry);
+        for entry in self.made.drain(..).chain(sorted) {
             // SAFETY: made by us, not linked, and not looked at again.
-            unsafe { take_back(self.kernel, made.entry) };
+            unsafe { take_back(self.kernel, entry) };
         }
         let held = self.held.iter().filter(|entry| !entry.is_null());
-        let held: Vec<_> = held.copied().collect();
+        let held: Vec<_> = held.map(|entry| entry.cast_const().cast()).collect();
         // SAFETY: E3: the holds are ours.
         unsafe { self.kernel.release_entries(&held) };
     }
