@@ -11,7 +11,7 @@ use skep::cluster::{
     self, Cluster, Config, Network, Node, NodeState, Secret, Service, Specified, Task, TaskState,
     Volume,
 };
-use skep::{Id, Meta, Object, ReplaceError, Store, UpdateError, Version};
+use skep::{Error, Id, Meta, Object, ReplaceError, Store, UpdateError, Version};
 
 fn meta<T: Object<Key = Id>>(store: &Store, key: &str) -> Meta {
     let read = store.read();
@@ -132,6 +132,34 @@ fn every_verb_moves_it<T: Specified>(
     });
     assert_eq!(again, Ok(()));
     assert!(spec_version::<T>(store, "a1") > last);
+}
+
+/// Nor however often a transaction changes it: numbers that ran ahead of commits would come again.
+#[test]
+fn no_two_specs_of_an_id_have_one_version() {
+    let store = filled();
+    let key = &id("d");
+    let rename = |to: &'static str| move |it: &mut Service| it.spec.annotations.name = to.into();
+    let created = store.update(|tx| {
+        tx.create(Service::named(*key, "first"))?;
+        tx.modify(key, rename("second"))?;
+        tx.modify(key, rename("third"))?;
+        Ok::<_, Error>(())
+    });
+    assert_eq!(created, Ok(()));
+    let mut given = vec![spec_version::<Service>(&store, "d")];
+    let again = store.update(|tx| {
+        tx.delete::<Service>(key)?;
+        tx.create(Service::named(*key, "fourth"))?;
+        Ok::<_, Error>(())
+    });
+    assert_eq!(again, Ok(()));
+    given.push(spec_version::<Service>(&store, "d"));
+    for name in ["fifth", "sixth"] {
+        assert_eq!(store.update(|tx| tx.modify(key, rename(name))), Ok(()));
+        given.push(spec_version::<Service>(&store, "d"));
+    }
+    assert!(given.is_sorted_by(|one, next| one < next), "{given:?}");
 }
 
 #[test]

@@ -128,7 +128,7 @@ pub fn update_many(store: &Store, changes: u64, time: u64) {
     update(store, first..first + changes);
 }
 
-/// Changes the observed state of 10,000 tasks, in as many commits as it takes.
+/// Changes the wanted state of 10,000 tasks, in as many commits as it takes.
 ///
 /// # Panics
 /// If a task is not there.

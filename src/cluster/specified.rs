@@ -3,8 +3,9 @@
 //! An object's version ([`Meta`](crate::Meta)) moves with every write: one that a user has read may
 //! be out of sequence a moment later because a status was written. The version of its spec moves
 //! with the spec alone. The store keeps it, whoever writes and whichever verb: a write whose spec
-//! differs from the one before counts it up, and what a caller put in the field does not matter.
-//! But for copies ([`Transaction::defer_checks`]): those are stored as they are.
+//! differs from the one before moves it to the version after the snapshot's, once a transaction;
+//! what a caller put in the field does not matter. But for copies
+//! ([`Transaction::defer_checks`]): those are stored as they are.
 //!
 //! # Costs
 //! A word in each object, and a comparison of two specs in each of its updates. Parts that both
@@ -56,8 +57,9 @@ pub trait Specified: ClusterObject {
     /// The same, to be changed.
     fn spec_mut(&mut self) -> &mut Self::Spec;
 
-    /// The version of the spec. It grows when the spec changes, and only then. In a new store that
-    /// was restored from a file, numbers that the old one gave may come again: read anew then.
+    /// The version of the spec. It grows when the spec changes, and only then; a transaction that
+    /// changes it several times, or back, has changed it. In a new store that was restored from a
+    /// file, numbers that the old one gave may come again: read anew then.
     fn spec_version(&self) -> Version;
 
     /// For [`keep_spec_version`].
@@ -102,13 +104,14 @@ pub trait Specified: ClusterObject {
 /// Keeps the version of a spec: for [`Object::complete`](crate::Object::complete) of a
 /// [`Specified`] table.
 pub fn keep_spec_version<T: Specified>(object: &mut T, old: Option<&T>, tx: &Transaction<'_>) {
-    // The snapshot's version is past each that an earlier change was made from: so versions of
-    // specs grow, also from one object with an ID to the next. A store that was restored may have
-    // smaller numbers.
+    // No commit that our snapshot shows has given this number, and ours comes at it or later: so
+    // versions of specs grow, also from one object with an ID to the next. A store that was
+    // restored may have smaller numbers.
+    let own = tx.version().next();
     let version = match old {
-        None => tx.version(),
         Some(old) if old.spec() == object.spec() => old.spec_version(),
-        Some(old) => tx.version().max(old.spec_version().next()),
+        Some(old) if old.spec_version() > own => old.spec_version().next(),
+        _ => own,
     };
     object.set_spec_version(version);
 }
