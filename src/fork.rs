@@ -45,7 +45,9 @@ pub struct Fork {
     followed: Version,
     /// What the commit at hand did, as far as it has been seen.
     actions: Vec<Action>,
-    /// Whether the watcher has missed something.
+    /// The source's version at which the store was equal to it, as far as is known.
+    equal_at: Version,
+    /// Whether it goes on by difference: the watcher has missed something, or a commit did not fit.
     broken: bool,
 }
 
@@ -83,8 +85,8 @@ impl Store {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ForkError {
-    /// A commit of the source does not fit: somebody else wrote to the fork. The next attempt goes
-    /// by difference.
+    /// A commit of the source does not fit: somebody else wrote to the fork. The next attempt puts
+    /// all of the source's objects anew, and deletes the others.
     Diverged(Divergence),
     /// The source's state does not fit, for the same reason.
     Refused(DivergenceCause),
@@ -112,6 +114,7 @@ impl Fork {
             watcher: None,
             followed: Version::ZERO,
             actions: Vec::new(),
+            equal_at: Version::ZERO,
             broken: true,
         };
         fork.catch_up()?;
@@ -124,7 +127,7 @@ impl Fork {
         &self.store
     }
 
-    /// The source's version that it is equal to.
+    /// The source's version that it is equal to, or was when it last followed.
     #[must_use]
     pub fn version(&self) -> Version {
         self.followed
@@ -174,9 +177,7 @@ impl Fork {
             }
             Event::Commit(version) => {
                 let actions = std::mem::take(&mut self.actions);
-                self.broken = true;
-                self.store.apply(&actions)?;
-                (self.followed, self.broken) = (version, false);
+                self.become_equal(version, |store, _| store.apply(&actions))?;
             }
         }
         Ok(())
@@ -206,9 +207,24 @@ impl Fork {
         self.watcher = None;
         let (snapshot, watcher) = self.source.snapshot_and_watch(Filter::all());
         self.actions.clear();
-        self.store.follow(&snapshot, self.followed)?;
+        self.become_equal(snapshot.version(), |store, equal_at| {
+            store.follow(&snapshot, equal_at)
+        })?;
         self.watcher = Some(watcher);
-        (self.followed, self.broken) = (snapshot.version(), false);
+        Ok(())
+    }
+
+    /// Makes the store what the source is at a version, from where it was equal. If that fails
+    /// somebody else has written to it, anything: then the next difference is from nothing.
+    fn become_equal<E: Into<ForkError>>(
+        &mut self,
+        version: Version,
+        make: impl FnOnce(&Store, Version) -> Result<Version, E>,
+    ) -> Result<(), ForkError> {
+        self.broken = true;
+        let equal_at = std::mem::replace(&mut self.equal_at, Version::ZERO);
+        make(&self.store, equal_at).map_err(Into::into)?;
+        (self.followed, self.equal_at, self.broken) = (version, version, false);
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use skep::cluster::{
     Cluster, ClusterObject, Config, Extension, Network, Node, Resource, Secret, Service, Task,
     Volume, builder,
 };
-use skep::{Error, Filter, Fork, ForkError, Store, Transaction, Version, keys};
+use skep::{Error, Filter, Fork, ForkError, Object, Store, Transaction, Version, keys};
 
 #[track_caller]
 fn assert_same<T: ClusterObject + PartialEq + std::fmt::Debug>(left: &Store, right: &Store) {
@@ -41,18 +41,26 @@ fn assert_equal(left: &Store, right: &Store) {
     assert_same::<Volume>(left, right);
 }
 
+/// Whether a table was written to after a version.
+fn is_written<T: ClusterObject>(store: &Store, since: Version) -> bool {
+    let view = store.read();
+    let mut entries = view.find(keys::<T>().all()).entries();
+    entries.any(|entry| entry.meta().version > since)
+}
+
 /// Some writes, on every type; what a name refuses is left out.
 fn work(tx: &mut Transaction<'_>, random: &mut Random) -> Result<(), Error> {
     for _ in 0..=random.below(4) {
         let id = id(&format!("a{}", random.below(6)));
         let name = format!("name{}", random.below(6));
+        let kind = format!("name{}", random.below(6));
         let written = match random.below(11) {
             0 => tx.upsert(Cluster::named(id, name)),
             1 => tx.upsert(Config::named(id, name, "data")),
             2 => tx.upsert(Extension::named(id, name)),
             3 => tx.upsert(Network::named(id, name)),
             4 => tx.upsert(Node::named(id, name)),
-            5 => tx.upsert(Resource::named(id, "kind", name)),
+            5 => tx.upsert(Resource::named(id, kind, name)),
             6 => tx.upsert(Secret::named(id, name, "secret")),
             7 => tx.upsert(Service::named(id, name)),
             8 => tx.upsert(Task::new(id)),
@@ -61,6 +69,8 @@ fn work(tx: &mut Transaction<'_>, random: &mut Random) -> Result<(), Error> {
                 let _ = tx.delete::<Service>(&id);
                 let _ = tx.delete::<Network>(&id);
                 let _ = tx.delete::<Task>(&id);
+                let _ = tx.delete::<Resource>(&id);
+                let _ = tx.delete::<Extension>(&id);
                 Ok(())
             }
         };
@@ -74,7 +84,8 @@ fn work(tx: &mut Transaction<'_>, random: &mut Random) -> Result<(), Error> {
 fn a_fork_is_equal_after_random_work() {
     let store = filled();
     let mut fork = Fork::new(&store).expect("a sound source");
-    assert_eq!(fork.version(), store.version());
+    let begun = store.version();
+    assert_eq!(fork.version(), begun);
     assert_equal(&store, fork.store());
     let mut random = Random::new(3);
     for turn in 0..common::scaled(500, 5_000) {
@@ -89,6 +100,22 @@ fn a_fork_is_equal_after_random_work() {
     let version = fork.follow_until(store.version()).expect("it fits");
     assert_eq!(version, store.version());
     assert_equal(&store, fork.store());
+    // No rule has kept the work from a table.
+    let is_written: [(&str, fn(&Store, Version) -> bool); 10] = [
+        (Cluster::TABLE, is_written::<Cluster>),
+        (Config::TABLE, is_written::<Config>),
+        (Extension::TABLE, is_written::<Extension>),
+        (Network::TABLE, is_written::<Network>),
+        (Node::TABLE, is_written::<Node>),
+        (Resource::TABLE, is_written::<Resource>),
+        (Secret::TABLE, is_written::<Secret>),
+        (Service::TABLE, is_written::<Service>),
+        (Task::TABLE, is_written::<Task>),
+        (Volume::TABLE, is_written::<Volume>),
+    ];
+    for (table, is_written) in is_written {
+        assert!(is_written(&store, begun), "{table}");
+    }
 }
 
 /// Each commit of the source is one of the fork, with as many changes.
@@ -160,9 +187,15 @@ fn a_fork_that_somebody_else_wrote_to_says_so_and_mends() {
     let store = filled();
     let mut fork = Fork::new(&store).expect("a sound source");
     let task = Task::new(id("c1"));
-    fork.store()
-        .update(|tx| tx.create(task.clone()))
-        .expect("a new key");
+    // One write that is in the way, and others that nothing of the source touches again.
+    let written = fork.store().update(|tx| {
+        tx.create(task.clone())?;
+        tx.delete::<Task>(&id("a1"))?;
+        tx.modify::<Task>(&id("a2"), |task| task.slot = 9)?;
+        tx.create(Task::new(id("c2")))?;
+        Ok::<_, Error>(())
+    });
+    assert_eq!(written, Ok(()));
     store
         .update(|tx| tx.create(task.clone()))
         .expect("a new key");
