@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::error::{DeferredError, Duplicate, KeyError, UpdateError};
+use crate::propose::sets::ProposedWrite;
 use crate::shared::Shared;
 use crate::table::object::Object;
 use crate::table::proposed::Rejected;
@@ -138,6 +139,29 @@ impl Action {
             ..
         } = change.meta()?;
         Some(action.at(created_at, updated_at))
+    }
+
+    /// What a proposed write does, with its times: so that members that apply it
+    /// ([`Store::apply_accepted`](crate::Store::apply_accepted)) agree in these as well. `None` if
+    /// it is of another table, or of no object. For tables known at run time only there is
+    #[cfg_attr(
+        feature = "save",
+        doc = "[`Catalogue::action`](crate::save::Catalogue::action)."
+    )]
+    #[cfg_attr(not(feature = "save"), doc = "`save::Catalogue::action`.")]
+    #[must_use]
+    pub fn of_write<T: Object>(write: &ProposedWrite) -> Option<Self> {
+        let Some(image) = &write.new else {
+            let old = write.old.as_ref()?.downcast_ref::<T>()?;
+            return Some(Self::delete::<T>(&old.key()));
+        };
+        let new = image.downcast_ref::<T>()?.clone();
+        let action = match write.old {
+            None => Self::create(new),
+            Some(_) => Self::update(new),
+        };
+        let (created, updated) = image.times();
+        Some(action.at(created, updated))
     }
 
     /// The table's name.

@@ -6,13 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use common::{Task, delete, events, put, task};
 use skep::testing::TestProposer;
 use skep::{
     Action, AnswerError, ApplyError, ChangesError, DivergenceCause, Filter, Index, Indexes, Object,
-    Proposal, ProposedChange, ProposedWrite, Proposer, Store, UpdateError, Version, WatchFromError,
+    Proposal, ProposedChange, Proposer, Store, UpdateError, Version, WatchFromError,
 };
 
 fn at(version: u64) -> Version {
@@ -53,21 +53,16 @@ fn two_members() -> (Arc<TestProposer>, Store, Store) {
     (proposer, leader, follower)
 }
 
-fn action(write: &ProposedWrite) -> Action {
-    let task = |image: &Option<skep::Image>| image.as_ref()?.downcast_ref::<Task>().cloned();
-    match (task(&write.old), task(&write.new)) {
-        (None, Some(new)) => Action::create(new),
-        (Some(_), Some(new)) => Action::update(new),
-        (Some(old), None) => Action::delete::<Task>(&old.id),
-        (None, None) => panic!("a write of nothing"),
-    }
-}
-
 /// Applies all that was accepted after a version; the newest then.
 fn follow(proposer: &TestProposer, follower: &Store, after: Version) -> Version {
     let newest = proposer.version().expect("it has accepted some");
     for change in proposer.changes_between(after, newest).expect("kept") {
-        let actions: Vec<Action> = change.writes.writes().iter().map(action).collect();
+        let actions: Vec<Action> = change
+            .writes
+            .writes()
+            .iter()
+            .map(|write| Action::of_write::<Task>(write).expect("a task"))
+            .collect();
         let applied = follower.apply_accepted(change.version, &actions);
         let applied = applied.expect("it fits");
         assert_eq!(follower.proposed_version(applied), Some(change.version));
@@ -76,11 +71,19 @@ fn follow(proposer: &TestProposer, follower: &Store, after: Version) -> Version 
 }
 
 fn tasks(store: &Store) -> Vec<Task> {
-    store
-        .read()
-        .find(skep::keys::<Task>().all())
-        .cloned()
-        .collect()
+    let tasks = tasks_and_times(store).into_iter();
+    tasks.map(|(task, ..)| task).collect()
+}
+
+/// With when they were created and written last.
+fn tasks_and_times(store: &Store) -> Vec<(Task, SystemTime, SystemTime)> {
+    let view = store.read();
+    let entries = view.find(skep::keys::<Task>().all()).entries();
+    let tasks = entries.map(|entry| {
+        let meta = entry.meta();
+        (entry.get().clone(), meta.created_at, meta.updated_at)
+    });
+    tasks.collect()
 }
 
 #[test]
@@ -91,10 +94,12 @@ fn what_is_applied_has_the_same_versions_as_everywhere() {
     leader.update(|tx| tx.create(task(9))).unwrap_err();
     put(&leader, [task(2), task(3)]);
     delete::<Task>(&leader, &1);
+    thread::sleep(Duration::from_millis(2));
+    put(&leader, [task(2)]);
     follow(&proposer, &follower, Version::ZERO);
-    assert_eq!(tasks(&follower), tasks(&leader));
-    assert_eq!((leader.version(), follower.version()), (at(4), at(3)));
-    for (here, there) in [(0, 0), (1, 1), (2, 3), (3, 4)] {
+    assert_eq!(tasks_and_times(&follower), tasks_and_times(&leader));
+    assert_eq!((leader.version(), follower.version()), (at(5), at(4)));
+    for (here, there) in [(0, 0), (1, 1), (2, 3), (3, 4), (4, 5)] {
         let proposed = follower.proposed_version(at(here)).expect("known");
         assert_eq!(leader.version_of(proposed), Some(at(there)));
         assert_eq!(follower.version_of(proposed), Some(at(here)));

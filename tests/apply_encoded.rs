@@ -162,3 +162,63 @@ fn times_before_1970_come_back() {
         );
     }
 }
+
+/// As a log of a replicated store has it: what a leader proposed, by bytes, in a member that
+/// follows, with the same times.
+#[test]
+#[cfg(feature = "testing")]
+fn what_is_proposed_goes_by_bytes_to_who_follows() {
+    use std::sync::Arc;
+
+    use skep::testing::TestProposer;
+    use skep::{Error, ProposedWrite, Proposer, Store, Version, keys};
+
+    let proposer = TestProposer::new();
+    let leader = builder().proposer(Arc::clone(&proposer) as _).build();
+    let follower = builder().build();
+    let [first, second] = [1, 2].map(Id::from_u128);
+    let created = leader.update(|tx| {
+        tx.create(Task::new(first))?;
+        tx.create(Node::new(second))?;
+        Ok::<_, Error>(())
+    });
+    assert_eq!(created, Ok(()));
+    std::thread::sleep(Duration::from_millis(2));
+    let changed = leader.update(|tx| {
+        tx.modify::<Task>(&first, |task| task.slot = 3)?;
+        tx.delete::<Node>(&second)?;
+        Ok::<_, Error>(())
+    });
+    assert_eq!(changed, Ok(()));
+    let newest = proposer.version().expect("it has accepted some");
+    let changes = proposer.changes_between(Version::ZERO, newest);
+    for change in changes.expect("kept") {
+        let encode = |write: &ProposedWrite| catalogue().encode(&catalogue().action(write)?);
+        let log: Result<Vec<_>, _> = change.writes.writes().iter().map(encode).collect();
+        let log = log.expect("tables of the catalogue");
+        let actions = log.iter().map(|bytes| catalogue().decode(bytes));
+        let actions: Result<Vec<_>, _> = actions.collect();
+        let applied = follower.apply_accepted(change.version, &actions.expect("its own bytes"));
+        assert!(applied.is_ok(), "{applied:?}");
+    }
+    let tasks = |store: &Store| -> Vec<_> {
+        let view = store.read();
+        let entries = view.find(keys::<Task>().all()).entries();
+        let tasks = entries.map(|entry| {
+            let meta = entry.meta();
+            (entry.get().clone(), meta.created_at, meta.updated_at)
+        });
+        tasks.collect()
+    };
+    assert_eq!(tasks(&follower), tasks(&leader));
+    assert_eq!(tasks(&follower)[0].0.slot, 3);
+    assert!(follower.read().get::<Node>(&second).is_none());
+    // Of another table, or of another type of that name.
+    let change = proposer
+        .changes_between(Version::ZERO, newest)
+        .expect("kept");
+    let write = &change[0].writes.writes()[0];
+    let unknown = Catalogue::new().table::<Node>().action(write);
+    assert!(matches!(unknown, Err(SaveError::UnknownTable(table)) if table == "task"));
+    assert!(Action::of_write::<Node>(write).is_none());
+}

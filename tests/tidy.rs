@@ -83,7 +83,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("snapshot", &["kernel", "shared", "table", "version"]),
     (
         "action",
-        &["error", "shared", "table", "txn", "version", "watch::event"],
+        &[
+            "error",
+            "propose::sets",
+            "shared",
+            "table",
+            "txn",
+            "version",
+            "watch::event",
+        ],
     ),
     (
         "copy",
@@ -124,7 +132,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "save",
         &[
-            "action", "error", "snapshot", "store", "sync", "table", "txn", "version",
+            "action",
+            "error",
+            "propose::sets",
+            "snapshot",
+            "store",
+            "sync",
+            "table",
+            "txn",
+            "version",
         ],
     ),
     ("stats", &["kernel", "version"]),

@@ -83,7 +83,8 @@ impl FromIterator<ProposedWrite> for WriteSet {
     }
 }
 
-/// What becomes of one object.
+/// What becomes of one object. As an [`Action`](crate::Action) for another store:
+/// [`Action::of_write`](crate::Action::of_write).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ProposedWrite {
@@ -145,6 +146,14 @@ impl Image {
     #[must_use]
     pub fn downcast_ref<T: 'static>(&self) -> Option<&T> {
         self.0.object()
+    }
+
+    /// When it was created, and written last: as in its [`Meta`](crate::Meta), known before the
+    /// proposal is accepted.
+    #[must_use]
+    pub fn times(&self) -> (SystemTime, SystemTime) {
+        let meta = self.0.meta();
+        (meta.created_at, meta.updated_at)
     }
 }
 

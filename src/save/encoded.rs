@@ -12,6 +12,7 @@ use super::error::{Fault, SaveError};
 use super::format::{part, time_at, time_bytes};
 use super::frame;
 use crate::action::Action;
+use crate::propose::sets::ProposedWrite;
 use crate::table::object::Object;
 
 const CREATE: u8 = 1;
@@ -22,6 +23,8 @@ const DELETE: u8 = 3;
 pub(super) trait AnyCodec: Send + Sync {
     fn encode(&self, action: &Action, bytes: &mut Buffer) -> Result<(), String>;
     fn decode(&self, kind: u8, bytes: &[u8]) -> Result<Action, Fault>;
+    /// What a proposed write does, if it is of this type.
+    fn action(&self, write: &ProposedWrite) -> Option<Action>;
 }
 
 impl<T> AnyCodec for Typed<T>
@@ -46,9 +49,24 @@ where
             _ => Err(Fault::Malformed("the kind of an action")),
         }
     }
+
+    fn action(&self, write: &ProposedWrite) -> Option<Action> {
+        Action::of_write::<T>(write)
+    }
 }
 
 impl Catalogue {
+    /// What a proposed write does, of whatever table of the catalogue, for
+    /// [`Catalogue::encode`]: see [`Action::of_write`].
+    ///
+    /// # Errors
+    /// [`SaveError::UnknownTable`], also of a table of that name with objects of another type.
+    pub fn action(&self, write: &ProposedWrite) -> Result<Action, SaveError> {
+        let table = self.find(write.table);
+        let action = table.and_then(|table| table.action(write));
+        action.ok_or_else(|| SaveError::UnknownTable(write.table.to_owned()))
+    }
+
     /// An action as bytes. They carry no checksum: a log has its own.
     ///
     /// A secret is in them as it is. They are the caller's to wipe; no other copy is left behind.
