@@ -4,7 +4,9 @@
 mod cluster_objects;
 mod common;
 
-use cluster_objects::{builder, create, filled};
+use std::time::Duration;
+
+use cluster_objects::{builder, create, filled, id};
 use common::{Random, events};
 use skep::cluster::{
     self, Cluster, ClusterObject, Config, Extension, Network, Node, Resource, Secret, Service,
@@ -92,13 +94,11 @@ fn restoring_over_the_same_makes_no_event_and_no_version() {
 /// The first of four objects is there in another form, two are not there, and one is there that is
 /// to go.
 fn three_of<T: ClusterObject>(objects: Vec<T>, change: impl Fn(&mut T)) {
-    let [source, target] = [(); 2].map(|()| {
-        let store = builder().build();
-        if T::TABLE == "resource" {
-            create(&store, cluster_objects::extensions());
-        }
-        store
-    });
+    let [source, target] = [(); 2].map(|()| builder().build());
+    if T::TABLE == "resource" {
+        create(&source, cluster_objects::extensions());
+        restore(&target, &saved(&source));
+    }
     create(&source, objects[..3].to_vec());
     let mut changed = objects[0].clone();
     change(&mut changed);
@@ -149,6 +149,28 @@ fn a_restore_makes_an_event_for_each_difference_and_no_other() {
     three_of(objects::volumes(), |it| {
         label(&mut it.spec.annotations.labels)
     });
+}
+
+/// A member that was away while an object was deleted and created again as it was: it is another
+/// one, and its times are the file's.
+#[test]
+fn an_object_of_other_times_is_another_one() {
+    let leader = filled();
+    let member = builder().build();
+    restore(&member, &saved(&leader));
+    let (key, read) = (id("a1"), leader.read());
+    let task = read.get::<Task>(&key).expect("it is there").clone();
+    drop(read);
+    std::thread::sleep(Duration::from_millis(2));
+    let deleted = leader.update(|tx| tx.delete::<Task>(&key));
+    deleted.expect("it is there");
+    create(&leader, vec![task]);
+    let file = saved(&leader);
+    let restored = restore(&member, &file);
+    let changed = |of: &Restored| of.tables.iter().map(|it| it.updated).sum::<u64>();
+    assert_eq!(changed(&restored), 1);
+    assert_same::<Task>(&leader, &member);
+    assert_eq!(changed(&restore(&member, &file)), 0);
 }
 
 /// The defect of the store that this one is modelled on: the old object's deletion took the name

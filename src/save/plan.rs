@@ -85,7 +85,7 @@ pub(super) fn plan<T: Object>(
         changes: Vec::new(),
         objects: 0,
     };
-    let mut here = base.find(keys::<T>().all());
+    let mut here = base.find(keys::<T>().all()).entries();
     let mut there = here.next();
     // Whether the object that is next here is the one that was encoded last.
     let mut encoded = false;
@@ -93,18 +93,20 @@ pub(super) fn plan<T: Object>(
     let mut last: Option<T::Key> = None;
     while let Some(saved) = section.next()? {
         plan.objects += 1;
-        if let Some(object) = there {
+        let times = times(saved.created_at, saved.updated_at);
+        if let Some(entry) = &there {
             here.fetch_ahead();
-            encoded = encoded || encode(object);
-            if encoded && encoder.is_last(saved.bytes) {
-                last = Some(object.key());
+            encoded = encoded || encode(entry.get());
+            if encoded && encoder.is_last(saved.bytes) && times_of(entry) == times {
+                last = Some(entry.key());
                 (there, encoded) = (here.next(), false);
                 continue;
             }
         }
-        let times = times(saved.created_at, saved.updated_at);
         let decoded = decode(saved.bytes);
-        let equal = |object: &T| encode(object) && encoder.is_last(saved.bytes);
+        let equal = |entry: &Entry<'_, T>| {
+            encode(entry.get()) && encoder.is_last(saved.bytes) && times_of(entry) == times
+        };
         let decoded = match decoded {
             Ok(decoded) => decoded,
             Err(fault) => return Err(section.reader.error(fault)),
@@ -114,11 +116,11 @@ pub(super) fn plan<T: Object>(
             return Err(section.reader.error(Fault::OutOfOrder));
         }
         let mut unchanged = false;
-        while let Some(object) = there {
-            let own = object.key();
+        while let Some(entry) = &there {
+            let own = entry.key();
             match own.cmp(&key) {
                 Ordering::Less => plan.changes.push((own, None)),
-                Ordering::Equal => unchanged = equal(object),
+                Ordering::Equal => unchanged = equal(entry),
                 Ordering::Greater => break,
             }
             (there, encoded) = (here.next(), false);
@@ -129,7 +131,7 @@ pub(super) fn plan<T: Object>(
         }
     }
     let rest = there.into_iter().chain(here);
-    plan.changes.extend(rest.map(|object| (object.key(), None)));
+    plan.changes.extend(rest.map(|entry| (entry.key(), None)));
     Ok(Box::new(plan))
 }
 
@@ -140,10 +142,13 @@ fn times(created: std::time::SystemTime, updated: std::time::SystemTime) -> Time
     }
 }
 
-fn as_it_is<T: Object>(entry: Entry<'_, T>) -> (Kept<T>, Times) {
+fn times_of<T>(entry: &Entry<'_, T>) -> Times {
     let meta = entry.meta();
-    let times = times(meta.created_at, meta.updated_at);
-    (Kept::new(entry.get().clone()), times)
+    times(meta.created_at, meta.updated_at)
+}
+
+fn as_it_is<T: Object>(entry: Entry<'_, T>) -> (Kept<T>, Times) {
+    (Kept::new(entry.get().clone()), times_of(&entry))
 }
 
 impl<T: Object> Plan<T> {
