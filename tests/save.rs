@@ -119,36 +119,25 @@ fn three_of<T: ClusterObject>(objects: Vec<T>, change: impl Fn(&mut T)) {
 
 #[test]
 fn a_restore_makes_an_event_for_each_difference_and_no_other() {
-    use cluster_objects as objects;
-    let label = |labels: &mut cluster::Labels| {
-        labels.insert("a".into(), "b".into());
-    };
-    three_of(objects::clusters(), |it| {
-        label(&mut it.spec.annotations.labels)
-    });
-    three_of(objects::configs(), |it| {
-        label(&mut it.spec.annotations.labels)
-    });
-    three_of(objects::extensions(), |it| {
-        label(&mut it.annotations.labels)
-    });
-    three_of(objects::networks(), |it| {
-        label(&mut it.spec.annotations.labels)
-    });
-    three_of(objects::nodes(), |it| {
-        label(&mut it.spec.annotations.labels)
-    });
-    three_of(objects::resources(), |it| label(&mut it.annotations.labels));
-    three_of(objects::secrets(), |it| {
-        label(&mut it.spec.annotations.labels)
-    });
-    three_of(objects::services(), |it| {
-        label(&mut it.spec.annotations.labels)
-    });
-    three_of(objects::tasks(), |it| label(&mut it.annotations.labels));
-    three_of(objects::volumes(), |it| {
-        label(&mut it.spec.annotations.labels)
-    });
+    macro_rules! three_of_each {
+        ($($objects:ident: $($annotations:ident).+;)*) => {$(
+            three_of(cluster_objects::$objects(), |it| {
+                it.$($annotations).+.labels.insert("a".into(), "b".into());
+            });
+        )*};
+    }
+    three_of_each! {
+        clusters: spec.annotations;
+        configs: spec.annotations;
+        extensions: annotations;
+        networks: spec.annotations;
+        nodes: spec.annotations;
+        resources: annotations;
+        secrets: spec.annotations;
+        services: spec.annotations;
+        tasks: annotations;
+        volumes: spec.annotations;
+    }
 }
 
 /// A member that was away while an object was deleted and created again as it was: it is another
