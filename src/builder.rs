@@ -16,7 +16,7 @@ use crate::sync::unique;
 use crate::table::hash::hash_of;
 use crate::table::object::Object;
 use crate::table::schema::{Schema, make_table};
-use crate::watch::shard::{Delivery, WatchConfig};
+use crate::watch::config::{Delivery, WatchConfig};
 
 /// Runs of an update's closure before it fails.
 const ATTEMPTS_MAX: u32 = 64;

@@ -63,11 +63,11 @@ pub use txn::overlay::Overlaid;
 pub use txn::submit::Submission;
 pub use version::{Meta, Version};
 pub use watch::clause::{Images, TableFilter};
+pub use watch::config::Delivery;
 pub use watch::event::{AnyChange, Change, Event, Kind};
 pub use watch::figures::{WatchQueueStats, WatcherStats};
 pub use watch::filter::Filter;
 pub use watch::member::Overflow;
-pub use watch::shard::Delivery;
 pub use watch::watcher::Watcher;
 pub use watch::whole::WatchedCommit;
 

@@ -14,7 +14,8 @@ use crate::propose::proposal::Decides;
 use crate::sync::{AtomicBool, Ordering};
 use crate::table::schema::Schema;
 use crate::version::Version;
-use crate::watch::shard::{Shards, WatchConfig};
+use crate::watch::config::WatchConfig;
+use crate::watch::shard::Shards;
 
 /// What a store allows; see the methods of [`Builder`](crate::Builder).
 #[derive(Clone, Copy, Debug)]

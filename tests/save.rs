@@ -147,9 +147,8 @@ fn an_object_of_other_times_is_another_one() {
     let leader = filled();
     let member = builder().build();
     restore(&member, &saved(&leader));
-    let (key, read) = (id("a1"), leader.read());
-    let task = read.get::<Task>(&key).expect("it is there").clone();
-    drop(read);
+    let key = id("a1");
+    let task = leader.read().get::<Task>(&key).cloned().expect("is there");
     std::thread::sleep(Duration::from_millis(2));
     assert_eq!(leader.update(|tx| tx.delete::<Task>(&key)), Ok(()));
     create(&leader, vec![task]);

@@ -65,6 +65,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "sync",
             "table::schema",
             "version",
+            "watch::config",
             "watch::shard",
         ],
     ),
@@ -113,7 +114,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "shared",
             "sync",
             "table",
-            "watch::shard",
+            "watch::config",
         ],
     ),
     (

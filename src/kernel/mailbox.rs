@@ -10,6 +10,7 @@
 //!   lag:       head -> letter(11, 0) -> base(9, 0; missed 7 to 9)
 //!   coalesce:  head -> letter(11, 0) -> letter(9, 0) -> base     one letter an object
 //!   close:     head -> closed(11) -> letter(9, 0) -> ...         for good; of 11 a part is missing
+//!   but first, if 7 is not wanted:  head -> letter(9, 0) -> base     which may leave room
 //! ```
 //!
 //! # Invariants
@@ -33,7 +34,7 @@ mod tests;
 
 use std::marker::PhantomData;
 
-use self::full::{coalesce, lag};
+use self::full::{coalesce, lag, wanted};
 use self::list::{Content, Cut, Fresh, Node, empty, free_down_to, is_node};
 use super::reclaim::{Garbage, Guard, allocate, at};
 use super::step::{Step, step};
@@ -72,8 +73,8 @@ pub(crate) struct Bounds {
     pub(crate) letters: u32,
     pub(crate) bytes: u64,
     pub(crate) policy: Policy,
-    /// Letters up to this version are not wanted, and not made one with later ones: what they found
-    /// is not what the watcher began with. None: that is not known yet, and nothing is coalesced.
+    /// Letters up to this version are not wanted, and count for nothing. None: that is not known
+    /// yet, and what is full lags, whatever its policy.
     pub(crate) after: Option<u64>,
 }
 
@@ -167,6 +168,12 @@ impl<L: Letter> Mailbox<L> {
             if is_before {
                 return Put::Before;
             }
+            if let Some((seen, after)) = head.zip(bounds.after)
+                && seen.is_to_clear(after, || seen.is_full(letter, bounds))
+            {
+                self.clear(guard, garbage, (pointer, seen), after);
+                continue;
+            }
             if let Some(seen) = head.filter(|seen| seen.is_full(letter, bounds)) {
                 match self.put_beyond(guard, garbage, (pointer, seen), (stamp, letter), bounds) {
                     true => return Put::Full,
@@ -185,6 +192,25 @@ impl<L: Letter> Mailbox<L> {
         }
     }
 
+    /// Lets go what is not wanted, unless it has changed.
+    #[cold]
+    fn clear(
+        &self,
+        guard: &Guard<'_>,
+        garbage: &mut Garbage,
+        (pointer, seen): (*mut Node<L>, &Node<L>),
+        after: u64,
+    ) {
+        let old = Cut { first: pointer };
+        let fresh = wanted(old.read(guard), seen.through, after);
+        if self.swing(pointer, fresh.top) {
+            old.retire_by_parts(garbage);
+        } else {
+            // SAFETY: never published.
+            unsafe { free_down_to(fresh.top, std::ptr::null_mut()) };
+        }
+    }
+
     /// Does as the watcher chose for a mailbox that is full. False: it has changed.
     fn put_beyond(
         &self,
@@ -195,12 +221,13 @@ impl<L: Letter> Mailbox<L> {
         bounds: Bounds,
     ) -> bool {
         let old = Cut { first: pointer };
-        let fresh = match bounds.policy {
+        let policy = bounds.after.map_or(Policy::Lag, |_| bounds.policy);
+        let fresh = match policy {
             Policy::Close => Fresh::closed(stamp.version, pointer, Some(seen)),
             Policy::Lag => lag(seen.all(), stamp, letter),
             Policy::Coalesce => coalesce(old.read(guard), seen.all(), (stamp, letter), bounds),
         };
-        let closes = bounds.policy == Policy::Close;
+        let closes = policy == Policy::Close;
         if !self.swing(pointer, fresh.top) {
             let end = if closes {
                 pointer

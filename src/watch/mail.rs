@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::config::Delivery;
 use super::event::{AnyChange, Event};
 use super::fetched::{EVENTS_A_RUN, Fetched};
 use super::member::Member;
-use super::shard::{Delivery, Shards};
+use super::shard::Shards;
 use crate::error::WatchError;
 use crate::kernel::Kernel;
 use crate::kernel::mailbox::{Missed, Taken};
@@ -140,6 +141,7 @@ impl FromMail {
     ) -> Result<bool, WatchError> {
         let kernel = schema.kernel();
         let station = shards.station(kernel, member);
+        let visible = kernel.horizon.visible();
         shards.carry_on_for(schema, member);
         // In this order: up to `complete` all has been delivered, unless it is lost; and what has
         // been delivered is found.
@@ -171,8 +173,10 @@ impl FromMail {
                 Ok(true)
             }
             _ => {
-                // What a turn was not enough for, goes on.
-                let more = complete > self.read && complete < kernel.horizon.visible();
+                // What a turn was not enough for, goes on; also where the station is still at what
+                // was committed before we began. And what was taken, and is not delivered whole
+                // yet, comes before the end.
+                let more = complete < visible || (self.closed && self.items.len() > 0);
                 self.read = self.read.max(complete);
                 match more || !self.closed {
                     true => Ok(more),

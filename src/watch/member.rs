@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::config::WatchConfig;
 use super::filter::Filter;
-use super::shard::WatchConfig;
 use crate::kernel::mailbox::{Bounds, Mailbox, Policy};
 use crate::kernel::post::Post;
 use crate::kernel::seat::Seat;
@@ -174,7 +174,8 @@ pub(crate) struct Member {
     /// Whether its routes say all that can be asked before it is delivered to.
     pub(super) is_exact: bool,
     pub(super) filter: Filter,
-    /// The version after which it began, and one; 0: that is not known yet.
+    /// The version after which it began, twice, and one; an even number: that is not known yet, but
+    /// it was not before this version.
     begins: Figure,
     pub(super) mailbox: Mailbox<Arc<Post>>,
     pub(super) seat: Seat,
@@ -215,10 +216,20 @@ impl Member {
         }
     }
 
+    /// Says that it does not want what is delivered up to a version, and perhaps more.
+    pub(super) fn begin_later_than(&self, version: u64) {
+        self.begins.set(version << 1);
+    }
+
     /// Says after which version it wants what is delivered.
     pub(super) fn begin_after(&self, version: u64) {
-        self.begins.set(version + 1);
+        self.begins.set(version << 1 | 1);
         self.read.set(version);
+    }
+
+    /// Whether it may want what is of a version.
+    pub(super) fn may_want(&self, version: u64) -> bool {
+        version > self.begins.get() >> 1
     }
 
     pub(super) fn taken(&self) -> u64 {
@@ -239,7 +250,7 @@ impl Member {
             letters: wishes.events_max.unwrap_or(config.events_max).max(1),
             bytes: wishes.bytes_max.unwrap_or(config.bytes_max),
             policy: wishes.overflow.map_or(Policy::Lag, Policy::from),
-            after: self.begins.get().checked_sub(1),
+            after: (self.begins.get() & 1 == 1).then(|| self.begins.get() >> 1),
         }
     }
 

@@ -15,6 +15,7 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use super::admission::Admission;
+use super::config::{Delivery, WatchConfig};
 use super::event::Kind;
 use super::filter::Filter;
 use super::member::Member;
@@ -41,32 +42,6 @@ const COMMITTERS_CALLS_MAX: u32 = 256;
 const COMMITTERS_DELIVERIES: u32 = 4096;
 /// Commits that a watcher carries its shard on at once.
 const COMMITS_A_TURN: u64 = 256;
-
-/// Who carries the shards on, beside the watchers that receive, who always do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Delivery {
-    /// Committers: each delivers its commit, until it has called 256 watchers who have nothing else
-    /// waiting for them, and leaves it to these to go on. A watcher is woken by the commit that it
-    /// gets something of, and by no other.
-    #[default]
-    Committers,
-    /// Nobody else. All watchers that wait are woken by each commit, and look.
-    Receivers,
-    /// A thread for each shard, from when the store is built until it is closed. It also wakes
-    /// those who read the log themselves: none of them can keep another asleep.
-    Threads,
-}
-
-/// What a store does for watchers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct WatchConfig {
-    pub(crate) shards: usize,
-    pub(crate) delivery: Delivery,
-    pub(crate) events_max: u32,
-    pub(crate) bytes_max: u64,
-    pub(crate) watchers_max: u64,
-}
 
 /// The shards of a store.
 pub(crate) struct Shards {
@@ -156,6 +131,8 @@ impl Shards {
         let station = self.station(kernel, member);
         // Before it is counted: hashes are the user's, and may panic.
         let routes = member.filter.routes(schema);
+        // Before it is found.
+        member.begin_later_than(kernel.horizon.visible());
         let start = station.subscribe(kernel, || {
             for route in routes {
                 self.routes(member)
@@ -425,6 +402,10 @@ impl<'g> Round<'_, 'g> {
         calls: &mut Calls,
     ) -> ControlFlow<()> {
         let (guard, schema, write) = (self.guard, self.schema, delivering.write);
+        // A station that is far behind comes by what was committed before it began.
+        if !member.may_want(delivering.stamp.version) {
+            return ControlFlow::Continue(());
+        }
         let mut may_match = true;
         if !member.is_exact {
             // A comparison of the user's that panics is its watcher's to meet.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::shard::{Carrier, Delivery};
+use super::config::Delivery;
+use super::shard::Carrier;
 use crate::kernel::wake::{LOOK_AGAIN, Waiter};
 use crate::shared::Shared;
 use crate::sync::{pause, thread};

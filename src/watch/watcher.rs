@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::config::Delivery;
 use super::event::Event;
 use super::fetched::Fetched;
 use super::filter::Filter;
 use super::member::Member;
 use super::receiving::Receiving;
-use super::shard::Delivery;
 use super::source::{Begun, Source};
 use crate::error::{WatchError, WatchFromError};
 use crate::kernel::seat::is_calling;

@@ -39,11 +39,8 @@ pub(super) fn coalesce<L: Letter>(
     (stamp, letter): (Stamp, &L),
     bounds: Bounds,
 ) -> Fresh<L> {
-    let Some(after) = bounds.after else {
-        return lag(all, stamp, letter);
-    };
-    let wanted = old.letters.iter().filter(|it| it.version() > after);
-    let mut letters: Vec<L> = wanted.chain([letter]).cloned().collect();
+    let letters = old.letters.iter().chain([letter]);
+    let mut letters: Vec<L> = letters.cloned().collect();
     L::coalesce(&mut letters);
     let bytes: u64 = letters.iter().map(L::bytes).sum();
     // By a quarter: so that what coalescing costs is shared by as many deliveries.
@@ -51,13 +48,34 @@ pub(super) fn coalesce<L: Letter>(
     if is_long || bytes / 3 > bounds.bytes / 4 {
         return lag(all, stamp, letter);
     }
-    let missed = old.missed;
-    let count = letters.len();
+    list(old.missed, letters, stamp)
+}
+
+/// A list without what is of a version or before.
+pub(super) fn wanted<L: Letter>(old: Taken<L>, through: Stamp, after: u64) -> Fresh<L> {
+    let missed = old.missed.filter(|missed| missed.through > after);
+    let missed = missed.map(|missed| Missed {
+        from: missed.from.max(after + 1),
+        ..missed
+    });
+    let letters = old.letters.into_iter();
+    list(missed, letters.filter(|it| it.version() > after), through)
+}
+
+/// A list of these letters, in which everything up to a stamp was delivered.
+fn list<L: Letter>(
+    missed: Option<Missed>,
+    letters: impl IntoIterator<Item = L>,
+    through: Stamp,
+) -> Fresh<L> {
+    let mut letters = letters.into_iter().peekable();
     let low = Stamp::default();
-    let mut fresh = Fresh::base(if count == 0 { stamp } else { low }, missed);
-    for (at, letter) in letters.into_iter().enumerate() {
+    let is_empty = letters.peek().is_none();
+    let mut fresh = Fresh::base(if is_empty { through } else { low }, missed);
+    while let Some(letter) = letters.next() {
         // M1: what they are of in between does not matter: nothing below the head is asked.
-        fresh.add(if at + 1 == count { stamp } else { low }, letter);
+        let is_last = letters.peek().is_none();
+        fresh.add(if is_last { through } else { low }, letter);
     }
     fresh
 }

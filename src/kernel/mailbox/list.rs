@@ -166,6 +166,11 @@ impl<L: Letter> Node<L> {
         }
     }
 
+    /// Whether nothing in it is wanted; or some is not, and there is no more room.
+    pub(super) fn is_to_clear(&self, after: u64, is_full: impl FnOnce() -> bool) -> bool {
+        self.from <= after && (self.through.version <= after || is_full())
+    }
+
     pub(super) fn is_full(&self, letter: &L, bounds: Bounds) -> bool {
         let Depth { letters, bytes } = self.depth;
         letters > 0 && (letters >= bounds.letters || bytes + letter.bytes() > bounds.bytes)
