@@ -130,6 +130,8 @@ impl Store {
     ) -> Result<Version, ApplyError> {
         let line = self.shared().line.as_ref();
         let line = line.ok_or(ApplyError::NoProposer)?;
+        // Before the actions are looked at: of an entry that was applied none fits any more.
+        line.is_newest(version).map_err(ApplyError::Version)?;
         update_accepted(self.shared(), (line, version), &mut |tx| {
             apply_to(tx, actions)
         })

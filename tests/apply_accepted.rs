@@ -288,3 +288,36 @@ fn a_panic_of_user_code_leaves_no_commit_open() {
     assert_eq!(follower.proposed_version(applied), Some(at(3)));
     assert_eq!(follower.read().count(skep::keys::<Fragile>().all()), 1);
 }
+
+/// As that of an entry that is applied twice, whatever its actions are: none of them fits any more.
+#[test]
+fn an_entry_that_was_applied_is_not_a_divergence() {
+    let (_, _, follower) = two_members();
+    let [create, delete] = [Action::create(task(1)), Action::delete::<Task>(&1)];
+    for (version, entry) in [(6, &[create][..]), (9, &[delete]), (12, &[])] {
+        assert!(follower.apply_accepted(at(version), entry).is_ok());
+        let before = follower.version();
+        let again = follower.apply_accepted(at(version), entry);
+        if !entry.is_empty() {
+            assert!(matches!(again, Err(ApplyError::Version(_))), "{again:?}");
+        }
+        assert_eq!(follower.version(), before);
+    }
+}
+
+/// An entry that writes nothing is no commit, and says nothing of that of others.
+#[test]
+fn what_wrote_nothing_leaves_the_versions_of_others() {
+    let (_, _, follower) = two_members();
+    assert!(
+        follower
+            .apply_accepted(at(6), &[Action::create(task(1))])
+            .is_ok()
+    );
+    let nothing = [Action::create(task(2)), Action::delete::<Task>(&2)];
+    let version = follower.apply(&nothing).expect("it fits");
+    assert_eq!(
+        (version, follower.proposed_version(version)),
+        (at(1), Some(at(6)))
+    );
+}

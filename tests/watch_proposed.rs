@@ -402,3 +402,31 @@ fn told_of(event: &Event) -> (u64, Option<u64>) {
     let (version, change) = told(event);
     (version, change.map(|change| change.1))
 }
+
+/// Also where commits came, and were trimmed, between the lag and its undoing.
+#[test]
+fn a_lag_that_is_undone_late_gives_nothing_twice() {
+    let proposer = TestProposer::new();
+    let builder = Store::builder().table::<Task>().history_commits(3);
+    let store = builder.proposer(Arc::clone(&proposer) as _).build();
+    let filter = Filter::from(Filter::of::<Task>()).events_max(8);
+    let mut watcher = store.watch(filter);
+    let put_some = |ids: std::ops::RangeInclusive<u64>| {
+        for id in ids {
+            put(&store, [task(id)]);
+        }
+        store.reclaim();
+    };
+    put_some(1..=20);
+    let lagged = watcher.try_recv();
+    assert!(
+        matches!(lagged, Err(WatchError::Lagged { .. })),
+        "{lagged:?}"
+    );
+    put_some(21..=26);
+    watcher.resume().expect("the proposer has it");
+    let events = events(&mut watcher);
+    let changes = events.iter().filter(|event| event.change().is_some());
+    let versions: Vec<u64> = changes.map(|event| event.version().get()).collect();
+    assert_eq!(versions, (1..=26).collect::<Vec<_>>());
+}

@@ -12,6 +12,7 @@ use super::ordered::{Choice, Course, Ends, OrderedIndex, Way};
 use super::reading::{Reading, Stored};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::record::{Record, RecordHeader};
+use super::release::contain;
 use super::stage::keys::{INDEXES_INLINE, Slot, Slots};
 use super::table::{GarbageBin, KeyBounds, Table};
 use super::typed::Typed;
@@ -359,11 +360,16 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
         let entry = entry.cast::<Entry<K, V>>().cast_mut();
         // SAFETY: T2; dead, and retired only below.
         let dead: &Entry<K, V> = unsafe { at(entry.cast_const()) };
-        let removed = match way {
-            // SAFETY: the caller's promise.
-            Some(way) => unsafe { self.tree.remove_at(guard, garbage, way, dead) },
-            None => self.tree.remove(guard, garbage, dead),
-        };
+        let mut removed = false;
+        // Where a comparison of the user's panics it stays, as if it were not found: who replaces
+        // it, or the end of the store, frees it.
+        contain(|| {
+            removed = match way {
+                // SAFETY: the caller's promise.
+                Some(way) => unsafe { self.tree.remove_at(guard, garbage, way, dead) },
+                None => self.tree.remove(guard, garbage, dead),
+            }
+        });
         if !removed && !dead.header.state.killed() {
             // Whoever replaced it retires it, or nobody may.
             return None;

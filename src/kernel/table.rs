@@ -21,6 +21,7 @@ use super::point::PointIndex;
 use super::reading::{AnyHandle, Reading, Stored};
 use super::reclaim::{Garbage, Guard, at, free};
 use super::record::{KeyProbe, Record, RecordHeader};
+use super::release::contain;
 use super::secondary::{AnySecondary, Ways, ways_to};
 use super::typed::Typed;
 use crate::sync::Ordering;
@@ -255,7 +256,12 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
         // Relaxed: who puts it in order has a claim (K3), and all claims were given back before the
         // death ([claim]). Never put in order: its creator gave up before.
         let ordered = dead.header.ordered.load(Ordering::Relaxed);
-        if !ordered || self.order.remove(guard, garbage, dead) || dead.header.unlinking.killed() {
+        let mut removed = !ordered;
+        if ordered {
+            // As for an entry: where a comparison panics, it stays for who replaces it.
+            contain(|| removed = self.order.remove(guard, garbage, dead));
+        }
+        if removed || dead.header.unlinking.killed() {
             // SAFETY: R1: unlinked from both, dead (K2), and ours to retire.
             unsafe { garbage.retire(record) };
         }

@@ -22,7 +22,7 @@ use std::sync::{Arc, Weak};
 use super::Proposer;
 use super::flight::Flight;
 use super::numbering::{Accepted, Neighbours, Numbering, UNPROPOSED};
-use super::proposal::{Decides, Proposal, Ticket};
+use super::proposal::{AnswerError, Decides, Proposal, Ticket};
 use super::sets::{Image, ProposedWrite, ReadSet, WriteSet};
 use crate::kernel::Kernel;
 use crate::kernel::commit::Commit;
@@ -108,6 +108,14 @@ impl Line {
         // Relaxed: as in `decide`.
         let newest = self.newest.load(Ordering::Relaxed);
         self.numbering.neighbours(number, newest)
+    }
+
+    /// Whether a version is newer than all that were accepted.
+    pub(crate) fn is_newest(&self, version: Version) -> Result<(), AnswerError> {
+        // Relaxed: as in `decide`.
+        let newest = self.newest.load(Ordering::Relaxed);
+        let next = Version::new(newest).next();
+        self.numbering.neighbours(next, newest).fits(version)
     }
 
     /// All that was accepted after one commit up to another; nothing, if not all is known.

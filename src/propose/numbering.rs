@@ -15,7 +15,7 @@
 //!   twice: the version is that tag's.
 
 use super::proposal::AnswerError;
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, Tally, fence};
 use crate::version::Version;
 
 /// Commits whose versions are kept.
@@ -43,6 +43,8 @@ pub(crate) struct Numbering {
     entries: Box<[Entry]>,
     /// The proposer's version when the store was empty.
     first: Option<Version>,
+    /// The newest version whose entry was written over; 0: none was.
+    forgotten: Tally,
 }
 
 /// The versions accepted nearest to a commit, where there are any.
@@ -96,6 +98,7 @@ impl Numbering {
         Self {
             entries: (0..KEPT).map(entry).collect(),
             first,
+            forgotten: Tally::new(0),
         }
     }
 
@@ -105,6 +108,10 @@ impl Numbering {
 
     /// Notes a commit's version, before it is decided; `None`: it is refused.
     pub(crate) fn note(&self, number: Version, version: Option<Version>) {
+        if let Some(version) = self.accepted(number.get().saturating_sub(KEPT)) {
+            // Relaxed: it is older by as many commits as the ring holds than any that asks.
+            self.forgotten.fetch_max(version.get(), Ordering::Relaxed);
+        }
         let entry = self.entry(number.get());
         // Relaxed: [entry].
         entry.tag.store(NOBODY, Ordering::Relaxed);
@@ -186,9 +193,11 @@ impl Numbering {
         let last = newest.min(number.saturating_sub(1));
         let mut earlier = (1..=last).rev().take(KEPT as usize);
         let before = earlier.find_map(|number| self.accepted(number));
-        let none_is_lost = last < KEPT;
+        // Relaxed: as in `note`.
+        let forgotten = self.forgotten.load(Ordering::Relaxed);
+        let forgotten = (forgotten > 0).then(|| Version::new(forgotten));
         Neighbours {
-            before: before.or(self.first.filter(|_| none_is_lost)),
+            before: before.or(forgotten).or(self.first),
             after: (number + 1..=newest).find_map(|number| self.accepted(number)),
         }
     }
@@ -238,6 +247,24 @@ mod tests {
         assert_eq!(find(12), Some(version(1)));
         assert_eq!(find(8), Some(Version::ZERO));
         assert_eq!(find(6), None, "before the store");
+    }
+
+    /// Though all that the ring holds came after it, and was refused.
+    #[test]
+    fn the_newest_accepted_version_is_not_forgotten() {
+        let version = Version::new;
+        let numbering = Numbering::new(Some(version(2)));
+        numbering.note(version(1), Some(version(6)));
+        numbering.note(version(2), Some(version(9)));
+        for number in 3..KEPT + 10 {
+            numbering.note(version(number), None);
+        }
+        let neighbours = numbering.neighbours(version(KEPT + 10), 2);
+        assert_eq!(neighbours.before, Some(version(9)));
+        let newest = version(9);
+        let refused = neighbours.fits(version(7));
+        assert_eq!(refused, Err(AnswerError::NotNewer { newest }));
+        assert_eq!(neighbours.fits(version(10)), Ok(()));
     }
 
     #[test]

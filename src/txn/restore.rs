@@ -73,7 +73,10 @@ pub(crate) fn update_whole<E>(
 ) -> Result<Version, UpdateError<E>> {
     let updated = update_as(shared, run, |tx| {
         let version = tx.commit_all()?;
-        if let Some(line) = &shared.line {
+        // What wrote nothing is no commit: the version is that of others.
+        if let Some(line) = &shared.line
+            && version > tx.version()
+        {
             line.note_unproposed(version);
         }
         Ok(Ok::<_, Infallible>(version))

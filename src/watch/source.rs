@@ -133,16 +133,20 @@ impl Source {
         Ok(())
     }
 
-    /// The same, with another log before where the mailbox goes on.
+    /// The same, with another log before where the mailbox goes on. What lies before the log is
+    /// given by the caller, though the mailbox have it as well: a mailbox keeps no log for itself.
     fn reading(self, log: FromLog) -> Self {
         match self {
             Self::Log(_) => Self::Log(Box::new(log)),
-            Self::Mail(mail) => Self::Joining(Box::new(Joining {
-                log,
-                last: mail.position(),
-                mail,
-            })),
-            Self::Joining(joining) => Self::Joining(Box::new(Joining { log, ..*joining })),
+            Self::Mail(mut mail) => {
+                mail.skip(log.position());
+                let last = mail.position();
+                Self::Joining(Box::new(Joining { log, last, mail }))
+            }
+            Self::Joining(mut joining) => {
+                joining.mail.skip(log.position());
+                Self::Joining(Box::new(Joining { log, ..*joining }))
+            }
             Self::Past(before) => before.then.reading(log),
             // It has not lagged, and has nowhere to go back to.
             refused @ Self::Refused(_) => refused,
