@@ -5,10 +5,11 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use common::{Account, Random, Task, counted, events, put, scaled, store, task, task_changes};
-use skep::{Change, Error, Event, Filter, Kind, Store, Version, WatchError, keys};
+use skep::{AnyChange, Change, Error, Event, Filter, Kind, Store, Version, WatchError, keys};
 
 #[test]
 fn closing_waits_for_the_last_handle_and_wakes_who_waits() {
@@ -130,6 +131,53 @@ fn a_panicking_matcher_skips_its_change_and_spares_everybody() {
     put(&store, [task(5)]);
     store.reclaim();
     assert_eq!((store.stats().versions, store.stats().watchers), (5, 0));
+}
+
+#[test]
+fn what_a_panic_left_of_a_commit_is_given_before_the_rest_of_it() {
+    for changes_only in [false, true] {
+        for singly in 0..=4 {
+            let store = store();
+            let filter = Filter::of::<Task>().when(|change| {
+                let id = change.new().map_or(0, |new| new.id);
+                assert!(id != 3, "the matcher's own panic");
+                true
+            });
+            let mut watcher = store.watch(match changes_only {
+                true => filter.changes_only(),
+                false => filter.into(),
+            });
+            put(&store, (1..=4).map(task));
+            put(&store, [task(5)]);
+            let panicked = catch_unwind(AssertUnwindSafe(|| watcher.try_recv_commit()));
+            assert!(panicked.is_err());
+            let mut given = Vec::new();
+            let note = |given: &mut Vec<_>, change: &AnyChange| {
+                let id = change.new_object::<Task>().expect("a task").id;
+                given.push((change.version().get(), id));
+            };
+            for turn in 0..singly {
+                let mut context = Context::from_waker(Waker::noop());
+                let event = match (turn + singly) % 2 {
+                    0 => watcher.try_recv().unwrap().expect("there is more"),
+                    _ => match watcher.poll_recv(&mut context) {
+                        Poll::Ready(event) => event.unwrap(),
+                        Poll::Pending => panic!("there is more"),
+                    },
+                };
+                if let Event::Change(change) = event {
+                    note(&mut given, &change);
+                }
+            }
+            while let Some(commit) = watcher.try_recv_commit().unwrap() {
+                for change in &commit.changes {
+                    assert_eq!(change.version(), commit.version, "{singly} singly");
+                    note(&mut given, change);
+                }
+            }
+            assert_eq!(given, [(1, 1), (1, 2), (1, 4), (2, 5)], "{singly} singly");
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::asked::{HasValue, ImageCondition, OfImage, position_of, table_of};
+use super::coalescing::Coalescing;
 use super::event::{AnyChange, Change, Kind};
 use super::filter::{AnyClause, Filter};
 use super::member::Overflow;
@@ -321,8 +322,18 @@ impl<T: Object> AnyClause for TableFilter<T> {
         one && all_exact && self.kinds.is_empty() && self.images == Images::Either
     }
 
-    fn asks_of_changes(&self) -> bool {
-        !self.matchers.is_empty()
+    fn coalescing(&self) -> Coalescing {
+        let all_kinds = [Kind::Created, Kind::Updated, Kind::Deleted];
+        let asks_kinds =
+            !self.kinds.is_empty() && all_kinds.iter().any(|kind| !self.kinds.contains(kind));
+        let asks_images = self.asks_images();
+        let of_either = !asks_images || self.images == Images::Either;
+        match asks_kinds {
+            _ if !self.matchers.is_empty() || !of_either => Coalescing::Never,
+            false => Coalescing::Always,
+            true if asks_images => Coalescing::Never,
+            true => Coalescing::Alone,
+        }
     }
 
     fn without_calls(&self) -> Option<Arc<dyn AnyClause>> {

@@ -58,10 +58,25 @@ struct Buffer {
     events: Vec<Event>,
     /// Changes of the commit being received, to be given with it.
     gathered: Vec<AnyChange>,
+    /// How many of these, of the first, have been given by themselves.
+    given: u32,
     /// Up to here all was received before the run, or it is the version of the last event received.
     received: u64,
     /// Whether a change of the commit being received has matched.
     matched: bool,
+}
+
+impl Buffer {
+    #[cold]
+    fn give_first(&mut self) -> AnyChange {
+        let change = self.gathered[self.given as usize].clone();
+        self.given += 1;
+        if self.given as usize == self.gathered.len() {
+            self.given = 0;
+            self.gathered.clear();
+        }
+        change
+    }
 }
 
 impl Fetched {
@@ -174,7 +189,18 @@ impl Fetched {
 
     /// What was laid aside.
     pub(super) fn gathered(&mut self) -> Vec<AnyChange> {
-        let buffer = self.0.as_mut();
-        buffer.map_or(Vec::new(), |buffer| std::mem::take(&mut buffer.gathered))
+        let Some(buffer) = &mut self.0 else {
+            return Vec::new();
+        };
+        let mut gathered = std::mem::take(&mut buffer.gathered);
+        gathered.drain(..std::mem::take(&mut buffer.given) as usize);
+        gathered
+    }
+
+    /// The first change that is laid aside, to be given by itself.
+    #[inline]
+    pub(super) fn first_gathered(&mut self) -> Option<Event> {
+        let buffer = self.0.as_mut()?;
+        (!buffer.gathered.is_empty()).then(|| Event::Change(buffer.give_first()))
     }
 }

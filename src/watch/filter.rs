@@ -7,6 +7,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::clause::TableFilter;
+use super::coalescing::{Coalescing, may_coalesce};
 use super::event::AnyChange;
 use super::member::{Markers, Overflow, Wishes};
 use crate::kernel::commit::{Write, table_bit};
@@ -271,9 +272,16 @@ impl Filter {
 
     /// What is asked before a change is given; and the whole filter, if it calls closures of the
     /// user's then: those are the watcher's alone, and go with it. Who shares the rest lets it go
-    /// some time later, and a closure may have a handle of the store.
-    pub(super) fn apart(self) -> (Self, Option<Self>) {
+    /// some time later, and a closure may have a handle of the store. Either is without coalescing,
+    /// if that would lose what it asks for.
+    pub(super) fn apart(mut self) -> (Self, Option<Self>) {
         let clauses = self.clauses.any().unwrap_or_default();
+        if let Some(wishes) = &mut self.wishes
+            && wishes.overflow == Some(Overflow::Coalesce)
+            && !may_coalesce(clauses)
+        {
+            wishes.overflow = Some(Overflow::Lag);
+        }
         // Most have one clause.
         let asked = clauses.iter().map(|clause| clause.without_calls());
         let asked: SmallVec<[_; 1]> = asked.collect();
@@ -282,17 +290,10 @@ impl Filter {
         }
         let asked = asked.into_iter().zip(clauses);
         let asked = asked.map(|(asked, own)| asked.unwrap_or_else(|| Arc::clone(own)));
-        let mut asked = Self {
+        let asked = Self {
             clauses: Clauses::Any(asked.collect()),
             wishes: self.wishes.clone(),
         };
-        if let Some(wishes) = asked
-            .wishes
-            .as_mut()
-            .filter(|_| clauses_ask_of_changes(clauses))
-        {
-            wishes.do_without_coalescing();
-        }
         (asked, Some(self))
     }
 
@@ -304,11 +305,6 @@ impl Filter {
             Some(clauses) => clauses.iter().any(|clause| clause.matches(change)),
         }
     }
-}
-
-/// Whether closures are asked of whole changes.
-fn clauses_ask_of_changes(clauses: &[Arc<dyn AnyClause>]) -> bool {
-    clauses.iter().any(|clause| clause.asks_of_changes())
 }
 
 impl<T: Object> From<TableFilter<T>> for Filter {
@@ -332,9 +328,9 @@ pub(super) trait AnyClause: Send + Sync {
         routes.extend(self.position(schema).map(Route::table));
     }
     fn is_exact(&self) -> bool;
-    /// Whether it calls closures of the user's that are given a whole change.
-    fn asks_of_changes(&self) -> bool {
-        false
+    /// Whether changes for it may be made one. One of a single condition asks either image.
+    fn coalescing(&self) -> Coalescing {
+        Coalescing::Always
     }
     /// The clause as it is before a change is given, if it calls closures of the user's then.
     fn without_calls(&self) -> Option<Arc<dyn AnyClause>> {

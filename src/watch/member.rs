@@ -57,10 +57,21 @@ pub enum Overflow {
     /// What was deleted and what is created under its key later are two objects: what came between
     /// is left out, but the one going and the other coming are told apart.
     /// When that does not leave a quarter of its bounds free, since too many objects were changed,
-    /// it lags: a bound is to be well above the number of the objects that it is about. So does a
-    /// watcher that asks closures of whole changes, at once
-    /// ([`TableFilter::when`](crate::TableFilter::when)): what one says of a change that is made
-    /// of several, it need not say of any of these.
+    /// it lags: a bound is to be well above the number of the objects that it is about.
+    ///
+    /// A change made of several is asked of the filter as a whole. What came to meet its values and
+    /// conditions and ceased to meanwhile, is left out like what came and went. A filter with a
+    /// clause that could lose the newest state of an object by that is not coalesced at all, and
+    /// lags at once. These are
+    /// - clauses that ask closures of whole changes
+    ///   ([`TableFilter::when`](crate::TableFilter::when));
+    /// - those that ask values, conditions or closures of one image alone
+    ///   ([`Images::Last`](crate::Images::Last), [`Images::Before`](crate::Images::Before));
+    /// - those that ask for some of the kinds, and for values, conditions or closures as well, or
+    ///   are joined by or with another one about the same table.
+    ///
+    /// All others are coalesced: keys; values, conditions and closures of either image, also joined
+    /// by or; some kinds by themselves, or with keys.
     Coalesce,
     /// It is given the commits that lie in its mailbox whole, then
     /// [`WatchError::Overflowed`](crate::WatchError::Overflowed), and nothing more.
@@ -116,12 +127,6 @@ impl Wishes {
             || self.bytes_max.is_some()
             || self.overflow.is_some()
             || self.timeout.is_some()
-    }
-
-    pub(super) fn do_without_coalescing(&mut self) {
-        if self.overflow == Some(Overflow::Coalesce) {
-            self.overflow = Some(Overflow::Lag);
-        }
     }
 
     pub(super) fn or(self, other: Self) -> Self {

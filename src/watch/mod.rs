@@ -8,7 +8,7 @@
 //!   watch bound goes, or its history. Beyond them the watcher has lagged, and is told so.
 //! - [`mail`], [`member`]: a mailbox, for watchers that ask for few of many changes, or for bounds
 //!   of their own. [`shard`]: who asks for what, and the delivery. [`post`]: what is delivered.
-//!   [`config`]: who delivers.
+//!   [`config`]: who delivers. [`coalescing`]: of whose changes several may be made one.
 //! - [`threads`]: threads that deliver, if the store was built so. [`figures`]: what watchers do.
 //!
 //! # Why nobody can stop the delivery
@@ -21,6 +21,7 @@
 mod admission;
 mod asked;
 pub(crate) mod clause;
+mod coalescing;
 pub(crate) mod config;
 pub(crate) mod event;
 mod fetched;

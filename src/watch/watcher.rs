@@ -146,7 +146,7 @@ impl Watcher {
     /// See [`WatchError`]. After [`WatchError::Lagged`] it goes on with what comes after the gap.
     pub fn try_recv(&mut self) -> Result<Option<Event>, WatchError> {
         loop {
-            if let Some(event) = self.next_fetched() {
+            if let Some(event) = self.next_single() {
                 return Ok(Some(event));
             }
             if !self.fetch()? {
@@ -157,7 +157,7 @@ impl Watcher {
 
     /// The next event of those fetched that is to be given.
     #[inline]
-    fn next_fetched(&mut self) -> Option<Event> {
+    pub(super) fn next_fetched(&mut self) -> Option<Event> {
         while let Some(event) = self.fetched.pop() {
             self.note_taking();
             if self.gives(&event) {
@@ -171,7 +171,7 @@ impl Watcher {
     /// Fetches a run of commits, when all that was fetched is received; false: there is nothing
     /// more now.
     #[inline(never)]
-    fn fetch(&mut self) -> Result<bool, WatchError> {
+    pub(super) fn fetch(&mut self) -> Result<bool, WatchError> {
         let before = self.source.position();
         // Before anything is taken: whoever puts something there next finds the time.
         self.note_taking();
@@ -190,7 +190,7 @@ impl Watcher {
 
     /// It takes something, or looks: its timeout runs from now on.
     #[inline]
-    fn note_taking(&self) {
+    pub(super) fn note_taking(&self) {
         if self.member.timeout().is_some() {
             self.member.waits_since.raise(self.shared.shards.now());
         }
@@ -234,7 +234,7 @@ impl Watcher {
     }
 
     /// The marker of how far it is, if that is due, and news.
-    fn progress(&mut self) -> Option<Event> {
+    pub(super) fn progress(&mut self) -> Option<Event> {
         let position = Version::new(self.source.position());
         let progress = self.progress_mut()?;
         if position <= progress.told || progress.told_at.elapsed() < progress.interval {
@@ -373,7 +373,7 @@ impl Watcher {
     /// # Errors
     /// See [`WatchError`].
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, WatchError>> {
-        if let Some(event) = self.next_fetched() {
+        if let Some(event) = self.next_single() {
             return Poll::Ready(Ok(event));
         }
         self.poll_with(context, Self::try_recv)

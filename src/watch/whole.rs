@@ -33,13 +33,31 @@ impl Watcher {
             }
             // A commit is fetched whole: once one of its changes is there, nothing but a matcher's
             // panic comes before its marker, and then it is gone on with.
-            match self.try_recv()? {
+            let next = match self.next_fetched() {
+                None if self.fetch()? => continue,
+                None => self.progress(),
+                event => event,
+            };
+            match next {
                 None => return Ok(None),
                 Some(Event::Commit(version)) => {
                     let changes = self.fetched.gathered();
                     return Ok(Some(WatchedCommit { version, changes }));
                 }
                 Some(change) => self.fetched.gather(change),
+            }
+        }
+    }
+
+    /// The next event of what is fetched, for who receives single ones. What a matcher's panic left
+    /// of a commit that was to be given whole comes first: the rest of it would end that commit.
+    #[inline]
+    pub(super) fn next_single(&mut self) -> Option<Event> {
+        match self.fetched.first_gathered() {
+            None => self.next_fetched(),
+            gathered => {
+                self.note_taking();
+                gathered
             }
         }
     }
