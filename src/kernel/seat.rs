@@ -8,6 +8,10 @@
 //! - [sit/call]: store, fence, load on both sides. A waiter takes the seat, fences, looks for what
 //!   it waits for; who has something for it puts it there, fences, looks at the seat. Their fence
 //!   first: we find it and do not sleep. Ours first: they call us.
+//! - [cease/rely]: store, fence, load on both sides. A waiter says that it waits no more, fences,
+//!   looks for commits to deliver; who may leave it the rest of one has seen the watermark there,
+//!   fences, asks whether it waits. Their fence first: we find the commit, and deliver it. Ours
+//!   first: they leave us nothing.
 //! - [doze/call]: the same of a thread that says whether it sleeps: it says so, fences, looks for
 //!   what there is to do; who has something for it puts it there, fences, asks whether it sleeps.
 //! - [seat]: the swap that puts a waiter in (Release) and the load that finds it (Acquire): whole.
@@ -23,13 +27,21 @@ use super::table::GarbageBin;
 use super::wake::Waiter;
 use crate::sync::{Arc, AtomicBool, AtomicPtr, Ordering, local};
 
-/// A place for one waiter. It stays in it until another takes it, or it leaves.
+/// A place for one waiter. It stays in it until another takes it, or it leaves; and is called
+/// there, whether it waits or not.
 #[derive(Debug)]
-pub(crate) struct Seat(AtomicPtr<Arc<Waiter>>);
+pub(crate) struct Seat {
+    waiter: AtomicPtr<Arc<Waiter>>,
+    /// Whether it waits: else nothing may be left to it.
+    waits: AtomicBool,
+}
 
 impl Seat {
     pub(crate) fn new() -> Self {
-        Self(AtomicPtr::new(std::ptr::null_mut()))
+        Self {
+            waiter: AtomicPtr::new(std::ptr::null_mut()),
+            waits: AtomicBool::new(false),
+        }
     }
 
     /// Puts a waiter in the seat. Before it sleeps it calls [`Seat::settle`] and looks again.
@@ -40,7 +52,7 @@ impl Seat {
     /// Empties it.
     pub(crate) fn leave(&self, kernel: &Kernel) {
         // Relaxed: nobody but the one who waits puts anybody in.
-        if !self.0.load(Ordering::Relaxed).is_null() {
+        if !self.waiter.load(Ordering::Relaxed).is_null() {
             self.put(kernel, std::ptr::null_mut());
         }
     }
@@ -48,7 +60,7 @@ impl Seat {
     fn put(&self, kernel: &Kernel, waiter: *mut Arc<Waiter>) {
         // AcqRel: [seat]: who finds the waiter sees it whole; of two that come at once each gets
         // what it replaced.
-        let before = self.0.swap(waiter, Ordering::AcqRel);
+        let before = self.waiter.swap(waiter, Ordering::AcqRel);
         if !before.is_null() {
             let mut garbage = GarbageBin::new(kernel);
             // SAFETY: R1: out of the seat by us, and nobody puts it there again.
@@ -58,15 +70,34 @@ impl Seat {
 
     /// After this the waiter looks once more for what it waits for.
     pub(crate) fn settle(&self) {
+        // Relaxed: a hint: it comes by, or ceases.
+        self.waits.store(true, Ordering::Relaxed);
         // SeqCst: [sit/call].
         fence(Ordering::SeqCst);
     }
 
-    /// Whether somebody waits there, or did, about.
+    /// The waiter waits no more: it has come by, or its time is over, or its future is dropped.
+    /// True: it waited. Then it may have been left something before, and looks for commits to
+    /// deliver.
     #[inline]
-    pub(crate) fn is_taken(&self) -> bool {
-        // Relaxed: a guess: who is called is found by [sit/call].
-        !self.0.load(Ordering::Relaxed).is_null()
+    pub(crate) fn cease(&self) -> bool {
+        // Relaxed: nobody but the one who waits says so.
+        let waited = self.waits.load(Ordering::Relaxed);
+        if waited {
+            // Relaxed: ordered by the fence.
+            self.waits.store(false, Ordering::Relaxed);
+            // SeqCst: [cease/rely].
+            fence(Ordering::SeqCst);
+        }
+        waited
+    }
+
+    /// Whether somebody waits there, to whom something may be left: asked by who has seen the
+    /// watermark there, and fenced.
+    #[inline]
+    pub(crate) fn is_waited_in(&self) -> bool {
+        // Relaxed: ordered by the caller's fence: [cease/rely].
+        self.waits.load(Ordering::Relaxed)
     }
 
     /// Has the processor fetch what leads to the waiter.
@@ -74,7 +105,7 @@ impl Seat {
     fn prefetch(&self) {
         if cfg!(not(loom)) {
             // Relaxed: a hint: nothing is read through it.
-            prefetch(self.0.load(Ordering::Relaxed));
+            prefetch(self.waiter.load(Ordering::Relaxed));
         }
     }
 
@@ -90,7 +121,7 @@ impl Seat {
 
     fn waiter<'g>(&self, _: &'g Guard<'_>) -> Option<&'g Arc<Waiter>> {
         // Acquire: [seat].
-        let waiter = self.0.load(Ordering::Acquire);
+        let waiter = self.waiter.load(Ordering::Acquire);
         // SAFETY: S1.
         (!waiter.is_null()).then(|| unsafe { at(waiter.cast_const()) })
     }
@@ -99,7 +130,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         // Relaxed: nobody else is left.
-        let waiter = self.0.load(Ordering::Relaxed);
+        let waiter = self.waiter.load(Ordering::Relaxed);
         if !waiter.is_null() {
             // SAFETY: nobody is left, and it stands in the seat once.
             unsafe { free(waiter) };
