@@ -139,11 +139,11 @@ impl Waiter {
 
     /// Whether it is gone: then it is on no list any more. Its count and `next` are the caller's.
     fn is_taken_off(&self) -> bool {
-        // AcqRel, as in `call_all`: [list]: who enqueues it again writes `next` after our read of
-        // it. Relaxed, of a failure: it waits, and who calls it finds what that needs.
+        // Release: [list]: who enqueues it again, which acquires, writes `next` after our read of
+        // it. Relaxed, of a failure: it waits again, and who calls it acquires.
         let gone = self
             .state
-            .compare_exchange(GONE, IDLE, Ordering::AcqRel, Ordering::Relaxed);
+            .compare_exchange(GONE, IDLE, Ordering::Release, Ordering::Relaxed);
         gone.is_ok()
     }
 
