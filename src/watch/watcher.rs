@@ -362,7 +362,8 @@ impl Watcher {
         self.shared.is_closed() || self.source.has_more(&self.shared, &self.member)
     }
 
-    /// The next event, for async code; runs on any executor. Dropping the future loses nothing.
+    /// The next event, for async code; runs on any executor. Dropping the future loses nothing;
+    /// then its task need not be woken any more.
     ///
     /// # Errors
     /// See [`WatchError`].
