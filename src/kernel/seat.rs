@@ -30,18 +30,11 @@ use crate::sync::{Arc, AtomicBool, AtomicPtr, Ordering, local};
 /// A place for one waiter. It stays in it until another takes it, or it leaves; and is called
 /// there, whether it waits or not.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    waiter: AtomicPtr<Arc<Waiter>>,
-    /// Whether it waits: else nothing may be left to it.
-    waits: AtomicBool,
-}
+pub(crate) struct Seat(AtomicPtr<Arc<Waiter>>);
 
 impl Seat {
     pub(crate) fn new() -> Self {
-        Self {
-            waiter: AtomicPtr::new(std::ptr::null_mut()),
-            waits: AtomicBool::new(false),
-        }
+        Self(AtomicPtr::new(std::ptr::null_mut()))
     }
 
     /// Puts a waiter in the seat. Before it sleeps it calls [`Seat::settle`] and looks again.
@@ -52,7 +45,7 @@ impl Seat {
     /// Empties it.
     pub(crate) fn leave(&self, kernel: &Kernel) {
         // Relaxed: nobody but the one who waits puts anybody in.
-        if !self.waiter.load(Ordering::Relaxed).is_null() {
+        if !self.0.load(Ordering::Relaxed).is_null() {
             self.put(kernel, std::ptr::null_mut());
         }
     }
@@ -60,7 +53,7 @@ impl Seat {
     fn put(&self, kernel: &Kernel, waiter: *mut Arc<Waiter>) {
         // AcqRel: [seat]: who finds the waiter sees it whole; of two that come at once each gets
         // what it replaced.
-        let before = self.waiter.swap(waiter, Ordering::AcqRel);
+        let before = self.0.swap(waiter, Ordering::AcqRel);
         if !before.is_null() {
             let mut garbage = GarbageBin::new(kernel);
             // SAFETY: R1: out of the seat by us, and nobody puts it there again.
@@ -70,34 +63,8 @@ impl Seat {
 
     /// After this the waiter looks once more for what it waits for.
     pub(crate) fn settle(&self) {
-        // Relaxed: a hint: it comes by, or ceases.
-        self.waits.store(true, Ordering::Relaxed);
         // SeqCst: [sit/call].
         fence(Ordering::SeqCst);
-    }
-
-    /// The waiter waits no more: it has come by, or its time is over, or its future is dropped.
-    /// True: it waited. Then it may have been left something before, and looks for commits to
-    /// deliver.
-    #[inline]
-    pub(crate) fn cease(&self) -> bool {
-        // Relaxed: nobody but the one who waits says so.
-        let waited = self.waits.load(Ordering::Relaxed);
-        if waited {
-            // Relaxed: ordered by the fence.
-            self.waits.store(false, Ordering::Relaxed);
-            // SeqCst: [cease/rely].
-            fence(Ordering::SeqCst);
-        }
-        waited
-    }
-
-    /// Whether somebody waits there, to whom something may be left: asked by who has seen the
-    /// watermark there, and fenced.
-    #[inline]
-    pub(crate) fn is_waited_in(&self) -> bool {
-        // Relaxed: ordered by the caller's fence: [cease/rely].
-        self.waits.load(Ordering::Relaxed)
     }
 
     /// Has the processor fetch what leads to the waiter.
@@ -105,7 +72,7 @@ impl Seat {
     fn prefetch(&self) {
         if cfg!(not(loom)) {
             // Relaxed: a hint: nothing is read through it.
-            prefetch(self.waiter.load(Ordering::Relaxed));
+            prefetch(self.0.load(Ordering::Relaxed));
         }
     }
 
@@ -121,7 +88,7 @@ impl Seat {
 
     fn waiter<'g>(&self, _: &'g Guard<'_>) -> Option<&'g Arc<Waiter>> {
         // Acquire: [seat].
-        let waiter = self.waiter.load(Ordering::Acquire);
+        let waiter = self.0.load(Ordering::Acquire);
         // SAFETY: S1.
         (!waiter.is_null()).then(|| unsafe { at(waiter.cast_const()) })
     }
@@ -130,11 +97,50 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         // Relaxed: nobody else is left.
-        let waiter = self.waiter.load(Ordering::Relaxed);
+        let waiter = self.0.load(Ordering::Relaxed);
         if !waiter.is_null() {
             // SAFETY: nobody is left, and it stands in the seat once.
             unsafe { free(waiter) };
         }
+    }
+}
+
+/// Whether who has a seat waits in it: only then something may be left to it.
+#[derive(Debug)]
+pub(crate) struct Wait(AtomicBool);
+
+impl Wait {
+    /// Of one who does not.
+    pub(crate) fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// It has a seat, and waits.
+    pub(crate) fn begin(&self) {
+        // Relaxed: a hint: it comes by, or its wait ends.
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// It waits no more: it has come by, or its time is over, or its future is dropped. True: it
+    /// waited. Then it may have been left something before, and looks for commits to deliver.
+    #[inline]
+    pub(crate) fn end(&self) -> bool {
+        // Relaxed: nobody but the one who waits says so.
+        let waited = self.0.load(Ordering::Relaxed);
+        if waited {
+            // Relaxed: ordered by the fence.
+            self.0.store(false, Ordering::Relaxed);
+            // SeqCst: [cease/rely].
+            fence(Ordering::SeqCst);
+        }
+        waited
+    }
+
+    /// Whether it waits: asked by who has seen a commit visible, and fenced.
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        // Relaxed: ordered by the caller's fence: [cease/rely].
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -459,7 +459,7 @@ impl<'g> Round<'_, 'g> {
             self.delivered += 1;
         }
         // It waits, and has taken what it was called for before. After the fence of the pin.
-        if put == Put::First && member.seat.is_waited_in() {
+        if put == Put::First && member.wait.is_on() {
             self.called += 1;
         }
         ControlFlow::Continue(())

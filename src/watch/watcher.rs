@@ -355,6 +355,7 @@ impl Watcher {
             waiter
         });
         self.waiter = Some(waiter);
+        self.member.wait.begin();
         self.member.seat.settle();
     }
 
@@ -438,7 +439,7 @@ impl Watcher {
     /// have left to it. Not in a waker that this thread calls: those would call one another.
     fn leave_nothing_undone(&self) {
         let Shared { shards, schema, .. } = &*self.shared;
-        if self.member.seat.cease() && !is_calling() {
+        if self.member.wait.end() && !is_calling() {
             shards.carry_on_for(schema, &self.member);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
-use crate::kernel::seat::{Doze, Seat};
+use crate::kernel::seat::{Doze, Wait};
 use crate::kernel::wake::{Waiter, Waiters};
 use crate::sync::{AtomicU64, Ordering, fence, thread};
 
@@ -257,15 +257,15 @@ fn wait_again_while_it_is_taken_off() {
 #[test]
 fn cease_while_a_commit_is_left_to_it() {
     let seen = outcomes(3, || {
-        let world = Arc::new((Seat::new(), AtomicU64::new(0)));
-        world.0.settle();
+        let world = Arc::new((Wait::new(), AtomicU64::new(0)));
+        world.0.begin();
         let leaves = spawn(&world, |world| {
             // Relaxed: the fences are to do.
             world.1.store(1, Ordering::Relaxed);
             fence(Ordering::SeqCst);
-            world.0.is_waited_in()
+            world.0.is_on()
         });
-        assert!(world.0.cease(), "it waited");
+        assert!(world.0.end(), "it waited");
         // Relaxed: as above.
         let found = world.1.load(Ordering::Relaxed) == 1;
         (leaves.join().expect("no panic"), found)
