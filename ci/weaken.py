@@ -309,8 +309,8 @@ PROTOCOLS = [
     (
         "Q3: a future that is dropped is relied on",
         "wake.rs",
-        "(QUEUED, GONE, Ordering::Relaxed, Ordering::Acquire)",
-        "(QUEUED, if ON { QUEUED } else { GONE }, Ordering::Relaxed, Ordering::Acquire)",
+        "compare_exchange(QUEUED, GONE,",
+        "compare_exchange(QUEUED, if ON { QUEUED } else { GONE },",
         ["wake"],
     ),
     (
