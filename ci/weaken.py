@@ -307,6 +307,13 @@ PROTOCOLS = [
         ["wake"],
     ),
     (
+        "Q3: a future that is dropped is relied on",
+        "wake.rs",
+        "compare_exchange(QUEUED, GONE,",
+        "compare_exchange(QUEUED, if ON { QUEUED } else { GONE },",
+        ["wake"],
+    ),
+    (
         "G5: a segment that came too late is written",
         "log.rs",
         "if number <= self.trimmed() { return Append::Taken(commit); }",

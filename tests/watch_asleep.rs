@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -127,6 +129,71 @@ fn a_future_that_is_dropped_leaves_the_others_to_nobody_who_is_gone() {
     // It was called, and others are left to it.
     drop(future);
     asleep.wait_until_all_are_woken();
+}
+
+/// Polls a future of the watcher's next event, and drops it.
+fn turn_to_something_else(watcher: &mut Watcher, waker: &Waker) {
+    let mut future = pin!(watcher.recv_async());
+    let polled = future.as_mut().poll(&mut Context::from_waker(waker));
+    assert!(polled.is_pending());
+}
+
+/// However many they are, and whether their watchers are still there.
+#[test]
+fn futures_that_were_dropped_before_keep_nobody_asleep() {
+    for (gone, watchers_go) in [
+        (7, false),
+        (8, false),
+        (9, true),
+        (100, true),
+        (3_000, false),
+    ] {
+        // Without a proposer: who waits for that passes on.
+        let store = Store::builder().table::<common::Task>().build();
+        let (mut live, count) = (store.watch(Filter::all()), Arc::new(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::new(Task {
+            woken: AtomicBool::new(false),
+            count: Arc::clone(&count),
+        }));
+        let polled = live.poll_recv(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        let mut others: Vec<_> = (0..gone).map(|_| store.watch(Filter::all())).collect();
+        for other in &mut others {
+            turn_to_something_else(other, Waker::noop());
+        }
+        if watchers_go {
+            others.drain(..gone.min(60));
+        }
+        put(&store, [task(1)]);
+        let until = Instant::now() + Duration::from_secs(10);
+        while count.load(Ordering::Relaxed) == 0 {
+            assert!(Instant::now() < until, "asleep behind {gone}");
+            std::thread::yield_now();
+        }
+        drop(others);
+    }
+}
+
+/// Each finds itself where the last one was, and does not queue again; or it is let go.
+#[test]
+fn futures_that_are_dropped_leave_nothing_without_a_commit() {
+    let store = store();
+    let mut watcher = store.watch(Filter::all());
+    let held = Arc::new(AtomicUsize::new(0));
+    let wakers: Vec<_> = (0..1_000)
+        .map(|_| Task {
+            woken: AtomicBool::new(false),
+            count: Arc::clone(&held),
+        })
+        .map(|task| Waker::from(Arc::new(task)))
+        .collect();
+    for waker in &wakers {
+        turn_to_something_else(&mut watcher, waker);
+        turn_to_something_else(&mut watcher, waker);
+        turn_to_something_else(&mut store.watch(Filter::all()), waker);
+    }
+    drop(wakers);
+    assert!(Arc::strong_count(&held) < 200, "they are on the list");
 }
 
 #[test]

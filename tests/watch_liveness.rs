@@ -153,6 +153,60 @@ fn who_is_dropped_after_it_was_called_goes_on_first() {
     }
 }
 
+/// However they have: nothing is left to them.
+#[test]
+fn those_that_ceased_to_wait_keep_nobody_asleep() {
+    let drops_its_future = |watcher: &mut Watcher| {
+        let mut future = pin!(watcher.recv_async());
+        let polled = future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+    };
+    let waits_in_vain = |watcher: &mut Watcher| {
+        let received = watcher.recv_timeout(Duration::from_micros(1));
+        assert_eq!(received.map(|event| event.is_none()), Ok(true));
+    };
+    let ways: [&(dyn Fn(&mut Watcher) + Sync); 2] = [&drops_its_future, &waits_in_vain];
+    for ceases in ways {
+        for others in [256, 300, 5_000] {
+            let store = store();
+            let mut others: Vec<_> = (0..others).map(|_| store.watch(of_one())).collect();
+            std::thread::scope(|threads| {
+                threads.spawn(|| others.iter_mut().for_each(ceases));
+            });
+            let mut live = store.watch(of_one());
+            let sleeper = Sleeper::waiting_for(&mut live);
+            put(&store, [counted(1, 0)]);
+            sleeper.assert_woken();
+            drop(others);
+        }
+    }
+}
+
+/// Those that have received are busy with that, for as long as they like.
+#[test]
+fn those_that_are_busy_keep_nobody_asleep() {
+    let store = store();
+    let mut busy: Vec<_> = (0..MANY).map(|_| store.watch(of_one())).collect();
+    let mut live = store.watch(of_one());
+    for time in 0..3 {
+        let tasks: Vec<_> = busy.iter_mut().map(Sleeper::waiting_for).collect();
+        put(&store, [counted(1, time)]);
+        tasks.iter().take(256).for_each(Sleeper::assert_woken);
+        for watcher in &mut busy {
+            while !matches!(watcher.recv(), Ok(Event::Commit(_))) {}
+        }
+        assert_eq!(events(&mut live).len(), 2);
+        let sleeper = Sleeper::waiting_for(&mut live);
+        put(&store, [counted(1, time)]);
+        sleeper.assert_woken();
+        busy.iter_mut().chain([&mut live]).for_each(|it| {
+            assert_eq!(events(it).len(), 2);
+        });
+    }
+}
+
 #[test]
 fn every_commit_wakes_who_asks_for_every_commit() {
     let store = store();

@@ -8,6 +8,10 @@
 //! - [sit/call]: store, fence, load on both sides. A waiter takes the seat, fences, looks for what
 //!   it waits for; who has something for it puts it there, fences, looks at the seat. Their fence
 //!   first: we find it and do not sleep. Ours first: they call us.
+//! - [cease/rely]: store, fence, load on both sides. A waiter says that it waits no more, fences,
+//!   looks for commits to deliver; who may leave it the rest of one has seen the watermark there,
+//!   fences, asks whether it waits. Their fence first: we find the commit, and deliver it. Ours
+//!   first: they leave us nothing.
 //! - [doze/call]: the same of a thread that says whether it sleeps: it says so, fences, looks for
 //!   what there is to do; who has something for it puts it there, fences, asks whether it sleeps.
 //! - [seat]: the swap that puts a waiter in (Release) and the load that finds it (Acquire): whole.
@@ -23,7 +27,8 @@ use super::table::GarbageBin;
 use super::wake::Waiter;
 use crate::sync::{Arc, AtomicBool, AtomicPtr, Ordering, local};
 
-/// A place for one waiter. It stays in it until another takes it, or it leaves.
+/// A place for one waiter. It stays in it until another takes it, or it leaves; and is called
+/// there, whether it waits or not.
 #[derive(Debug)]
 pub(crate) struct Seat(AtomicPtr<Arc<Waiter>>);
 
@@ -62,13 +67,6 @@ impl Seat {
         fence(Ordering::SeqCst);
     }
 
-    /// Whether somebody waits there, or did, about.
-    #[inline]
-    pub(crate) fn is_taken(&self) -> bool {
-        // Relaxed: a guess: who is called is found by [sit/call].
-        !self.0.load(Ordering::Relaxed).is_null()
-    }
-
     /// Has the processor fetch what leads to the waiter.
     #[inline]
     fn prefetch(&self) {
@@ -104,6 +102,45 @@ impl Drop for Seat {
             // SAFETY: nobody is left, and it stands in the seat once.
             unsafe { free(waiter) };
         }
+    }
+}
+
+/// Whether who has a seat waits in it: only then something may be left to it.
+#[derive(Debug)]
+pub(crate) struct Wait(AtomicBool);
+
+impl Wait {
+    /// Of one who does not.
+    pub(crate) fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// It has a seat, and waits.
+    pub(crate) fn begin(&self) {
+        // Relaxed: a hint: it comes by, or its wait ends.
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// It waits no more: it has come by, or its time is over, or its future is dropped. True: it
+    /// waited. Then it may have been left something before, and looks for commits to deliver.
+    #[inline]
+    pub(crate) fn end(&self) -> bool {
+        // Relaxed: nobody but the one who waits says so.
+        let waited = self.0.load(Ordering::Relaxed);
+        if waited {
+            // Relaxed: ordered by the fence.
+            self.0.store(false, Ordering::Relaxed);
+            // SeqCst: [cease/rely].
+            fence(Ordering::SeqCst);
+        }
+        waited
+    }
+
+    /// Whether it waits: asked by who has seen a commit visible, and fenced.
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        // Relaxed: ordered by the caller's fence: [cease/rely].
+        self.0.load(Ordering::Relaxed)
     }
 }
 

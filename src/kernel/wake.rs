@@ -4,7 +4,7 @@
 //! ```text
 //! waiter:  IDLE --enqueue--> QUEUED --wake: the whole list is taken--> one or a few: IDLE, called
 //!                            |    ^                    the others: due --pass on--> IDLE, called
-//!                    abandon |    | enqueue
+//!           abandon, hand on |    | enqueue
 //!                            v    |
 //!                            GONE --wake, pass on--> IDLE, not called
 //! due:     empty --left by a committer, who calls--> some --left by others--> some
@@ -22,8 +22,8 @@
 //! That of the few whom the last committers called none ever comes by, nor anybody else: who could
 //! wake the others is then a committer alone, and they are too many for it. One that comes by wakes
 //! all, for a committer calls when it has left all others where they are found, and calls another
-//! for one that is gone; who leaves finds itself queued, and is gone, or is called, and passes on.
-//! So does a future that is dropped.
+//! for one that is gone, however many are; who leaves finds itself queued, and is gone, or is
+//! called, and passes on. So does a future that is dropped: its task may turn to something else.
 //! Or that a thread is stopped while it has waiters in its hands, some steps long. A thread that
 //! waits comes by itself ([`LOOK_AGAIN`]); threads that deliver, if there are any, at each commit.
 //!
@@ -69,8 +69,8 @@ const RELIANCE_ON_TASK: u32 = 1;
 const COMMITS_PATIENT: u32 = 8;
 /// The first commits that would call others and do not: so that models meet one that calls nobody.
 const COMMITS_SKIPPED: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 0 };
-/// How often a committer looks for another to call when all were gone: more than are gone at once,
-/// which are [`ABANDONED_MAX`] and as many as there are threads, by [`WAKES_MAX`].
+/// How often a committer looks for another to call when those whom it had taken have gone before it
+/// called them: by [`WAKES_MAX`] more than threads do in these few steps.
 const GONE_PASSES_MAX: u32 = if cfg!(loom) {
     2
 } else if cfg!(shuttle) {
@@ -137,6 +137,16 @@ impl Waiter {
         }
     }
 
+    /// Whether it is gone: then it is on no list any more. Its count and `next` are the caller's.
+    fn is_taken_off(&self) -> bool {
+        // Release: [list]: who enqueues it again, which acquires, writes `next` after our read of
+        // it. Relaxed, of a failure: it waits again, and who calls it acquires.
+        let gone = self
+            .state
+            .compare_exchange(GONE, IDLE, Ordering::Release, Ordering::Relaxed);
+        gone.is_ok()
+    }
+
     /// How much may be left to it, if it is in a state when it is called.
     fn reliance(&self, state: u8) -> u32 {
         match (state, &self.who) {
@@ -170,30 +180,40 @@ impl Linked for Chain {
     }
 }
 
-/// Waiters that one is about to wake.
-type Few = SmallVec<[Arc<Waiter>; WAKES_MAX]>;
+/// Waiters that one has taken, to be called when all others are where they are found.
+#[derive(Default)]
+struct Taken {
+    few: SmallVec<[Arc<Waiter>; WAKES_MAX]>,
+    /// Those on the way to them that were gone. They go as late: a task's waker may do anything
+    /// when it does.
+    gone: SmallVec<[Arc<Waiter>; WAKES_MAX]>,
+}
 
 /// Takes waiters off the front of a list that is the caller's, until they can be relied on so much,
-/// as far as can be seen, and a few at most.
-fn take_first(first: &mut *mut Waiter, reliance: u32, few: &mut Few) {
-    let mut taken = 0;
-    for _ in 0..WAKES_MAX {
-        if first.is_null() || taken >= reliance {
-            return;
-        }
+/// as far as can be seen, and a few at most; and before them those that are gone, each once since
+/// it queued: however many have ceased to wait, they are in nobody's way.
+fn take_first(first: &mut *mut Waiter, reliance: u32, taken: &mut Taken) {
+    let mut relied = 0;
+    while taken.few.len() < WAKES_MAX && !first.is_null() && relied < reliance {
         // SAFETY: Q1: the list's count is ours with the list.
         let waiter = unsafe { Arc::from_raw(first.cast_const()) };
         // Relaxed: written before the push.
         *first = waiter.next.load(Ordering::Relaxed);
-        // Relaxed: a guess: the calling decides.
-        taken += waiter.reliance(waiter.state.load(Ordering::Relaxed));
-        few.push(waiter);
+        // Relaxed: a guess: the taking off decides, or the calling.
+        let state = waiter.state.load(Ordering::Relaxed);
+        if state == GONE && waiter.is_taken_off() {
+            taken.gone.push(waiter);
+            continue;
+        }
+        relied += waiter.reliance(state);
+        taken.few.push(waiter);
     }
 }
 
 /// Calls those who still wait; how much can be left to these. Threads first: waking them is the
 /// system's, while a task's waker may run anything, or stop.
-fn call_all(mut few: Few) -> u32 {
+fn call_all(taken: Taken) -> u32 {
+    let Taken { mut few, gone } = taken;
     let mut reliance = 0;
     few.retain(|waiter| {
         // AcqRel: [list]: who enqueues it again writes `next` after our read of it; of one that
@@ -206,6 +226,7 @@ fn call_all(mut few: Few) -> u32 {
     few.iter().filter(is_thread).for_each(|it| it.call());
     let tasks = few.iter().filter(|waiter| !is_thread(waiter));
     tasks.for_each(|it| it.call());
+    drop(gone);
     reliance
 }
 
@@ -286,13 +307,13 @@ impl Waiters {
     /// Takes the list, and leaves it to somebody: who has been called already, or is now.
     #[cold]
     fn wake_few(&self) {
-        let mut few = Few::new();
+        let mut taken = Taken::default();
         // Acquire: [list].
         let mut node = self.list.swap(std::ptr::null_mut(), Ordering::Acquire);
         // Relaxed: a hint: the leaving tells.
         let others_come = !self.due.load(Ordering::Relaxed).is_null();
         if !others_come {
-            take_first(&mut node, RELIANCE, &mut few);
+            take_first(&mut node, RELIANCE, &mut taken);
         }
         let mut others_come = others_come && node.is_null();
         if !node.is_null() {
@@ -302,7 +323,7 @@ impl Waiters {
             });
             others_come = self.leave_due(chain);
         }
-        if !(few.is_empty() && others_come) {
+        if !(taken.few.is_empty() && others_come) {
             // Relaxed: a count, about.
             self.patience.store(COMMITS_SKIPPED, Ordering::Relaxed);
         } else if self.is_patient() {
@@ -310,7 +331,7 @@ impl Waiters {
         }
         step(Step::Waking);
         // Only when all the others are where these find them, and our hands are off.
-        let mut reliance = call_all(few);
+        let mut reliance = call_all(taken);
         for _ in 0..GONE_PASSES_MAX {
             // Relaxed: whoever else takes those who are due answers for them.
             if reliance >= RELIANCE || self.due.load(Ordering::Relaxed).is_null() {
@@ -333,9 +354,9 @@ impl Waiters {
 
     /// Calls a few of those who are due, who can be relied on so much; how much it is in fact.
     fn pass(&self, reliance: u32) -> u32 {
-        let mut few = Few::new();
-        self.take_due(reliance, &mut few);
-        call_all(few)
+        let mut taken = Taken::default();
+        self.take_due(reliance, &mut taken);
+        call_all(taken)
     }
 
     /// Whoever was woken calls this, soon: wakes those who are due to be, if any are left. Bounded
@@ -360,7 +381,7 @@ impl Waiters {
     }
 
     /// Takes a few of those who are due, and leaves the others.
-    fn take_due(&self, reliance: u32, few: &mut Few) {
+    fn take_due(&self, reliance: u32, taken: &mut Taken) {
         // Acquire: [stack].
         let chain = self.due.swap(std::ptr::null_mut(), Ordering::Acquire);
         if chain.is_null() {
@@ -368,7 +389,7 @@ impl Waiters {
         }
         // SAFETY: Q2: ours with the swap.
         let first = unsafe { own(chain) };
-        take_first(&mut first.first, reliance, few);
+        take_first(&mut first.first, reliance, taken);
         let mut left = chain;
         if first.first.is_null() {
             left = first.next;
@@ -396,30 +417,34 @@ impl Waiters {
         }
     }
 
-    /// The waiter's future is dropped, and its task may turn to something else. Whom it was woken
-    /// to wake, it wakes.
+    /// The waiter's task may turn to something else: its future is dropped, or has what it waited
+    /// for. Nothing is left to it from now on, and whom it was woken to wake, it wakes. It may be
+    /// enqueued again, and where it has not been taken off the list, it stays there.
     pub(crate) fn hand_on(&self, waiter: &Waiter) {
-        self.leave(waiter, QUEUED);
+        self.leave(waiter);
     }
 
-    /// Moves a waiter that is queued to a state; one that was called passes on: false.
-    fn leave(&self, waiter: &Waiter, to: u8) -> bool {
+    /// A waiter that is queued is gone, and stays where it is: true, also if it was gone before.
+    /// One that was called passes on: false.
+    fn leave(&self, waiter: &Waiter) -> bool {
         // Relaxed: of a leaving and a calling one is later, and sees the other. Acquire: [list]: we
         // were called, and find who was left to us before.
-        let left = waiter
-            .state
-            .compare_exchange(QUEUED, to, Ordering::Relaxed, Ordering::Acquire);
-        if left.is_err() {
+        let left =
+            waiter
+                .state
+                .compare_exchange(QUEUED, GONE, Ordering::Relaxed, Ordering::Acquire);
+        let is_there = matches!(left, Ok(_) | Err(GONE));
+        if !is_there {
             self.pass_on();
         }
-        left.is_ok()
+        is_there
     }
 
     /// The waiter waits no more. Whom it was woken to wake it wakes. Left on the list it is in the
     /// way of who wakes, and many of them would only go at the next commit: now and then the list
     /// is emptied.
     pub(crate) fn abandon(&self, waiter: &Waiter) {
-        if !self.leave(waiter, GONE) {
+        if !self.leave(waiter) {
             return;
         }
         // Relaxed: a count, about.

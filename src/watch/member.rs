@@ -7,7 +7,7 @@ use super::config::WatchConfig;
 use super::filter::Filter;
 use crate::kernel::mailbox::{Bounds, Mailbox, Policy};
 use crate::kernel::post::Post;
-use crate::kernel::seat::Seat;
+use crate::kernel::seat::{Seat, Wait};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// What becomes of a watcher that does not keep up: that has more undelivered than its bounds of
@@ -184,6 +184,8 @@ pub(crate) struct Member {
     begins: Figure,
     pub(super) mailbox: Mailbox<Arc<Post>>,
     pub(super) seat: Seat,
+    /// Apart from the seat, where it takes no room.
+    pub(super) wait: Wait,
     /// The version up to which it has read.
     pub(super) read: Figure,
     /// Events taken for it, or still to be read of the log before its mailbox, that it has not
@@ -213,6 +215,7 @@ impl Member {
             begins: Figure::default(),
             mailbox: Mailbox::new(),
             seat: Seat::new(),
+            wait: Wait::new(),
             read: Figure::default(),
             taken: AtomicU32::new(0),
             delivered: Figure::default(),

@@ -8,8 +8,7 @@ use super::watcher::Watcher;
 #[derive(Debug)]
 pub(super) struct Receiving<'w> {
     watcher: &'w mut Watcher,
-    has_waited: bool,
-    /// When it was polled last.
+    /// Since it was polled last.
     waits: bool,
 }
 
@@ -17,7 +16,6 @@ impl<'w> Receiving<'w> {
     pub(super) fn of(watcher: &'w mut Watcher) -> Self {
         Self {
             watcher,
-            has_waited: false,
             waits: false,
         }
     }
@@ -29,15 +27,14 @@ impl<'w> Receiving<'w> {
     ) -> Poll<R> {
         let polled = poll(self.watcher, context);
         self.waits = polled.is_pending();
-        self.has_waited |= self.waits;
         polled
     }
 }
 
 impl Drop for Receiving<'_> {
     fn drop(&mut self) {
-        if self.has_waited {
-            self.watcher.hand_on(self.waits);
+        if self.waits {
+            self.watcher.cease();
         }
     }
 }

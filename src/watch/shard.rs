@@ -35,8 +35,8 @@ use crate::kernel::table::GarbageBin;
 use crate::sync::{Padded, unique};
 use crate::table::schema::Schema;
 
-/// Watchers that a committer calls for one commit: what is more is left to these. Those that have
-/// not come by since they were called do not count: nothing may be left to them.
+/// Watchers that a committer calls for one commit: what is more is left to these. Those that do not
+/// wait, or have not come by since they were called, do not count: nothing may be left to them.
 const COMMITTERS_CALLS_MAX: u32 = 256;
 /// Deliveries after which a committer leaves the rest to those it has called, however few they are.
 const COMMITTERS_DELIVERIES: u32 = 4096;
@@ -439,8 +439,8 @@ impl<'g> Round<'_, 'g> {
         if put != Put::Before {
             self.delivered += 1;
         }
-        // It waits, and has taken what it was called for before.
-        if put == Put::First && member.seat.is_taken() {
+        // It waits, and has taken what it was called for before. After the fence of the pin.
+        if put == Put::First && member.wait.is_on() {
             self.called += 1;
         }
         ControlFlow::Continue(())

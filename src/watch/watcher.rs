@@ -175,6 +175,8 @@ impl Watcher {
         let before = self.source.position();
         // Before anything is taken: whoever puts something there next finds the time.
         self.note_taking();
+        // With what it finds it may be busy for as long as it likes.
+        self.leave_nothing_undone();
         let fetched = self
             .source
             .fetch(&self.shared, &self.member, &mut self.fetched);
@@ -311,6 +313,7 @@ impl Watcher {
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
+                self.leave_nothing_undone();
                 return Ok(None);
             }
             let left = left.unwrap_or(LOOK_AGAIN).min(self.progress_in());
@@ -352,6 +355,7 @@ impl Watcher {
             waiter
         });
         self.waiter = Some(waiter);
+        self.member.wait.begin();
         self.member.seat.settle();
     }
 
@@ -359,7 +363,8 @@ impl Watcher {
         self.shared.is_closed() || self.source.has_more(&self.shared, &self.member)
     }
 
-    /// The next event, for async code; runs on any executor. Dropping the future loses nothing.
+    /// The next event, for async code; runs on any executor. Dropping the future loses nothing;
+    /// then its task need not be woken any more.
     ///
     /// # Errors
     /// See [`WatchError`].
@@ -387,11 +392,13 @@ impl Watcher {
         loop {
             self.shared.waiters.pass_on();
             let closed = self.shared.is_closed();
-            match receive(self) {
-                Ok(Some(received)) => return Poll::Ready(Ok(received)),
-                Ok(None) if closed => return Poll::Ready(Err(WatchError::Closed)),
-                Ok(None) => {}
-                Err(error) => return Poll::Ready(Err(error)),
+            let received = match receive(self) {
+                Ok(None) if closed => Err(WatchError::Closed),
+                received => received,
+            };
+            if let Some(received) = received.transpose() {
+                self.cease();
+                return Poll::Ready(received);
             }
             self.wait_as_task(context);
             if !self.has_more() {
@@ -420,25 +427,19 @@ impl Watcher {
         self.waiter = Some(waiter);
     }
 
-    /// A future that waited is dropped: its task need not come by when it is called. If it still
-    /// `waits`, it may have been called already.
-    pub(super) fn hand_on(&mut self, waits: bool) {
+    /// Its task waits no more, and need not come by when it is called; it may have been already.
+    pub(super) fn cease(&self) {
         if let Some(waiter) = &self.waiter {
             self.shared.waiters.hand_on(waiter);
         }
-        let (shards, kernel) = (&self.shared.shards, self.shared.kernel());
-        let delivered = shards.station(kernel, &self.member).position();
-        if waits && self.has_seat() && delivered < kernel.horizon.visible() {
-            self.leave_seat();
-        }
+        self.leave_nothing_undone();
     }
 
-    /// Leaves the seat, and goes on with what who called it may have left to it. Not in a waker
-    /// that this thread calls: those would call one another.
-    fn leave_seat(&mut self) {
+    /// If it waited in its seat, it does so no more, and goes on with what who called it there may
+    /// have left to it. Not in a waker that this thread calls: those would call one another.
+    fn leave_nothing_undone(&self) {
         let Shared { shards, schema, .. } = &*self.shared;
-        self.member.seat.leave(schema.kernel());
-        if self.waiter.take().is_some() && self.has_seat() && !is_calling() {
+        if self.member.wait.end() && !is_calling() {
             shards.carry_on_for(schema, &self.member);
         }
     }
@@ -489,6 +490,7 @@ impl Drop for Watcher {
             self.shared.shards.remove(&self.shared.schema, &self.member);
             self.shared.shards.admission.leave();
         }
-        self.leave_seat();
+        self.leave_nothing_undone();
+        self.member.seat.leave(self.shared.kernel());
     }
 }

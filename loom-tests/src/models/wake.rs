@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
-use crate::kernel::seat::Doze;
+use crate::kernel::seat::{Doze, Wait};
 use crate::kernel::wake::{Waiter, Waiters};
 use crate::sync::{AtomicU64, Ordering, fence, thread};
 
@@ -34,14 +34,17 @@ impl World {
 
     /// Waits until the watermark is there; a wake-up that is lost is a deadlock.
     fn wait(&self, version: u64) -> u64 {
-        let waiter = Waiter::thread();
+        self.wait_as(&Waiter::thread(), version)
+    }
+
+    fn wait_as(&self, waiter: &Arc<Waiter>, version: u64) -> u64 {
         let mut parked = 0;
         loop {
-            self.waiters.enqueue(&waiter);
+            self.waiters.enqueue(waiter);
             // Also on the way out: whoever was woken before us may have left it to us.
             self.waiters.pass_on();
             if self.visible() >= version {
-                self.waiters.abandon(&waiter);
+                self.waiters.abandon(waiter);
                 return parked;
             }
             thread::park();
@@ -207,7 +210,68 @@ fn drop_of_a_future_while_it_is_called() {
         commits.join().expect("no panic");
         (behind.was_woken(), turned.was_woken())
     });
-    assert_eq!(seen, BTreeSet::from([(true, true)]));
+    assert_eq!(seen, BTreeSet::from([(true, false), (true, true)]));
+}
+
+/// Q3: futures are dropped while a commit comes, which has these two to call before another.
+#[test]
+fn drop_of_futures_in_front_of_another() {
+    let seen = outcomes(3, || {
+        let world = World::new();
+        let behind = Noted::new();
+        world.waiters.enqueue(&behind.waiter());
+        let turned = [(); 2].map(|()| Noted::new());
+        let waiters = turned.each_ref().map(Noted::waiter);
+        for waiter in &waiters {
+            world.waiters.enqueue(waiter);
+        }
+        let commits = spawn(&world, |world| world.commit(1));
+        for waiter in &waiters {
+            world.waiters.hand_on(waiter);
+        }
+        commits.join().expect("no panic");
+        (behind.was_woken(), turned.map(|task| task.was_woken()))
+    });
+    let expected = [[false, false], [false, true], [true, true]];
+    assert_eq!(seen, expected.map(|turned| (true, turned)).into());
+}
+
+/// Q1: who ceased to wait waits again while a commit takes it off the list.
+#[test]
+fn wait_again_while_it_is_taken_off() {
+    let seen = outcomes(3, || {
+        let world = World::new();
+        let watcher = spawn(&world, |world| {
+            let waiter = Waiter::thread();
+            world.waiters.enqueue(&waiter);
+            world.waiters.hand_on(&waiter);
+            world.wait_as(&waiter, 1)
+        });
+        world.commit(1);
+        watcher.join().expect("no panic")
+    });
+    assert_eq!(seen, BTreeSet::from([0, 1]));
+}
+
+/// [cease/rely]: who ceases to wait while the rest of a commit is left to it finds that commit.
+#[test]
+fn cease_while_a_commit_is_left_to_it() {
+    let seen = outcomes(3, || {
+        let world = Arc::new((Wait::new(), AtomicU64::new(0)));
+        world.0.begin();
+        let leaves = spawn(&world, |world| {
+            // Relaxed: the fences are to do.
+            world.1.store(1, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+            world.0.is_on()
+        });
+        assert!(world.0.end(), "it waited");
+        // Relaxed: as above.
+        let found = world.1.load(Ordering::Relaxed) == 1;
+        (leaves.join().expect("no panic"), found)
+    });
+    let expected = [(false, false), (false, true), (true, true)];
+    assert_eq!(seen, BTreeSet::from(expected));
 }
 
 /// [list]: who leaves while a commit calls it, and another that never comes by, wakes whom that
