@@ -8,8 +8,6 @@
 //! - [installed]: the flag's Release store after the heads were moved, its Acquire load before the
 //!   watermark passes.
 
-use std::time::SystemTime;
-
 use smallvec::SmallVec;
 
 use super::entry::EntryHeader;
@@ -20,6 +18,7 @@ use super::post::Posts;
 use super::reclaim::{Guard, at, free, own};
 use super::record::RecordHeader;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::version::Moment;
 
 /// One object's change in a commit.
 #[derive(Clone, Copy, Debug)]
@@ -121,9 +120,9 @@ impl Write {
     }
 
     /// When it was written.
-    pub(crate) fn written_at(&self, _: &Guard<'_>) -> SystemTime {
+    pub(crate) fn written_at(&self, _: &Guard<'_>) -> Moment {
         // SAFETY: V5: as above.
-        unsafe { at(self.new) }.meta().updated_at
+        unsafe { at(self.new) }.updated()
     }
 
     /// Whether it deletes.

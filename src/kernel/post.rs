@@ -8,14 +8,13 @@
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::time::SystemTime;
 
 use super::Kernel;
 use super::commit::{Commit, Write};
 use super::reading::AnyHandle;
 use super::reclaim::Guard;
 use crate::sync::{Arc, AtomicPtr, Ordering};
-use crate::version::Version;
+use crate::version::{Moment, Version};
 
 /// A change of an object: owned shares of what was before and what is after it.
 #[derive(Debug)]
@@ -24,11 +23,12 @@ pub(crate) struct Post {
     pub(crate) table: &'static str,
     /// The first commit that it covers.
     pub(crate) since: Version,
+    /// When that was written.
+    pub(crate) since_at: Moment,
     /// The commit that made it; of several, the last.
     pub(crate) version: Version,
     pub(crate) old: Option<AnyHandle>,
     pub(crate) new: Option<AnyHandle>,
-    pub(crate) written_at: SystemTime,
     /// How much memory it keeps.
     pub(crate) bytes: u64,
 }
@@ -42,10 +42,10 @@ impl Post {
         Arc::new(Self {
             table: table.name(),
             since: version,
+            since_at: write.written_at(guard),
             version,
             old,
             new,
-            written_at: write.written_at(guard),
             bytes: size_of::<Self>() as u64 + write.bytes(guard),
         })
     }
@@ -57,13 +57,14 @@ impl Post {
         (old, new): (Option<AnyHandle>, Option<AnyHandle>),
     ) -> Option<Arc<Self>> {
         let written_at = new.as_ref().or(old.as_ref())?.meta().updated_at;
+        let since_at = written_at.into();
         Some(Arc::new(Self {
             table,
             since: version,
+            since_at,
             version,
             old,
             new,
-            written_at,
             // It goes through no mailbox, which alone asks.
             bytes: size_of::<Self>() as u64,
         }))
@@ -77,10 +78,10 @@ impl Post {
             Arc::new(Self {
                 table: self.table,
                 since: self.since,
+                since_at: self.since_at,
                 version: next.version,
                 old,
                 new,
-                written_at: next.written_at,
                 bytes: self.bytes.max(next.bytes),
             })
         })

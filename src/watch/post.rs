@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::kernel::mailbox::Letter;
+use crate::kernel::mailbox::{Letter, Since};
 use crate::kernel::post::Post;
 use crate::kernel::reading::AnyHandle;
 
@@ -15,6 +15,13 @@ impl Letter for Arc<Post> {
 
     fn version(&self) -> u64 {
         self.version.get()
+    }
+
+    fn since(&self) -> Since {
+        Since {
+            version: self.since.get(),
+            at: self.since_at,
+        }
     }
 
     /// Changes of an object follow one another if what the one made is what the other found.
