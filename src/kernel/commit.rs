@@ -114,11 +114,6 @@ impl Write {
         old.map_or(0, VersionHeader::size)
     }
 
-    /// Bytes of the versions that an owned share of its images keeps.
-    pub(crate) fn bytes(&self, guard: &Guard<'_>) -> u64 {
-        (self.new_size(guard) + self.old_size(guard)) as u64
-    }
-
     /// When it was written.
     pub(crate) fn written_at(&self, _: &Guard<'_>) -> Moment {
         // SAFETY: V5: as above.

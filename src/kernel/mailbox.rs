@@ -56,7 +56,7 @@ pub(crate) struct Since {
 
 /// What is delivered. Cloning it shares it.
 pub(crate) trait Letter: Clone + Send + Sync + 'static {
-    /// Bytes that it keeps.
+    /// Bytes that it keeps in a mailbox.
     fn bytes(&self) -> u64;
 
     /// The version that it is of.
@@ -143,6 +143,9 @@ pub(crate) struct Mailbox<L: Letter> {
 }
 
 impl<L: Letter> Mailbox<L> {
+    /// Bytes that the mailbox itself takes for each letter.
+    pub(crate) const BYTES_A_LETTER: u64 = size_of::<Node<L>>() as u64;
+
     pub(crate) fn new() -> Self {
         Self {
             head: AtomicPtr::new(empty(0)),

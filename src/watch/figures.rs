@@ -163,7 +163,7 @@ pub(crate) fn queues(shared: &Shared) -> Vec<WatchQueueStats> {
             queue.delivered += own.delivered;
             queue.missed += own.missed;
             queue.waiting += own.waiting;
-            queue.waiting_bytes += own.waiting_bytes;
+            queue.waiting_bytes = queue.waiting_bytes.saturating_add(own.waiting_bytes);
         }
     }
     queues

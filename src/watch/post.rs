@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::kernel::mailbox::{Letter, Since};
+use crate::kernel::mailbox::{Letter, Mailbox, Since};
 use crate::kernel::post::Post;
 use crate::kernel::reading::AnyHandle;
 
 impl Letter for Arc<Post> {
     fn bytes(&self) -> u64 {
-        self.bytes
+        Post::bytes(self).saturating_add(Mailbox::<Self>::BYTES_A_LETTER)
     }
 
     fn version(&self) -> u64 {

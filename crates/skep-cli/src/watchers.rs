@@ -39,7 +39,10 @@ impl Watchers {
 
 fn figures(store: &Store) -> String {
     let mut watchers = store.watchers();
-    let total = |figure: fn(&WatcherStats) -> u64| watchers.iter().map(figure).sum::<u64>();
+    let total = |figure: fn(&WatcherStats) -> u64| {
+        let figures = watchers.iter().map(figure);
+        figures.fold(0, u64::saturating_add)
+    };
     let (delivered, waiting) = (total(|it| it.delivered), total(|it| it.waiting));
     let (missed, bytes) = (total(|it| it.missed), total(|it| it.waiting_bytes));
     let queues = store.watch_queues();

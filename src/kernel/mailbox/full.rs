@@ -46,7 +46,7 @@ pub(super) fn coalesce<L: Letter>(
     let wanted = old.letters.iter().filter(|it| it.version() > after);
     let mut letters: Vec<L> = wanted.chain([letter]).cloned().collect();
     L::coalesce(&mut letters);
-    let bytes: u64 = letters.iter().map(L::bytes).sum();
+    let bytes = letters.iter().map(L::bytes).fold(0, u64::saturating_add);
     // By a quarter: so that what coalescing costs is shared by as many deliveries.
     let is_long = letters.len() as u64 * 4 > u64::from(bounds.letters) * 3;
     if is_long || bytes / 3 > bounds.bytes / 4 {

@@ -156,7 +156,7 @@ impl<L: Letter> Node<L> {
     /// A letter above `below`, which the pointer leads to, if there is anything.
     pub(super) fn on(below: Option<&Self>, pointer: *mut Self, through: Stamp, letter: L) -> Self {
         let (letters, bytes) = below.map_or((0, 0), |below| (below.letters, below.bytes));
-        let depth = (letters + 1, bytes + letter.bytes());
+        let depth = (letters + 1, bytes.saturating_add(letter.bytes()));
         let before = below.map_or(NEVER, |below| below.since);
         let own = letter.since();
         let since = if own.version < before.version {
@@ -216,7 +216,8 @@ impl<L: Letter> Node<L> {
 
     pub(super) fn is_full(&self, letter: &L, bounds: Bounds) -> bool {
         let (letters, bytes) = (self.letters, self.bytes);
-        letters > 0 && (letters >= bounds.letters || bytes + letter.bytes() > bounds.bytes)
+        letters > 0
+            && (letters >= bounds.letters || bytes.saturating_add(letter.bytes()) > bounds.bytes)
     }
 }
 
