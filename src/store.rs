@@ -302,8 +302,9 @@ impl Store {
         figures::watchers(self.shared())
     }
 
-    /// How far the delivery to watchers is, for each part that it is done in
-    /// ([`Builder::watch_shards`]).
+    /// How far the delivery to watchers is, and what those that it delivers to do together, for
+    /// each part that it is done in ([`Builder::watch_shards`]). O(watchers, and what waits for
+    /// them).
     #[must_use]
     pub fn watch_queues(&self) -> Vec<WatchQueueStats> {
         figures::queues(self.shared())

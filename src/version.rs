@@ -82,6 +82,22 @@ impl Moment {
     pub(crate) fn now() -> Self {
         SystemTime::now().into()
     }
+
+    /// What [`Moment::word`] gave.
+    pub(crate) const fn of_word(word: u64) -> Self {
+        Self(word)
+    }
+
+    /// As one word; 0: unknown.
+    pub(crate) const fn word(self) -> u64 {
+        self.0
+    }
+
+    /// How long ago it was; `None`: that is not known, or it is still to come.
+    pub(crate) fn ago(self, now: SystemTime) -> Option<Duration> {
+        let is_known = self != Self::UNKNOWN;
+        is_known.then(|| now.duration_since(self.into()).ok())?
+    }
 }
 
 impl From<SystemTime> for Moment {

@@ -8,8 +8,6 @@
 //! - [installed]: the flag's Release store after the heads were moved, its Acquire load before the
 //!   watermark passes.
 
-use std::time::SystemTime;
-
 use smallvec::SmallVec;
 
 use super::entry::EntryHeader;
@@ -20,6 +18,7 @@ use super::post::Posts;
 use super::reclaim::{Guard, at, free, own};
 use super::record::RecordHeader;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::version::Moment;
 
 /// One object's change in a commit.
 #[derive(Clone, Copy, Debug)]
@@ -115,15 +114,10 @@ impl Write {
         old.map_or(0, VersionHeader::size)
     }
 
-    /// Bytes of the versions that an owned share of its images keeps.
-    pub(crate) fn bytes(&self, guard: &Guard<'_>) -> u64 {
-        (self.new_size(guard) + self.old_size(guard)) as u64
-    }
-
     /// When it was written.
-    pub(crate) fn written_at(&self, _: &Guard<'_>) -> SystemTime {
+    pub(crate) fn written_at(&self, _: &Guard<'_>) -> Moment {
         // SAFETY: V5: as above.
-        unsafe { at(self.new) }.meta().updated_at
+        unsafe { at(self.new) }.updated()
     }
 
     /// Whether it deletes.

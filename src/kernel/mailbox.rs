@@ -39,6 +39,7 @@ use self::list::{Content, Cut, Fresh, Node, empty, free_down_to, is_node};
 use super::reclaim::{Garbage, Guard, allocate, at};
 use super::step::{Step, step};
 use crate::sync::{AtomicPtr, Ordering};
+use crate::version::Moment;
 
 /// Which write of which commit; ordered as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,13 +48,28 @@ pub(crate) struct Stamp {
     pub(crate) write: u32,
 }
 
+/// Where something begins: a version, and when that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Since {
+    pub(crate) version: u64,
+    pub(crate) at: Moment,
+}
+
 /// What is delivered. Cloning it shares it.
 pub(crate) trait Letter: Clone + Send + Sync + 'static {
-    /// Bytes that it keeps.
+    /// Bytes that it keeps in a mailbox.
     fn bytes(&self) -> u64;
 
     /// The version that it is of.
     fn version(&self) -> u64;
+
+    /// Where what it covers begins. Of one that was not made of several, with its version.
+    fn since(&self) -> Since {
+        Since {
+            version: self.version(),
+            at: Moment::UNKNOWN,
+        }
+    }
 
     /// Makes one of the letters about one object, oldest first; the others keep their order.
     fn coalesce(letters: &mut Vec<Self>);
@@ -78,10 +94,13 @@ pub(crate) struct Bounds {
     pub(crate) after: Option<u64>,
 }
 
-/// What a full mailbox let go: the versions of the oldest and the newest letter that went.
+/// What a full mailbox let go: from where the oldest letter that went begins to the version of the
+/// newest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Missed {
     pub(crate) from: u64,
+    /// When the version `from` was written.
+    pub(crate) from_at: Moment,
     pub(crate) through: u64,
 }
 
@@ -125,6 +144,9 @@ pub(crate) struct Mailbox<L: Letter> {
 }
 
 impl<L: Letter> Mailbox<L> {
+    /// Bytes that the mailbox itself takes for each letter.
+    pub(crate) const BYTES_A_LETTER: u64 = size_of::<Node<L>>() as u64;
+
     pub(crate) fn new() -> Self {
         Self {
             head: AtomicPtr::new(empty(0)),
@@ -163,7 +185,7 @@ impl<L: Letter> Mailbox<L> {
             let (pointer, head) = self.head(guard);
             let is_before = match head {
                 None => pointer.addr() >= empty::<L>(stamp.version).addr(),
-                Some(seen) => matches!(seen.content, Content::Closed(_)) || seen.through >= stamp,
+                Some(seen) => matches!(seen.content, Content::Closed(_)) || seen.through() >= stamp,
             };
             if is_before {
                 return Put::Before;
@@ -202,7 +224,7 @@ impl<L: Letter> Mailbox<L> {
         after: u64,
     ) {
         let old = Cut { first: pointer };
-        let fresh = wanted(old.read(guard), seen.through, after);
+        let fresh = wanted(old.read(guard), seen.through(), after);
         if self.swing(pointer, fresh.top) {
             old.retire_by_parts(garbage);
         } else {
@@ -280,8 +302,8 @@ impl<L: Letter> Mailbox<L> {
                     });
                 }
                 Content::Closed(version) => Fresh::closed(version, std::ptr::null_mut(), None),
-                _ if seen.through.version <= whole => Fresh::nothing(seen.through.version),
-                _ => Fresh::base(seen.through, None),
+                _ if seen.through().version <= whole => Fresh::nothing(seen.through().version),
+                _ => Fresh::base(seen.through(), None),
             };
             if self.swing(pointer, fresh.top) {
                 step(Step::Fetched);
@@ -301,18 +323,22 @@ impl<L: Letter> Mailbox<L> {
         head.is_some_and(|seen| !matches!(seen.content, Content::Base(None)))
     }
 
-    /// How much waits in it, and the version of the oldest letter. O(what waits).
-    pub(crate) fn depth(&self, guard: &Guard<'_>) -> (Depth, Option<L>) {
+    /// How much waits in it, where that begins, or what went before it, and what went. O(what
+    /// waits).
+    pub(crate) fn depth(&self, guard: &Guard<'_>) -> (Depth, Option<Since>, Option<Missed>) {
         let (pointer, head) = self.head(guard);
+        let Some(seen) = head else {
+            return (Depth::default(), None, None);
+        };
         let all = Cut { first: pointer };
-        let oldest = all.nodes(guard).filter_map(|node| match &node.content {
-            Content::Letter(letter) => Some(letter.clone()),
-            _ => None,
-        });
-        (
-            head.map_or(Depth::default(), |seen| seen.depth),
-            oldest.last(),
-        )
+        let missed = all
+            .nodes(guard)
+            .last()
+            .and_then(|node| match &node.content {
+                Content::Base(missed) => missed.as_deref().copied(),
+                _ => None,
+            });
+        (seen.depth(), seen.since(), missed)
     }
 }
 

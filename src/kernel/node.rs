@@ -237,6 +237,10 @@ impl VersionHeader {
         self.tail().created
     }
 
+    pub(crate) fn updated(&self) -> Moment {
+        self.tail().updated
+    }
+
     #[inline]
     pub(super) fn older(&self) -> Older {
         // Relaxed: V2: it leads to what was linked before the head that led here was published, and

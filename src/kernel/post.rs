@@ -8,14 +8,14 @@
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::time::SystemTime;
 
 use super::Kernel;
 use super::commit::{Commit, Write};
 use super::reading::AnyHandle;
 use super::reclaim::Guard;
-use crate::sync::{Arc, AtomicPtr, Ordering};
-use crate::version::Version;
+use super::table::AnyTable;
+use crate::sync::{Arc, AtomicPtr, AtomicU64, Ordering};
+use crate::version::{Moment, Version};
 
 /// A change of an object: owned shares of what was before and what is after it.
 #[derive(Debug)]
@@ -24,13 +24,16 @@ pub(crate) struct Post {
     pub(crate) table: &'static str,
     /// The first commit that it covers.
     pub(crate) since: Version,
+    /// When that was written.
+    pub(crate) since_at: Moment,
     /// The commit that made it; of several, the last.
     pub(crate) version: Version,
     pub(crate) old: Option<AnyHandle>,
     pub(crate) new: Option<AnyHandle>,
-    pub(crate) written_at: SystemTime,
-    /// How much memory it keeps.
-    pub(crate) bytes: u64,
+    /// How much memory it keeps; 0: nobody has asked.
+    bytes: AtomicU64,
+    /// How much of that is what is after it.
+    new_bytes: AtomicU64,
 }
 
 impl Post {
@@ -42,13 +45,47 @@ impl Post {
         Arc::new(Self {
             table: table.name(),
             since: version,
+            since_at: write.written_at(guard),
             version,
             old,
             new,
-            written_at: write.written_at(guard),
-            bytes: size_of::<Self>() as u64 + write.bytes(guard),
+            bytes: AtomicU64::new(0),
+            new_bytes: AtomicU64::new(0),
         })
     }
+
+    /// Finds out how much it keeps, unless that is known, for who puts it where it is counted. Asks
+    /// the user's code, whose panic is contained.
+    fn measure(&self, table: &dyn AnyTable) {
+        // Relaxed: a figure: two who ask at once are told the same.
+        if self.bytes.load(Ordering::Relaxed) != 0 {
+            return;
+        }
+        let with = |image: &Option<AnyHandle>| {
+            let image = image.as_ref();
+            image.map_or(0, |image| table.bytes_with(image))
+        };
+        let (old, new) = (with(&self.old), with(&self.new));
+        // Relaxed: as above; who does not see it counts too much, once.
+        self.new_bytes.store(new, Ordering::Relaxed);
+        let bytes = Self::OWN_BYTES.saturating_add(old).saturating_add(new);
+        // Relaxed: as above.
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How much memory it keeps, with all that its images point to, once it is measured.
+    pub(crate) fn bytes(&self) -> u64 {
+        // Relaxed: a figure.
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn new_bytes(&self) -> u64 {
+        // Relaxed: a figure.
+        self.new_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of it without its images, with its two counts.
+    const OWN_BYTES: u64 = (size_of::<Self>() + 2 * size_of::<usize>()) as u64;
 
     /// Of images that lie in no log any more; `None`: of none.
     pub(crate) fn of_images(
@@ -57,15 +94,17 @@ impl Post {
         (old, new): (Option<AnyHandle>, Option<AnyHandle>),
     ) -> Option<Arc<Self>> {
         let written_at = new.as_ref().or(old.as_ref())?.meta().updated_at;
+        let since_at = written_at.into();
         Some(Arc::new(Self {
             table,
             since: version,
+            since_at,
             version,
             old,
             new,
-            written_at,
             // It goes through no mailbox, which alone asks.
-            bytes: size_of::<Self>() as u64,
+            bytes: AtomicU64::new(0),
+            new_bytes: AtomicU64::new(0),
         }))
     }
 
@@ -73,15 +112,18 @@ impl Post {
     /// there before, and is not after it.
     pub(crate) fn then(&self, next: &Self) -> Option<Arc<Self>> {
         let (old, new) = (self.old.clone(), next.new.clone());
+        let before = self.bytes().saturating_sub(self.new_bytes());
+        let bytes = before.saturating_add(next.new_bytes());
         (old.is_some() || new.is_some()).then(|| {
             Arc::new(Self {
                 table: self.table,
                 since: self.since,
+                since_at: self.since_at,
                 version: next.version,
                 old,
                 new,
-                written_at: next.written_at,
-                bytes: self.bytes.max(next.bytes),
+                bytes: AtomicU64::new(bytes),
+                new_bytes: AtomicU64::new(next.new_bytes()),
             })
         })
     }
@@ -205,5 +247,17 @@ impl Commit {
             }
         };
         place.share_or_put(|| Post::of(guard, kernel, self, &self.writes()[at]))
+    }
+
+    /// As [`Commit::post`], for who keeps it where its bytes are counted.
+    pub(crate) fn post_measured(
+        &self,
+        guard: &Guard<'_>,
+        kernel: &Kernel,
+        at: usize,
+    ) -> Kept<'_, Post> {
+        let post = self.post(guard, kernel, at);
+        post.measure(kernel.table(usize::from(self.writes()[at].table)));
+        post
     }
 }

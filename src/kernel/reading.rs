@@ -387,6 +387,11 @@ impl AnyHandle {
     pub(crate) fn meta(&self) -> Meta {
         self.handle.meta()
     }
+
+    /// Bytes of the version, without what the object points to.
+    pub(super) fn size(&self) -> usize {
+        self.handle.header().size()
+    }
 }
 
 impl Clone for AnyHandle {

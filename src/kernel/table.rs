@@ -6,7 +6,6 @@
 //! - T2: an entry whose `index` is a secondary index's position was made by that index.
 
 use std::any::{Any, TypeId};
-use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -44,7 +43,8 @@ pub struct Table<K: KeyBounds, T> {
     pub(crate) name: &'static str,
     /// What the layer above keeps with a table, if it does.
     pub(crate) face: Option<Box<dyn Typed + Send + Sync>>,
-    objects: PhantomData<fn() -> T>,
+    /// Bytes of an object with all that it points to. The user's code.
+    measure: fn(&T) -> usize,
 }
 
 impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
@@ -53,6 +53,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         seed: u64,
         secondary: Vec<Arc<dyn AnySecondary<K, T>>>,
         face: Option<Box<dyn Typed + Send + Sync>>,
+        measure: fn(&T) -> usize,
     ) -> Self {
         Self {
             seed,
@@ -62,7 +63,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             points: PointIndex::new(),
             order: OrderedIndex::new(),
             secondary: secondary.into(),
-            objects: PhantomData,
+            measure,
         }
     }
 
@@ -234,6 +235,11 @@ pub(crate) trait AnyTable: Typed + Send + Sync {
     }
     /// Owned shares of a write's old and new object.
     fn images(&self, guard: &Guard<'_>, write: &Write) -> (Option<AnyHandle>, Option<AnyHandle>);
+    /// Bytes that are kept with an object: its version, and what it says that it points to. Asks
+    /// the user's code, and contains its panic: then it points to nothing.
+    fn bytes_with(&self, _object: &AnyHandle) -> u64 {
+        0
+    }
     /// Whether its objects are of the type of this one.
     fn is_of(&self, _object: &AnyHandle) -> bool {
         false
@@ -340,6 +346,14 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
         let old = write.replaces().then(|| image(write.old));
         let new = (!write.deletes(guard)).then(|| image(write.new));
         (old, new)
+    }
+
+    fn bytes_with(&self, object: &AnyHandle) -> u64 {
+        let mut beyond = 0;
+        if let Some(typed) = object.object::<T>() {
+            contain(|| beyond = (self.measure)(typed).saturating_sub(size_of::<T>()));
+        }
+        object.size().saturating_add(beyond) as u64
     }
 
     fn is_of(&self, object: &AnyHandle) -> bool {

@@ -32,7 +32,7 @@ pub(crate) fn make_table<T: Object>(position: u16, seed: u64) -> Box<dyn AnyTabl
     let secondary = secondary.map(|(at, make)| make(position, at)).collect();
     let uniques = indexes.uniques;
     let face = (!uniques.is_empty()).then(|| Box::new(Face::<T> { uniques }) as _);
-    let table: TableOf<T> = Table::new((position, T::TABLE), seed, secondary, face);
+    let table: TableOf<T> = Table::new((position, T::TABLE), seed, secondary, face, T::bytes);
     Box::new(table)
 }
 

@@ -7,8 +7,9 @@
 use std::cell::Cell;
 
 use super::event::{AnyChange, Event};
+use super::watcher::Watcher;
 use crate::sync::local;
-use crate::version::Version;
+use crate::version::{Moment, Version};
 
 /// Events that a watcher fetches at once, and the rest of the commit that these end in: so that
 /// finding the log, pinning it and telling how far it is read cost little for each event.
@@ -168,6 +169,15 @@ impl Fetched {
         buffer.is_some_and(|buffer| std::mem::take(&mut buffer.matched))
     }
 
+    /// When the oldest change of it was written.
+    pub(super) fn since(&self) -> Option<Moment> {
+        let events = &self.0.as_ref()?.events;
+        events.iter().rev().find_map(|event| match event {
+            Event::Change(change) => Some(change.0.since_at),
+            Event::Commit(_) => None,
+        })
+    }
+
     /// The version of the event that comes next.
     pub(super) fn next_version(&self) -> Option<Version> {
         Some(self.0.as_ref()?.events.last()?.version())
@@ -202,5 +212,28 @@ impl Fetched {
     pub(super) fn first_gathered(&mut self) -> Option<Event> {
         let buffer = self.0.as_mut()?;
         (!buffer.gathered.is_empty()).then(|| Event::Change(buffer.give_first()))
+    }
+}
+
+impl Watcher {
+    /// The next event of those fetched.
+    #[inline]
+    pub(super) fn next_of_run(&mut self) -> Option<Event> {
+        let event = self.fetched.pop();
+        if event.is_some() {
+            self.note_taking();
+            if self.fetched.is_empty() {
+                self.source.tell(&self.member, &self.fetched);
+            }
+        }
+        event
+    }
+
+    /// It takes something, or looks: its timeout runs from now on.
+    #[inline]
+    pub(super) fn note_taking(&self) {
+        if self.member.timeout().is_some() {
+            self.member.waits_since.raise(self.shared.shards.now());
+        }
     }
 }

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use super::member::Member;
 use crate::kernel::Kernel;
 use crate::kernel::log::Slot;
+use crate::kernel::reclaim::Guard;
 use crate::shared::Shared;
-use crate::version::Version;
+use crate::version::{Moment, Version};
 
 /// Figures of one watcher; only about right while it receives and others commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,20 +23,23 @@ pub struct WatcherStats {
     pub delivered: u64,
     /// Commits that its lags have passed over, matching or not.
     pub missed: u64,
+    /// Those of them that it has not been told of: it has lagged since it last looked.
+    pub untold: u64,
     /// Changes that wait in its mailbox. 0 without one.
     pub waiting: u64,
     /// Their bytes: what counts for its bound.
     pub waiting_bytes: u64,
-    /// Events that were taken out for it, when it last looked for more, and not given then: of a
-    /// mailbox all that was in it, of the log a run. While it still reads history, before its
-    /// mailbox, the commits up to that.
+    /// Events that were taken out for it and not given, when it last looked for more, or 0 once it
+    /// has been given them all: of a mailbox all that was in it, of the log a run. While it still
+    /// reads history, before its mailbox, the commits up to that.
     pub taken: u64,
     /// The oldest version that it has not read and that may concern it: of what waits in its
-    /// mailbox, or in the log. None: it is current.
+    /// mailbox or has waited there and is gone, or in the log. None: it is current.
     pub oldest: Option<Version>,
     /// Commits after its position, matching or not.
     pub behind: u64,
-    /// How long ago the oldest one was written; None if it is current, or that is not known.
+    /// How long ago the oldest one was written, or, if the log had it and has it no more, the
+    /// oldest one there; None if it is current, or that is not known.
     pub behind_for: Option<Duration>,
 }
 
@@ -47,8 +51,21 @@ pub struct WatchQueueStats {
     pub watchers: u64,
     /// Up to here all is delivered.
     pub position: Version,
-    /// Commits after it.
+    /// The oldest version that is not delivered. None: all is.
+    pub oldest: Option<Version>,
+    /// Commits after its position.
     pub behind: u64,
+    /// How long ago the oldest one was written; None if all is delivered, or that is not known.
+    pub behind_for: Option<Duration>,
+    /// Events that its watchers were given. This and the next three are the sums of what
+    /// [`WatcherStats`] tells of those that there are.
+    pub delivered: u64,
+    /// Commits that lags of its watchers have passed over.
+    pub missed: u64,
+    /// Changes that wait in their mailboxes: each once for each of these that it is in.
+    pub waiting: u64,
+    /// Their bytes.
+    pub waiting_bytes: u64,
     /// Up to here something was lost to all its watchers, each of which is told, because nobody
     /// delivered it while the log had it. 0: nothing ever was.
     pub lost: Version,
@@ -69,62 +86,111 @@ pub(crate) fn watchers(shared: &Shared) -> Vec<WatcherStats> {
 
 fn figures(shared: &Shared, kernel: &Kernel, member: &Member, now: SystemTime) -> WatcherStats {
     let guard = kernel.domain.pin();
-    let (depth, first) = member.mailbox.depth(&guard);
+    let station = shared.shards.station(kernel, member);
+    let (depth, since, gap) = member.mailbox.depth(&guard);
     let visible = kernel.horizon.visible();
-    // One that is delivered to is current as far as nothing waits for it.
-    let delivered = shared.shards.station(kernel, member).position();
-    let taken = member.taken();
-    let read = match (member.has_mailbox, &first) {
-        (true, None) if taken == 0 => member.read.get().max(delivered),
-        _ => member.read.get(),
-    };
-    let first = first.filter(|_| taken == 0);
-    let since = |at: SystemTime| now.duration_since(at).ok();
-    let (oldest, behind_for) = match first {
-        Some(post) => (Some(post.version), since(post.written_at)),
-        None if read < visible => {
-            let written = match kernel.log.at(&guard, read + 1) {
-                Slot::Commit(commit) => commit.writes().first(),
-                _ => None,
-            };
-            let written = written.map(|write| write.written_at(&guard));
-            (Some(Version::new(read + 1)), written.and_then(since))
+    let (taken, own) = (member.taken(), member.read.get());
+    // What it looks for first.
+    let lost = station.lost().max(own) - own;
+    let untold = match member.fetched() {
+        Some(fetched) => passed_by(kernel, &guard, (fetched, visible)),
+        None if taken == 0 && member.has_mailbox => {
+            gap.map_or(lost, |gap| lost.max(gap.through.saturating_sub(own)))
         }
-        None => (None, None),
+        // Up to where it was taken it has missed nothing.
+        None => gap.map_or(0, |gap| gap.through + 1 - gap.from),
+    };
+    // One that is delivered to is current as far as nothing waits for it.
+    let is_current = member.has_mailbox && taken == 0 && untold == 0 && since.is_none();
+    let read = match is_current {
+        true => own.max(station.position()),
+        false => own,
+    };
+    let (oldest, at) = match since.filter(|_| taken == 0) {
+        Some(since) if lost == 0 => (Some(since.version), since.at),
+        _ if read < visible && taken > 0 && member.taken_since() != Moment::UNKNOWN => {
+            (Some(read + 1), member.taken_since())
+        }
+        _ if read < visible => (Some(read + 1), written_at(kernel, &guard, read + 1)),
+        _ => (None, Moment::UNKNOWN),
     };
     WatcherStats {
         number: member.number,
         mailbox: member.has_mailbox,
         position: Version::new(read),
         delivered: member.delivered.get(),
-        missed: member.missed.get(),
+        missed: member.missed.get() + untold,
+        untold,
         waiting: u64::from(depth.letters),
         waiting_bytes: depth.bytes,
         taken,
-        oldest,
+        oldest: oldest.map(Version::new),
         behind: visible.saturating_sub(read),
-        behind_for,
+        behind_for: at.ago(now),
     }
+}
+
+/// Commits that a reader of the log will have passed by when it goes on: they are not there.
+fn passed_by(kernel: &Kernel, guard: &Guard<'_>, (fetched, visible): (u64, u64)) -> u64 {
+    let is_gone = fetched < visible && matches!(kernel.log.at(guard, fetched + 1), Slot::Trimmed);
+    match is_gone {
+        true => kernel.resume_position(visible).saturating_sub(fetched),
+        false => 0,
+    }
+}
+
+/// When a commit was written, or the oldest of the log if that has it no more.
+fn written_at(kernel: &Kernel, guard: &Guard<'_>, version: u64) -> Moment {
+    let oldest = version.max(kernel.log.trimmed() + 1);
+    let write = match kernel.log.at(guard, oldest) {
+        Slot::Commit(commit) => commit.writes().first(),
+        _ => None,
+    };
+    write.map_or(Moment::UNKNOWN, |write| write.written_at(guard))
 }
 
 /// Every part of the delivery.
 pub(crate) fn queues(shared: &Shared) -> Vec<WatchQueueStats> {
     let kernel = shared.schema.kernel();
-    let visible = kernel.horizon.visible();
-    let shards = (0..shared.shards.count()).map(|shard| {
-        let station = kernel.station(shard);
-        // Nobody moves a position that nobody needs.
-        let position = match station.subscribers() {
-            0 => visible,
-            _ => station.position(),
-        };
-        WatchQueueStats {
-            watchers: station.subscribers(),
-            position: Version::new(position),
-            behind: visible.saturating_sub(position),
-            lost: Version::new(station.lost()),
-            structure_bytes: shared.shards.bytes(kernel, shard) as u64,
+    let now = SystemTime::now();
+    let mut queues: Vec<_> = (0..shared.shards.count())
+        .map(|shard| queue(shared, kernel, shard, now))
+        .collect();
+    for member in shared.shards.members(kernel) {
+        if member.has_mailbox {
+            let own = figures(shared, kernel, &member, now);
+            let queue = &mut queues[usize::from(member.shard)];
+            queue.delivered += own.delivered;
+            queue.missed += own.missed;
+            queue.waiting += own.waiting;
+            queue.waiting_bytes = queue.waiting_bytes.saturating_add(own.waiting_bytes);
         }
-    });
-    shards.collect()
+    }
+    queues
+}
+
+/// A part of the delivery, without what its watchers do.
+fn queue(shared: &Shared, kernel: &Kernel, shard: usize, now: SystemTime) -> WatchQueueStats {
+    let station = kernel.station(shard);
+    let visible = kernel.horizon.visible();
+    // Nobody moves a position that nobody needs.
+    let position = match station.subscribers() {
+        0 => visible,
+        _ => station.position().min(visible),
+    };
+    let oldest = (position < visible).then_some(position + 1);
+    let at = oldest.map(|version| written_at(kernel, &kernel.domain.pin(), version));
+    WatchQueueStats {
+        watchers: station.subscribers(),
+        position: Version::new(position),
+        oldest: oldest.map(Version::new),
+        behind: visible - position,
+        behind_for: at.and_then(|at| at.ago(now)),
+        lost: Version::new(station.lost()),
+        structure_bytes: shared.shards.bytes(kernel, shard) as u64,
+        delivered: 0,
+        missed: 0,
+        waiting: 0,
+        waiting_bytes: 0,
+    }
 }

@@ -147,8 +147,10 @@ impl Filter {
         self.wish(|wishes| wishes.events_max = Some(events))
     }
 
-    /// How many bytes of changes may wait for the watcher: the objects' own sizes, before and
-    /// after, without what they point to. One change always may. Default:
+    /// How many bytes of changes may wait for the watcher: what the objects before and after take
+    /// with all that they say they point to ([`Object::bytes`](crate::Object::bytes)), and the
+    /// change itself. What several watchers or changes share is counted for each. One change always
+    /// may wait. Default:
     /// [`Builder::watch_bytes_max`](crate::Builder::watch_bytes_max). Else as
     /// [`Filter::events_max`].
     #[must_use]

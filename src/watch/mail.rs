@@ -14,7 +14,7 @@ use crate::kernel::mailbox::{Missed, Taken};
 use crate::kernel::post::Post;
 use crate::kernel::table::GarbageBin;
 use crate::table::schema::Schema;
-use crate::version::Version;
+use crate::version::{Moment, Version};
 
 /// What was taken and not yet given.
 #[derive(Debug)]
@@ -94,6 +94,14 @@ impl FromMail {
     /// How many changes were taken out of the mailbox and not given, about.
     pub(super) fn taken(&self) -> u64 {
         self.items.len() as u64
+    }
+
+    /// When the oldest of these was written.
+    pub(super) fn taken_since(&self) -> Option<Moment> {
+        self.items.front().map(|item| match item {
+            Item::Letter(post) => post.since_at,
+            Item::Gap(missed) => missed.from_at,
+        })
     }
 
     pub(super) fn move_to(&mut self, version: u64) {

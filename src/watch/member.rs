@@ -9,6 +9,7 @@ use crate::kernel::mailbox::{Bounds, Mailbox, Policy};
 use crate::kernel::post::Post;
 use crate::kernel::seat::{Seat, Wait};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::version::Moment;
 
 /// What becomes of a watcher that does not keep up: that has more undelivered than its bounds of
 /// events and bytes ([`Filter::events_max`], [`Filter::bytes_max`]).
@@ -180,7 +181,8 @@ pub(crate) struct Member {
     pub(super) is_exact: bool,
     pub(super) filter: Filter,
     /// The version after which it began, twice, and one; an even number: that is not known yet, but
-    /// it was not before this version.
+    /// it was not before this version. Of one without a mailbox: up to where it has fetched; an even
+    /// number: what it fetches does not lie in the log.
     begins: Figure,
     pub(super) mailbox: Mailbox<Arc<Post>>,
     pub(super) seat: Seat,
@@ -191,6 +193,8 @@ pub(crate) struct Member {
     /// Events taken for it, or still to be read of the log before its mailbox, that it has not
     /// been given, when it last looked.
     taken: AtomicU32,
+    /// When the oldest of these was written, as a word; 0: that is not known.
+    taken_since: Figure,
     /// Events given to who receives.
     pub(super) delivered: Figure,
     /// Commits that lags have passed over.
@@ -218,6 +222,7 @@ impl Member {
             wait: Wait::new(),
             read: Figure::default(),
             taken: AtomicU32::new(0),
+            taken_since: Figure::default(),
             delivered: Figure::default(),
             missed: Figure::default(),
             waits_since: Figure::default(),
@@ -235,6 +240,12 @@ impl Member {
         self.read.set(version);
     }
 
+    /// After which version that is, if it is known.
+    fn begun(&self) -> Option<u64> {
+        let begins = self.begins.get();
+        (begins & 1 == 1).then_some(begins >> 1)
+    }
+
     /// Whether it may want what is of a version.
     pub(super) fn may_want(&self, version: u64) -> bool {
         version > self.begins.get() >> 1
@@ -245,10 +256,28 @@ impl Member {
         self.taken.load(Ordering::Relaxed).into()
     }
 
-    pub(super) fn set_taken(&self, taken: u64) {
+    /// When the oldest event that was taken for it was written.
+    pub(super) fn taken_since(&self) -> Moment {
+        Moment::of_word(self.taken_since.get())
+    }
+
+    pub(super) fn set_taken(&self, taken: u64, since: Moment) {
         // Relaxed: a figure.
         self.taken
             .store(u32::try_from(taken).unwrap_or(u32::MAX), Ordering::Relaxed);
+        self.taken_since.set(since.word());
+    }
+
+    /// Up to where it has fetched what lies in the log, without a mailbox.
+    pub(super) fn fetched(&self) -> Option<u64> {
+        self.begun().filter(|_| !self.has_mailbox)
+    }
+
+    pub(super) fn set_fetched(&self, position: Option<u64>) {
+        if !self.has_mailbox {
+            self.begins
+                .set(position.map_or(0, |position| position << 1 | 1));
+        }
     }
 
     /// What its mailbox holds, where a store's watchers have `config` if they ask for nothing else.
@@ -258,7 +287,7 @@ impl Member {
             letters: wishes.events_max.unwrap_or(config.events_max).max(1),
             bytes: wishes.bytes_max.unwrap_or(config.bytes_max),
             policy: wishes.overflow.map_or(Policy::Lag, Policy::from),
-            after: (self.begins.get() & 1 == 1).then(|| self.begins.get() >> 1),
+            after: self.begun(),
         }
     }
 

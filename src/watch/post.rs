@@ -4,17 +4,24 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::kernel::mailbox::Letter;
+use crate::kernel::mailbox::{Letter, Mailbox, Since};
 use crate::kernel::post::Post;
 use crate::kernel::reading::AnyHandle;
 
 impl Letter for Arc<Post> {
     fn bytes(&self) -> u64 {
-        self.bytes
+        Post::bytes(self).saturating_add(Mailbox::<Self>::BYTES_A_LETTER)
     }
 
     fn version(&self) -> u64 {
         self.version.get()
+    }
+
+    fn since(&self) -> Since {
+        Since {
+            version: self.since.get(),
+            at: self.since_at,
+        }
     }
 
     /// Changes of an object follow one another if what the one made is what the other found.

@@ -422,7 +422,7 @@ impl<'g> Round<'_, 'g> {
         let (commit, at) = (delivering.commit, delivering.stamp.write as usize);
         let post = delivering
             .post
-            .get_or_insert_with(|| commit.post(guard, schema.kernel(), at));
+            .get_or_insert_with(|| commit.post_measured(guard, schema.kernel(), at));
         let letter = (delivering.stamp, &**post);
         let bounds = member.bounds(&self.shards.config);
         let timeout = member.timeout();

@@ -12,6 +12,7 @@ use super::past::{self, Past};
 use crate::error::WatchError;
 use crate::shared::Shared;
 use crate::table::schema::Schema;
+use crate::version::Moment;
 
 /// Where a watcher's events come from.
 #[derive(Debug)]
@@ -216,6 +217,31 @@ impl Source {
             Self::Past(before) => before.past.left() + before.then.taken(),
             Self::Log(_) | Self::Refused(_) => 0,
         }
+    }
+
+    /// Up to where it has read the log, if it reads that, or nothing before it.
+    fn log_position(&self) -> Option<u64> {
+        match self {
+            Self::Log(log) => Some(log.position()),
+            _ => None,
+        }
+    }
+
+    /// Tells how far a member is, with what is fetched of it, and what was taken for it.
+    pub(super) fn tell(&self, member: &Member, fetched: &Fetched) {
+        let position = match fetched.is_empty() {
+            true => self.position(),
+            false => fetched.received(),
+        };
+        member.read.set(position);
+        let in_mail = || match self {
+            Self::Mail(mail) => mail.taken_since(),
+            _ => None,
+        };
+        let since = fetched.since().or_else(in_mail);
+        let taken = fetched.len() as u64 + self.taken();
+        member.set_taken(taken, since.unwrap_or(Moment::UNKNOWN));
+        member.set_fetched(self.log_position());
     }
 
     /// Whether there may be something to fetch.

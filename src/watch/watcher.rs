@@ -32,9 +32,9 @@ use crate::version::Version;
 /// it. Dropping it ends it.
 #[derive(Debug)]
 pub struct Watcher {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     pub(super) member: Arc<Member>,
-    source: Source,
+    pub(super) source: Source,
     /// Fetched and not yet received.
     pub(super) fetched: Fetched,
     waiter: Option<Arc<Waiter>>,
@@ -96,8 +96,7 @@ impl Watcher {
 
     fn begin(shared: &Arc<Shared>, (member, source): Begun, calling: Option<Filter>) -> Self {
         let told = Version::new(source.position());
-        member.read.set(told.get());
-        member.set_taken(source.taken());
+        source.tell(&member, &Fetched::default());
         let progress = member.filter.wishes().progress;
         let progress = progress.map(|interval| Progress {
             interval,
@@ -158,8 +157,7 @@ impl Watcher {
     /// The next event of those fetched that is to be given.
     #[inline]
     pub(super) fn next_fetched(&mut self) -> Option<Event> {
-        while let Some(event) = self.fetched.pop() {
-            self.note_taking();
+        while let Some(event) = self.next_of_run() {
             if self.gives(&event) {
                 self.note(&event);
                 return Some(event);
@@ -180,22 +178,12 @@ impl Watcher {
         let fetched = self
             .source
             .fetch(&self.shared, &self.member, &mut self.fetched);
-        self.member.read.set(self.position().get());
-        let taken = self.fetched.len() as u64 + self.source.taken();
-        self.member.set_taken(taken);
+        self.source.tell(&self.member, &self.fetched);
         if let Err(WatchError::Lagged { missed, .. }) = &fetched {
             self.member.missed.add(*missed);
             self.rare.get_or_insert_default().lagged_from = Some(before);
         }
         fetched
-    }
-
-    /// It takes something, or looks: its timeout runs from now on.
-    #[inline]
-    pub(super) fn note_taking(&self) {
-        if self.member.timeout().is_some() {
-            self.member.waits_since.raise(self.shared.shards.now());
-        }
     }
 
     /// Whether a fetched event is to be given. Runs the users' matchers.
@@ -209,7 +197,10 @@ impl Watcher {
                 matches
             }
             Event::Commit(version) => {
-                self.member.read.set(version.get());
+                // Else it is further already.
+                if !self.fetched.is_empty() {
+                    self.member.read.set(version.get());
+                }
                 self.fetched.has_matched() || self.member.filter.wants_every_commit()
             }
         }

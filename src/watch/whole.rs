@@ -70,7 +70,7 @@ impl Watcher {
         }
         let version = self.fetched.gathering()?;
         while self.fetched.next_version() == Some(version) {
-            let Some(event) = self.fetched.pop() else {
+            let Some(event) = self.next_of_run() else {
                 break;
             };
             if self.gives(&event) {

@@ -39,23 +39,32 @@ impl Watchers {
 
 fn figures(store: &Store) -> String {
     let mut watchers = store.watchers();
-    let total = |figure: fn(&WatcherStats) -> u64| watchers.iter().map(figure).sum::<u64>();
+    let total = |figure: fn(&WatcherStats) -> u64| {
+        let figures = watchers.iter().map(figure);
+        figures.fold(0, u64::saturating_add)
+    };
     let (delivered, waiting) = (total(|it| it.delivered), total(|it| it.waiting));
     let (missed, bytes) = (total(|it| it.missed), total(|it| it.waiting_bytes));
     let queues = store.watch_queues();
     let behind = queues.iter().map(|queue| queue.behind).max().unwrap_or(0);
+    let late = queues.iter().filter_map(|queue| queue.behind_for).max();
     let mut text = format!(
-        "{} watchers, {} of them delivered to ({} commits behind): {} events given, {} waiting \
-         ({} bytes), {} commits missed\n",
+        "{} watchers, {} of them delivered to ({} commits, {} ms behind): {} events given, \
+         {} waiting ({} bytes), {} commits missed\n",
         grouped(watchers.len() as u64),
         grouped(queues.iter().map(|queue| queue.watchers).sum()),
         grouped(behind),
+        grouped(late.map_or(0, |late| late.as_millis() as u64)),
         grouped(delivered),
         grouped(waiting),
         grouped(bytes),
         grouped(missed),
     );
-    watchers.sort_by_key(|watcher| std::cmp::Reverse((watcher.behind_for, watcher.behind)));
+    // Those first that have lost something: of what that was the age need not be known.
+    watchers.sort_by_key(|watcher| {
+        let has_lost = watcher.untold > 0;
+        std::cmp::Reverse((has_lost, watcher.behind_for, watcher.behind))
+    });
     let mut table = titled([
         "watcher", "reads", "position", "behind", "ms", "waiting", "given", "missed",
     ]);

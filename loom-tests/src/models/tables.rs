@@ -22,7 +22,7 @@ pub(super) type ByValue = Secondary<u64, Value, u64>;
 
 /// A kernel with a table of numbers.
 pub(super) fn plain(limits: Limits) -> Arc<Kernel> {
-    let table = Numbers::new((0, "numbers"), 0, Vec::new(), None);
+    let table = Numbers::new((0, "numbers"), 0, Vec::new(), None, size_of_val);
     Kernel::new(limits, vec![Box::new(table)])
 }
 
@@ -31,7 +31,7 @@ pub(super) fn indexed(limits: Limits) -> (Arc<Kernel>, Arc<ByValue>) {
     let values = |value: &Value, add: &mut dyn FnMut(u64)| add(value.get());
     let index = Arc::new(ByValue::new(0, 0, "value", values));
     let indexes: Vec<Arc<_>> = vec![Arc::clone(&index) as _];
-    let table = Numbers::new((0, "numbers"), 0, indexes, None);
+    let table = Numbers::new((0, "numbers"), 0, indexes, None, size_of_val);
     (Kernel::new(limits, vec![Box::new(table)]), index)
 }
 

@@ -1,13 +1,13 @@
 //! What is in a mailbox that was full, by its watcher's choice.
 
 use super::list::Fresh;
-use super::{Bounds, Letter, Missed, Stamp, Taken};
+use super::{Bounds, Letter, Missed, Since, Stamp, Taken};
 
 /// A list that goes, whole.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Going {
-    /// The version of its oldest letter, or of the oldest that had gone before it.
-    pub(super) from: u64,
+    /// Where its oldest letter begins, or the oldest that had gone before it.
+    pub(super) since: Since,
     /// Up to here, with this, everything is in it.
     pub(super) through: Stamp,
 }
@@ -17,7 +17,8 @@ pub(super) struct Going {
 pub(super) fn lag<L: Letter>(old: Going, stamp: Stamp, letter: &L) -> Fresh<L> {
     let through = old.through;
     let missed = Missed {
-        from: old.from,
+        from: old.since.version,
+        from_at: old.since.at,
         through: through.version,
     };
     if through.version == stamp.version {
@@ -42,7 +43,7 @@ pub(super) fn coalesce<L: Letter>(
     let letters = old.letters.iter().chain([letter]);
     let mut letters: Vec<L> = letters.cloned().collect();
     L::coalesce(&mut letters);
-    let bytes: u64 = letters.iter().map(L::bytes).sum();
+    let bytes = letters.iter().map(L::bytes).fold(0, u64::saturating_add);
     // By a quarter: so that what coalescing costs is shared by as many deliveries.
     let is_long = letters.len() as u64 * 4 > u64::from(bounds.letters) * 3;
     if is_long || bytes / 3 > bounds.bytes / 4 {

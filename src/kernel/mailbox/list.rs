@@ -2,20 +2,33 @@
 //! those that were cut off.
 
 use super::full::Going;
-use super::{Bounds, Depth, Letter, Missed, Stamp, Taken};
+use super::{Bounds, Depth, Letter, Missed, Since, Stamp, Taken};
 use crate::kernel::reclaim::{Garbage, Guard, allocate, at, free};
 use crate::kernel::release::contain;
+use crate::version::Moment;
 
+/// A line: there is one for each letter that waits.
 #[derive(Debug)]
 pub(super) struct Node<L> {
-    /// Up to here, with this, everything was delivered.
-    pub(super) through: Stamp,
-    pub(super) depth: Depth,
-    /// The version of the oldest letter that it and what is below it have, or have let go.
-    from: u64,
+    /// Up to here, with this, everything was delivered: to this write of this version.
+    version: u64,
+    write: u32,
+    /// How many letters it and what is below it have, and their bytes.
+    letters: u32,
+    bytes: u64,
+    /// Where the oldest letter begins that it and what is below it have, or have let go.
+    since: Since,
     pub(super) below: *mut Node<L>,
     pub(super) content: Content<L>,
 }
+
+const _: () = assert!(size_of::<Node<std::sync::Arc<u8>>>() == 64);
+
+/// Where nothing begins.
+const NEVER: Since = Since {
+    version: u64::MAX,
+    at: Moment::UNKNOWN,
+};
 
 #[derive(Debug)]
 pub(super) enum Content<L> {
@@ -107,24 +120,22 @@ impl<L: Letter> Fresh<L> {
     }
 
     pub(super) fn base(through: Stamp, missed: Option<Missed>) -> Self {
-        Self::new(Node {
-            through,
-            depth: Depth::default(),
-            from: missed.map_or(u64::MAX, |missed| missed.from),
-            below: std::ptr::null_mut(),
-            content: Content::Base(missed.map(Box::new)),
-        })
+        let since = missed.map_or(NEVER, |missed| Since {
+            version: missed.from,
+            at: missed.from_at,
+        });
+        let content = Content::Base(missed.map(Box::new));
+        let below = std::ptr::null_mut();
+        Self::new(Node::of(through, (0, 0), since, (below, content)))
     }
 
     /// Above what is there, which stays.
     pub(super) fn closed(version: u64, below: *mut Node<L>, seen: Option<&Node<L>>) -> Self {
-        Self::new(Node {
-            through: seen.map_or(Stamp::default(), |seen| seen.through),
-            depth: seen.map_or(Depth::default(), |seen| seen.depth),
-            from: seen.map_or(u64::MAX, |seen| seen.from),
-            below,
-            content: Content::Closed(version),
-        })
+        let through = seen.map_or(Stamp::default(), Node::through);
+        let depth = seen.map_or((0, 0), |seen| (seen.letters, seen.bytes));
+        let since = seen.map_or(NEVER, |seen| seen.since);
+        let content = Content::Closed(version);
+        Self::new(Node::of(through, depth, since, (below, content)))
     }
 
     fn new(node: Node<L>) -> Self {
@@ -144,36 +155,74 @@ impl<L: Letter> Fresh<L> {
 impl<L: Letter> Node<L> {
     /// A letter above `below`, which the pointer leads to, if there is anything.
     pub(super) fn on(below: Option<&Self>, pointer: *mut Self, through: Stamp, letter: L) -> Self {
-        let depth = below.map_or(Depth::default(), |below| below.depth);
-        let from = below.map_or(u64::MAX, |below| below.from);
+        let (letters, bytes) = below.map_or((0, 0), |below| (below.letters, below.bytes));
+        let depth = (letters + 1, bytes.saturating_add(letter.bytes()));
+        let before = below.map_or(NEVER, |below| below.since);
+        let own = letter.since();
+        let since = if own.version < before.version {
+            own
+        } else {
+            before
+        };
+        Self::of(through, depth, since, (pointer, Content::Letter(letter)))
+    }
+
+    fn of(
+        through: Stamp,
+        (letters, bytes): (u32, u64),
+        since: Since,
+        (below, content): (*mut Self, Content<L>),
+    ) -> Self {
+        let Stamp { version, write } = through;
         Self {
-            through,
-            depth: Depth {
-                letters: depth.letters + 1,
-                bytes: depth.bytes + letter.bytes(),
-            },
-            from: from.min(letter.version()),
-            below: pointer,
-            content: Content::Letter(letter),
+            version,
+            write,
+            letters,
+            bytes,
+            since,
+            below,
+            content,
         }
+    }
+
+    /// Up to here, with this, everything was delivered.
+    pub(super) fn through(&self) -> Stamp {
+        Stamp {
+            version: self.version,
+            write: self.write,
+        }
+    }
+
+    /// What waits in it and what is below it.
+    pub(super) fn depth(&self) -> Depth {
+        Depth {
+            letters: self.letters,
+            bytes: self.bytes,
+        }
+    }
+
+    /// Where the oldest letter begins that it and what is below it have, or have let go.
+    pub(super) fn since(&self) -> Option<Since> {
+        (self.since != NEVER).then_some(self.since)
     }
 
     /// It and all below it, as what goes.
     pub(super) fn all(&self) -> Going {
         Going {
-            from: self.from,
-            through: self.through,
+            since: self.since,
+            through: self.through(),
         }
     }
 
     /// Whether nothing in it is wanted; or some is not, and there is no more room.
     pub(super) fn is_to_clear(&self, after: u64, is_full: impl FnOnce() -> bool) -> bool {
-        self.from <= after && (self.through.version <= after || is_full())
+        self.since.version <= after && (self.version <= after || is_full())
     }
 
     pub(super) fn is_full(&self, letter: &L, bounds: Bounds) -> bool {
-        let Depth { letters, bytes } = self.depth;
-        letters > 0 && (letters >= bounds.letters || bytes + letter.bytes() > bounds.bytes)
+        let (letters, bytes) = (self.letters, self.bytes);
+        letters > 0
+            && (letters >= bounds.letters || bytes.saturating_add(letter.bytes()) > bounds.bytes)
     }
 }
 

@@ -1,0 +1,188 @@
+//! Figures of watchers that are stopped: whoever looks for the one furthest behind finds it.
+
+mod common;
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use common::{Task, builder, counted, put, store, task, wait_for_delivery};
+use skep::{Filter, Overflow, Store, Version, WatchError, Watcher, WatcherStats};
+
+/// For how long they are stopped, at least.
+const AGE: Duration = Duration::from_millis(50);
+
+fn figures(store: &Store) -> WatcherStats {
+    wait_for_delivery(store);
+    let [own] = store.watchers()[..] else {
+        panic!("one watcher");
+    };
+    own
+}
+
+#[track_caller]
+fn assert_old(own: &WatcherStats, oldest: u64) {
+    assert_eq!(own.oldest, Some(Version::new(oldest)), "{own:?}");
+    assert!(own.behind_for.is_some_and(|age| age >= AGE), "{own:?}");
+}
+
+fn lag(watcher: &mut Watcher) -> u64 {
+    match watcher.try_recv() {
+        Err(WatchError::Lagged { missed, .. }) => missed,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn of_one(events_max: u32) -> Filter {
+    Filter::of::<Task>().key(&1).events_max(events_max)
+}
+
+#[test]
+fn what_a_mailbox_let_go_is_told_before_its_watcher_comes_by() {
+    let store = store();
+    let mut watcher = store.watch(of_one(4));
+    put(&store, [counted(1, 0)]);
+    sleep(AGE);
+    for count in 1..=100 {
+        put(&store, [counted(1, count)]);
+    }
+    let own = figures(&store);
+    assert_old(&own, 1);
+    assert_eq!(own.missed + own.waiting, 101, "{own:?}");
+    assert_eq!((own.missed, own.behind), (own.untold, 101), "{own:?}");
+    assert_eq!(lag(&mut watcher), own.missed);
+    let told = figures(&store);
+    assert_eq!((told.missed, told.untold), (own.missed, 0));
+    assert_eq!(told.oldest, Some(Version::new(own.missed + 1)));
+}
+
+#[test]
+fn changes_that_were_made_one_are_as_old_as_the_first() {
+    let store = store();
+    let watcher = store.watch(of_one(4).overflow(Overflow::Coalesce));
+    put(&store, [counted(1, 0)]);
+    sleep(AGE);
+    for count in 1..=100 {
+        put(&store, [counted(1, count)]);
+    }
+    let own = figures(&store);
+    assert_old(&own, 1);
+    assert_eq!((own.missed, own.behind), (0, 101), "{own:?}");
+    drop(watcher);
+}
+
+#[test]
+fn what_the_log_let_go_is_told_before_its_reader_comes_by() {
+    let builder = builder().table::<Task>().watch_commits_max(100);
+    let store = builder.build();
+    for has_taken in [false, true] {
+        let mut watcher = store.watch(Filter::all());
+        let start = store.version().get();
+        for count in 0..40 {
+            put(&store, [counted(1, count)]);
+        }
+        if has_taken {
+            watcher.try_recv().expect("no lag").expect("a change");
+        }
+        sleep(AGE);
+        for count in 0..2000 {
+            put(&store, [counted(1, count)]);
+        }
+        store.reclaim();
+        let own = figures(&store);
+        assert!(own.untold >= 1_800 && own.missed == own.untold, "{own:?}");
+        assert!(own.behind_for.is_some(), "{own:?}");
+        assert_eq!(own.oldest, Some(Version::new(start + 1)), "{own:?}");
+        assert_eq!(own.taken > 0, has_taken, "{own:?}");
+        if has_taken {
+            assert_old(&own, start + 1);
+        }
+        while let Ok(event) = watcher.try_recv() {
+            assert!(event.is_some(), "the lag comes first");
+        }
+        let told = figures(&store);
+        assert_eq!((told.missed, told.untold), (own.missed, 0), "{told:?}");
+    }
+}
+
+/// Nobody keeps the log for it: the time is that of what it took.
+#[test]
+fn one_that_stops_with_what_it_took_is_as_old_as_the_first_of_that() {
+    let store = store();
+    let mut watcher = store.watch(of_one(1_000));
+    for count in 0..100 {
+        put(&store, [counted(1, count)]);
+    }
+    wait_for_delivery(&store);
+    watcher.try_recv().expect("no lag").expect("a change");
+    sleep(AGE);
+    for id in 2..200 {
+        put(&store, [task(id)]);
+    }
+    store.reclaim();
+    let own = figures(&store);
+    assert_old(&own, 1);
+    // It does not look for more.
+    for _ in 1..200 {
+        watcher.try_recv().expect("no lag").expect("there is more");
+    }
+    let given = figures(&store);
+    assert_eq!((given.taken, given.oldest), (0, None), "{given:?}");
+    assert_eq!((given.behind, given.behind_for), (0, None), "{given:?}");
+}
+
+#[test]
+fn a_queue_tells_what_its_watchers_do_together() {
+    let store = builder().table::<Task>().watch_shards(2).build();
+    let mut watchers: Vec<Watcher> = (0..6).map(|_| store.watch(of_one(4))).collect();
+    let reading = store.watch(Filter::all());
+    for count in 0..10 {
+        put(&store, [counted(1, count)]);
+    }
+    wait_for_delivery(&store);
+    watchers.truncate(5);
+    assert!(lag(&mut watchers[0]) > 0);
+    watchers[0].try_recv().expect("no lag").expect("a change");
+    let (queues, all) = (store.watch_queues(), store.watchers());
+    let sum = |figure: fn(&WatcherStats) -> u64| {
+        let delivered_to = all.iter().filter(|own| own.mailbox);
+        delivered_to.map(figure).sum::<u64>()
+    };
+    let figures = queues.iter().fold([0; 5], |sums, queue| {
+        let own = [
+            queue.watchers,
+            queue.delivered,
+            queue.missed,
+            queue.waiting,
+            queue.waiting_bytes,
+        ];
+        std::array::from_fn(|at| sums[at] + own[at])
+    });
+    let expected = [
+        5,
+        sum(|own| own.delivered),
+        sum(|own| own.missed),
+        sum(|own| own.waiting),
+        sum(|own| own.waiting_bytes),
+    ];
+    assert_eq!(figures, expected);
+    assert!(expected.iter().all(|&figure| figure > 0), "{expected:?}");
+    assert!(queues.iter().all(|queue| queue.oldest.is_none()));
+    drop(reading);
+}
+
+/// Nobody delivers but those who receive.
+#[test]
+fn a_queue_tells_how_old_what_it_has_not_delivered_is() {
+    let builder = builder().table::<Task>();
+    let store = builder.watch_delivery(skep::Delivery::Receivers).build();
+    let watcher = store.watch(of_one(4));
+    put(&store, [counted(1, 0)]);
+    sleep(AGE);
+    put(&store, [counted(1, 1)]);
+    let [queue] = store.watch_queues()[..] else {
+        panic!("one part");
+    };
+    assert_eq!((queue.oldest, queue.behind), (Some(Version::new(1)), 2));
+    assert!(queue.behind_for.is_some_and(|age| age >= AGE), "{queue:?}");
+    drop(watcher);
+}
