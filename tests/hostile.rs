@@ -11,7 +11,6 @@ use std::cell::Cell;
 use std::cmp::Ordering as Order;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -208,7 +207,7 @@ fn a_waker_that_reads_commits_and_drops_the_watcher_that_it_wakes() {
             })));
             let mut context = Context::from_waker(&waker);
             if let Some(watcher) = &mut *watcher.lock().unwrap() {
-                let polled = pin!(watcher.recv_async()).as_mut().poll(&mut context);
+                let polled = watcher.poll_recv(&mut context);
                 assert!(polled.is_pending());
             }
             store.update(|tx| raise(tx, 1)).unwrap();
