@@ -180,9 +180,9 @@ pub(crate) struct Member {
     /// Whether its routes say all that can be asked before it is delivered to.
     pub(super) is_exact: bool,
     pub(super) filter: Filter,
-    /// The version after which it began, twice, and one; an even number: that is not known yet, but
-    /// it was not before this version. Of one without a mailbox: up to where it has fetched; an even
-    /// number: what it fetches does not lie in the log.
+    /// The version after which it began, twice, and one; an even number: that is not known yet,
+    /// but it was not before this version. Of one without a mailbox: up to where it has fetched;
+    /// an even number: what it fetches does not lie in the log.
     begins: Figure,
     pub(super) mailbox: Mailbox<Arc<Post>>,
     pub(super) seat: Seat,
