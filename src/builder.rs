@@ -41,7 +41,7 @@ const TRANSACTION_READS_MAX: usize = 4 << 20;
 /// Objects that one transaction of a batch changes, about.
 const BATCH_CHANGES_MAX: usize = 200;
 /// Bytes that one transaction of a batch changes, about.
-const BATCH_BYTES_MAX: usize = 1 << 20;
+const BATCH_BYTES_MAX: usize = 9 << 17;
 
 /// Makes a table of a position and a seed.
 type MakeTable = fn(u16, u64) -> Box<dyn AnyTable>;
@@ -332,7 +332,7 @@ impl Builder {
 
     /// From how many written bytes on a batch commits what it has: those of its objects, as
     /// [`Object::bytes`](crate::Object::bytes) tells, each time that one is written.
-    /// Default: 1 MiB.
+    /// Default: 1.125 MiB, as in SwarmKit.
     #[must_use]
     pub fn batch_bytes_max(mut self, bytes: usize) -> Self {
         self.config.batch_bytes_max = bytes.max(1);
