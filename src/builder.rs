@@ -16,7 +16,7 @@ use crate::sync::unique;
 use crate::table::hash::hash_of;
 use crate::table::object::Object;
 use crate::table::schema::{Schema, make_table};
-use crate::watch::config::{Delivery, WatchConfig};
+use crate::watch::config::{BYTES_MAX, Delivery, WatchConfig};
 
 /// Runs of an update's closure before it fails.
 const ATTEMPTS_MAX: u32 = 64;
@@ -28,8 +28,6 @@ const LOG_COMMITS_CEILING: u64 = 1 << 30;
 const WATCH_COMMITS_MAX: u64 = 1 << 16;
 /// Changes that may wait for a watcher in its mailbox.
 const WATCH_EVENTS_MAX: u32 = 1 << 16;
-/// Bytes of them.
-const WATCH_BYTES_MAX: u64 = 64 << 20;
 /// Watchers of one store.
 const WATCHERS_MAX: u64 = 1 << 20;
 /// Parts in which watchers are delivered to.
@@ -96,7 +94,7 @@ impl Builder {
                 shards: WATCH_SHARDS,
                 delivery: Delivery::default(),
                 events_max: WATCH_EVENTS_MAX,
-                bytes_max: WATCH_BYTES_MAX,
+                bytes_max: BYTES_MAX,
                 watchers_max: WATCHERS_MAX,
             },
             proposer: None,

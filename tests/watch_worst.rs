@@ -176,14 +176,25 @@ fn each_change_is_measured_once() {
     let watchers: Vec<Watcher> = (0..10)
         .map(|_| store.watch(Filter::of::<Blob>().key(&1)))
         .collect();
+    assert_eq!(
+        asked(&|| put(&store, 1, 1, 10)),
+        0,
+        "the first of a large bound"
+    );
+    let bounded = store.watch(Filter::of::<Blob>().key(&1).bytes_max(BYTES_MAX));
     assert_eq!(asked(&|| put(&store, 1, 1, 10)), 2, "what was and what is");
+    drop(bounded);
+    for _ in 2..64 {
+        assert_eq!(asked(&|| put(&store, 1, 1, 10)), 0);
+    }
+    assert_eq!(asked(&|| put(&store, 1, 1, 10)), 2, "many wait");
     assert_eq!(asked(&|| put(&store, 2, 1, 10)), 0, "of no mailbox");
     drop((reading, watchers));
 }
 
 fn a_panic_counts_the_object_alone() {
     let store = Store::builder().table::<Blob>().build();
-    let mut watcher = store.watch(Filter::of::<Blob>().key(&1));
+    let mut watcher = store.watch(Filter::of::<Blob>().key(&1).bytes_max(BYTES_MAX));
     put(&store, 1, HOSTILE, 1 << 20);
     let waiting = store.watchers()[0].waiting_bytes;
     let own = size_of::<Blob>() as u64;
@@ -196,7 +207,10 @@ fn a_panic_counts_the_object_alone() {
 fn a_change_of_much_is_let_go_for_the_next() {
     let store = Store::builder().table::<Blob>().build();
     put(&store, 1, 1, 100);
-    let filter = Filter::of::<Blob>().key(&1).events_max(2);
+    let filter = Filter::of::<Blob>()
+        .key(&1)
+        .events_max(2)
+        .bytes_max(8 << 20);
     let watcher = store.watch(filter.overflow(Overflow::Coalesce));
     put(&store, 1, 1, 1 << 20);
     let first = store.watchers()[0].waiting_bytes;

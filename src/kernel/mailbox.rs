@@ -317,6 +317,11 @@ impl<L: Letter> Mailbox<L> {
         }
     }
 
+    /// How many letters wait in it.
+    pub(crate) fn letters(&self, guard: &Guard<'_>) -> u32 {
+        self.head(guard).1.map_or(0, |seen| seen.depth().letters)
+    }
+
     /// Whether there is something to take.
     pub(crate) fn has_mail(&self, guard: &Guard<'_>) -> bool {
         let (_, head) = self.head(guard);

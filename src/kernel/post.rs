@@ -30,10 +30,18 @@ pub(crate) struct Post {
     pub(crate) version: Version,
     pub(crate) old: Option<AnyHandle>,
     pub(crate) new: Option<AnyHandle>,
-    /// How much memory it keeps; 0: nobody has asked.
+    /// How much memory it keeps.
     bytes: AtomicU64,
-    /// How much of that is what is after it.
+    /// How much of that is what is after it, or [`UNMEASURED`].
     new_bytes: AtomicU64,
+}
+
+/// Nobody has asked what the objects point to.
+const UNMEASURED: u64 = u64::MAX;
+
+/// Bytes of a version that is kept.
+fn size(image: Option<&AnyHandle>) -> u64 {
+    image.map_or(0, |image| image.size() as u64)
 }
 
 impl Post {
@@ -47,18 +55,19 @@ impl Post {
             since: version,
             since_at: write.written_at(guard),
             version,
+            bytes: AtomicU64::new(Self::OWN_BYTES + size(old.as_ref()) + size(new.as_ref())),
+            new_bytes: AtomicU64::new(UNMEASURED),
             old,
             new,
-            bytes: AtomicU64::new(0),
-            new_bytes: AtomicU64::new(0),
         })
     }
 
-    /// Finds out how much it keeps, unless that is known, for who puts it where it is counted. Asks
-    /// the user's code, whose panic is contained.
-    fn measure(&self, table: &dyn AnyTable) {
+    /// Finds out how much it keeps with what its images point to, unless that is known. Asks the
+    /// user's code, whose panic is contained.
+    #[cold]
+    pub(crate) fn measure(&self, table: &dyn AnyTable) {
         // Relaxed: a figure: two who ask at once are told the same.
-        if self.bytes.load(Ordering::Relaxed) != 0 {
+        if self.new_bytes.load(Ordering::Relaxed) != UNMEASURED {
             return;
         }
         let with = |image: &Option<AnyHandle>| {
@@ -66,14 +75,14 @@ impl Post {
             image.map_or(0, |image| table.bytes_with(image))
         };
         let (old, new) = (with(&self.old), with(&self.new));
-        // Relaxed: as above; who does not see it counts too much, once.
-        self.new_bytes.store(new, Ordering::Relaxed);
         let bytes = Self::OWN_BYTES.saturating_add(old).saturating_add(new);
         // Relaxed: as above.
         self.bytes.store(bytes, Ordering::Relaxed);
+        // Relaxed: as above.
+        self.new_bytes.store(new, Ordering::Relaxed);
     }
 
-    /// How much memory it keeps, with all that its images point to, once it is measured.
+    /// How much memory it keeps: once it is measured, with all that its images point to.
     pub(crate) fn bytes(&self) -> u64 {
         // Relaxed: a figure.
         self.bytes.load(Ordering::Relaxed)
@@ -81,7 +90,10 @@ impl Post {
 
     fn new_bytes(&self) -> u64 {
         // Relaxed: a figure.
-        self.new_bytes.load(Ordering::Relaxed)
+        match self.new_bytes.load(Ordering::Relaxed) {
+            UNMEASURED => size(self.new.as_ref()),
+            measured => measured,
+        }
     }
 
     /// Bytes of it without its images, with its two counts.
@@ -247,17 +259,5 @@ impl Commit {
             }
         };
         place.share_or_put(|| Post::of(guard, kernel, self, &self.writes()[at]))
-    }
-
-    /// As [`Commit::post`], for who keeps it where its bytes are counted.
-    pub(crate) fn post_measured(
-        &self,
-        guard: &Guard<'_>,
-        kernel: &Kernel,
-        at: usize,
-    ) -> Kept<'_, Post> {
-        let post = self.post(guard, kernel, at);
-        post.measure(kernel.table(usize::from(self.writes()[at].table)));
-        post
     }
 }

@@ -1,5 +1,13 @@
 //! What a store does for watchers, as its builder was told.
 
+/// Bytes that a watcher's mailbox holds, unless it or its store asks for another bound.
+pub(crate) const BYTES_MAX: u64 = 64 << 20;
+/// Objects are asked what they point to where a mailbox holds less than this,
+pub(super) const MEASURED_BELOW: u64 = BYTES_MAX;
+/// or from so many changes on that wait in it: the first few, of a watcher that keeps up, cost
+/// their committer nothing, and what they point to is beyond a bound that is large.
+pub(super) const MEASURED_FROM: u32 = 64;
+
 /// Who carries the shards on, beside the watchers that receive, who always do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -150,7 +150,8 @@ impl Filter {
     /// How many bytes of changes may wait for the watcher: what the objects before and after take
     /// with all that they say they point to ([`Object::bytes`](crate::Object::bytes)), and the
     /// change itself. What several watchers or changes share is counted for each. One change always
-    /// may wait. Default:
+    /// may wait. With a bound of 64 MiB and more the first 64 that wait count without what their
+    /// objects point to. Default:
     /// [`Builder::watch_bytes_max`](crate::Builder::watch_bytes_max). Else as
     /// [`Filter::events_max`].
     #[must_use]

@@ -15,7 +15,7 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use super::admission::Admission;
-use super::config::{Delivery, WatchConfig};
+use super::config::{Delivery, MEASURED_BELOW, MEASURED_FROM, WatchConfig};
 use super::event::Kind;
 use super::filter::Filter;
 use super::member::Member;
@@ -422,9 +422,12 @@ impl<'g> Round<'_, 'g> {
         let (commit, at) = (delivering.commit, delivering.stamp.write as usize);
         let post = delivering
             .post
-            .get_or_insert_with(|| commit.post_measured(guard, schema.kernel(), at));
+            .get_or_insert_with(|| commit.post(guard, schema.kernel(), at));
         let letter = (delivering.stamp, &**post);
         let bounds = member.bounds(&self.shards.config);
+        if bounds.bytes < MEASURED_BELOW || member.mailbox.letters(guard) >= MEASURED_FROM {
+            post.measure(schema.kernel().table(usize::from(write.table)));
+        }
         let timeout = member.timeout();
         if timeout.is_some() {
             self.note_the_time(member);
