@@ -165,8 +165,8 @@ fn times_before_1970_come_back() {
 
 /// As a log of a replicated store has it: what a leader proposed, by bytes, in a member that
 /// follows, with the same times.
-#[test]
 #[cfg(feature = "testing")]
+#[test]
 fn what_is_proposed_goes_by_bytes_to_who_follows() {
     use std::sync::Arc;
 
