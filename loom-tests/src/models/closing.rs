@@ -19,7 +19,7 @@ impl World {
             letters: 1,
             bytes: 8,
             policy: Policy::Close,
-            after: None,
+            after: Some(0),
         };
         let mut garbage = Garbage::new();
         let letter = (Stamp { version: 1, write }, &1);

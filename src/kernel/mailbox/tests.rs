@@ -49,6 +49,40 @@ impl World {
     }
 }
 
+/// What was put there before it was known where the watcher begins, and is not wanted, leaves its
+/// room, and closes nothing.
+#[test]
+fn what_is_not_wanted_counts_for_nothing() {
+    let put = |world: &World, version, after| {
+        let bounds = Bounds {
+            letters: 2,
+            bytes: 8,
+            policy: Policy::Close,
+            after,
+        };
+        let letter = (Stamp { version, write: 0 }, &Note(version));
+        let mut garbage = Garbage::new();
+        let guard = world.domain.pin();
+        let put = world.mailbox.put(&guard, &mut garbage, letter, bounds);
+        world.domain.give(garbage);
+        put
+    };
+    for before in [vec![3, 4], vec![3, 4, 5], vec![4, 6]] {
+        let world = World {
+            domain: Domain::new(),
+            mailbox: Mailbox::new(),
+        };
+        let wanted = before.iter().filter(|version| **version > 5).count();
+        for version in before {
+            put(&world, version, None);
+        }
+        let found = if wanted == 0 { Put::First } else { Put::Done };
+        assert_eq!(put(&world, 7, Some(5)), found);
+        assert_eq!(put(&world, 7, Some(5)), Put::Before);
+        assert_eq!(world.take(7), Some(wanted + 1));
+    }
+}
+
 /// M1, M4.
 #[test]
 fn what_was_taken_is_not_delivered_again_and_what_was_not_is() {
