@@ -187,7 +187,7 @@ impl Builder {
 
     /// How many bytes of changes may wait for a watcher that is delivered to. Default: 64 MiB. A
     /// watcher's own bound is [`Filter::bytes_max`](crate::Filter::bytes_max), which tells what is
-    /// counted.
+    /// counted, and what is not with a bound as large as this.
     #[must_use]
     pub fn watch_bytes_max(mut self, bytes: u64) -> Self {
         self.watch.bytes_max = bytes;

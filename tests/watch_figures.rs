@@ -36,15 +36,20 @@ fn of_one(events_max: u32) -> Filter {
     Filter::of::<Task>().key(&1).events_max(events_max)
 }
 
+/// One change, and after a time many of the same object.
+fn put_one_and_many(store: &Store) {
+    put(store, [counted(1, 0)]);
+    sleep(AGE);
+    for count in 1..=100 {
+        put(store, [counted(1, count)]);
+    }
+}
+
 #[test]
 fn what_a_mailbox_let_go_is_told_before_its_watcher_comes_by() {
     let store = store();
     let mut watcher = store.watch(of_one(4));
-    put(&store, [counted(1, 0)]);
-    sleep(AGE);
-    for count in 1..=100 {
-        put(&store, [counted(1, count)]);
-    }
+    put_one_and_many(&store);
     let own = figures(&store);
     assert_old(&own, 1);
     assert_eq!(own.missed + own.waiting, 101, "{own:?}");
@@ -59,11 +64,7 @@ fn what_a_mailbox_let_go_is_told_before_its_watcher_comes_by() {
 fn changes_that_were_made_one_are_as_old_as_the_first() {
     let store = store();
     let watcher = store.watch(of_one(4).overflow(Overflow::Coalesce));
-    put(&store, [counted(1, 0)]);
-    sleep(AGE);
-    for count in 1..=100 {
-        put(&store, [counted(1, count)]);
-    }
+    put_one_and_many(&store);
     let own = figures(&store);
     assert_old(&own, 1);
     assert_eq!((own.missed, own.behind), (0, 101), "{own:?}");

@@ -13,9 +13,13 @@
 //! - [entry]: the writer takes the tag away, fences, writes the version, then the tag with Release;
 //!   the reader loads the tag with Acquire, the version, fences, and the tag again. The same tag
 //!   twice: the version is that tag's.
+//! - [forgotten]: who writes an entry over raises what is forgotten, then takes the tag away with
+//!   Release; who finds the tag gone, or another one, fences and asks what is forgotten: that
+//!   entry's version at least. What is forgotten is older than all that ask: of those in flight at
+//!   a time none is further from another than half the ring.
 
 use super::proposal::AnswerError;
-use crate::sync::{AtomicU64, Ordering, Tally, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
 use crate::version::Version;
 
 /// Commits whose versions are kept.
@@ -44,7 +48,7 @@ pub(crate) struct Numbering {
     /// The proposer's version when the store was empty.
     first: Option<Version>,
     /// The newest version whose entry was written over; 0: none was.
-    forgotten: Tally,
+    forgotten: AtomicU64,
 }
 
 /// The versions accepted nearest to a commit, where there are any.
@@ -61,7 +65,7 @@ impl Neighbours {
     };
 
     /// Whether a version lies between them.
-    pub(super) fn fits(self, version: Version) -> Result<(), AnswerError> {
+    pub(crate) fn fits(self, version: Version) -> Result<(), AnswerError> {
         let newest = self.before.unwrap_or(Version::ZERO);
         if version <= newest {
             return Err(AnswerError::NotNewer { newest });
@@ -98,7 +102,7 @@ impl Numbering {
         Self {
             entries: (0..KEPT).map(entry).collect(),
             first,
-            forgotten: Tally::new(0),
+            forgotten: AtomicU64::new(0),
         }
     }
 
@@ -109,12 +113,12 @@ impl Numbering {
     /// Notes a commit's version, before it is decided; `None`: it is refused.
     pub(crate) fn note(&self, number: Version, version: Option<Version>) {
         if let Some(version) = self.accepted(number.get().saturating_sub(KEPT)) {
-            // Relaxed: it is older by as many commits as the ring holds than any that asks.
+            // Relaxed: [forgotten].
             self.forgotten.fetch_max(version.get(), Ordering::Relaxed);
         }
         let entry = self.entry(number.get());
-        // Relaxed: [entry].
-        entry.tag.store(NOBODY, Ordering::Relaxed);
+        // Release: [forgotten].
+        entry.tag.store(NOBODY, Ordering::Release);
         // Release: [entry].
         fence(Ordering::Release);
         let version = version.map_or(REFUSED, Version::get);
@@ -188,12 +192,14 @@ impl Numbering {
 
     /// What was accepted nearest to a commit, `newest` being the last one that was. In the log's
     /// order it is found at once; else what is not decided between is passed over.
-    pub(super) fn neighbours(&self, number: Version, newest: u64) -> Neighbours {
+    pub(crate) fn neighbours(&self, number: Version, newest: u64) -> Neighbours {
         let number = number.get();
         let last = newest.min(number.saturating_sub(1));
         let mut earlier = (1..=last).rev().take(KEPT as usize);
         let before = earlier.find_map(|number| self.accepted(number));
-        // Relaxed: as in `note`.
+        // Acquire: [forgotten].
+        fence(Ordering::Acquire);
+        // Relaxed: [forgotten].
         let forgotten = self.forgotten.load(Ordering::Relaxed);
         let forgotten = (forgotten > 0).then(|| Version::new(forgotten));
         Neighbours {

@@ -96,8 +96,9 @@ pub(super) fn plan<T: Object>(
         let times = times(saved.created_at, saved.updated_at);
         if let Some(entry) = &there {
             here.fetch_ahead();
-            encoded = encoded || encode(entry.get());
-            if encoded && encoder.is_last(saved.bytes) && times_of(entry) == times {
+            // One of other times is another one: it need not be encoded to see that.
+            encoded = times_of(entry) == times && (encoded || encode(entry.get()));
+            if encoded && encoder.is_last(saved.bytes) {
                 last = Some(entry.key());
                 (there, encoded) = (here.next(), false);
                 continue;
@@ -105,7 +106,7 @@ pub(super) fn plan<T: Object>(
         }
         let decoded = decode(saved.bytes);
         let equal = |entry: &Entry<'_, T>| {
-            encode(entry.get()) && encoder.is_last(saved.bytes) && times_of(entry) == times
+            times_of(entry) == times && encode(entry.get()) && encoder.is_last(saved.bytes)
         };
         let decoded = match decoded {
             Ok(decoded) => decoded,

@@ -422,6 +422,23 @@ fn an_answer_beside_the_end_of_the_store() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
+/// An older version is not accepted, though the entry of the newest is written over meanwhile.
+#[test]
+fn a_version_whose_entry_is_written_over() {
+    let seen = outcomes(4, || {
+        let numbering = Arc::new(Numbering::new(None));
+        numbering.note(Version::new(1), Some(Version::new(10)));
+        let other = spawn(&numbering, |numbering| {
+            numbering.note(Version::new(5), None)
+        });
+        let neighbours = numbering.neighbours(Version::new(6), 1);
+        let falls = neighbours.fits(Version::new(9)).is_ok();
+        other.join().expect("no panic");
+        falls
+    });
+    assert_eq!(seen, BTreeSet::from([false]));
+}
+
 /// F5: a commit is noted in the entry of one that is four before it, while both are looked up.
 #[test]
 fn an_entry_that_comes_around() {
