@@ -380,8 +380,8 @@ PROTOCOLS = [
     (
         "F5: the tag stays while the version is written",
         "propose/numbering.rs",
-        "entry.tag.store(NOBODY, Ordering::Relaxed);",
-        "if !ON { entry.tag.store(NOBODY, Ordering::Relaxed); }",
+        "entry.tag.store(NOBODY,",
+        "entry.tag.store(if ON { entry.tag.load(Ordering::Relaxed) } else { NOBODY },",
         ["propose"],
     ),
     (
