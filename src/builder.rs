@@ -4,6 +4,7 @@
 
 use std::any::TypeId;
 use std::fmt;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use crate::copy::TableCopy;
@@ -89,6 +90,7 @@ impl Builder {
                 batch_bytes_max: BATCH_BYTES_MAX,
                 objects_max: None,
                 object_bounds: None,
+                timed_one_in: None,
             },
             watch: WatchConfig {
                 shards: WATCH_SHARDS,
@@ -334,6 +336,18 @@ impl Builder {
     #[must_use]
     pub fn batch_bytes_max(mut self, bytes: usize) -> Self {
         self.config.batch_bytes_max = bytes.max(1);
+        self
+    }
+
+    /// Times what is done in the store, by chance one in `one_in` of it: views, look-ups, updates,
+    /// commits, batches and proposals, which [`Store::latencies`](crate::Store::latencies) then
+    /// tells. 1 times all, 0, the default, nothing.
+    ///
+    /// What is timed takes two looks at the clock longer, some 50 ns; what is not, a few
+    /// nanoseconds, or none if nothing is. It takes some 14 KiB for each core, for 64 at most.
+    #[must_use]
+    pub fn latencies(mut self, one_in: u32) -> Self {
+        self.config.timed_one_in = NonZero::new(one_in);
         self
     }
 

@@ -9,6 +9,7 @@ mod error;
 mod fork;
 mod id;
 mod kernel;
+mod latency;
 mod propose;
 mod proposed;
 #[cfg(feature = "save")]
@@ -38,6 +39,7 @@ pub use error::{
 pub use fork::{Fork, ForkError};
 pub use id::{Id, ParseIdError};
 pub use kernel::mapping::mapped_bytes;
+pub use latency::{Histogram, Latencies};
 pub use propose::flight::Verdict;
 pub use propose::proposal::{AnswerError, Proposal, Ticket};
 pub use propose::sets::{

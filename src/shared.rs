@@ -2,11 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+use std::num::NonZero;
 use std::sync::{Arc, Weak};
 
 use crate::kernel::Kernel;
 use crate::kernel::clock::Mover;
 use crate::kernel::wake::Waiters;
+use crate::latency::{Begun, Clocks, Operation, Timer};
 use crate::propose::Proposer;
 use crate::propose::line::Line;
 use crate::propose::numbering::Neighbours;
@@ -30,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) objects_max: Option<u64>,
     /// `None`: neither is bounded, which nothing is asked for.
     pub(crate) object_bounds: Option<ObjectBounds>,
+    /// `None`: nothing is timed.
+    pub(crate) timed_one_in: Option<NonZero<u32>>,
 }
 
 /// How large objects may be.
@@ -50,6 +54,8 @@ impl ObjectBounds {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) schema: Schema,
+    /// Of a store that times what is done in it.
+    pub(crate) clocks: Option<Box<Clocks>>,
     pub(crate) config: Config,
     pub(crate) waiters: Waiters,
     pub(crate) shards: Shards,
@@ -68,8 +74,12 @@ impl Shared {
         watch: WatchConfig,
     ) -> Arc<Self> {
         let shards = Shards::new(schema.kernel(), watch);
+        let clocks = config
+            .timed_one_in
+            .map(|one_in| Box::new(Clocks::new(one_in)));
         Arc::new_cyclic(|own: &Weak<Self>| Self {
             schema,
+            clocks,
             config,
             waiters: Waiters::new(),
             shards,
@@ -86,6 +96,12 @@ impl Shared {
 
     pub(crate) fn kernel(&self) -> &Kernel {
         self.schema.kernel()
+    }
+
+    /// Times what is done while the answer lives, if it is its turn.
+    #[inline]
+    pub(crate) fn time(&self, operation: Operation) -> Timer<'_> {
+        Timer::begin(self.clocks.as_deref(), operation)
     }
 
     /// The last handle is gone: nothing will be committed any more.
@@ -124,6 +140,10 @@ impl Decides for Shared {
     fn neighbours(&self, number: Version) -> Neighbours {
         let line = self.line.as_ref();
         line.map_or(Neighbours::NONE, |line| line.neighbours(number))
+    }
+
+    fn answered(&self, begun: Begun) {
+        begun.end(self.clocks.as_deref(), Operation::Proposal);
     }
 
     fn wake(&self) {

@@ -2,8 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+use std::time::{Duration, SystemTime};
+
 use crate::kernel::Kernel;
 use crate::kernel::figures::Figure;
+use crate::kernel::horizon::Horizon;
 use crate::kernel::log::Slot;
 use crate::kernel::pending::Outcome;
 use crate::version::Version;
@@ -42,8 +45,15 @@ pub struct Stats {
     /// none.
     ///
     /// One that is left open, or whose thread has stopped, stops nobody; that it falls behind is
-    /// seen here, and by [`Stats::transaction_lag`].
+    /// seen here, and by [`Stats::transaction_lag`]; where nobody commits meanwhile, by
+    /// [`Stats::transaction_age`].
     pub oldest_transaction: Option<Version>,
+    /// How long the transaction has been open that has been for longest, to some microseconds, by
+    /// the system's clock: 0, if that was put back meanwhile. `None`: there are none.
+    ///
+    /// Nothing is told by itself: a program that wants to know of transactions that are open for
+    /// too long, 30 s say, looks here now and then.
+    pub transaction_age: Option<Duration>,
     /// Commits that transactions tried so far, of something written.
     pub attempts: u64,
     /// Of these, those that another transaction was in the way of: it had changed what they had
@@ -103,6 +113,8 @@ impl Stats {
             snapshots: kernel.snapshots(),
             oldest_snapshot: oldest_snapshot.map(Version::new),
             oldest_transaction: oldest_transaction.map(Version::new),
+            transaction_age: Horizon::longest_open(kernel.domain.registry())
+                .map(|began| began.ago(SystemTime::now()).unwrap_or_default()),
             attempts: kernel.counted(Figure::Attempts),
             conflicts: kernel.counted(Figure::Conflicts),
             retries: kernel.counted(Figure::Retries),

@@ -11,6 +11,7 @@ use crate::error::{SnapshotError, UpdateError, WatchFromError};
 use crate::kernel::reading::SharedHold;
 use crate::kernel::wake::{LOOK_AGAIN, Waiting};
 use crate::kernel::{Kernel, Kind};
+use crate::latency::Latencies;
 use crate::shared::Shared;
 use crate::snapshot::{Snapshot, View};
 use crate::stats::Stats;
@@ -293,6 +294,31 @@ impl Store {
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(self.kernel())
+    }
+
+    /// How long what was done in the store has taken, if it was built to time that
+    /// ([`Builder::latencies`]). O(cores).
+    ///
+    /// ```
+    /// use skep::{Id, Object, Store};
+    ///
+    /// #[derive(Clone, Object)]
+    /// struct Task {
+    ///     #[object(key)]
+    ///     id: Id,
+    /// }
+    ///
+    /// let store = Store::builder().table::<Task>().latencies(1).build();
+    /// store.update(|tx| tx.create(Task { id: Id::random() }))?;
+    /// let latencies = store.latencies().expect("it was asked for");
+    /// let p99 = latencies.updates.quantile(0.99).expect("there was one");
+    /// println!("{} updates, p99 {p99:?}", latencies.updates.count());
+    /// # assert_eq!(latencies.updates.count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn latencies(&self) -> Option<Latencies> {
+        self.shared().clocks.as_ref().map(|clocks| clocks.read())
     }
 
     /// What each watcher does: how far it is, what waits for it. O(watchers, and what waits for

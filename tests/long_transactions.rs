@@ -36,6 +36,27 @@ fn a_transaction_that_is_open_too_long_is_told() {
 }
 
 #[test]
+fn how_long_one_has_been_open_is_told_where_nobody_commits() {
+    let store = bank();
+    let (view, snapshot) = (store.read(), store.snapshot());
+    assert_eq!(store.stats().transaction_age, None, "these are none");
+    let asked = std::time::Instant::now();
+    let first = store.begin();
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let open_for = std::time::Duration::from_millis(19);
+    let second = store.begin();
+    let age = store.stats().transaction_age.expect("two are open");
+    assert!(open_for <= age && age <= asked.elapsed(), "{age:?}");
+    // A hold that begins in the place of another has a time of its own.
+    drop(first);
+    let third = store.begin();
+    let younger = store.stats().transaction_age.expect("two are open");
+    assert!(younger < age, "{younger:?}, {age:?}");
+    drop((second, third, view, snapshot));
+    assert_eq!(store.stats().transaction_age, None);
+}
+
+#[test]
 fn the_oldest_of_several_is_told_whatever_thread_has_it() {
     let store = bank();
     let begun = |lag: u64| Version::new(store.version().get() - lag);

@@ -363,3 +363,35 @@ fn a_drop_may_commit_when_the_history_goes() {
     drop(store);
     assert!(other.read().get::<Task>(&2).is_some());
 }
+
+#[test]
+fn a_proposal_takes_until_it_is_answered() {
+    let proposer = TestProposer::new();
+    let store = Store::builder().table::<Account>().latencies(1);
+    let store = store.proposer(Arc::clone(&proposer) as _).build();
+    proposer.hold();
+    let mut tx = store.begin();
+    tx.create(account(1, 1)).expect("there is none");
+    let submission = tx.submit().expect("nobody is in the way");
+    let told = || store.latencies().expect("it was asked for");
+    assert_eq!(told().proposals.count(), 0, "it is not answered");
+    let waited = std::time::Duration::from_millis(5);
+    std::thread::sleep(waited);
+    proposer.release();
+    submission.wait().expect("it is accepted");
+    let latencies = told();
+    assert_eq!(
+        (latencies.proposals.count(), latencies.commits.count()),
+        (1, 1)
+    );
+    assert!(latencies.proposals.sum() >= waited, "{latencies:?}");
+    // An update's time is with the wait for the answer.
+    let updates = told().updates.count();
+    store
+        .update(|tx| tx.create(account(2, 1)))
+        .expect("it is accepted at once");
+    assert_eq!(
+        (told().updates.count(), told().proposals.count()),
+        (updates + 1, 2)
+    );
+}

@@ -37,6 +37,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("version", &[]),
     ("id", &[]),
     ("docs", &[]),
+    ("latency", &["sync"]),
     ("kernel", &["id", "sync", "version"]),
     ("error", &["table::proposed", "table::value", "version"]),
     // The looks upward: what a query reads is noted in the transaction's read set, and rules read
@@ -54,13 +55,21 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     (
         "propose",
-        &["kernel", "sync", "table::object", "table::value", "version"],
+        &[
+            "kernel",
+            "latency",
+            "sync",
+            "table::object",
+            "table::value",
+            "version",
+        ],
     ),
     // The look upward: committers deliver to watchers.
     (
         "shared",
         &[
             "kernel",
+            "latency",
             "propose",
             "sync",
             "table::schema",
@@ -72,7 +81,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "txn",
         &[
-            "error", "kernel", "propose", "shared", "sync", "table", "version",
+            "error", "kernel", "latency", "propose", "shared", "sync", "table", "version",
         ],
     ),
     (
@@ -81,7 +90,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "error", "kernel", "propose", "shared", "sync", "table", "version",
         ],
     ),
-    ("snapshot", &["kernel", "shared", "table", "version"]),
+    (
+        "snapshot",
+        &["kernel", "latency", "shared", "table", "version"],
+    ),
     (
         "action",
         &[
@@ -120,8 +132,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "store",
         &[
-            "builder", "copy", "error", "kernel", "shared", "snapshot", "stats", "sync", "txn",
-            "version", "watch",
+            "builder", "copy", "error", "kernel", "latency", "shared", "snapshot", "stats", "sync",
+            "txn", "version", "watch",
         ],
     ),
     (

@@ -30,6 +30,7 @@ const NO_BENCH: &[(&str, &str)] = &[
     ),
     ("Change", "gives a field"),
     ("Stats", "gives a difference of fields"),
+    ("Histogram", "sums of some hundred numbers, for who watches a store"),
     ("Value", "for errors and messages"),
     (
         "Id",
@@ -58,6 +59,7 @@ const NO_BENCH: &[(&str, &str)] = &[
 /// Methods that need none, and why.
 const NO_BENCH_OF: &[(&str, &str)] = &[
     ("Store::builder", "see Builder"),
+    ("Store::latencies", "as Histogram"),
     (
         "Transaction::defer_checks",
         "for copies of states; `Store::apply` goes by it",

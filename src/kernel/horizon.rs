@@ -28,7 +28,9 @@ use smallvec::SmallVec;
 use super::barrier::fence;
 use super::session::{Line, Registry, WORDS};
 use super::step::{Step, step};
+use super::time;
 use crate::sync::{AtomicU64, Ordering, Padded};
+use crate::version::Moment;
 
 const KIND_BITS: u32 = 3;
 const FREE: u64 = 0;
@@ -155,7 +157,11 @@ impl Horizon {
     /// line has no free word.
     #[inline]
     pub(crate) fn begin(&self, line: &Line, kind: Kind) -> Option<Hold> {
-        let word = free_word(line)?;
+        let (at, word) = free_word(line)?;
+        if kind == Kind::Writer {
+            // Relaxed: a figure.
+            line.began[at].store(time::now().word(), Ordering::Relaxed);
+        }
         // Relaxed: any lower bound will do.
         let bound = self.visible.load(Ordering::Relaxed);
         // Release: [end]: who reads this word also sees what was read under its earlier uses.
@@ -176,7 +182,7 @@ impl Horizon {
 
     /// The same at an older version, if that is at or above the floor; else the floor.
     pub(crate) fn begin_at(&self, line: &Line, version: u64) -> Option<Result<Hold, u64>> {
-        let word = free_word(line)?;
+        let (_, word) = free_word(line)?;
         // Release: [end], as in `begin`.
         word.store(pack(ANNOUNCED, version), Ordering::Release);
         let announced = Announced(Hold { word, version });
@@ -263,6 +269,20 @@ impl Horizon {
         (known(any), known(writer))
     }
 
+    /// When the transaction began that has been open longest, about. `None`: there is none.
+    pub(crate) fn longest_open(registry: &Registry) -> Option<Moment> {
+        let began = registry.lines().flat_map(|line| {
+            let words = line.words.iter().zip(&line.began);
+            words.filter_map(|(word, began)| {
+                // Relaxed: figures.
+                let (kind, _) = unpack(word.load(Ordering::Relaxed));
+                // Relaxed: as above.
+                (kind == Kind::Writer as u64).then(|| began.load(Ordering::Relaxed))
+            })
+        });
+        began.min().map(Moment::of_word)
+    }
+
     /// The oldest version that a snapshot may be taken at, about.
     pub(crate) fn oldest(&self) -> u64 {
         // Relaxed: a figure; `begin_at` decides.
@@ -271,10 +291,11 @@ impl Horizon {
     }
 }
 
-/// A free word of the calling thread's line.
+/// A free word of the calling thread's line, and its place there.
 #[inline]
-fn free_word(line: &Line) -> Option<&AtomicU64> {
-    (0..WORDS).map(|at| &line.words[at]).find(|word| {
+fn free_word(line: &Line) -> Option<(usize, &AtomicU64)> {
+    let mut words = (0..WORDS).map(|at| (at, &line.words[at]));
+    words.find(|(_, word)| {
         // Acquire: [end]: another thread may have ended it.
         word.load(Ordering::Acquire) == FREE
     })

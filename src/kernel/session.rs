@@ -61,6 +61,9 @@ pub(crate) struct Line {
     pub(super) objects: Tally,
     /// What the owner counted.
     pub(super) figures: Figures,
+    /// When the transaction began that a word was last taken for: the time's word. The owner alone
+    /// writes it.
+    pub(super) began: [Tally; WORDS],
     owned: AtomicBool,
     next: AtomicPtr<Line>,
     counts: Arc<Counts>,
@@ -87,6 +90,7 @@ impl Line {
             bytes: Tally::new(0),
             objects: Tally::new(0),
             figures: figures(),
+            began: std::array::from_fn(|_| Tally::new(0)),
             owned: AtomicBool::new(true),
             next: AtomicPtr::new(std::ptr::null_mut()),
             counts: Arc::clone(counts),

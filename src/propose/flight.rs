@@ -19,6 +19,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::sets::ReadSet;
+use crate::latency::Begun;
 use crate::sync::{AtomicU8, Ordering};
 use crate::version::Version;
 
@@ -59,15 +60,17 @@ pub(crate) struct Flight {
     /// The snapshot that the transaction read.
     pub(super) base: Version,
     pub(super) reads: ReadSet,
+    pub(super) begun: Begun,
     state: AtomicU8,
     reason: OnceLock<Arc<str>>,
 }
 
 impl Flight {
-    pub(crate) fn new(base: Version, reads: ReadSet) -> Self {
+    pub(crate) fn new(base: Version, reads: ReadSet, begun: Begun) -> Self {
         Self {
             base,
             reads,
+            begun,
             state: AtomicU8::new(OPEN),
             reason: OnceLock::new(),
         }

@@ -28,6 +28,7 @@ use crate::kernel::Kernel;
 use crate::kernel::commit::Commit;
 use crate::kernel::log::Slot;
 use crate::kernel::pending::Outcome;
+use crate::latency::Begun;
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::value::Value;
 use crate::version::Version;
@@ -94,7 +95,7 @@ impl Line {
 
     /// The ticket of a commit that was appended as pending and is not proposed ([`Told`]).
     pub(crate) fn ticket(&self, number: Version, base: Version) -> Ticket {
-        let flight = Arc::new(Flight::new(base, ReadSet::default()));
+        let flight = Arc::new(Flight::new(base, ReadSet::default(), Begun::UNTIMED));
         Ticket::new(number, flight, Weak::clone(&self.store))
     }
 

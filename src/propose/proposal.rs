@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use super::flight::{Flight, Verdict};
 use super::numbering::Neighbours;
 use super::sets::{ReadSet, WriteSet};
+use crate::latency::Begun;
 use crate::version::Version;
 
 /// A change that a transaction wants to make, handed to a [`Proposer`](crate::Proposer).
@@ -61,6 +62,8 @@ pub(crate) trait Decides: Send + Sync {
     fn decide(&self, number: Version, accepted: Option<Version>);
     /// The versions of the proposer's that were accepted nearest to a proposal.
     fn neighbours(&self, number: Version) -> Neighbours;
+    /// Counts how long a proposal took that was made so.
+    fn answered(&self, begun: Begun);
     /// Wakes who waits for a verdict.
     fn wake(&self);
 }
@@ -192,6 +195,7 @@ impl Held {
         }
         store.decide(self.number, accepted);
         self.flight.settle(verdict);
+        store.answered(self.flight.begun);
         store.wake();
         Ok(())
     }

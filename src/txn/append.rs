@@ -4,6 +4,7 @@ use super::Transaction;
 use crate::error::CommitError;
 use crate::kernel::figures::Figure;
 use crate::kernel::prepared::{Attempt, Prepared};
+use crate::latency::{Operation, Timer};
 use crate::version::Version;
 
 impl<'s> Transaction<'s> {
@@ -80,8 +81,16 @@ impl<'s> Transaction<'s> {
     }
 
     pub(super) fn commit_changes(&mut self) -> Result<Version, CommitError> {
+        let _timer = self.time_commit();
         self.check()?;
         self.commit_all()
+    }
+
+    /// Times a commit of something.
+    #[inline]
+    pub(super) fn time_commit(&self) -> Option<Timer<'s>> {
+        let writes = !self.work.order.is_empty();
+        writes.then(|| self.shared.time(Operation::Commit))
     }
 
     /// Commits whatever there is, without a proposer.

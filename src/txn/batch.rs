@@ -6,6 +6,7 @@ use std::fmt;
 use super::Transaction;
 use super::update::{back_off, exhausted};
 use crate::error::UpdateError;
+use crate::latency::Operation;
 use crate::shared::Shared;
 use crate::version::Version;
 
@@ -190,6 +191,7 @@ pub(crate) fn batch<'b, E>(
     shared: &'b Shared,
     run: impl FnOnce(&mut Batch<'b, E>) -> Result<(), UpdateError<E>>,
 ) -> Result<BatchReport, BatchError<E>> {
+    let _timer = shared.time(Operation::Batch);
     let mut batch = Batch {
         shared,
         open: None,

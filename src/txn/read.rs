@@ -6,6 +6,7 @@ use super::overlay::Overlaid;
 use super::reads::TableReads;
 use super::{Checks, Transaction};
 use crate::kernel::reading::Stored;
+use crate::latency::Operation;
 use crate::table::found::Found;
 use crate::table::handle::{Entry, Obj};
 use crate::table::object::{Index, Key, Object};
@@ -24,6 +25,7 @@ impl<'s> Transaction<'s> {
     /// The same with the object's meta.
     #[must_use]
     pub fn entry<T: Object>(&self, key: &T::Key) -> Option<Entry<'_, T>> {
+        let _timer = self.shared.time(Operation::LookUp);
         let hash = self.table::<T>().hash(key);
         self.buffer::<T>().reads.borrow_mut().note_point(hash, key);
         self.look(key, hash)
@@ -40,6 +42,7 @@ impl<'s> Transaction<'s> {
     /// than serializable.
     #[must_use]
     pub fn peek<T: Object>(&self, key: &T::Key) -> Option<&T> {
+        let _timer = self.shared.time(Operation::LookUp);
         self.look(key, self.table::<T>().hash(key)).map(Entry::get)
     }
 
@@ -66,6 +69,7 @@ impl<'s> Transaction<'s> {
         if !index.is_unique() || self.checks.get() == Checks::Deferred {
             return self.first(query);
         }
+        let _timer = self.shared.time(Operation::LookUp);
         note(&query, table, &mut buffer.reads.borrow_mut());
         if let Some(own) = buffer.claimant(table, index, &index.normalize(value)) {
             return Some(own);
@@ -86,11 +90,12 @@ impl<'s> Transaction<'s> {
 
     /// Whether a query finds anything; tracked as by [`Transaction::find`].
     pub fn exists<T: Object, C: Condition<T>>(&self, query: Query<T, C>) -> bool {
-        self.find(query.limit(1)).next().is_some()
+        self.first(query).is_some()
     }
 
     /// The first object that a query finds; tracked as by [`Transaction::find`].
     pub fn first<T: Object, C: Condition<T>>(&self, query: Query<T, C>) -> Option<&T> {
+        let _timer = self.shared.time(Operation::LookUp);
         self.find(query.limit(1)).next()
     }
 

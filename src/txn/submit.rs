@@ -18,6 +18,7 @@ use crate::error::{CommitError, UpdateError};
 use crate::kernel::pending::Payload;
 use crate::kernel::prepared::{Attempt, Prepared};
 use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiting};
+use crate::latency::{Begun, Operation};
 use crate::propose::flight::{Flight, Verdict};
 use crate::propose::numbering::IN_FLIGHT_MAX;
 use crate::propose::sets::ReadSet;
@@ -211,6 +212,7 @@ impl<'s> Transaction<'s> {
         let Some(line) = &shared.line else {
             return self.commit_changes().map(done);
         };
+        let _timer = self.time_commit();
         self.check()?;
         if self.work.order.is_empty() {
             return Ok(done(self.version()));
@@ -218,7 +220,14 @@ impl<'s> Transaction<'s> {
         let mut prepared = self.prepare();
         let flight = match self.stage(&mut prepared) {
             Ok(()) if prepared.is_empty() => return Ok(done(self.version())),
-            Ok(()) => Ok(Arc::new(Flight::new(self.version(), self.read_set()))),
+            Ok(()) => {
+                let begun = Begun::now(shared.clocks.as_deref());
+                Ok(Arc::new(Flight::new(
+                    self.version(),
+                    self.read_set(),
+                    begun,
+                )))
+            }
             Err(lost) => Err(lost),
         };
         let appended = flight.and_then(|flight| {
@@ -340,6 +349,7 @@ pub(crate) async fn update_async<R, E>(
     shared: Arc<Shared>,
     mut run: impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
 ) -> Result<(R, Version), UpdateError<E>> {
+    let _timer = shared.time(Operation::Update);
     let attempts = shared.config.attempts_max;
     for attempt in 0..attempts {
         let (answer, submitted) = run_once(&shared, &mut run)?;

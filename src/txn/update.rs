@@ -4,6 +4,7 @@ use super::Transaction;
 use super::submit::update_proposed;
 use crate::error::{CommitError, UpdateError};
 use crate::kernel::figures::Figure;
+use crate::latency::Operation;
 use crate::shared::Shared;
 use crate::sync::{pause, thread};
 use crate::version::Version;
@@ -92,6 +93,7 @@ pub(crate) fn update<R, E>(
     shared: &Shared,
     run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<R, E>,
 ) -> Result<(R, Version), UpdateError<E>> {
+    let _timer = shared.time(Operation::Update);
     if shared.line.is_some() {
         return update_proposed(shared, run);
     }
