@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::kernel::history::HistoryLimits;
 use crate::kernel::table::AnyTable;
 use crate::kernel::{Kernel, Limits};
 use crate::propose::Proposer;
-use crate::shared::{Config, ObjectBounds, Shared};
+use crate::shared::{Config, ObjectBounds, Settings, Shared};
 use crate::sync::unique;
 use crate::table::hash::hash_of;
 use crate::table::object::Object;
@@ -54,6 +54,7 @@ pub struct Builder {
     pub(crate) copies: Vec<TableCopy>,
     limits: Limits,
     config: Config,
+    settings: Settings,
     watch: WatchConfig,
     proposer: Option<Arc<dyn Proposer>>,
 }
@@ -64,6 +65,7 @@ impl fmt::Debug for Builder {
             .field("tables", &self.names)
             .field("limits", &self.limits)
             .field("config", &self.config)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }
@@ -92,6 +94,7 @@ impl Builder {
                 object_bounds: None,
                 timed_one_in: None,
             },
+            settings: Settings::default(),
             watch: WatchConfig {
                 shards: WATCH_SHARDS,
                 delivery: Delivery::default(),
@@ -351,6 +354,52 @@ impl Builder {
         self
     }
 
+    /// Tells the rules of the store's tables something: a value of a type of the program's own,
+    /// which [`Transaction::setting`](crate::Transaction::setting) gives them. One of each type,
+    /// the last. It is the same for the store's life, and no part of what is saved; a
+    /// [`Fork`](crate::Fork) has it, too.
+    ///
+    /// ```
+    /// use skep::{Indexes, Object, Proposed, Rejected, Store, Transaction};
+    ///
+    /// #[derive(Clone)]
+    /// struct Node {
+    ///     id: u64,
+    ///     slots: u32,
+    /// }
+    ///
+    /// struct SlotsMax(u32);
+    ///
+    /// impl Object for Node {
+    ///     type Key = u64;
+    ///     const TABLE: &'static str = "node";
+    ///
+    ///     fn key(&self) -> u64 {
+    ///         self.id
+    ///     }
+    ///
+    ///     fn indexes(_: &mut Indexes<Self>) {}
+    ///
+    ///     fn check(change: Proposed<'_, Self>, tx: &Transaction<'_>) -> Result<(), Rejected> {
+    ///         match (change.after(), tx.setting::<SlotsMax>()) {
+    ///             (Some(node), Some(max)) if node.slots > max.0 => {
+    ///                 Err(Rejected::new("too many slots"))
+    ///             }
+    ///             _ => Ok(()),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let store = Store::builder().table::<Node>().setting(SlotsMax(8)).build();
+    /// assert!(store.update(|tx| tx.create(Node { id: 1, slots: 8 })).is_ok());
+    /// assert!(store.update(|tx| tx.create(Node { id: 2, slots: 9 })).is_err());
+    /// ```
+    #[must_use]
+    pub fn setting<S: Any + Send + Sync>(mut self, setting: S) -> Self {
+        self.settings.add(setting);
+        self
+    }
+
     /// Has every commit decided by a proposer; see [`Proposer`] for the contract. Without one a
     /// commit is decided by being appended, and pays nothing for this.
     #[must_use]
@@ -380,7 +429,13 @@ impl Builder {
         let tables = make.map(|(position, make)| make(position, seed(position)));
         let kernel = Kernel::new(limits, tables.collect());
         let proposer = self.proposer.clone();
-        Shared::new(Schema::new(kernel), config, proposer, self.watch)
+        let settings = self.settings.clone();
+        Shared::new(
+            Schema::new(kernel),
+            (config, settings),
+            proposer,
+            self.watch,
+        )
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::any::Any;
+use std::fmt;
 use std::num::NonZero;
 use std::sync::{Arc, Weak};
 
@@ -50,6 +52,29 @@ impl ObjectBounds {
     };
 }
 
+/// What the rules of a store's tables are told of it: values of the program's own types, one of
+/// each.
+#[derive(Clone, Default)]
+pub(crate) struct Settings(Vec<Arc<dyn Any + Send + Sync>>);
+
+impl Settings {
+    /// Adds a value, in the place of one of its type.
+    pub(crate) fn add<S: Any + Send + Sync>(&mut self, setting: S) {
+        self.0.retain(|held| !held.is::<S>());
+        self.0.push(Arc::new(setting));
+    }
+
+    pub(crate) fn get<S: Any>(&self) -> Option<&S> {
+        self.0.iter().find_map(|held| held.downcast_ref())
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} settings", self.0.len())
+    }
+}
+
 /// The shared state of a store's handles, snapshots, transactions and watchers.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -57,6 +82,7 @@ pub(crate) struct Shared {
     /// Of a store that times what is done in it.
     pub(crate) clocks: Option<Box<Clocks>>,
     pub(crate) config: Config,
+    pub(crate) settings: Settings,
     pub(crate) waiters: Waiters,
     pub(crate) shards: Shards,
     /// Of a store with a proposer.
@@ -69,7 +95,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         schema: Schema,
-        config: Config,
+        (config, settings): (Config, Settings),
         proposer: Option<Arc<dyn Proposer>>,
         watch: WatchConfig,
     ) -> Arc<Self> {
@@ -81,6 +107,7 @@ impl Shared {
             schema,
             clocks,
             config,
+            settings,
             waiters: Waiters::new(),
             shards,
             line: proposer.map(|proposer| Line::new(proposer, Weak::clone(own) as _)),

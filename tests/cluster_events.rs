@@ -7,7 +7,8 @@ mod fixture;
 use fixture::{builder, create, filled, id, short};
 use skep::cluster::{
     Annotations, ClusterObject, Config, Finder, InvalidFind, Membership, Node, NodeRole, NodeState,
-    Resource, Service, Specifier, Task, TaskState, Volume, VolumePublishState, VolumePublishStatus,
+    Resource, ResourceType, Service, Specifier, Task, TaskState, Volume, VolumePublishState,
+    VolumePublishStatus,
 };
 use skep::{Event, Filter, Kind, Store, Watcher};
 
@@ -90,6 +91,11 @@ fn conditions_of_tasks() {
     assert_eq!(tasks(all().secret(id("a2"))), ["b1"]);
     assert_eq!(tasks(all().config(id("a1"))), ["b1"]);
     assert_eq!(tasks(all().volume(id("a1"))), ["b1"]);
+    let volume = ResourceType::Volume;
+    assert_eq!(tasks(all().reference(volume, id("a3"))), ["b1"]);
+    let others = Finder::Not(Box::new(Finder::Runtime("container".into())));
+    let others = all().finder(&others).expect("a task's");
+    assert_eq!(tasks(others), ["a1", "a2", "a3"]);
     assert_eq!(tasks(all().name("OTHER1")), ["b1"]);
 }
 
@@ -111,6 +117,10 @@ fn conditions_of_services_nodes_resources_and_volumes() {
     );
     assert_eq!(
         services(Specifier::<Service>::new().config(id("a2"))),
+        ["a3"]
+    );
+    assert_eq!(
+        services(Specifier::<Service>::new().reference(ResourceType::Config, id("a2"))),
         ["a3"]
     );
 

@@ -7,14 +7,15 @@ mod fixture;
 use fixture::{builder, create, filled, found, id};
 use skep::cluster::{
     Annotations, Cluster, ClusterObject, Config, Extension, Finder, InvalidFind, Membership,
-    Network, Node, NodeRole, Reads, Resource, Search, Secret, Service, Task, TaskState, Volume,
+    Network, Node, NodeRole, Reads, Resource, ResourceType, Search, Secret, Service, Task,
+    TaskState, Volume,
 };
 use skep::{Id, Object, Store, keys};
 
-use Finder::{AllOf, AnyOf, Custom, CustomPrefix, IdPrefix, Name, NamePrefix};
+use Finder::{AllOf, AnyOf, Custom, CustomPrefix, IdPrefix, Name, NamePrefix, Not};
 
 /// Finders that every table answers.
-const COMMON: [&str; 8] = [
+const COMMON: [&str; 9] = [
     "All",
     "IdPrefix",
     "Name",
@@ -23,6 +24,7 @@ const COMMON: [&str; 8] = [
     "CustomPrefix",
     "AnyOf",
     "AllOf",
+    "Not",
 ];
 
 /// A finder of each sort, and some that find more or less.
@@ -39,6 +41,7 @@ fn finders() -> Vec<Finder> {
         service: id("a1"),
         slot,
     };
+    let reference = |kind, at| Finder::Reference { kind, id: id(at) };
     vec![
         Finder::All,
         IdPrefix("a".into()),
@@ -80,6 +83,23 @@ fn finders() -> Vec<Finder> {
         Finder::Driver("test".into()),
         AnyOf(vec![Name("name1".into()), IdPrefix("a".into())]),
         AllOf(vec![IdPrefix("a".into()), NamePrefix("name".into())]),
+        reference(ResourceType::Volume, "a3"),
+        reference(ResourceType::Task, "a1"),
+        reference(ResourceType::Task, "a3"),
+        Not(Box::new(Name("name1".into()))),
+        Not(Box::new(Not(Box::new(IdPrefix("a".into()))))),
+        AllOf(vec![
+            NamePrefix("name".into()),
+            Not(Box::new(AnyOf(vec![
+                Name("name2".into()),
+                IdPrefix("b".into()),
+            ]))),
+        ]),
+        AnyOf(vec![
+            Not(Box::new(Finder::All)),
+            IdPrefix("a2".into()),
+            Finder::All,
+        ]),
     ]
 }
 
@@ -134,6 +154,31 @@ fn answers<T: ClusterObject>(own: &[&str]) {
         assert_eq!(sorted(&search, &snapshot), expected, "{context}");
         let in_transaction = store.update(|tx| Ok::<_, ()>(sorted(&search, tx)));
         assert_eq!(in_transaction, Ok(expected), "{context}");
+        goes_on_after_each(&search, &view, &context);
+        goes_on_after_each(&search, &snapshot, &context);
+        goes_on_after_each(&search, &store.begin(), &context);
+    }
+}
+
+/// Asserts that a search goes on after each object that it finds with those that come after it.
+fn goes_on_after_each<T: ClusterObject>(search: &Search<T>, reads: &impl Reads, context: &str) {
+    let ids = |found: Vec<&T>| -> Vec<Id> { found.into_iter().map(Object::key).collect() };
+    let whole: Vec<&T> = search.find(reads).collect();
+    for (place, last) in whole.iter().enumerate() {
+        let rest = ids(search.find_after(reads, last).collect());
+        assert_eq!(
+            rest,
+            ids(whole[place + 1..].to_vec()),
+            "{context} after {place}"
+        );
+    }
+    let others: Vec<&T> = Search::new(&Finder::All)
+        .expect("every table's")
+        .find(reads)
+        .filter(|object| !search.matches(object))
+        .collect();
+    for other in others {
+        assert_eq!(search.find_after(reads, other).count(), 0, "{context}");
     }
 }
 
@@ -158,12 +203,14 @@ fn each_table_answers_its_finders_and_no_others() {
         "ReferencedNetwork",
         "ReferencedSecret",
         "ReferencedConfig",
+        "Reference",
     ]);
     answers::<Task>(&[
         "Runtime",
         "ReferencedNetwork",
         "ReferencedSecret",
         "ReferencedConfig",
+        "Reference",
         "Service",
         "Node",
         "Slot",
@@ -179,7 +226,7 @@ fn the_finders_are_of_every_sort() {
     let mut labels: Vec<_> = finders().iter().map(Finder::label).collect();
     labels.sort_unstable();
     labels.dedup();
-    assert_eq!(labels.len(), 23);
+    assert_eq!(labels.len(), 25);
 }
 
 #[test]
@@ -201,6 +248,19 @@ fn finders_find_what_they_say() {
     assert_eq!(tasks(Finder::ReferencedSecret(id("a2"))), ["b1"]);
     assert_eq!(tasks(Finder::ReferencedConfig(id("a2"))), ["b1"]);
     assert_eq!(tasks(Finder::VolumeAttachment(id("a1"))), ["b1"]);
+    let reference = |kind, at| Finder::Reference { kind, id: id(at) };
+    assert_eq!(tasks(reference(ResourceType::Volume, "a3")), ["b1"]);
+    assert_eq!(tasks(reference(ResourceType::Secret, "a2")), ["b1"]);
+    assert_eq!(
+        tasks(reference(ResourceType::Task, "a3")),
+        Vec::<String>::new()
+    );
+    let not = |finder| Finder::Not(Box::new(finder));
+    assert_eq!(tasks(not(Finder::Node(None))), ["a1"]);
+    assert_eq!(
+        tasks(AllOf(vec![Finder::Node(None), not(IdPrefix("a".into()))])),
+        ["b1"]
+    );
     assert_eq!(tasks(Finder::Runtime("CONTAINER".into())), ["b1"]);
     let services = |finder| found::<Service>(&view, &finder).expect("a service's");
     assert_eq!(services(Finder::ReferencedSecret(id("a1"))), ["a3"]);

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Random, Task, delete, put, store, tagged, task};
-use skep::{Condition, Index, Key, Query, Store, Transaction};
+use skep::{Condition, Index, Key, Query, Store, Transaction, keys};
 
 /// Tasks with up to three of four tags, some with none, and with or without a node of three.
 fn filled(seed: u64) -> (Store, Vec<Task>) {
@@ -127,6 +127,82 @@ fn pages_make_up_the_whole() {
     }
 }
 
+/// As [`walks`], each page after the last object of the one before, whatever it was found by.
+#[track_caller]
+fn walks_by_object<C: Condition<Task>>(tx: &Transaction<'_>, query: &Query<Task, C>) {
+    let whole = ids(tx.find(query.clone()));
+    for size in [1, 2, 7, 41] {
+        let mut pages = Vec::new();
+        let mut next = query.clone().limit(size);
+        for _ in 0..=whole.len() {
+            let page: Vec<&Task> = tx.find(next).collect();
+            assert!(page.len() <= size);
+            pages.extend(ids(page.iter().copied()));
+            next = query.clone().limit(size);
+            let Some(last) = page.last() else { break };
+            next = next.after_object(last);
+        }
+        assert_eq!(pages, whole, "pages of {size}");
+    }
+}
+
+/// Of every form of a query, and of some that are made of several, both ways.
+fn all_walks_by_object(tx: &Transaction<'_>) {
+    let some = || keys::<Task>().any_of([3u64, 1, 30, 1007, 1012, 99]);
+    for reversed in [false, true] {
+        walks_by_object(tx, &turned(Task::BY_TAG.eq("b"), reversed));
+        walks_by_object(tx, &turned(Task::BY_TAG.all(), reversed));
+        walks_by_object(tx, &turned(Task::BY_TAG.any_of(["d", "a", "x"]), reversed));
+        walks_by_object(tx, &turned(keys::<Task>().all(), reversed));
+        walks_by_object(tx, &turned(keys::<Task>().range(5..1005), reversed));
+        walks_by_object(tx, &turned(keys::<Task>().eq(7u64), reversed));
+        walks_by_object(tx, &turned(some(), reversed));
+        let both = Task::BY_TAG.prefix("c").and(Task::BY_NODE.all());
+        walks_by_object(tx, &turned(both, reversed));
+        let either = Task::BY_NODE
+            .eq(1u64)
+            .or(Task::BY_TAG.range("b".to_owned()..));
+        walks_by_object(tx, &turned(either.clone(), reversed));
+        walks_by_object(tx, &turned(some().or(either.clone()), reversed));
+        walks_by_object(tx, &turned(either.or(keys::<Task>().range(..9)), reversed));
+    }
+}
+
+#[test]
+fn pages_after_objects_make_up_the_whole() {
+    for seed in 0..8 {
+        let (store, _) = filled(seed);
+        all_walks_by_object(&store.begin());
+        // A view walks as a transaction without writes does.
+        let query = Task::BY_NODE.all().or(Task::BY_TAG.all());
+        let view = store.read();
+        let whole = ids(view.find(query.clone()));
+        for (place, id) in whole.iter().enumerate() {
+            let last = view.get::<Task>(id).expect("it was found");
+            let rest = ids(view.find(query.clone().after_object(last)));
+            assert_eq!(rest, whole[place + 1..]);
+        }
+    }
+}
+
+#[test]
+fn nothing_comes_after_an_object_that_is_not_found() {
+    let (store, _) = filled(2);
+    let (view, other) = (store.read(), tagged(7, &["z"]));
+    assert_eq!(
+        view.count(Task::BY_TAG.all().after_object(&other)),
+        0,
+        "its tag is the last"
+    );
+    assert_eq!(view.count(Task::BY_TAG.eq("a").after_object(&other)), 0);
+    assert_eq!(
+        view.count(keys::<Task>().range(..5).after_object(&other)),
+        0
+    );
+    let either = Task::BY_TAG.eq("a").or(Task::BY_TAG.eq("b"));
+    assert_eq!(view.count(either.after_object(&other)), 0);
+}
+
 /// Own writes come where they belong, and only after where the page begins.
 #[test]
 fn pages_of_a_transaction_have_its_own_writes() {
@@ -147,6 +223,7 @@ fn pages_of_a_transaction_have_its_own_writes() {
             }
         }
         all_walks(&tx);
+        all_walks_by_object(&tx);
     }
 }
 

@@ -30,7 +30,10 @@ const NO_BENCH: &[(&str, &str)] = &[
     ),
     ("Change", "gives a field"),
     ("Stats", "gives a difference of fields"),
-    ("Histogram", "sums of some hundred numbers, for who watches a store"),
+    (
+        "Histogram",
+        "sums of some hundred numbers, for who watches a store",
+    ),
     ("Value", "for errors and messages"),
     (
         "Id",
@@ -65,6 +68,7 @@ const NO_BENCH_OF: &[(&str, &str)] = &[
         "for copies of states; `Store::apply` goes by it",
     ),
     ("Transaction::checks_deferred", "gives a field"),
+    ("Transaction::setting", "gives one of a few fields"),
     ("Action::at", "sets a field"),
     ("Action::of_write", "copies an object"),
     ("Action::table", "gives a field"),

@@ -12,8 +12,10 @@
 //!
 //! | finder | tables |
 //! |---|---|
-//! | `All`, `AnyOf`, `AllOf`, `IdPrefix`, `Name`, `NamePrefix`, `Custom`, `CustomPrefix` | all |
-//! | `Runtime`, `ReferencedNetwork`, `ReferencedSecret`, `ReferencedConfig` | service, task |
+//! | `All`, `AnyOf`, `AllOf`, `Not`, `IdPrefix`, `Name`, `NamePrefix` | all |
+//! | `Custom`, `CustomPrefix` | all |
+//! | `Runtime`, `ReferencedNetwork`, `ReferencedSecret` | service, task |
+//! | `ReferencedConfig`, `Reference` | service, task |
 //! | `Service`, `Node`, `Slot`, `DesiredState`, `TaskState`, `VolumeAttachment` | task |
 //! | `Role`, `Membership` | node |
 //! | `Kind` | resource |
@@ -26,6 +28,7 @@ use super::annotations::custom_prefix;
 use super::lookup::Lookup;
 use super::node::{Membership, NodeRole};
 use super::object::ClusterObject;
+use super::task_spec::ResourceType;
 use super::task_state::TaskState;
 use crate::Id;
 use crate::fold_case;
@@ -70,6 +73,13 @@ pub enum Finder {
     ReferencedSecret(Id),
     /// Tasks and services that name a config, as a resource or in their container.
     ReferencedConfig(Id),
+    /// Tasks and services with a resource reference to an object of a type.
+    Reference {
+        /// The object's type.
+        kind: ResourceType,
+        /// The object.
+        id: Id,
+    },
     /// Tasks of a service, or of none.
     Service(Option<Id>),
     /// Tasks of a node, or of none yet.
@@ -102,6 +112,9 @@ pub enum Finder {
     AnyOf(Vec<Finder>),
     /// Objects that each of these finds, in the order of the first. Every object, of none.
     AllOf(Vec<Finder>),
+    /// Objects that this does not find; in the order of IDs. It walks the whole table, but among
+    /// the others of an [`AllOf`](Self::AllOf), where it is only asked of what those find.
+    Not(Box<Finder>),
 }
 
 impl Finder {
@@ -119,6 +132,7 @@ impl Finder {
             Self::ReferencedNetwork(_) => "ReferencedNetwork",
             Self::ReferencedSecret(_) => "ReferencedSecret",
             Self::ReferencedConfig(_) => "ReferencedConfig",
+            Self::Reference { .. } => "Reference",
             Self::Service(_) => "Service",
             Self::Node(_) => "Node",
             Self::Slot { .. } => "Slot",
@@ -132,6 +146,7 @@ impl Finder {
             Self::Driver(_) => "Driver",
             Self::AnyOf(_) => "AnyOf",
             Self::AllOf(_) => "AllOf",
+            Self::Not(_) => "Not",
         }
     }
 

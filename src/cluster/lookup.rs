@@ -78,8 +78,9 @@ impl<T: Object> Lookup<T> {
         self.0.matches(object)
     }
 
-    pub(super) fn find<'r>(&self, reads: &'r impl Reads) -> Results<'r, T> {
-        reads.look_up(&*self.0)
+    /// What it finds; of it, if there is a last one, what comes after that.
+    pub(super) fn find<'r>(&self, reads: &'r impl Reads, last: Option<&T>) -> Results<'r, T> {
+        reads.look_up(&*self.0, last)
     }
 
     /// The filter, narrowed to changes of what it finds.
@@ -90,9 +91,9 @@ impl<T: Object> Lookup<T> {
 
 /// A lookup whose query's type the caller does not know.
 pub trait AnyLookup<T>: Send + Sync {
-    fn in_view<'r>(&self, view: &'r View<'_>) -> Results<'r, T>;
-    fn in_snapshot<'r>(&self, snapshot: &'r Snapshot) -> Results<'r, T>;
-    fn in_transaction<'r>(&self, transaction: &'r Transaction<'_>) -> Results<'r, T>;
+    fn in_view<'r>(&self, view: &'r View<'_>, last: Option<&T>) -> Results<'r, T>;
+    fn in_snapshot<'r>(&self, snapshot: &'r Snapshot, last: Option<&T>) -> Results<'r, T>;
+    fn in_transaction<'r>(&self, tx: &'r Transaction<'_>, last: Option<&T>) -> Results<'r, T>;
     fn matches(&self, object: &T) -> bool;
     fn narrow(&self, filter: TableFilter<T>) -> TableFilter<T>
     where
@@ -104,22 +105,32 @@ struct Queried<T, C, M> {
     check: M,
 }
 
+impl<T: Object, C: Condition<T>, M> Queried<T, C, M> {
+    fn after(&self, last: Option<&T>) -> Query<T, C> {
+        let query = self.query.clone();
+        match last {
+            Some(last) => query.after_object(last),
+            None => query,
+        }
+    }
+}
+
 impl<T, C, M> AnyLookup<T> for Queried<T, C, M>
 where
     T: Object,
     C: Condition<T> + Send + Sync + 'static,
     M: Fn(&T) -> bool + Send + Sync,
 {
-    fn in_view<'r>(&self, view: &'r View<'_>) -> Results<'r, T> {
-        Results::new(view.find(self.query.clone()))
+    fn in_view<'r>(&self, view: &'r View<'_>, last: Option<&T>) -> Results<'r, T> {
+        Results::new(view.find(self.after(last)))
     }
 
-    fn in_snapshot<'r>(&self, snapshot: &'r Snapshot) -> Results<'r, T> {
-        Results::new(snapshot.find(self.query.clone()))
+    fn in_snapshot<'r>(&self, snapshot: &'r Snapshot, last: Option<&T>) -> Results<'r, T> {
+        Results::new(snapshot.find(self.after(last)))
     }
 
-    fn in_transaction<'r>(&self, transaction: &'r Transaction<'_>) -> Results<'r, T> {
-        Results::new(transaction.find(self.query.clone()))
+    fn in_transaction<'r>(&self, tx: &'r Transaction<'_>, last: Option<&T>) -> Results<'r, T> {
+        Results::new(tx.find(self.after(last)))
     }
 
     fn matches(&self, object: &T) -> bool {

@@ -31,7 +31,8 @@
 //! # Names
 //!
 //! Names are compared without case, everywhere: [`fold_case`](crate::fold_case). They are unique
-//! within a table, but those of tasks (computed, see [`Task::name`]) and of nodes (their hosts').
+//! within a table, but those of tasks (computed, see [`Task::name`]) and of nodes (their hosts'),
+//! and, where a store is built so, of resources of two kinds ([`ResourceNames`]).
 //! This and what holds of extensions and resources is refused otherwise with a [`RuleError`].
 //!
 //! # Versions
@@ -129,7 +130,7 @@ pub use requirements::{
     GenericResource, Placement, PlacementPreference, Platform, ResourceRequirements, Resources,
     RestartCondition, RestartPolicy,
 };
-pub use resource::Resource;
+pub use resource::{Resource, ResourceNames};
 pub use rollout::{FailureAction, ServiceMode, UpdateConfig, UpdateOrder, UpdateState};
 pub use root_ca::{CaConfig, ExternalCa, JoinTokens, RootCa, RootRotation};
 pub use rules::{RuleError, check_name};

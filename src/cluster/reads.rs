@@ -37,23 +37,23 @@ impl<T> fmt::Debug for Results<'_, T> {
 }
 
 pub trait Sealed {
-    fn look_up<'r, T>(&'r self, lookup: &dyn AnyLookup<T>) -> Results<'r, T>;
+    fn look_up<'r, T>(&'r self, lookup: &dyn AnyLookup<T>, last: Option<&T>) -> Results<'r, T>;
 }
 
 impl Sealed for View<'_> {
-    fn look_up<'r, T>(&'r self, lookup: &dyn AnyLookup<T>) -> Results<'r, T> {
-        lookup.in_view(self)
+    fn look_up<'r, T>(&'r self, lookup: &dyn AnyLookup<T>, last: Option<&T>) -> Results<'r, T> {
+        lookup.in_view(self, last)
     }
 }
 
 impl Sealed for Snapshot {
-    fn look_up<'r, T>(&'r self, lookup: &dyn AnyLookup<T>) -> Results<'r, T> {
-        lookup.in_snapshot(self)
+    fn look_up<'r, T>(&'r self, lookup: &dyn AnyLookup<T>, last: Option<&T>) -> Results<'r, T> {
+        lookup.in_snapshot(self, last)
     }
 }
 
 impl Sealed for Transaction<'_> {
-    fn look_up<'r, T>(&'r self, lookup: &dyn AnyLookup<T>) -> Results<'r, T> {
-        lookup.in_transaction(self)
+    fn look_up<'r, T>(&'r self, lookup: &dyn AnyLookup<T>, last: Option<&T>) -> Results<'r, T> {
+        lookup.in_transaction(self, last)
     }
 }

@@ -18,6 +18,32 @@ use crate::Rejected;
 use crate::Transaction;
 use crate::fold_case;
 
+/// Among which resources a name is unique: a setting of a store, which is otherwise as SwarmKit is.
+///
+/// ```
+/// use skep::Id;
+/// use skep::cluster::{self, Extension, Resource, ResourceNames};
+///
+/// let store = cluster::builder().setting(ResourceNames::UniqueInKind).build();
+/// store.update(|tx| {
+///     for kind in ["pool", "route"] {
+///         tx.create(Extension::named(Id::random(), kind))?;
+///         tx.create(Resource::named(Id::random(), kind, "main"))?;
+///     }
+///     Ok::<_, skep::CreateError>(())
+/// })?;
+/// assert_eq!(store.read().count(Resource::BY_NAME.eq("MAIN")), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResourceNames {
+    /// Among all resources.
+    #[default]
+    Unique,
+    /// Among those of its kind.
+    UniqueInKind,
+}
+
 /// A resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -26,7 +52,7 @@ pub struct Resource {
     /// The key.
     pub id: Id,
     /// Name, labels and custom index entries. No two resources have the same name, of whatever
-    /// kind.
+    /// kind, or of one kind: see [`ResourceNames`].
     pub annotations: Annotations,
     /// The name of the [`Extension`](super::Extension) that says what it is. Compared without case;
     /// there is always one.
@@ -36,12 +62,19 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// By name, whatever the case; no two have the same.
+    /// By name, whatever the case. No two have the same, unless the store lets resources of two
+    /// kinds have it: [`ResourceNames`].
     pub const BY_NAME: Index<Self, String> = Index::new("by_name", |resource: &Self, keys| {
         keys.add(resource.annotations.name.clone());
     })
-    .unique()
     .normalized(fold_case);
+    /// By kind and name, whatever the case of either; no two have the same.
+    pub const BY_KIND_AND_NAME: Index<Self, (String, String)> =
+        Index::new("by_kind_and_name", |resource: &Self, keys| {
+            keys.add((resource.kind.clone(), resource.annotations.name.clone()));
+        })
+        .unique()
+        .normalized(|(kind, name)| (fold_case(kind), fold_case(name)));
     /// By kind: the name of an extension, so whatever the case.
     pub const BY_KIND: Index<Self, String> = Index::new("by_kind", |resource: &Self, keys| {
         keys.add(resource.kind.clone())
@@ -80,6 +113,7 @@ impl Object for Resource {
     fn indexes(indexes: &mut Indexes<Self>) {
         indexes
             .add(Self::BY_NAME)
+            .add(Self::BY_KIND_AND_NAME)
             .add(Self::BY_KIND)
             .add(Self::BY_CUSTOM);
     }

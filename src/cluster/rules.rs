@@ -1,7 +1,8 @@
 //! Rules of names, kinds, extensions, services and tasks, and their refusals.
 //!
 //! - Names of clusters, configs, extensions, networks, resources, secrets, services and volumes are
-//!   unique in their table, whatever the case.
+//!   unique in their table, whatever the case; those of resources in their kind alone, where the
+//!   store is built so ([`ResourceNames`]).
 //! - An extension's name is that of no table. An extension never changes, and goes only when no
 //!   resource is of its kind.
 //! - A resource's kind is the name of an extension, whatever the case.
@@ -24,14 +25,14 @@
 //! another of its name. What is left must keep to the rules, but for those on steps, that an
 //! extension does not change and a task does not move down: it may have been deleted and created
 //! again, or be what it was before. Names are then judged by their indexes: a conflict is a
-//! [`Duplicate`](crate::Duplicate).
+//! [`Duplicate`](crate::Duplicate), but between resources of two kinds.
 
 use std::error::Error;
 use std::fmt;
 
 use super::extension::Extension;
 use super::object::ClusterObject;
-use super::resource::Resource;
+use super::resource::{Resource, ResourceNames};
 use super::task_state::{StateFalls, TaskState};
 use super::{Cluster, Config, Network, Node, Secret, Service, Task, Volume};
 use crate::Id;
@@ -191,15 +192,17 @@ pub fn check_name<T: ClusterObject>(
     }
     let creates = matches!(change, Proposed::Create(_));
     match tx.get_by(T::BY_NAME, &*name) {
-        Some(holder) if creates || holder.key() != new.key() => {
-            Err(Rejected::new(RuleError::NameConflict {
-                table: T::TABLE,
-                name: name.into_owned(),
-                holder: holder.key(),
-            }))
-        }
+        Some(holder) if creates || holder.key() != new.key() => Err(name_conflict(&name, holder)),
         _ => Ok(()),
     }
+}
+
+fn name_conflict<T: ClusterObject>(name: &str, holder: &T) -> Rejected {
+    Rejected::new(RuleError::NameConflict {
+        table: T::TABLE,
+        name: name.to_owned(),
+        holder: holder.key(),
+    })
 }
 
 /// The rules of services.
@@ -283,12 +286,44 @@ pub(super) fn check_resource(
     change: Proposed<'_, Resource>,
     tx: &Transaction<'_>,
 ) -> Result<(), Rejected> {
-    check_name(change, tx)?;
-    match change.after() {
-        Some(new) if tx.get_by(Extension::BY_NAME, &*new.kind).is_none() => {
-            let kind = new.kind.clone();
-            Err(Rejected::new(RuleError::NoKind { kind }))
-        }
-        _ => Ok(()),
+    let Some(new) = change.after() else {
+        return Ok(());
+    };
+    if let Some(holder) = holder_of_name(change, new, tx) {
+        return Err(name_conflict(&new.annotations.name, holder));
     }
+    if tx.get_by(Extension::BY_NAME, &*new.kind).is_none() {
+        let kind = new.kind.clone();
+        return Err(Rejected::new(RuleError::NoKind { kind }));
+    }
+    Ok(())
+}
+
+/// The resource that has the name that another one is to have, if that may not be.
+fn holder_of_name<'t>(
+    change: Proposed<'_, Resource>,
+    new: &Resource,
+    tx: &'t Transaction<'_>,
+) -> Option<&'t Resource> {
+    let (name, kind) = (&*new.annotations.name, &*new.kind);
+    let in_kind = tx.setting() == Some(&ResourceNames::UniqueInKind);
+    let has_it = |old: &Resource| old.annotations.name == name && (!in_kind || old.kind == kind);
+    // In a copy the unique index was asked before, which is all there is to ask in a kind.
+    let known = match tx.checks_deferred() {
+        true => in_kind,
+        false => change.before().is_some_and(has_it),
+    };
+    if known {
+        return None;
+    }
+    let creates = matches!(change, Proposed::Create(_)) && !tx.checks_deferred();
+    let is_in_the_way = |holder: &&Resource| creates || holder.id != new.id;
+    if in_kind {
+        let holder = tx.get_by(
+            Resource::BY_KIND_AND_NAME,
+            (kind.to_owned(), name.to_owned()),
+        );
+        return holder.filter(is_in_the_way);
+    }
+    tx.find(Resource::BY_NAME.eq(name)).find(is_in_the_way)
 }

@@ -13,7 +13,7 @@ use super::object::ClusterObject;
 use super::rollout::{ServiceMode, UpdateConfig, UpdateState};
 use super::rules::check_service;
 use super::specified::keep_spec_version;
-use super::task_spec::{NetworkAttachmentConfig, TaskSpec};
+use super::task_spec::{NetworkAttachmentConfig, ResourceType, TaskSpec};
 use crate::Id;
 use crate::Index;
 use crate::Indexes;
@@ -138,6 +138,12 @@ impl Service {
     pub const BY_CONFIG: Index<Self, Id> = Index::new("by_config", |service: &Self, keys| {
         service.spec.task.config_ids().for_each(|id| keys.add(id));
     });
+    /// By each resource reference of its spec: the type and the ID of what that names.
+    pub const BY_REFERENCE: Index<Self, (ResourceType, Id)> =
+        Index::new("by_reference", |service: &Self, keys| {
+            let references = service.spec.task.resource_references.iter();
+            references.for_each(|reference| keys.add((reference.kind, reference.id)));
+        });
     /// By the entries of its annotations.
     pub const BY_CUSTOM: Index<Self, CustomKey> =
         Index::new("by_custom", |service: &Self, keys| {
@@ -184,6 +190,7 @@ impl Object for Service {
             .add(Self::BY_NETWORK)
             .add(Self::BY_SECRET)
             .add(Self::BY_CONFIG)
+            .add(Self::BY_REFERENCE)
             .add(Self::BY_CUSTOM);
     }
 
@@ -221,6 +228,11 @@ impl ClusterObject for Service {
             Finder::ReferencedSecret(secret) => {
                 Lookup::exact(Self::BY_SECRET, secret, |service, secret| {
                     service.spec.task.secret_ids().any(|id| id == *secret)
+                })
+            }
+            Finder::Reference { kind, id } => {
+                Lookup::exact(Self::BY_REFERENCE, (kind, id), |service, (kind, id)| {
+                    service.spec.task.refers_to(*kind, *id)
                 })
             }
             Finder::ReferencedConfig(config) => {

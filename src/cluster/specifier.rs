@@ -38,6 +38,7 @@ use super::resource::Resource;
 use super::search::Search;
 use super::service::Service;
 use super::task::Task;
+use super::task_spec::ResourceType;
 use super::task_state::TaskState;
 use super::volume::Volume;
 use crate::Change;
@@ -238,6 +239,11 @@ impl Specifier<Task> {
         self.answered(&Finder::ReferencedConfig(config))
     }
 
+    /// Tasks with a resource reference to an object of a type.
+    pub fn reference(self, kind: ResourceType, id: Id) -> Self {
+        self.answered(&Finder::Reference { kind, id })
+    }
+
     /// Tasks that got a volume.
     pub fn volume(self, volume: Id) -> Self {
         self.answered(&Finder::VolumeAttachment(volume))
@@ -263,6 +269,11 @@ impl Specifier<Service> {
     /// Services that name a config.
     pub fn config(self, config: Id) -> Self {
         self.answered(&Finder::ReferencedConfig(config))
+    }
+
+    /// Services with such a reference in their task's spec.
+    pub fn reference(self, kind: ResourceType, id: Id) -> Self {
+        self.answered(&Finder::Reference { kind, id })
     }
 }
 

@@ -12,7 +12,7 @@ use super::network::Network;
 use super::object::ClusterObject;
 use super::requirements::GenericResource;
 use super::rules::check_task;
-use super::task_spec::TaskSpec;
+use super::task_spec::{ResourceType, TaskSpec};
 use super::task_state::{StateFalls, TaskState};
 use super::task_status::TaskStatus;
 use crate::Id;
@@ -152,6 +152,12 @@ impl Task {
     pub const BY_CONFIG: Index<Self, Id> = Index::new("by_config", |task: &Self, keys| {
         task.spec.config_ids().for_each(|id| keys.add(id));
     });
+    /// By each resource reference of its spec: the type and the ID of what that names.
+    pub const BY_REFERENCE: Index<Self, (ResourceType, Id)> =
+        Index::new("by_reference", |task: &Self, keys| {
+            let references = task.spec.resource_references.iter();
+            references.for_each(|reference| keys.add((reference.kind, reference.id)));
+        });
     /// By each volume that it got.
     pub const BY_VOLUME: Index<Self, Id> = Index::new("by_volume", |task: &Self, keys| {
         task.volume_ids().for_each(|id| keys.add(id));
@@ -280,6 +286,7 @@ impl Object for Task {
             .add(Self::BY_NETWORK)
             .add(Self::BY_SECRET)
             .add(Self::BY_CONFIG)
+            .add(Self::BY_REFERENCE)
             .add(Self::BY_VOLUME)
             .add(Self::BY_CUSTOM);
     }
@@ -335,6 +342,11 @@ impl ClusterObject for Task {
             Finder::ReferencedSecret(secret) => {
                 Lookup::exact(Self::BY_SECRET, secret, |task, secret| {
                     task.spec.secret_ids().any(|id| id == *secret)
+                })
+            }
+            Finder::Reference { kind, id } => {
+                Lookup::exact(Self::BY_REFERENCE, (kind, id), |task, (kind, id)| {
+                    task.spec.refers_to(*kind, *id)
                 })
             }
             Finder::ReferencedConfig(config) => {

@@ -178,6 +178,12 @@ impl TaskSpec {
         own.chain(self.referenced(ResourceType::Config))
     }
 
+    /// Whether a resource reference names an object of a type.
+    pub(super) fn refers_to(&self, kind: ResourceType, id: Id) -> bool {
+        self.resource_references
+            .contains(&ResourceReference { id, kind })
+    }
+
     /// The resource references of a type.
     fn referenced(&self, kind: ResourceType) -> impl Iterator<Item = Id> {
         let references = self.resource_references.iter();

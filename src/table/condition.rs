@@ -1,6 +1,7 @@
 //! How conditions are walked, a page at a time, matched against one object, and noted as read.
 
 use std::cmp::Ordering;
+use std::ops::Bound;
 
 use super::found::Page;
 use super::image::Image;
@@ -49,6 +50,9 @@ pub trait Sealed<T: Object> {
         true
     }
 
+    /// Has a walk in a direction begin after an object that meets it.
+    fn begin_after(&mut self, object: &T, reversed: bool);
+
     /// How two objects that meet it follow one another.
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering;
 
@@ -82,11 +86,25 @@ fn place_of<V, K>(after: &Option<(V, K)>) -> Option<(&V, &K)> {
 
 /// Objects with a key in a span.
 #[derive(Clone, Debug)]
-pub struct ByKey<T: Object>(pub(super) Span<T::Key>);
+pub struct ByKey<T: Object> {
+    pub(super) span: Span<T::Key>,
+    /// As in [`ByIndex`].
+    pub(super) after: Option<T::Key>,
+}
 
 /// Objects with one of some keys.
 #[derive(Clone, Debug)]
-pub struct AnyKeyOf<T: Object>(pub(super) Vec<T::Key>);
+pub struct AnyKeyOf<T: Object> {
+    /// Ascending, each once.
+    pub(super) keys: Vec<T::Key>,
+    /// As in [`ByIndex`].
+    pub(super) after: Option<T::Key>,
+}
+
+/// Whether an object comes after the one with a key.
+fn comes_after_key<T: Object>(after: Option<&T::Key>, object: &T, reversed: bool) -> bool {
+    after.is_none_or(|after| directed(object.key().cmp(after), reversed).is_gt())
+}
 
 /// Whether an object that is shown by a value comes after an entry.
 fn comes_after<T: Object, V: Ord>(
@@ -183,6 +201,12 @@ impl<T: Object, V: Key> Sealed<T> for ByIndex<T, V> {
         let values = self.index.values_of(object);
         let shown_by = self.shown_by(values.iter(), reversed);
         comes_after(place_of(&self.after), (shown_by, object), reversed)
+    }
+
+    fn begin_after(&mut self, object: &T, reversed: bool) {
+        let values = self.index.values_of(object);
+        let shown_by = self.shown_by(values.iter(), reversed).cloned();
+        self.after = shown_by.map(|value| (value, object.key()));
     }
 
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
@@ -295,6 +319,11 @@ impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
         comes_after(place_of(&self.after), (shown_by.as_ref(), object), reversed)
     }
 
+    fn begin_after(&mut self, object: &T, reversed: bool) {
+        let shown_by = self.shown_by(object, reversed);
+        self.after = shown_by.map(|value| (value, object.key()));
+    }
+
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
         let shown_by = |object| self.shown_by(object, reversed);
         let values = shown_by(left).cmp(&shown_by(right));
@@ -311,6 +340,23 @@ impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
     }
 }
 
+impl<T: Object> ByKey<T> {
+    /// The span from where a walk begins.
+    fn walked(&self, reversed: bool) -> Span<&T::Key> {
+        let mut walked = self.span.borrowed();
+        let narrows = |after: &&T::Key| !self.span.begins_after(after, reversed);
+        if let Some(after) = self.after.as_ref().filter(narrows) {
+            let begin = if reversed {
+                &mut walked.upper
+            } else {
+                &mut walked.lower
+            };
+            *begin = Bound::Excluded(after);
+        }
+        walked
+    }
+}
+
 impl<T: Object> Sealed<T> for ByKey<T> {
     const EXACT: bool = true;
     type Place<'s> = Option<&'s T::Key>;
@@ -322,31 +368,52 @@ impl<T: Object> Sealed<T> for ByKey<T> {
         reversed: bool,
         page: &mut Page<'s, T>,
     ) {
-        walk_keys(reader, &self.0, (seen, reversed), page);
+        walk_keys(reader, self.walked(reversed), (seen, reversed), page);
     }
 
     fn matches(&self, object: &T) -> bool {
-        self.0.contains(&object.key())
+        self.span.contains(&object.key())
     }
 
     fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
-        image.may_have_key_in::<T>(table, &self.0)
+        image.may_have_key_in::<T>(table, &self.span)
     }
 
     fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
-        let only = self.0.only();
+        let only = self.span.only();
         routes.extend(only.map(|key| table.route_of_key(key)));
         only.is_some()
     }
 
     fn each_index(&self, _: &mut dyn FnMut(&'static str)) {}
 
+    fn comes(&self, object: &T, reversed: bool) -> bool {
+        comes_after_key(self.after.as_ref(), object, reversed)
+    }
+
+    fn begin_after(&mut self, object: &T, _: bool) {
+        self.after = Some(object.key());
+    }
+
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
         directed(left.key().cmp(&right.key()), reversed)
     }
 
     fn note(&self, _: &TableOf<T>, reads: &mut TableReads<T>) {
-        reads.note_keys(self.0.clone());
+        reads.note_keys(self.span.clone());
+    }
+}
+
+impl<T: Object> AnyKeyOf<T> {
+    /// How many keys a walk leaves out at its beginning.
+    fn steps_left_out(&self, reversed: bool) -> usize {
+        let Some(after) = &self.after else {
+            return 0;
+        };
+        match reversed {
+            false => self.keys.partition_point(|key| key <= after),
+            true => self.keys.len() - self.keys.partition_point(|key| key < after),
+        }
     }
 }
 
@@ -361,11 +428,12 @@ impl<T: Object> Sealed<T> for AnyKeyOf<T> {
         reversed: bool,
         page: &mut Page<'s, T>,
     ) {
+        *step = (*step).max(self.steps_left_out(reversed));
         while !page.is_full() {
             let key = if reversed {
-                self.0.iter().nth_back(*step)
+                self.keys.iter().nth_back(*step)
             } else {
-                self.0.get(*step)
+                self.keys.get(*step)
             };
             let Some(key) = key else {
                 page.done = true;
@@ -379,27 +447,35 @@ impl<T: Object> Sealed<T> for AnyKeyOf<T> {
     }
 
     fn matches(&self, object: &T) -> bool {
-        self.0.binary_search(&object.key()).is_ok()
+        self.keys.binary_search(&object.key()).is_ok()
     }
 
     fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
-        let mut keys = self.0.iter();
+        let mut keys = self.keys.iter();
         keys.any(|key| image.may_have_key::<T>(table, key))
     }
 
     fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
-        routes.extend(self.0.iter().map(|key| table.route_of_key(key)));
+        routes.extend(self.keys.iter().map(|key| table.route_of_key(key)));
         true
     }
 
     fn each_index(&self, _: &mut dyn FnMut(&'static str)) {}
+
+    fn comes(&self, object: &T, reversed: bool) -> bool {
+        comes_after_key(self.after.as_ref(), object, reversed)
+    }
+
+    fn begin_after(&mut self, object: &T, _: bool) {
+        self.after = Some(object.key());
+    }
 
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
         directed(left.key().cmp(&right.key()), reversed)
     }
 
     fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
-        for key in &self.0 {
+        for key in &self.keys {
             reads.note_point(table.hash(key), key);
         }
     }

@@ -16,7 +16,12 @@ pub struct And<A, B>(pub(super) A, pub(super) B);
 
 /// Objects that meet at least one of the conditions.
 #[derive(Clone, Debug)]
-pub struct Or<A, B>(pub(super) A, pub(super) B);
+pub struct Or<A, B> {
+    pub(super) first: A,
+    pub(super) second: B,
+    /// A walk leaves out the part that it would begin with.
+    pub(super) leaves_out: bool,
+}
 
 impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for And<A, B> {
     type Place<'s> = A::Place<'s>;
@@ -59,6 +64,10 @@ impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for And<A, B> {
         self.0.comes(object, reversed)
     }
 
+    fn begin_after(&mut self, object: &T, reversed: bool) {
+        self.0.begin_after(object, reversed);
+    }
+
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
         self.0.order(left, right, reversed)
     }
@@ -67,6 +76,18 @@ impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for And<A, B> {
         // Whatever comes to meet both comes through the first; the second is asked of the object
         // alone.
         self.0.note(table, reads);
+    }
+}
+
+impl<A, B> Or<A, B> {
+    /// Whether a walk leaves out what the first part finds.
+    fn leaves_out_first(&self, reversed: bool) -> bool {
+        self.leaves_out && !reversed
+    }
+
+    /// Whether it leaves out what only the second part finds.
+    fn leaves_out_second(&self, reversed: bool) -> bool {
+        self.leaves_out && reversed
     }
 }
 
@@ -82,13 +103,14 @@ impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for Or<A, B> {
         reversed: bool,
         page: &mut Page<'s, T>,
     ) {
+        *through |= self.leaves_out;
         while page.is_empty() && !page.done {
             // Reversed, what only the second finds comes before.
             if *through == reversed {
-                self.0.fill(reader, first, reversed, page);
+                self.first.fill(reader, first, reversed, page);
             } else {
-                self.1.fill(reader, second, reversed, page);
-                page.retain(|object| !self.0.matches(object));
+                self.second.fill(reader, second, reversed, page);
+                page.retain(|object| !self.first.matches(object));
             }
             if page.done && !*through {
                 (*through, page.done) = (true, false);
@@ -97,39 +119,49 @@ impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for Or<A, B> {
     }
 
     fn matches(&self, object: &T) -> bool {
-        self.0.matches(object) || self.1.matches(object)
+        self.first.matches(object) || self.second.matches(object)
     }
 
     fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
-        self.0.may_match(table, image) || self.1.may_match(table, image)
+        self.first.may_match(table, image) || self.second.may_match(table, image)
     }
 
     fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
-        self.0.routes(table, routes) && self.1.routes(table, routes)
+        self.first.routes(table, routes) && self.second.routes(table, routes)
     }
 
     fn each_index(&self, each: &mut dyn FnMut(&'static str)) {
-        self.0.each_index(each);
-        self.1.each_index(each);
+        self.first.each_index(each);
+        self.second.each_index(each);
     }
 
     fn comes(&self, object: &T, reversed: bool) -> bool {
-        match self.0.matches(object) {
-            true => self.0.comes(object, reversed),
-            false => self.1.comes(object, reversed),
+        match self.first.matches(object) {
+            true => !self.leaves_out_first(reversed) && self.first.comes(object, reversed),
+            false => !self.leaves_out_second(reversed) && self.second.comes(object, reversed),
         }
     }
 
+    fn begin_after(&mut self, object: &T, reversed: bool) {
+        let by_first = self.first.matches(object);
+        if by_first {
+            self.first.begin_after(object, reversed);
+        } else {
+            self.second.begin_after(object, reversed);
+        }
+        self.leaves_out = by_first == reversed;
+    }
+
     fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
-        match (self.0.matches(left), self.0.matches(right)) {
-            (true, true) => self.0.order(left, right, reversed),
-            (false, false) => self.1.order(left, right, reversed),
+        match (self.first.matches(left), self.first.matches(right)) {
+            (true, true) => self.first.order(left, right, reversed),
+            (false, false) => self.second.order(left, right, reversed),
             (left_first, right_first) => directed(right_first.cmp(&left_first), reversed),
         }
     }
 
     fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
-        self.0.note(table, reads);
-        self.1.note(table, reads);
+        self.first.note(table, reads);
+        self.second.note(table, reads);
     }
 }

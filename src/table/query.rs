@@ -59,7 +59,45 @@ impl<T: Object, C: Condition<T>> Query<T, C> {
     /// `other`'s order (reversed: the other way round). `other`'s direction and limit do not
     /// matter.
     pub fn or<D: Condition<T>>(self, other: Query<T, D>) -> Query<T, Or<C, D>> {
-        self.with(|condition| Or(condition, other.condition))
+        self.with(|first| Or {
+            first,
+            second: other.condition,
+            leaves_out: false,
+        })
+    }
+
+    /// Only what comes after an object that the query has found, in the query's order, so reverse
+    /// it before; nothing after one that it does not find. As [`Query::after`], for whatever query:
+    /// the object need not be there any more, but is to be as it was found.
+    ///
+    /// ```
+    /// use skep::{Id, Object, Store, keys};
+    ///
+    /// #[derive(Clone, Debug, Object)]
+    /// struct Task {
+    ///     #[object(key)]
+    ///     id: Id,
+    ///     #[object(index)]
+    ///     title: String,
+    /// }
+    ///
+    /// let store = Store::builder().table::<Task>().build();
+    /// for title in ["a", "c", "b"] {
+    ///     store.update(|tx| tx.create(Task { id: Id::random(), title: title.into() }))?;
+    /// }
+    /// let view = store.read();
+    /// let query = Task::BY_TITLE.all();
+    /// let first = view.first(query.clone()).expect("there are three");
+    /// let rest = view.find(query.after_object(first)).map(|task| &*task.title);
+    /// assert_eq!(rest.collect::<Vec<_>>(), ["b", "c"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn after_object(mut self, object: &T) -> Self {
+        match self.condition.matches(object) {
+            true => self.condition.begin_after(object, self.reversed),
+            false => self.limit = 0,
+        }
+        self
     }
 
     fn with<D>(self, wrap: impl FnOnce(C) -> D) -> Query<T, D> {
@@ -205,17 +243,17 @@ pub struct Keyed<T>(std::marker::PhantomData<fn() -> T>);
 impl<T: Object> Keyed<T> {
     /// The object with this key, or none.
     pub fn eq(self, key: impl Into<T::Key>) -> Query<T, ByKey<T>> {
-        Query::new(ByKey(Span::exactly(key.into())))
+        Self::query(Span::exactly(key.into()))
     }
 
     /// All objects; in key order.
     pub fn all(self) -> Query<T, ByKey<T>> {
-        Query::new(ByKey(Span::all()))
+        Self::query(Span::all())
     }
 
     /// Objects with a key in the range; in key order.
     pub fn range(self, range: impl RangeBounds<T::Key>) -> Query<T, ByKey<T>> {
-        Query::new(ByKey(Span::of(range)))
+        Self::query(Span::of(range))
     }
 
     /// Objects whose key begins with `prefix`; in key order.
@@ -224,7 +262,7 @@ impl<T: Object> Keyed<T> {
         T::Key: Prefix,
     {
         let (lower, upper) = T::Key::starting_with(prefix);
-        Query::new(ByKey(Span { lower, upper }))
+        Self::query(Span { lower, upper })
     }
 
     /// Objects with any of these keys; in key order.
@@ -233,7 +271,14 @@ impl<T: Object> Keyed<T> {
         keys: impl IntoIterator<Item = I>,
     ) -> Query<T, AnyKeyOf<T>> {
         let keys = keys.into_iter().map(Into::into).collect();
-        Query::new(AnyKeyOf(sorted(keys)))
+        Query::new(AnyKeyOf {
+            keys: sorted(keys),
+            after: None,
+        })
+    }
+
+    fn query(span: Span<T::Key>) -> Query<T, ByKey<T>> {
+        Query::new(ByKey { span, after: None })
     }
 }
 

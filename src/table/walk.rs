@@ -85,16 +85,11 @@ pub(super) fn walk_index<'s, T: Object, V: Key>(
 /// Walks the keys in a span, from where `seen` left off, into a page.
 pub(super) fn walk_keys<'s, T: Object>(
     reader: Reader<'s>,
-    span: &Span<T::Key>,
+    span: Span<&T::Key>,
     (seen, reversed): (&mut Option<&'s T::Key>, bool),
     page: &mut Page<'s, T>,
 ) {
-    let (from, until) = ends_of(
-        span.borrowed(),
-        (*seen, reversed),
-        KeyProbe::before,
-        KeyProbe::after,
-    );
+    let (from, until) = ends_of(span, (*seen, reversed), KeyProbe::before, KeyProbe::after);
     let ends = Ends {
         from: from.as_ref(),
         until: until.as_ref(),

@@ -49,6 +49,7 @@ pub(crate) mod validate;
 mod workspace;
 pub(crate) mod write;
 
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 
@@ -102,6 +103,13 @@ impl<'s> Transaction<'s> {
     #[must_use]
     pub fn version(&self) -> Version {
         Version::new(self.reader().reading.version())
+    }
+
+    /// What the store was built with of a type ([`Builder::setting`](crate::Builder::setting)), if
+    /// anything. O(settings).
+    #[must_use]
+    pub fn setting<S: Any>(&self) -> Option<&'s S> {
+        self.shared.settings.get()
     }
 
     /// How many objects it has written so far.

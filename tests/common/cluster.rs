@@ -79,6 +79,10 @@ pub fn spec() -> TaskSpec {
         resource_references: vec![
             reference(ResourceType::Secret),
             reference(ResourceType::Config),
+            ResourceReference {
+                id: id("a3"),
+                kind: ResourceType::Volume,
+            },
         ],
         ..TaskSpec::default()
     }

@@ -59,6 +59,11 @@ pub fn measure(bench: &mut Bench) {
         let page = group.after(time % GROUPS, some(time));
         count(snapshot, page.limit(SOME as usize))
     });
+    bench.time("Query::after_object", |time| {
+        let last = snapshot.get::<Item>(&some(time)).expect("it is there");
+        let page = Item::BY_GROUP.all().after_object(last);
+        count(snapshot, page.limit(SOME as usize))
+    });
     bench.time("Query::and", |time| {
         let both = Item::BY_GROUP
             .eq(time % GROUPS)
