@@ -12,7 +12,7 @@ use std::fmt;
 use std::num::NonZero;
 use std::time::{Duration, Instant};
 
-use crate::sync::{Ordering, Padded, Tally, local, thread, unique};
+use crate::sync::{Ordering, Padded, Tally, local, parallelism, unique};
 
 /// Buckets between one power of two and the next: a bound is at most an eighth above what is below
 /// it.
@@ -215,8 +215,7 @@ pub(crate) struct Clocks {
 
 impl Clocks {
     pub(crate) fn new(one_in: NonZero<u32>) -> Self {
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let shards = threads.next_power_of_two().min(SHARDS_MAX);
+        let shards = parallelism().next_power_of_two().min(SHARDS_MAX);
         let shard = |_| Padded(std::array::from_fn(|_| Counter::new()));
         Self {
             one_in,

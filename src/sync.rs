@@ -43,6 +43,12 @@ pub(crate) fn unique() -> u64 {
     NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
 
+/// How many threads the system runs at a time, about; 1 if it does not say. It may take tens of
+/// microseconds.
+pub(crate) fn parallelism() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// A number that one thread at a time writes and that decides nothing between threads: also under
 /// loom the plain one, so that models do not grow by what they cannot tell.
 #[cfg(any(not(skep_counted), loom))]

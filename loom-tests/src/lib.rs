@@ -8,6 +8,8 @@
 mod id;
 #[path = "../../src/kernel/mod.rs"]
 mod kernel;
+#[path = "../../src/latency.rs"]
+mod latency;
 #[path = "../../src/propose/mod.rs"]
 mod propose;
 #[path = "../../src/sync.rs"]

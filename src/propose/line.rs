@@ -77,20 +77,12 @@ impl Line {
     pub(crate) fn decide(&self, kernel: &Kernel, number: Version, accepted: Option<Version>) {
         // F6.
         self.numbering.note(number, accepted);
-        if accepted.is_some() {
+        if accepted.is_some_and(|version| version != UNPROPOSED) {
             // Relaxed: it says where to look, and what is found there is true: F5.
             self.newest.fetch_max(number.get(), Ordering::Relaxed);
         }
         let decided = kernel.decide(number.get(), accepted.is_some());
         assert!(decided, "D1: a commit is decided twice");
-    }
-
-    /// Notes that a commit was made without the proposer: nobody tells which version of its that
-    /// has, if it has one.
-    pub(crate) fn note_unproposed(&self, number: Version) {
-        if number > Version::ZERO && self.numbering.is_unknown(number) {
-            self.numbering.note(number, Some(UNPROPOSED));
-        }
     }
 
     /// The ticket of a commit that was appended as pending and is not proposed ([`Told`]).

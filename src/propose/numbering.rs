@@ -28,8 +28,11 @@ const KEPT: u64 = if cfg!(loom) { 4 } else { 1 << 16 };
 pub(crate) const IN_FLIGHT_MAX: u64 = KEPT / 2;
 /// The tag of an entry that says nothing.
 const NOBODY: u64 = 0;
-/// The version of a refused commit.
-const REFUSED: u64 = 0;
+/// In the place of a refused commit's version: this, and the number of an earlier commit, all
+/// between which and itself are refused as well.
+const REFUSED: u64 = 1 << 63;
+/// No version of a proposer's is as high.
+const VERSIONS_END: Version = Version::new(REFUSED);
 /// Noted of a commit that was not proposed here, such as an applied entry: it may have a version of
 /// the proposer's, which nobody told the store. No proposal is accepted at it.
 pub(super) const UNPROPOSED: Version = Version::new(u64::MAX);
@@ -70,7 +73,7 @@ impl Neighbours {
         if version <= newest {
             return Err(AnswerError::NotNewer { newest });
         }
-        let oldest = self.after.unwrap_or(UNPROPOSED);
+        let oldest = self.after.unwrap_or(VERSIONS_END);
         if version >= oldest {
             return Err(AnswerError::NotOlder { oldest });
         }
@@ -86,9 +89,11 @@ pub(crate) struct Accepted {
 }
 
 /// What is known of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     Accepted(Version),
-    Refused,
+    /// All after that commit and before this one are refused, too.
+    Refused(u64),
     Unproposed,
     Nothing,
 }
@@ -97,7 +102,7 @@ impl Numbering {
     pub(crate) fn new(first: Option<Version>) -> Self {
         let entry = |_| Entry {
             tag: AtomicU64::new(NOBODY),
-            version: AtomicU64::new(REFUSED),
+            version: AtomicU64::new(0),
         };
         Self {
             entries: (0..KEPT).map(entry).collect(),
@@ -116,12 +121,12 @@ impl Numbering {
             // Relaxed: [forgotten].
             self.forgotten.fetch_max(version.get(), Ordering::Relaxed);
         }
+        let version = version.map_or_else(|| REFUSED | self.before(number.get()), Version::get);
         let entry = self.entry(number.get());
         // Release: [forgotten].
         entry.tag.store(NOBODY, Ordering::Release);
         // Release: [entry].
         fence(Ordering::Release);
-        let version = version.map_or(REFUSED, Version::get);
         // Relaxed: [entry].
         entry.version.store(version, Ordering::Relaxed);
         // Release: [entry].
@@ -139,31 +144,50 @@ impl Numbering {
         // Relaxed: [entry].
         if tag != number || entry.tag.load(Ordering::Relaxed) != number {
             Known::Nothing
-        } else if version == REFUSED {
-            Known::Refused
         } else if version == UNPROPOSED.get() {
             Known::Unproposed
+        } else if version & REFUSED != 0 {
+            Known::Refused(version & !REFUSED)
         } else {
             Known::Accepted(Version::new(version))
         }
     }
 
-    /// Whether nothing was noted of a commit.
-    pub(super) fn is_unknown(&self, number: Version) -> bool {
-        matches!(self.known(number.get()), Known::Nothing)
+    /// The commit before one, or before the row of refused ones that it stands behind, if that is
+    /// known: so a walk back passes over rows of them at once.
+    fn before(&self, number: u64) -> u64 {
+        match self.known(number - 1) {
+            Known::Refused(before) => before,
+            _ => number - 1,
+        }
+    }
+
+    /// The commits from one on back that are not known to be refused, and what is known of them.
+    fn back_from(&self, number: u64) -> impl Iterator<Item = (u64, Known)> {
+        let mut next = number;
+        std::iter::from_fn(move || {
+            while next > 0 {
+                let (number, known) = (next, self.known(next));
+                next = match known {
+                    Known::Refused(before) => before,
+                    _ => number - 1,
+                };
+                if !matches!(known, Known::Refused(_)) {
+                    return Some((number, known));
+                }
+            }
+            None
+        })
     }
 
     /// The newest version accepted at or before a commit; nothing, if something that was not
-    /// proposed came after it.
+    /// proposed came after it, or so much that it is not kept.
     pub(crate) fn at(&self, number: Version) -> Option<Version> {
-        for number in (1..=number.get()).rev().take(KEPT as usize) {
-            match self.known(number) {
-                Known::Accepted(version) => return Some(version),
-                Known::Refused => {}
-                Known::Unproposed | Known::Nothing => return None,
-            }
+        match self.back_from(number.get()).next() {
+            Some((_, Known::Accepted(version))) => Some(version),
+            Some(_) => None,
+            None => self.first,
         }
-        (number.get() < KEPT).then_some(self.first).flatten()
     }
 
     /// All that was accepted after one commit up to another, with its versions; nothing, if not all
@@ -176,7 +200,7 @@ impl Numbering {
                     number: Version::new(number),
                     proposed,
                 }),
-                Known::Refused => {}
+                Known::Refused(_) => {}
                 Known::Unproposed | Known::Nothing => return None,
             }
         }
@@ -186,7 +210,7 @@ impl Numbering {
     fn accepted(&self, number: u64) -> Option<Version> {
         match self.known(number) {
             Known::Accepted(version) => Some(version),
-            Known::Refused | Known::Unproposed | Known::Nothing => None,
+            Known::Refused(_) | Known::Unproposed | Known::Nothing => None,
         }
     }
 
@@ -195,8 +219,12 @@ impl Numbering {
     pub(crate) fn neighbours(&self, number: Version, newest: u64) -> Neighbours {
         let number = number.get();
         let last = newest.min(number.saturating_sub(1));
-        let mut earlier = (1..=last).rev().take(KEPT as usize);
-        let before = earlier.find_map(|number| self.accepted(number));
+        let kept = |(earlier, _): &(u64, Known)| last - earlier < KEPT;
+        let mut earlier = self.back_from(last).take_while(kept);
+        let before = earlier.find_map(|(_, known)| match known {
+            Known::Accepted(version) => Some(version),
+            _ => None,
+        });
         // Acquire: [forgotten].
         fence(Ordering::Acquire);
         // Relaxed: [forgotten].
@@ -212,8 +240,8 @@ impl Numbering {
     /// was not proposed came between, unless it was accepted at just that version.
     pub(super) fn find(&self, version: Version, until: Version) -> Option<Version> {
         let mut unsure = false;
-        for number in (1..=until.get()).rev().take(KEPT as usize) {
-            match self.known(number) {
+        for (number, known) in self.back_from(until.get()) {
+            match known {
                 Known::Accepted(accepted) if accepted <= version => {
                     let found = accepted == version || !unsure;
                     return found.then_some(Version::new(number));
@@ -221,11 +249,10 @@ impl Numbering {
                 // What came after it is newer as well.
                 Known::Accepted(_) => unsure = false,
                 Known::Unproposed => unsure = true,
-                Known::Refused => {}
-                Known::Nothing => return None,
+                Known::Refused(_) | Known::Nothing => return None,
             }
         }
-        let before = until.get() < KEPT && self.first.is_none_or(|first| first <= version);
+        let before = self.first.is_none_or(|first| first <= version);
         (before && !unsure).then_some(Version::ZERO)
     }
 }
@@ -253,6 +280,38 @@ mod tests {
         assert_eq!(find(12), Some(version(1)));
         assert_eq!(find(8), Some(Version::ZERO));
         assert_eq!(find(6), None, "before the store");
+    }
+
+    /// Rows of refused commits are passed over at once, and know what came before them even if
+    /// the ring has come around since.
+    #[test]
+    fn rows_of_refused_commits_are_passed_over() {
+        let version = Version::new;
+        let numbering = Numbering::new(Some(version(2)));
+        // Noted in an order of their own, as they are decided.
+        for number in [2, 1, 3, 5, 4] {
+            numbering.note(version(number), None);
+        }
+        assert_eq!(numbering.at(version(5)), Some(version(2)));
+        numbering.note(version(6), Some(version(9)));
+        for number in 7..3 * KEPT {
+            numbering.note(version(number), None);
+        }
+        let last = 3 * KEPT - 1;
+        assert_eq!(numbering.known(last), Known::Refused(6));
+        assert_eq!(numbering.back_from(last).next(), Some((6, Known::Nothing)));
+        numbering.note(version(last + 1), Some(version(10)));
+        numbering.note(version(last + 2), None);
+        assert_eq!(numbering.at(version(last + 2)), Some(version(10)));
+        assert_eq!(
+            numbering.find(version(10), version(last + 2)),
+            Some(version(last + 1))
+        );
+        assert_eq!(
+            numbering.find(version(9), version(last + 2)),
+            None,
+            "it is not kept"
+        );
     }
 
     /// Though all that the ring holds came after it, and was refused.
@@ -290,6 +349,16 @@ mod tests {
         assert_eq!(between(2, 4), None, "not decided");
         numbering.note(version(4), Some(UNPROPOSED));
         assert_eq!(between(2, 4), None);
+    }
+
+    #[test]
+    fn no_version_is_taken_for_a_refusal() {
+        let fits = |version| Neighbours::NONE.fits(Version::new(version));
+        assert_eq!(fits(VERSIONS_END.get() - 1), Ok(()));
+        let oldest = VERSIONS_END;
+        for version in [oldest.get(), oldest.get() + 7, u64::MAX] {
+            assert_eq!(fits(version), Err(AnswerError::NotOlder { oldest }));
+        }
     }
 
     /// 1 at 10, 2 unproposed, 3 at 20, 4 unproposed.

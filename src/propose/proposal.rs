@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use super::flight::{Flight, Verdict};
-use super::numbering::Neighbours;
+use super::numbering::{Neighbours, UNPROPOSED};
 use super::sets::{ReadSet, WriteSet};
 use crate::latency::Begun;
 use crate::version::Version;
@@ -144,7 +144,7 @@ impl Ticket {
 
     /// It is committed, at this version of the proposer's, which is newer than those of all
     /// proposals before it and older than those of all after it. It is visible as soon as all
-    /// before it are answered.
+    /// before it are answered. Versions are below 2^63.
     ///
     /// A version is compared with what was accepted before the call: falling ones that several
     /// threads give at the same moment may pass.
@@ -157,6 +157,12 @@ impl Ticket {
             store.neighbours(self.number()).fits(version)?;
         }
         self.0.answer(Verdict::Accepted, Some(version))
+    }
+
+    /// It is committed, without the proposer: nobody tells which version of its that has, if it has
+    /// one.
+    pub(crate) fn accept_unproposed(&self) -> Result<(), AnswerError> {
+        self.0.answer(Verdict::Accepted, Some(UNPROPOSED))
     }
 
     /// It is not committed, and will not be.
@@ -193,9 +199,10 @@ impl Held {
             let first = self.flight.verdict();
             return Err(AnswerError::Answered { first });
         }
+        // Before anybody knows of it, who could look for it.
+        store.answered(self.flight.begun);
         store.decide(self.number, accepted);
         self.flight.settle(verdict);
-        store.answered(self.flight.begun);
         store.wake();
         Ok(())
     }

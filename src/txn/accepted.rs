@@ -1,4 +1,5 @@
-//! Accepted elsewhere: a commit of which the proposer has decided already, on another member.
+//! Accepted elsewhere: a commit of which the proposer has decided already, on another member, or
+//! which is none of its: a restore, an applied change.
 //!
 //! It stands in the log as pending, so that its version is noted before anybody sees it (F6 of
 //! [`crate::propose::numbering`]), and is answered at once by who appended it. It is not proposed.
@@ -11,17 +12,16 @@ use super::Transaction;
 use super::restore::update_as;
 use crate::error::{CommitError, UpdateError};
 use crate::propose::line::{Line, Told};
-use crate::propose::proposal::AnswerError;
+use crate::propose::proposal::{AnswerError, Ticket};
 use crate::shared::Shared;
 use crate::version::Version;
 
 impl Transaction<'_> {
-    /// Commits whatever there is, as what was accepted at a version of the proposer's; within: the
-    /// version does not fit.
-    fn commit_accepted(
+    /// Commits whatever there is, decided by `accept`; within: that could not be.
+    pub(super) fn commit_told(
         &mut self,
         line: &Line,
-        version: Version,
+        accept: impl FnOnce(&Ticket) -> Result<(), AnswerError>,
     ) -> Result<Result<Version, AnswerError>, CommitError> {
         let appended = {
             let mut prepared = self.prepare();
@@ -34,7 +34,7 @@ impl Transaction<'_> {
         let number = appended.inspect_err(|lost| self.note_lost(lost))?;
         // What it does not accept is refused when it goes.
         let ticket = line.ticket(number, self.version());
-        let accepted = ticket.accept(version);
+        let accepted = accept(&ticket);
         drop(ticket);
         self.shared.kernel().collect_sometimes();
         Ok(accepted.map(|()| number))
@@ -48,5 +48,7 @@ pub(crate) fn update_accepted<E>(
     (line, version): (&Line, Version),
     run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), E>,
 ) -> Result<Result<Version, AnswerError>, UpdateError<E>> {
-    update_as(shared, run, |tx| tx.commit_accepted(line, version))
+    update_as(shared, run, |tx| {
+        tx.commit_told(line, |ticket| ticket.accept(version))
+    })
 }

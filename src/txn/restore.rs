@@ -1,8 +1,6 @@
 //! Restore: writes that bring their own times, and are checked together when they are all there: a
 //! name may pass from one object to another, in whatever order they come. And commits of any size.
 
-use std::convert::Infallible;
-
 use super::Transaction;
 use super::buffer::State;
 use super::settle::WritePlace;
@@ -10,6 +8,7 @@ use super::submit::wait_past_pending;
 use super::update::{back_off, exhausted};
 use crate::error::{CommitError, UpdateError};
 use crate::kernel::draft::Draft;
+use crate::propose::proposal::{AnswerError, Ticket};
 use crate::shared::Shared;
 use crate::table::condition::ByKey;
 use crate::table::found::Entries;
@@ -71,25 +70,19 @@ pub(crate) fn update_whole<E>(
     shared: &Shared,
     run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), E>,
 ) -> Result<Version, UpdateError<E>> {
-    let updated = update_as(shared, run, |tx| {
-        let version = tx.commit_all()?;
-        // What wrote nothing is no commit: the version is that of others.
-        if let Some(line) = &shared.line
-            && version > tx.version()
-        {
-            line.note_unproposed(version);
-        }
-        Ok(Ok::<_, Infallible>(version))
+    let updated = update_as(shared, run, |tx| match &shared.line {
+        None => tx.commit_all().map(Ok),
+        Some(line) => tx.commit_told(line, Ticket::accept_unproposed),
     });
-    updated.map(|Ok(version)| version)
+    updated.map(|told| told.expect("nobody else answers it"))
 }
 
 /// The same with another way to commit, which may fail for good.
-pub(super) fn update_as<E, F>(
+pub(super) fn update_as<E>(
     shared: &Shared,
     run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), E>,
-    commit: impl Fn(&mut Transaction<'_>) -> Result<Result<Version, F>, CommitError>,
-) -> Result<Result<Version, F>, UpdateError<E>> {
+    commit: impl Fn(&mut Transaction<'_>) -> Result<Result<Version, AnswerError>, CommitError>,
+) -> Result<Result<Version, AnswerError>, UpdateError<E>> {
     let attempts = shared.config.attempts_max;
     for attempt in 0..attempts {
         let mut transaction = Transaction::begin(shared);
@@ -102,7 +95,7 @@ pub(super) fn update_as<E, F>(
                 wait_past_pending(shared, version);
                 return Ok(Ok(version));
             }
-            Ok(Err(never)) => return Ok(Err(never)),
+            Ok(Err(refused)) => return Ok(Err(refused)),
             Err(error) => {
                 if let CommitError::Conflict { with } = error {
                     wait_past_pending(shared, with);

@@ -10,6 +10,7 @@ use crate::kernel::history::HistoryLimits;
 use crate::kernel::testing::{Cell, Txn, append_only, cell, kernel};
 use crate::kernel::wake::{Waiter, Waiters, Waiting};
 use crate::kernel::{Kernel, Kind, Limits};
+use crate::latency::Begun;
 use crate::propose::flight::{Flight, Verdict};
 use crate::propose::line::Line;
 use crate::propose::numbering::{Neighbours, Numbering};
@@ -114,6 +115,8 @@ impl Drop for Store {
 }
 
 impl Decides for Store {
+    fn answered(&self, _: Begun) {}
+
     fn decide(&self, number: Version, accepted: Option<Version>) {
         self.line.decide(&self.kernel, number, accepted);
     }
@@ -172,7 +175,7 @@ impl World {
     fn append(&self, cell: usize, value: u64) -> u64 {
         let txn = Txn::begin(&self.store.kernel);
         let base = Version::new(txn.version());
-        let flight = Arc::new(Flight::new(base, ReadSet::default()));
+        let flight = Arc::new(Flight::new(base, ReadSet::default(), Begun::UNTIMED));
         append_only(txn, self.cells[cell], value, Some(flight))
     }
 
