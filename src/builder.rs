@@ -242,9 +242,9 @@ impl Builder {
     /// Default: none. With [`Builder::history_commits`] the history ends where the first of both
     /// bounds is reached.
     ///
-    /// Counted are the commits, and the objects that they replaced or deleted, without what these
-    /// point to. It is done by collection, in slices: some hundreds of commits may be there beyond
-    /// the bound, or be gone within it.
+    /// Counted are the commits, and the objects that they replaced or deleted, with what these say
+    /// they point to ([`Object::bytes`]). It is done by collection, in slices: some hundreds of
+    /// commits may be there beyond the bound, or be gone within it.
     #[must_use]
     pub fn history_bytes(mut self, bytes: u64) -> Self {
         self.limits.history.bytes = Some(bytes);

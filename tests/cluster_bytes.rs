@@ -6,14 +6,14 @@ mod fixture;
 
 use std::sync::Arc;
 
-use fixture::builder;
+use fixture::{builder, id};
 use skep::cluster::{
     Annotations, Bytes, Cluster, Config, ContainerSpec, Driver, EncryptionKey, Endpoint, Extension,
     GenericResource, Labels, Mount, Network, NetworkAttachment, Node, Payload, PlacementPreference,
     PortConfig, Resource, Runtime, Secret, SecretBytes, Service, ServiceSpec, Task, TaskSpec,
     Volume, VolumeInfo,
 };
-use skep::{BoundError, CreateError, Id, Object, ReplaceError, UpdateError};
+use skep::{BoundError, Builder, CreateError, Filter, Id, Object, ReplaceError, UpdateError};
 
 const MEBIBYTE: usize = 1 << 20;
 const LONG: usize = 5_000;
@@ -282,4 +282,34 @@ fn what_tasks_and_services_share_counts_in_each() {
             },
         ],
     );
+}
+
+/// By count of bytes, of what the log keeps as history, and of what it keeps for who lags.
+#[test]
+fn a_history_counts_what_objects_point_to() {
+    const DATA: usize = 64 << 10;
+    const BYTES: u64 = 20 * DATA as u64;
+    let bounds: [fn(Builder) -> Builder; 2] = [
+        |builder| builder.history_bytes(BYTES),
+        |builder| builder.watch_log_bytes_max(BYTES),
+    ];
+    for (at, bound) in bounds.into_iter().enumerate() {
+        let store = bound(builder()).build();
+        // For the second, who reads the log, and does not.
+        let _watcher = (at == 1).then(|| store.watch(Filter::all()));
+        for round in 0..600_u32 {
+            let config = Config::named(id("a1"), "config", vec![round as u8; DATA]);
+            store
+                .update(|tx| tx.upsert(config.clone()))
+                .expect("nothing is in the way");
+        }
+        store.reclaim();
+        let stats = store.stats();
+        assert!(stats.history_bytes <= BYTES, "{at}: {stats:?}");
+        assert!(
+            stats.history_bytes > BYTES - 2 * DATA as u64,
+            "{at}: {stats:?}"
+        );
+        assert!((18..=20).contains(&stats.log_commits), "{at}: {stats:?}");
+    }
 }

@@ -181,7 +181,7 @@ impl Kernel {
             }
         }
         busy |= self.sweep_residual(&guard, &active, &mut garbage.0);
-        busy |= self.log.history.count(&guard, &self.log, visible);
+        busy |= self.log.history.count(&guard, self, visible);
         let kept = self.log.history.begin(&guard, &self.log, visible);
         let lag = self.log.history.lag_begin(&guard, &self.log);
         let lag = lag.max(visible.saturating_sub(self.limits.watch_commits));

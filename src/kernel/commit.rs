@@ -107,13 +107,6 @@ impl Write {
         unsafe { at(self.new) }.size()
     }
 
-    /// Bytes of the version that it replaces, if it does.
-    fn old_size(&self, _: &Guard<'_>) -> usize {
-        // SAFETY: V5: as above; a creation has no old image.
-        let old: Option<&VersionHeader> = unsafe { self.old.as_ref() };
-        old.map_or(0, VersionHeader::size)
-    }
-
     /// When it was written.
     pub(crate) fn written_at(&self, _: &Guard<'_>) -> Moment {
         // SAFETY: V5: as above.
@@ -206,12 +199,9 @@ impl Commit {
         self.installed.load(Ordering::Acquire)
     }
 
-    /// Bytes that are alive because the log has it: its own, and those of the versions that it
-    /// replaced.
-    pub(super) fn kept_bytes(&self, guard: &Guard<'_>) -> u64 {
-        let replaced = self.writes.iter().map(|write| write.old_size(guard));
-        let own = size_of::<Self>() + size_of_val(self.writes());
-        (own + replaced.sum::<usize>()) as u64
+    /// Bytes of it and its writes.
+    pub(super) fn own_bytes(&self) -> u64 {
+        (size_of::<Self>() + size_of_val(self.writes())) as u64
     }
 
     pub(crate) fn writes(&self) -> &[Write] {

@@ -3,7 +3,8 @@
 //!
 //! Committers count nothing: collection does, in slices, and only if there is a bound in bytes. A
 //! commit's bytes are what it keeps alive in the log: its own, and those of the versions that it
-//! replaced. The versions that it made are current, or replaced by another commit.
+//! replaced, with all that they say they point to. The versions that it made are current, or
+//! replaced by another commit.
 //!
 //! # States
 //! ```text
@@ -17,13 +18,18 @@
 //!   and trim at once, or stop amid it, count anything twice.
 //! - Y2: every commit up to `counted` is counted, or was taken out before.
 
+use super::Kernel;
 use super::commit::Commit;
 use super::log::{Log, Slot};
+use super::pending::Outcome;
 use super::reclaim::Guard;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Commits counted, and commits let go for their bytes, in a slice.
 const SLICE: u64 = if cfg!(any(loom, shuttle)) { 2 } else { 96 };
+
+/// In a commit's word: it is counted no more.
+const GONE: u64 = u64::MAX;
 
 /// What is kept for watchers to come, as long as it is within each bound that there is; nothing, if
 /// there is none.
@@ -44,6 +50,31 @@ impl HistoryLimits {
 
     fn are_of_bytes(self) -> bool {
         self.bytes.is_some() || self.lag_bytes.is_some()
+    }
+}
+
+/// What is in the sum for a commit.
+fn counted_bytes(kept: u64) -> u64 {
+    if kept == GONE {
+        0
+    } else {
+        kept.saturating_sub(1)
+    }
+}
+
+impl Kernel {
+    /// Bytes that are alive because the log has a commit. Asks the user's code what objects point
+    /// to; its panic is contained, and what it did not tell not counted.
+    fn kept_bytes(&self, guard: &Guard<'_>, commit: &Commit) -> u64 {
+        if commit.outcome() == Outcome::Refused {
+            return commit.own_bytes();
+        }
+        let replaced = commit.writes().iter().map(|write| {
+            let table = self.table(usize::from(write.table));
+            let (old, _) = table.images(guard, write);
+            old.map_or(0, |old| table.bytes_with(&old))
+        });
+        replaced.fold(commit.own_bytes(), u64::saturating_add)
     }
 }
 
@@ -68,16 +99,17 @@ impl History {
     }
 
     /// Counts what is new; whether there was something.
-    pub(super) fn count(&self, guard: &Guard<'_>, log: &Log, visible: u64) -> bool {
+    pub(super) fn count(&self, guard: &Guard<'_>, kernel: &Kernel, visible: u64) -> bool {
         if !self.limits.are_of_bytes() {
             return false;
         }
+        let log = &kernel.log;
         // Relaxed: a hint: what is counted already stays as it is (Y1).
         let from = self.counted.load(Ordering::Relaxed).max(log.trimmed());
         let to = visible.min(from + SLICE);
         for number in from + 1..=to {
             if let Slot::Commit(commit) = log.at(guard, number) {
-                self.count_commit(guard, commit);
+                self.count_commit(commit, kernel.kept_bytes(guard, commit));
             }
         }
         // Relaxed: as above.
@@ -85,8 +117,8 @@ impl History {
         to > from
     }
 
-    fn count_commit(&self, guard: &Guard<'_>, commit: &Commit) {
-        let bytes = commit.kept_bytes(guard);
+    fn count_commit(&self, commit: &Commit, bytes: u64) {
+        let bytes = bytes.min(GONE - 2);
         // Relaxed: a figure, and the CAS decides whose it is to add (Y1).
         let counted =
             commit
@@ -100,17 +132,13 @@ impl History {
 
     /// A commit is taken out of the log.
     pub(super) fn forget(&self, commit: &Commit) {
-        /// Of a commit that is counted no more.
-        const GONE: u64 = u64::MAX;
         if !self.limits.are_of_bytes() {
             return;
         }
         // Relaxed: as for counting.
         let kept = commit.kept.swap(GONE, Ordering::Relaxed);
-        if kept != 0 && kept != GONE {
-            // Relaxed: a figure.
-            self.bytes.fetch_sub(kept - 1, Ordering::Relaxed);
-        }
+        // Relaxed: a figure.
+        self.bytes.fetch_sub(counted_bytes(kept), Ordering::Relaxed);
     }
 
     /// Bytes that the retained commits keep, about.
@@ -151,7 +179,9 @@ impl History {
         while bytes > bytes_max && begin < until {
             begin += 1;
             if let Slot::Commit(commit) = log.at(guard, begin) {
-                bytes = bytes.saturating_sub(commit.kept_bytes(guard));
+                // Relaxed: a figure.
+                let kept = commit.kept.load(Ordering::Relaxed);
+                bytes = bytes.saturating_sub(counted_bytes(kept));
             }
         }
         begin

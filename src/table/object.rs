@@ -69,10 +69,13 @@ pub trait Object: Clone + Send + Sync + 'static {
 
     /// How large the object is, for [`object_bytes_max`](crate::Builder::object_bytes_max) and
     /// [`batch_bytes_max`](crate::Builder::batch_bytes_max): a type that points to texts and lists
-    /// adds what these have. Asked at each write if the former or the bound of keys is set, at each
-    /// write of a batch, and of what is before and after a change when that is first delivered to a
-    /// watcher's mailbox ([`Filter::bytes_max`](crate::Filter::bytes_max)), by whoever delivers it:
-    /// a panic there is contained, and what the object points to not counted. Never else.
+    /// adds what these have. Asked at each write if the former or the bound of keys is set, and at
+    /// each write of a batch; of what is before and after a change when that is first delivered to
+    /// a watcher's mailbox ([`Filter::bytes_max`](crate::Filter::bytes_max)), by whoever delivers
+    /// it; and of what a commit has replaced, where
+    /// [`history_bytes`](crate::Builder::history_bytes) or
+    /// [`watch_log_bytes_max`](crate::Builder::watch_log_bytes_max) is set, by whoever collects. In
+    /// the last two a panic is contained, and what the object points to not counted. Never else.
     ///
     /// Default: its own size, which derived ones have as well. The objects of a
     /// [`cluster`](crate::cluster) tell all that they hold.
