@@ -116,7 +116,7 @@ pub(crate) trait AnySecondary<K, T>: Typed + Send + Sync {
 }
 
 /// From so many entries on, the ways to their places are gone side by side.
-pub(super) const WAYS_MIN: usize = if cfg!(loom) { 1 } else { 4 };
+pub(super) const WAYS_MIN: usize = if cfg!(any(loom, shuttle)) { 1 } else { 4 };
 
 /// Ways in the indexes of one table.
 pub(super) type Ways<'g> = SmallVec<[Way<'g>; INDEXES_INLINE]>;

@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 
 use support::{Run, names, rows, skep};
 
+/// As Ctrl-C, but where these tests run in a shell's background programs are started deaf to that:
+/// before they listen for it, it would be lost.
+const BEFORE_IT_LISTENS: &str = "-TERM";
+
 /// Starts a replay that would take hours.
 fn start(more: &[&str]) -> Child {
     skep()
@@ -96,7 +100,7 @@ fn ctrl_c_at_any_moment_leaves_no_file_but_the_placements() {
         let out = folder.path().join("out.csv");
         let child = start(&["--csv-out", out.to_str().expect("a path of text")]);
         sleep(Duration::from_millis(millis));
-        send("-INT", &child);
+        send(BEFORE_IT_LISTENS, &child);
         let run = ended(child);
         // Before it listens the signal ends it, and nothing was done.
         assert!(matches!(run.code, Some(130) | None), "{:?}", run.code);
@@ -163,7 +167,7 @@ fn ctrl_c_at_any_moment_of_a_saving_leaves_nothing() {
         let large = ["save", "--quiet", "--synthetic", "--tasks", "1000000"];
         let child = start_in(folder.path(), &[&large[..], &["a.skep"]].concat());
         sleep(Duration::from_millis(millis));
-        send("-INT", &child);
+        send(BEFORE_IT_LISTENS, &child);
         let run = ended(child);
         // Before it listens the signal ends it, and nothing was done.
         assert!(matches!(run.code, Some(130) | None), "{:?}", run.code);
