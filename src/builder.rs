@@ -342,9 +342,10 @@ impl Builder {
         self
     }
 
-    /// Times what is done in the store, by chance one in `one_in` of it: views, look-ups, updates,
-    /// commits, batches and proposals, which [`Store::latencies`](crate::Store::latencies) then
-    /// tells. 1 times all, 0, the default, nothing.
+    /// Times what is done in the store, by chance one in `one_in` of it: views, updates, commits,
+    /// batches and proposals, and all look-ups in one in `one_in` transactions. [`Store::latencies`](crate::Store::latencies) then tells, and
+    /// [`Stats::transaction_age`](crate::Stats::transaction_age) how long transactions have been
+    /// open. 1 times all, 0, the default, nothing.
     ///
     /// What is timed takes two looks at the clock longer, some 50 ns; what is not, a few
     /// nanoseconds, or none if nothing is. It takes some 14 KiB for each core, for 64 at most.

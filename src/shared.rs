@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use crate::kernel::Kernel;
 use crate::kernel::clock::Mover;
 use crate::kernel::wake::Waiters;
-use crate::latency::{Begun, Clocks, Operation, Timer};
+use crate::latency::{Begun, Clocks, Operation};
 use crate::propose::Proposer;
 use crate::propose::line::Line;
 use crate::propose::numbering::Neighbours;
@@ -80,7 +80,7 @@ impl fmt::Debug for Settings {
 pub(crate) struct Shared {
     pub(crate) schema: Schema,
     /// Of a store that times what is done in it.
-    pub(crate) clocks: Option<Box<Clocks>>,
+    clocks: Option<Box<Clocks>>,
     pub(crate) config: Config,
     pub(crate) settings: Settings,
     pub(crate) waiters: Waiters,
@@ -125,10 +125,10 @@ impl Shared {
         self.schema.kernel()
     }
 
-    /// Times what is done while the answer lives, if it is its turn.
+    /// What times what is done, if anything does.
     #[inline]
-    pub(crate) fn time(&self, operation: Operation) -> Timer<'_> {
-        Timer::begin(self.clocks.as_deref(), operation)
+    pub(crate) fn clocks(&self) -> Option<&Clocks> {
+        self.clocks.as_deref()
     }
 
     /// The last handle is gone: nothing will be committed any more.
@@ -170,7 +170,7 @@ impl Decides for Shared {
     }
 
     fn answered(&self, begun: Begun) {
-        begun.end(self.clocks.as_deref(), Operation::Proposal);
+        begun.end(self.clocks(), Operation::Proposal);
     }
 
     fn wake(&self) {

@@ -6,7 +6,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::kernel::reading::{LocalHold, SharedHold};
-use crate::latency::{Operation, Timer};
 use crate::shared::Shared;
 use crate::table::found::Found;
 use crate::table::handle::{Entry, Obj};
@@ -40,7 +39,6 @@ use crate::version::Version;
 pub struct View<'s> {
     shared: &'s Shared,
     hold: LocalHold<'s>,
-    _timer: Timer<'s>,
 }
 
 /// One version of the store, owned: may be sent, shared, cloned and held for hours, and outlive
@@ -57,20 +55,14 @@ impl<'s> View<'s> {
     pub(crate) fn new(shared: &'s Shared) -> Self {
         Self {
             shared,
-            _timer: shared.time(Operation::View),
             hold: LocalHold::begin_pinned(shared.kernel()),
         }
     }
 
     #[inline]
-    fn shared(&self) -> &Shared {
-        self.shared
-    }
-
-    #[inline]
     fn reader(&self) -> Reader<'_> {
         Reader {
-            schema: &self.shared().schema,
+            schema: &self.shared.schema,
             reading: self.hold.reading(),
         }
     }
@@ -82,14 +74,9 @@ impl Snapshot {
     }
 
     #[inline]
-    fn shared(&self) -> &Shared {
-        &self.0.shared
-    }
-
-    #[inline]
     fn reader(&self) -> Reader<'_> {
         Reader {
-            schema: &self.shared().schema,
+            schema: &self.0.shared.schema,
             reading: self.0.hold.reading(),
         }
     }
@@ -108,21 +95,18 @@ macro_rules! reads {
             #[inline]
             #[must_use]
             pub fn get<T: Object>(&self, key: &T::Key) -> Option<&T> {
-                let _timer = self.shared().time(Operation::LookUp);
                 self.reader().get::<T>(key).map(|stored| stored.object())
             }
 
             /// The same with the object's meta.
             #[must_use]
             pub fn entry<T: Object>(&self, key: &T::Key) -> Option<Entry<'_, T>> {
-                let _timer = self.shared().time(Operation::LookUp);
                 self.reader().entry(key)
             }
 
             /// An owned share of the object, which may outlive this and the store.
             #[must_use]
             pub fn object<T: Object>(&self, key: &T::Key) -> Option<Obj<T>> {
-                let _timer = self.shared().time(Operation::LookUp);
                 let stored = self.reader().get::<T>(key)?;
                 Some(Obj::new(stored.handle()))
             }
@@ -145,7 +129,6 @@ macro_rules! reads {
 
             /// The first object that a query finds.
             pub fn first<T: Object, C: Condition<T>>(&self, query: Query<T, C>) -> Option<&T> {
-                let _timer = self.shared().time(Operation::LookUp);
                 self.find(query.limit(1)).next()
             }
         }

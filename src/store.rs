@@ -11,7 +11,7 @@ use crate::error::{SnapshotError, UpdateError, WatchFromError};
 use crate::kernel::reading::SharedHold;
 use crate::kernel::wake::{LOOK_AGAIN, Waiting};
 use crate::kernel::{Kernel, Kind};
-use crate::latency::Latencies;
+use crate::latency::{Begun, Clocks, Latencies, Operation};
 use crate::shared::Shared;
 use crate::snapshot::{Snapshot, View};
 use crate::stats::Stats;
@@ -96,7 +96,10 @@ impl Store {
 
     /// Runs a closure on the newest version. Wait-free but for the closure; see [`Store::read`].
     pub fn view<R>(&self, run: impl FnOnce(&View<'_>) -> R) -> R {
-        run(&self.read())
+        let begun = Begun::now(self.shared().clocks());
+        let answer = run(&self.read());
+        begun.end(self.shared().clocks(), Operation::View);
+        answer
     }
 
     /// The newest version, to be read while the guard lives. Wait-free; the guard stays on its
@@ -318,7 +321,7 @@ impl Store {
     /// ```
     #[must_use]
     pub fn latencies(&self) -> Option<Latencies> {
-        self.shared().clocks.as_ref().map(|clocks| clocks.read())
+        self.shared().clocks().map(Clocks::read)
     }
 
     /// What each watcher does: how far it is, what waits for it. O(watchers, and what waits for

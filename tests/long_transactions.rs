@@ -37,7 +37,12 @@ fn a_transaction_that_is_open_too_long_is_told() {
 
 #[test]
 fn how_long_one_has_been_open_is_told_where_nobody_commits() {
+    // Not told unless it is asked for.
     let store = bank();
+    let unknown = store.begin();
+    assert_eq!(store.stats().transaction_age, None);
+    drop(unknown);
+    let store = common::builder().table::<Account>().latencies(1000).build();
     let (view, snapshot) = (store.read(), store.snapshot());
     assert_eq!(store.stats().transaction_age, None, "these are none");
     let asked = std::time::Instant::now();

@@ -90,10 +90,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "error", "kernel", "propose", "shared", "sync", "table", "version",
         ],
     ),
-    (
-        "snapshot",
-        &["kernel", "latency", "shared", "table", "version"],
-    ),
+    ("snapshot", &["kernel", "shared", "table", "version"]),
     (
         "action",
         &[

@@ -157,11 +157,7 @@ impl Horizon {
     /// line has no free word.
     #[inline]
     pub(crate) fn begin(&self, line: &Line, kind: Kind) -> Option<Hold> {
-        let (at, word) = free_word(line)?;
-        if kind == Kind::Writer {
-            // Relaxed: a figure.
-            line.began[at].store(time::now().word(), Ordering::Relaxed);
-        }
+        let word = free_word(line)?;
         // Relaxed: any lower bound will do.
         let bound = self.visible.load(Ordering::Relaxed);
         // Release: [end]: who reads this word also sees what was read under its earlier uses.
@@ -182,7 +178,7 @@ impl Horizon {
 
     /// The same at an older version, if that is at or above the floor; else the floor.
     pub(crate) fn begin_at(&self, line: &Line, version: u64) -> Option<Result<Hold, u64>> {
-        let (_, word) = free_word(line)?;
+        let word = free_word(line)?;
         // Release: [end], as in `begin`.
         word.store(pack(ANNOUNCED, version), Ordering::Release);
         let announced = Announced(Hold { word, version });
@@ -269,7 +265,18 @@ impl Horizon {
         (known(any), known(writer))
     }
 
-    /// When the transaction began that has been open longest, about. `None`: there is none.
+    /// Notes when a transaction begins, in its thread's line.
+    #[cold]
+    pub(crate) fn note_begin(line: &Line, hold: &Hold) {
+        let mut places = line.words.iter().zip(&line.began);
+        if let Some((_, began)) = places.find(|(word, _)| std::ptr::eq(*word, hold.word)) {
+            // Relaxed: a figure.
+            began.store(time::now().word(), Ordering::Relaxed);
+        }
+    }
+
+    /// When the transaction began that has been open longest, about, of those whose begin was
+    /// noted. `None`: there is none.
     pub(crate) fn longest_open(registry: &Registry) -> Option<Moment> {
         let began = registry.lines().flat_map(|line| {
             let words = line.words.iter().zip(&line.began);
@@ -280,7 +287,9 @@ impl Horizon {
                 (kind == Kind::Writer as u64).then(|| began.load(Ordering::Relaxed))
             })
         });
-        began.min().map(Moment::of_word)
+        let began = began.map(Moment::of_word);
+        let noted = began.filter(|&began| began != Moment::UNKNOWN);
+        noted.min_by_key(|began| began.word())
     }
 
     /// The oldest version that a snapshot may be taken at, about.
@@ -291,11 +300,10 @@ impl Horizon {
     }
 }
 
-/// A free word of the calling thread's line, and its place there.
+/// A free word of the calling thread's line.
 #[inline]
-fn free_word(line: &Line) -> Option<(usize, &AtomicU64)> {
-    let mut words = (0..WORDS).map(|at| (at, &line.words[at]));
-    words.find(|(_, word)| {
+fn free_word(line: &Line) -> Option<&AtomicU64> {
+    (0..WORDS).map(|at| &line.words[at]).find(|word| {
         // Acquire: [end]: another thread may have ended it.
         word.load(Ordering::Acquire) == FREE
     })

@@ -107,6 +107,12 @@ impl<'k> LocalHold<'k> {
         }
     }
 
+    /// Notes that a transaction has begun now, for who asks how long it has been open.
+    #[cold]
+    pub(crate) fn note_begin(&self) {
+        Horizon::note_begin(self.line, &self.hold);
+    }
+
     /// The line of the word, which is this thread's as long as the word stands (L2).
     #[inline]
     pub(crate) fn line(&self) -> &'k Line {

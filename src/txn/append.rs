@@ -4,7 +4,7 @@ use super::Transaction;
 use crate::error::CommitError;
 use crate::kernel::figures::Figure;
 use crate::kernel::prepared::{Attempt, Prepared};
-use crate::latency::{Operation, Timer};
+use crate::latency::{Begun, Operation};
 use crate::version::Version;
 
 impl<'s> Transaction<'s> {
@@ -81,16 +81,25 @@ impl<'s> Transaction<'s> {
     }
 
     pub(super) fn commit_changes(&mut self) -> Result<Version, CommitError> {
-        let _timer = self.time_commit();
+        if self.timed {
+            return self.commit_timed(Self::commit_untimed);
+        }
+        self.commit_untimed()
+    }
+
+    #[inline(always)]
+    fn commit_untimed(&mut self) -> Result<Version, CommitError> {
         self.check()?;
         self.commit_all()
     }
 
-    /// Times a commit of something.
-    #[inline]
-    pub(super) fn time_commit(&self) -> Option<Timer<'s>> {
-        let writes = !self.work.order.is_empty();
-        writes.then(|| self.shared.time(Operation::Commit))
+    /// Commits in a way, timed if something was written.
+    #[cold]
+    pub(super) fn commit_timed<R>(&mut self, commit: impl FnOnce(&mut Self) -> R) -> R {
+        let begun = Begun::now_if(!self.work.order.is_empty());
+        let committed = commit(self);
+        begun.end(self.shared.clocks(), Operation::Commit);
+        committed
     }
 
     /// Commits whatever there is, without a proposer.

@@ -6,7 +6,7 @@ use std::fmt;
 use super::Transaction;
 use super::update::{back_off, exhausted};
 use crate::error::UpdateError;
-use crate::latency::Operation;
+use crate::latency::{Begun, Operation};
 use crate::shared::Shared;
 use crate::version::Version;
 
@@ -191,7 +191,7 @@ pub(crate) fn batch<'b, E>(
     shared: &'b Shared,
     run: impl FnOnce(&mut Batch<'b, E>) -> Result<(), UpdateError<E>>,
 ) -> Result<BatchReport, BatchError<E>> {
-    let _timer = shared.time(Operation::Batch);
+    let begun = Begun::now(shared.clocks());
     let mut batch = Batch {
         shared,
         open: None,
@@ -202,6 +202,7 @@ pub(crate) fn batch<'b, E>(
     let ran = run(&mut batch);
     // What succeeded before an error is committed all the same: each step stands for itself.
     let flushed = batch.flush();
+    begun.end(shared.clocks(), Operation::Batch);
     let report = batch.report;
     match ran.and(flushed) {
         // Steps that had been taken are lost, whatever the closure made of the error.

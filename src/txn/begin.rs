@@ -6,18 +6,28 @@ use std::cell::Cell;
 use super::{Checks, Transaction};
 use crate::kernel::Kind;
 use crate::kernel::reading::LocalHold;
+use crate::latency::Begun;
 use crate::shared::Shared;
 
 impl<'s> Transaction<'s> {
     /// Wait-free, but for the thread's first use of the store.
     pub(crate) fn begin(shared: &'s Shared) -> Self {
+        let hold = LocalHold::begin(shared.kernel(), Kind::Writer);
+        let timed = match shared.clocks() {
+            None => false,
+            Some(clocks) => {
+                hold.note_begin();
+                Begun::now(Some(clocks)).is_timed()
+            }
+        };
         Self {
             shared,
-            hold: LocalHold::begin(shared.kernel(), Kind::Writer),
+            hold,
             work: Lent::new(shared),
             bytes: None,
             objects: 0,
             checks: Cell::new(Checks::AtOnce),
+            timed,
         }
     }
 }

@@ -76,6 +76,8 @@ pub struct Transaction<'s> {
     /// Objects created, less those deleted.
     objects: i64,
     checks: Cell<Checks>,
+    /// Its look-ups and its commit are timed.
+    timed: bool,
 }
 
 /// When unique indexes and rules are asked about what a transaction writes.

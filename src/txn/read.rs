@@ -6,7 +6,7 @@ use super::overlay::Overlaid;
 use super::reads::TableReads;
 use super::{Checks, Transaction};
 use crate::kernel::reading::Stored;
-use crate::latency::Operation;
+use crate::latency::{Begun, Operation};
 use crate::table::found::Found;
 use crate::table::handle::{Entry, Obj};
 use crate::table::object::{Index, Key, Object};
@@ -25,10 +25,27 @@ impl<'s> Transaction<'s> {
     /// The same with the object's meta.
     #[must_use]
     pub fn entry<T: Object>(&self, key: &T::Key) -> Option<Entry<'_, T>> {
-        let _timer = self.shared.time(Operation::LookUp);
+        if self.timed {
+            return self.time_look_up(|| self.see_entry(key));
+        }
+        self.see_entry(key)
+    }
+
+    #[inline]
+    fn see_entry<T: Object>(&self, key: &T::Key) -> Option<Entry<'_, T>> {
         let hash = self.table::<T>().hash(key);
         self.buffer::<T>().reads.borrow_mut().note_point(hash, key);
         self.look(key, hash)
+    }
+
+    /// Looks for one object, timed.
+    #[cold]
+    #[inline(never)]
+    fn time_look_up<R>(&self, look: impl FnOnce() -> R) -> R {
+        let begun = Begun::now_if(true);
+        let found = look();
+        begun.end(self.shared.clocks(), Operation::LookUp);
+        found
     }
 
     /// An owned share of the object; `None` also for an object that this transaction itself wrote.
@@ -42,8 +59,13 @@ impl<'s> Transaction<'s> {
     /// than serializable.
     #[must_use]
     pub fn peek<T: Object>(&self, key: &T::Key) -> Option<&T> {
-        let _timer = self.shared.time(Operation::LookUp);
-        self.look(key, self.table::<T>().hash(key)).map(Entry::get)
+        let look = || self.look(key, self.table::<T>().hash(key));
+        let entry: Option<Entry<'_, T>> = if self.timed {
+            self.time_look_up(look)
+        } else {
+            look()
+        };
+        entry.map(Entry::get)
     }
 
     /// What a query finds, with this transaction's own writes. The query's whole ranges are
@@ -63,13 +85,20 @@ impl<'s> Transaction<'s> {
     /// The object with a value of a unique index: what `first(index.eq(value))` finds, tracked as
     /// that is, but at the cost of one look-up also where the transaction itself has written much.
     pub fn get_by<T: Object, V: Key>(&self, index: Index<T, V>, value: impl Into<V>) -> Option<&T> {
-        let (table, buffer) = (self.table::<T>(), self.buffer::<T>());
         let value: V = value.into();
-        let query = index.eq(value.clone());
         if !index.is_unique() || self.checks.get() == Checks::Deferred {
-            return self.first(query);
+            return self.first(index.eq(value));
         }
-        let _timer = self.shared.time(Operation::LookUp);
+        if self.timed {
+            return self.time_look_up(|| self.look_by(index, value));
+        }
+        self.look_by(index, value)
+    }
+
+    /// As [`Transaction::get_by`], of a unique index that what was written is judged by already.
+    fn look_by<T: Object, V: Key>(&self, index: Index<T, V>, value: V) -> Option<&T> {
+        let (table, buffer) = (self.table::<T>(), self.buffer::<T>());
+        let query = index.eq(value.clone());
         note(&query, table, &mut buffer.reads.borrow_mut());
         if let Some(own) = buffer.claimant(table, index, &index.normalize(value)) {
             return Some(own);
@@ -95,8 +124,12 @@ impl<'s> Transaction<'s> {
 
     /// The first object that a query finds; tracked as by [`Transaction::find`].
     pub fn first<T: Object, C: Condition<T>>(&self, query: Query<T, C>) -> Option<&T> {
-        let _timer = self.shared.time(Operation::LookUp);
-        self.find(query.limit(1)).next()
+        let look = || self.find(query.limit(1)).next();
+        if self.timed {
+            self.time_look_up(look)
+        } else {
+            look()
+        }
     }
 
     pub(super) fn look<T: Object>(&self, key: &T::Key, hash: u64) -> Option<Entry<'_, T>> {

@@ -20,6 +20,7 @@ use crate::kernel::prepared::{Attempt, Prepared};
 use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiting};
 use crate::latency::{Begun, Operation};
 use crate::propose::flight::{Flight, Verdict};
+use crate::propose::line::Line;
 use crate::propose::numbering::IN_FLIGHT_MAX;
 use crate::propose::sets::ReadSet;
 use crate::shared::Shared;
@@ -212,7 +213,18 @@ impl<'s> Transaction<'s> {
         let Some(line) = &shared.line else {
             return self.commit_changes().map(done);
         };
-        let _timer = self.time_commit();
+        match self.timed {
+            true => self.commit_timed(|tx| tx.submit_to(line)),
+            false => self.submit_to(line),
+        }
+    }
+
+    fn submit_to(&mut self, line: &Line) -> Result<Submission, CommitError> {
+        let shared = self.shared;
+        let done = |version| Submission {
+            version,
+            waited: None,
+        };
         self.check()?;
         if self.work.order.is_empty() {
             return Ok(done(self.version()));
@@ -221,7 +233,7 @@ impl<'s> Transaction<'s> {
         let flight = match self.stage(&mut prepared) {
             Ok(()) if prepared.is_empty() => return Ok(done(self.version())),
             Ok(()) => {
-                let begun = Begun::now(shared.clocks.as_deref());
+                let begun = Begun::now(shared.clocks());
                 Ok(Arc::new(Flight::new(
                     self.version(),
                     self.read_set(),
@@ -347,12 +359,21 @@ pub(super) fn update_proposed<R, E>(
 /// The same without blocking, by way of a proposer or of a store that may have one.
 pub(crate) async fn update_async<R, E>(
     shared: Arc<Shared>,
+    run: impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
+) -> Result<(R, Version), UpdateError<E>> {
+    let begun = Begun::now(shared.clocks());
+    let updated = try_async(&shared, run).await;
+    begun.end(shared.clocks(), Operation::Update);
+    updated
+}
+
+async fn try_async<R, E>(
+    shared: &Arc<Shared>,
     mut run: impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
 ) -> Result<(R, Version), UpdateError<E>> {
-    let _timer = shared.time(Operation::Update);
     let attempts = shared.config.attempts_max;
     for attempt in 0..attempts {
-        let (answer, submitted) = run_once(&shared, &mut run)?;
+        let (answer, submitted) = run_once(shared, &mut run)?;
         let committed = match submitted {
             Ok(submission) => submission.await,
             Err(error) => Err(error),
@@ -362,22 +383,22 @@ pub(crate) async fn update_async<R, E>(
             Err(error) => error,
         };
         if let CommitError::Conflict { with } = error {
-            let mut waited = Waited::new(Arc::clone(&shared));
+            let mut waited = Waited::new(Arc::clone(shared));
             std::future::poll_fn(|context| waited.poll(context, |shared| passed(shared, with)))
                 .await;
         } else if let Some(error) = UpdateError::unless_retried(error) {
             return Err(error);
         }
         if shared.line.is_none() {
-            back_off(&shared, attempt);
+            back_off(shared, attempt);
             continue;
         }
-        note_retry(&shared, attempt);
+        note_retry(shared, attempt);
         for _ in 0..turns_to_give(attempt) {
             yield_to_others().await;
         }
     }
-    Err(exhausted(&shared))
+    Err(exhausted(shared))
 }
 
 /// Lets the executor run others first.
