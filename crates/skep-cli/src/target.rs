@@ -73,6 +73,10 @@ impl Target {
         if inputs.any(|input| fs::canonicalize(input).is_ok_and(|input| input == real)) {
             return Err(fault("it is the input"));
         }
+        let is_link = || fs::symlink_metadata(path).is_ok_and(|link| link.is_symlink());
+        if there.is_none() && is_link() {
+            return Err(fault("it is a link to nothing"));
+        }
         let unfinished = interrupt.unfinished().clone();
         if let Some(file) = standard_output(path) {
             return Ok(Self {

@@ -7,7 +7,7 @@ mod support;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
-use support::{Run, skep};
+use support::{Run, names, skep};
 use tempfile::TempDir;
 
 const SAVE: [&str; 6] = ["save", "-q", "--synthetic", "--tasks", "9", "a.skep"];
@@ -34,4 +34,17 @@ fn standard_output_is_written_where_it_is() {
     file.write_all(b"after\n").expect("it takes more");
     let all = fs::read_to_string(&path).expect("text");
     assert!(all == format!("before\n{lines}after\n"), "{}", all.len());
+}
+
+#[test]
+fn a_link_to_nothing_is_not_replaced() {
+    let folder = TempDir::new().expect("a folder for the test");
+    let link = folder.path().join("a.skep");
+    std::os::unix::fs::symlink("elsewhere.skep", &link).expect("a writable folder");
+    let run = Run::of(skep().current_dir(folder.path()).args(SAVE));
+    assert_eq!((run.code, &*run.stdout), (Some(2), ""));
+    let told = "it is a link to nothing";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+    assert!(link.is_symlink());
+    assert_eq!(names(folder.path()), ["a.skep"]);
 }
