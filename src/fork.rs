@@ -5,6 +5,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use crate::action::{Action, Divergence, DivergenceCause, apply};
 use crate::error::{UpdateError, WatchError};
@@ -133,19 +134,14 @@ impl Fork {
         self.followed
     }
 
-    /// Follows what the source has committed until now; gives the version that it is equal to.
+    /// Follows what the source has committed until now; gives the version that it is equal to. What
+    /// is committed meanwhile is for the next time.
     ///
     /// # Errors
     /// See [`ForkError`].
     pub fn poll(&mut self) -> Result<Version, ForkError> {
         self.catch_up()?;
-        loop {
-            match self.watcher().try_recv() {
-                Ok(Some(event)) => self.follow(event)?,
-                Ok(None) => return Ok(self.followed),
-                Err(error) => self.missed(error)?,
-            }
-        }
+        self.follow_to(self.source.version())
     }
 
     /// Follows until it is equal to the source at `version` or a later one; waits for that.
@@ -155,12 +151,29 @@ impl Fork {
     pub fn follow_until(&mut self, version: Version) -> Result<Version, ForkError> {
         self.catch_up()?;
         while self.followed < version {
-            match self.watcher().recv() {
-                Ok(event) => self.follow(event)?,
-                Err(error) => self.missed(error)?,
+            self.follow_to(version.min(self.source.version()))?;
+            if self.followed < version {
+                self.source.wait(self.followed, Duration::MAX);
             }
         }
         Ok(self.followed)
+    }
+
+    /// Follows up to a version that the source has. Looks once in any case: a watcher without a
+    /// place says so then.
+    fn follow_to(&mut self, version: Version) -> Result<Version, ForkError> {
+        loop {
+            match self.watcher().try_recv() {
+                Ok(Some(event)) => self.follow(event)?,
+                // What a proposer refused changes nothing and is not told.
+                Ok(None) => self.followed = self.watcher().position(),
+                Err(error) => self.missed(error)?,
+            }
+            // Not within a commit.
+            if self.followed >= version && self.actions.is_empty() {
+                return Ok(self.followed);
+            }
+        }
     }
 
     fn watcher(&mut self) -> &mut Watcher {

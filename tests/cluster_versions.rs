@@ -11,7 +11,7 @@ use skep::cluster::{
     self, Cluster, Config, Network, Node, NodeState, Secret, Service, Specified, Task, TaskState,
     Volume,
 };
-use skep::{Error, Id, Meta, Object, ReplaceError, Store, UpdateError, Version};
+use skep::{Action, Error, Id, Meta, Object, ReplaceError, Store, UpdateError, Version};
 
 fn meta<T: Object<Key = Id>>(store: &Store, key: &str) -> Meta {
     let read = store.read();
@@ -223,6 +223,36 @@ fn versions_of_specs_grow_within_a_transaction_and_after_a_copy() {
     });
     assert_eq!(changed, Ok(()));
     assert_eq!(spec_version::<Service>(&store, "a1"), Version::new(1002));
+}
+
+/// A copy may have just the number that a commit here is about to give: of two users who have read
+/// it, the second one must not pass.
+#[test]
+fn a_copied_version_of_a_spec_is_not_given_again() {
+    for status_first in [false, true] {
+        let store = builder().build();
+        let key = id("a1");
+        let copied = Version::new(2);
+        let service = Service {
+            spec_version: Some(copied),
+            ..Service::named(key, "name")
+        };
+        store
+            .apply(&[Action::create(service)])
+            .expect("there was none");
+        let rename = |name: &'static str| {
+            store.update(|tx| {
+                if status_first {
+                    tx.modify::<Service>(&key, |it| it.pending_delete = true)?;
+                }
+                Service::modify_spec_at(tx, &key, copied, |it| it.annotations.name = name.into())
+            })
+        };
+        assert_eq!(rename("once"), Ok(()));
+        let moved = spec_version::<Service>(&store, "a1");
+        assert_eq!(moved, Version::new(3), "status first: {status_first}");
+        is_out_of_sequence(&rename("twice"), copied, moved);
+    }
 }
 
 /// Users change a spec by turns while statuses are written: no user is disturbed, and none

@@ -4,13 +4,15 @@
 mod cluster_objects;
 mod common;
 
+use std::sync::OnceLock;
+
 use cluster_objects::{filled, id};
 use common::Random;
 use skep::cluster::{
     Cluster, ClusterObject, Config, Extension, Network, Node, Resource, Secret, Service, Task,
     Volume, builder,
 };
-use skep::{Error, Filter, Fork, ForkError, Store, Transaction, Version, keys};
+use skep::{Error, Filter, Fork, ForkError, Indexes, Object, Store, Transaction, Version, keys};
 
 #[track_caller]
 fn assert_same<T: ClusterObject + PartialEq + std::fmt::Debug>(left: &Store, right: &Store) {
@@ -158,6 +160,52 @@ fn a_fork_that_has_fallen_behind_goes_on_by_difference() {
         let commits = fork.store().version().since(before);
         assert!(commits <= 5, "{commits} commits for a difference");
     }
+}
+
+/// How many echoes there are to be in the source.
+const ECHOES: u64 = 100;
+
+static SOURCE: OnceLock<Store> = OnceLock::new();
+
+/// Each that is followed makes the source commit another one.
+struct Echo(u64);
+
+impl Clone for Echo {
+    fn clone(&self) -> Self {
+        let source = SOURCE.get().expect("it is there");
+        let next = source.read().count(keys::<Self>().all()) as u64;
+        if next < ECHOES {
+            let echoed = source.update(|tx| tx.create(Self(next)));
+            echoed.expect("nobody else writes");
+        }
+        Self(self.0)
+    }
+}
+
+impl Object for Echo {
+    type Key = u64;
+    const TABLE: &'static str = "echo";
+
+    fn key(&self) -> u64 {
+        self.0
+    }
+
+    fn indexes(_: &mut Indexes<Self>) {}
+}
+
+/// Beside writers that never rest there would be no end.
+#[test]
+fn a_fork_follows_what_there_is_and_not_what_comes_meanwhile() {
+    let store = SOURCE.get_or_init(|| Store::builder().table::<Echo>().build());
+    let mut fork = Fork::new(store).expect("a sound source");
+    store
+        .update(|tx| tx.create(Echo(0)))
+        .expect("there is none");
+    let first = store.version();
+    assert_eq!(fork.poll().expect("it fits"), first);
+    assert!(store.version() > first);
+    let end = Version::new(ECHOES);
+    assert_eq!(fork.follow_until(end).expect("it fits"), end);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use common::{Account, Task, account, count, named, proposed, put, submit, task};
 use skep::testing::TestProposer;
 use skep::{
-    Action, AnswerError, ChangesError, Image, Indexes, Object, Proposal, ProposedChange, Proposer,
-    Store, UpdateError, Version, keys,
+    Action, AnswerError, ChangesError, Fork, Image, Indexes, Object, Proposal, ProposedChange,
+    Proposer, Store, UpdateError, Version, keys,
 };
 
 #[test]
@@ -278,6 +278,37 @@ fn a_proposal_that_is_not_answered_is_told() {
 }
 
 /// What others reached is applied, not proposed; it waits for what is in its way.
+/// What is refused has a version, and no event.
+#[test]
+fn a_fork_does_not_wait_for_what_was_refused() {
+    let (proposer, store) = proposed();
+    put(&store, [task(1)]);
+    let mut fork = Fork::new(&store).unwrap();
+    let refuse = || {
+        proposer.refuse_next("as the test wants it");
+        store.update(|tx| tx.create(task(2))).unwrap_err();
+        store.version()
+    };
+    assert_eq!(fork.poll().unwrap(), store.version());
+    refuse();
+    assert_eq!(fork.poll().unwrap(), store.version());
+    // More than one run of the log.
+    for _ in 0..300 {
+        refuse();
+    }
+    assert_eq!(fork.follow_until(store.version()).unwrap(), store.version());
+    std::thread::scope(|scope| {
+        let end = store.version().next();
+        let follower = &mut fork;
+        let follower = scope.spawn(move || follower.follow_until(end));
+        assert_eq!(refuse(), end);
+        assert_eq!(follower.join().unwrap().unwrap(), end);
+    });
+    put(&store, [task(3)]);
+    assert_eq!(fork.poll().unwrap(), store.version());
+    assert_eq!(count(fork.store()), 2);
+}
+
 #[test]
 fn applied_changes_are_not_proposed() {
     let (proposer, store) = proposed();

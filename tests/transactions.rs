@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use common::{Account, Task, account, assert_holds, builder, named, put, store, task};
 use skep::{
-    CreateError, DeleteError, Error, Kind, ReplaceError, Store, UpdateError, UpsertError, Version,
-    keys,
+    CommitError, CreateError, DeleteError, Error, Kind, ReplaceError, Store, UpdateError,
+    UpsertError, Version, keys,
 };
 
 #[test]
@@ -304,6 +304,23 @@ fn own_writes_are_seen_and_others_are_not() {
     tx.modify::<Task>(&3, |task| task.count -= 1).unwrap();
     assert_eq!(tx.get::<Task>(&3).unwrap().count, -2);
     assert_eq!(tx.version(), Version::new(1));
+}
+
+#[test]
+fn what_was_before_its_own_writes_is_seen_and_tracked() {
+    let store = store();
+    put(&store, (1..=3).map(task));
+    let mut tx = store.begin();
+    tx.create(task(7)).unwrap();
+    tx.delete::<Task>(&2).unwrap();
+    tx.modify::<Task>(&3, |task| task.count = -1).unwrap();
+    let counts = [1, 2, 3, 7].map(|id| tx.before::<Task>(&id).map(|task| task.count));
+    let untouched = [1, 2, 3].map(|id| Some(task(id).count));
+    assert_eq!(counts[..3], untouched);
+    assert_eq!(counts[3], None);
+    // As of what is read otherwise.
+    store.update(|tx| tx.delete::<Task>(&1)).unwrap();
+    assert!(matches!(tx.commit(), Err(CommitError::Conflict { .. })));
 }
 
 #[test]

@@ -11,6 +11,8 @@
 //! A word in each object, and a comparison of two specs in each of its updates. Parts that both
 //! share (`Arc`) are equal at a glance; bytes of secrets are compared to the last.
 
+use std::cmp::Ordering;
+
 use super::cluster::{Cluster, ClusterSpec};
 use super::config::{Config, ConfigSpec};
 use super::network::{Network, NetworkSpec};
@@ -110,10 +112,23 @@ pub fn keep_spec_version<T: Specified>(object: &mut T, old: Option<&T>, tx: &Tra
     let own = tx.version().next();
     let version = match old {
         Some(old) if old.spec() == object.spec() => old.spec_version(),
-        Some(old) if old.spec_version() > own => old.spec_version().next(),
+        Some(old) if is_given(old, own, tx) => old.spec_version().next(),
         _ => own,
     };
     object.set_spec_version(version);
+}
+
+/// Whether a number is too small for what comes after `old`. That has a larger one, or the same, if
+/// it was copied from a store that has counted further. The same is also what this transaction has
+/// given it, which nobody has seen.
+fn is_given<T: Specified>(old: &T, number: Version, tx: &Transaction<'_>) -> bool {
+    match old.spec_version().cmp(&number) {
+        Ordering::Less => false,
+        Ordering::Greater => true,
+        Ordering::Equal => tx
+            .before::<T>(&old.key())
+            .is_some_and(|before| before.spec_version() == number),
+    }
 }
 
 macro_rules! specified {

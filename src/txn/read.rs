@@ -68,6 +68,15 @@ impl<'s> Transaction<'s> {
         entry.map(Entry::get)
     }
 
+    /// The object with a key as the snapshot has it, whatever this transaction has written since:
+    /// what its commit changes. Tracked as by [`Transaction::get`].
+    #[must_use]
+    pub fn before<T: Object>(&self, key: &T::Key) -> Option<&T> {
+        let hash = self.table::<T>().hash(key);
+        self.buffer::<T>().reads.borrow_mut().note_point(hash, key);
+        self.reader().entry(key).map(Entry::get)
+    }
+
     /// What a query finds, with this transaction's own writes. The query's whole ranges are
     /// tracked, however far the iteration goes: a commit that changes an object in one, or
     /// brings one into it, is a conflict.

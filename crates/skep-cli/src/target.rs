@@ -73,7 +73,19 @@ impl Target {
         if inputs.any(|input| fs::canonicalize(input).is_ok_and(|input| input == real)) {
             return Err(fault("it is the input"));
         }
+        let is_link = || fs::symlink_metadata(path).is_ok_and(|link| link.is_symlink());
+        if there.is_none() && is_link() {
+            return Err(fault("it is a link to nothing"));
+        }
         let unfinished = interrupt.unfinished().clone();
+        if let Some(file) = standard_output(path) {
+            return Ok(Self {
+                path: path.to_owned(),
+                file: file.map_err(cannot)?,
+                beside: false,
+                unfinished,
+            });
+        }
         let beside = there.as_ref().is_none_or(fs::Metadata::is_file);
         let file = if beside {
             if there.is_some() {
@@ -133,6 +145,23 @@ impl Unwritten {
             Self::Target(error) => Failure::output(target, &error),
             Self::Source(error) => error.into(),
         }
+    }
+}
+
+/// Standard output, if the path is one of its names. Where it is a file, that is not the program's
+/// to replace: others have written to it, and are going to.
+fn standard_output(path: &Path) -> Option<io::Result<File>> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        const NAMES: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+        let is_named = NAMES.iter().any(|name| path == Path::new(name));
+        is_named.then(|| io::stdout().as_fd().try_clone_to_owned().map(File::from))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
     }
 }
 

@@ -9,7 +9,7 @@ use skep::save::{SavedObject, SavedTable};
 use super::overview::Overview;
 use super::{End, STANDARD_OUTPUT, args, dump, print, read, tables};
 use crate::failure::Failure;
-use crate::input::error::InputError;
+use crate::input::error::{InputError, one_line};
 use crate::meter::Meter;
 use crate::report::table::grouped;
 
@@ -35,8 +35,10 @@ pub fn inspect(args: &args::Inspect) -> Result<ExitCode, Failure> {
     if let Some(name) = &args.table
         && !overview.tables.iter().any(|table| table.table == *name)
     {
-        let names: Vec<_> = overview.tables.iter().map(|table| &*table.table).collect();
-        let shown = crate::input::error::one_line(name, 60);
+        // Whoever made the file chose the names.
+        let names = overview.tables.iter().map(|of| one_line(&of.table, 60));
+        let names: Vec<_> = names.collect();
+        let shown = one_line(name, 60);
         let what = format!("no table \"{shown}\"; there are {}", names.join(", "));
         return Err(InputError::file(&args.file, what).into());
     }
@@ -67,11 +69,13 @@ fn show(
     if !of_table || (args.table.is_none() && args.object.is_none()) {
         return Ok(false);
     }
-    let Some(known) = tables::find(&table.name) else {
+    // Read as another form its bytes may be something, and not what was saved.
+    let known = tables::find(&table.name).filter(|_| table.schema == tables::SCHEMA);
+    let Some(known) = known else {
         if args.table.is_none() {
             return Ok(false);
         }
-        let shown = crate::input::error::one_line(&table.name, 60);
+        let shown = one_line(&table.name, 60);
         return Err(End::Told(format!(
             "this program does not know the form of table {shown}"
         )));

@@ -10,6 +10,9 @@ use skep::cluster::{
 use skep::save::{Fault, decode};
 use skep::{Action, Id};
 
+/// The number of the form of all ten tables' objects, as the catalogue has it.
+pub const SCHEMA: u32 = 1;
+
 /// What can be done with a table's objects.
 pub struct Table {
     /// Its name.
