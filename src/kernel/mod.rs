@@ -110,6 +110,7 @@ pub(crate) mod station;
 pub(crate) mod step;
 pub(crate) mod table;
 mod tag;
+mod task;
 #[cfg(loom)]
 pub(crate) mod testing;
 pub(crate) mod time;

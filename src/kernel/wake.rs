@@ -45,11 +45,11 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::barrier::{fence, fence_after_modify, prefetch};
+use super::barrier::{fence, fence_after_modify};
 use super::reclaim::{allocate, free, own};
-use super::release::contain;
 use super::stack::{Linked, push};
 use super::step::{Step, step};
+use super::task::Task;
 use crate::sync::{Arc, AtomicPtr, AtomicU8, AtomicU32, Ordering, Padded, thread};
 
 /// A thread that waits looks again after this long, woken or not: a waker that stops in the middle
@@ -99,7 +99,7 @@ pub(crate) struct Waiter {
 #[derive(Debug)]
 enum Who {
     Thread(thread::Thread),
-    Task(Waker),
+    Task(Task),
 }
 
 impl Waiter {
@@ -110,7 +110,7 @@ impl Waiter {
 
     /// A task.
     pub(crate) fn task(waker: Waker) -> Arc<Self> {
-        Self::new(Who::Task(waker))
+        Self::new(Who::Task(Task::new(waker)))
     }
 
     fn new(who: Who) -> Arc<Self> {
@@ -121,19 +121,19 @@ impl Waiter {
         })
     }
 
-    /// Wakes it. A task's waker may run anything; its panic is not the caller's.
+    /// Wakes it.
     pub(super) fn call(&self) {
         match &self.who {
             Who::Thread(thread) => thread.unpark(),
-            Who::Task(waker) => contain(|| waker.wake_by_ref()),
+            Who::Task(task) => task.call(),
         }
     }
 
     /// Has the processor fetch what calling it needs.
     #[inline]
     pub(super) fn prefetch(&self) {
-        if let Who::Task(waker) = &self.who {
-            prefetch(waker.data());
+        if let Who::Task(task) = &self.who {
+            task.prefetch();
         }
     }
 
@@ -163,7 +163,7 @@ impl Waiter {
 
     /// Whether waking it wakes this task.
     pub(crate) fn wakes(&self, waker: &Waker) -> bool {
-        matches!(&self.who, Who::Task(own) if own.will_wake(waker))
+        matches!(&self.who, Who::Task(own) if own.is_woken_by(waker))
     }
 }
 
