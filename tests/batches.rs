@@ -123,6 +123,18 @@ fn a_batch_may_go_on_after_a_failing_step() {
 }
 
 #[test]
+fn a_batch_of_which_nothing_is_left_commits_nothing() {
+    let store = store();
+    put(&store, [task(3)]);
+    let report = store.batch(|batch| {
+        let step = batch.step(|tx| tx.create(task(3)));
+        assert!(step.is_err());
+        Ok(())
+    });
+    assert_report(&report.unwrap(), 0, 0, 0);
+}
+
+#[test]
 fn steps_see_what_earlier_steps_wrote() {
     let store = builder().table::<Task>().batch_changes_max(2).build();
     put(&store, [task(1)]);

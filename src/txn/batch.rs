@@ -175,7 +175,7 @@ impl<'b, E> Batch<'b, E> {
     fn flush(&mut self) -> Result<(), UpdateError<E>> {
         let attempts = self.shared.config.attempts_max;
         for attempt in 0..attempts {
-            if self.open.is_none() && self.steps.is_empty() {
+            if self.steps.is_empty() {
                 return Ok(());
             }
             match self.take_open()?.commit() {
