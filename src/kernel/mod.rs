@@ -131,6 +131,7 @@ pub(crate) use self::horizon::{Active, Kind};
 use self::horizon::{Hold, Horizon};
 use self::log::Log;
 use self::reclaim::{Action, Domain};
+use self::release::contain;
 use self::residual::ResidualLists;
 use self::session::Line;
 use self::station::Station;
@@ -261,8 +262,8 @@ impl Drop for Kernel {
     fn drop(&mut self) {
         for retired in self.domain.drain() {
             match retired.action {
-                // SAFETY: R1, and nobody is left.
-                Action::Free(free) => unsafe { free(retired.pointer) },
+                // What panics as it goes keeps nothing else. SAFETY: R1, and nobody is left.
+                Action::Free(free) => contain(|| unsafe { free(retired.pointer) }),
                 // SAFETY: as above.
                 Action::Part(part) => unsafe { reclaim::free_all(retired.pointer, part) },
                 // SAFETY: as above.
