@@ -85,6 +85,7 @@ pub(crate) mod memory;
 pub(crate) mod node;
 pub(crate) mod older;
 pub(crate) mod ordered;
+mod passing;
 pub(crate) mod pending;
 pub(crate) mod places;
 pub(crate) mod point;

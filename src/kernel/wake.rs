@@ -46,6 +46,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::barrier::{fence, fence_after_modify};
+use super::passing::pass_all;
 use super::reclaim::{allocate, free, own};
 use super::stack::{Linked, push};
 use super::step::{Step, step};
@@ -57,8 +58,6 @@ use crate::sync::{Arc, AtomicPtr, AtomicU8, AtomicU32, Ordering, Padded, thread}
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Waiters that one wakes at once.
 const WAKES_MAX: usize = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
-/// How often at most who comes by wakes a few: there may be more due by then, without end.
-const PASSES_MAX: u32 = if cfg!(any(loom, shuttle)) { 4 } else { 4096 };
 /// How much a committer wants to rely on those whom it calls: as much as on one thread.
 const RELIANCE: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
 /// How much it relies on a task: it may hold futures that it polls no more, and its executor may be
@@ -369,15 +368,14 @@ impl Waiters {
         }
     }
 
+    /// False: a waker that this thread calls amid this wants it, too, and leaves it to the caller.
     #[cold]
-    fn wake_all_due(&self) {
-        for _ in 0..PASSES_MAX {
+    fn wake_all_due(&self) -> bool {
+        pass_all(std::ptr::from_ref(self).addr(), || {
             self.pass(u32::MAX);
             // Relaxed: a hint: what others leave here is theirs to wake, too.
-            if self.due.load(Ordering::Relaxed).is_null() {
-                return;
-            }
-        }
+            !self.due.load(Ordering::Relaxed).is_null()
+        })
     }
 
     /// Takes a few of those who are due, and leaves the others.
@@ -412,9 +410,7 @@ impl Waiters {
     pub(crate) fn wake_all(&self) {
         self.wake();
         // Relaxed: a hint: what comes later is not ours to wake.
-        while !self.due.load(Ordering::Relaxed).is_null() {
-            self.wake_all_due();
-        }
+        while !self.due.load(Ordering::Relaxed).is_null() && self.wake_all_due() {}
     }
 
     /// The waiter's task may turn to something else: its future is dropped, or has what it waited
