@@ -249,12 +249,25 @@ impl Wake for InPlace {
 /// However many they are: each wakes others as it is polled.
 #[test]
 fn tasks_that_are_polled_where_they_are_woken_take_a_bounded_stack() {
+    in_place(Filter::all(), 1);
+}
+
+/// Those that are delivered to deliver, and wake whom they have delivered to.
+#[test]
+fn tasks_that_deliver_where_they_are_woken_take_a_bounded_stack() {
+    for shards in [1, 3] {
+        in_place(Filter::of::<common::Task>().events_max(64), shards);
+    }
+}
+
+fn in_place(filter: Filter, shards: usize) {
     // With a proposer others commit, and two may poll one at once.
-    let store = Store::builder().table::<common::Task>().build();
+    let builder = Store::builder().watch_shards(shards);
+    let store = builder.table::<common::Task>().build();
     let depths = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
     let tasks = (0..2_000).map(|_| {
         let task = Arc::new(InPlace {
-            watcher: Mutex::new(Some(store.watch(Filter::all()))),
+            watcher: Mutex::new(Some(store.watch(filter.clone()))),
             seen: AtomicUsize::new(0),
             depths: Arc::clone(&depths),
         });
@@ -268,7 +281,7 @@ fn tasks_that_are_polled_where_they_are_woken_take_a_bounded_stack() {
         assert_eq!(seen.min(), Some(2 * (id as usize + 1)), "all are woken");
     }
     let depth_max = depths.1.load(Ordering::Relaxed);
-    assert!(depth_max <= 16, "{depth_max}");
+    assert!(depth_max <= 16 * shards, "{depth_max}");
     let watchers = tasks.iter().map(|task| task.watcher.lock().unwrap().take());
     assert!(
         watchers
