@@ -2,6 +2,9 @@
 
 mod common;
 
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use common::{Task, builder, put, store, task};
 use skep::{BatchError, BatchReport, CreateError, Error, Store, UpdateError, Version, keys};
 
@@ -120,6 +123,18 @@ fn a_batch_may_go_on_after_a_failing_step() {
 }
 
 #[test]
+fn a_batch_of_which_nothing_is_left_commits_nothing() {
+    let store = store();
+    put(&store, [task(3)]);
+    let report = store.batch(|batch| {
+        let step = batch.step(|tx| tx.create(task(3)));
+        assert!(step.is_err());
+        Ok(())
+    });
+    assert_report(&report.unwrap(), 0, 0, 0);
+}
+
+#[test]
 fn steps_see_what_earlier_steps_wrote() {
     let store = builder().table::<Task>().batch_changes_max(2).build();
     put(&store, [task(1)]);
@@ -228,7 +243,7 @@ fn a_batch_that_is_over_counts_nothing_more() {
 #[test]
 fn a_panicking_step_keeps_what_was_committed() {
     let store = builder().table::<Task>().batch_changes_max(2).build();
-    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+    let caught = catch_unwind(AssertUnwindSafe(|| {
         store.batch(|batch| {
             (0..5).try_for_each(|id| {
                 batch.step(move |tx| {
@@ -241,4 +256,56 @@ fn a_panicking_step_keeps_what_was_committed() {
     assert!(caught.is_err());
     assert_eq!(count(&store), 2);
     put(&store, [task(77)]);
+}
+
+/// What a step has written that panicked is not committed, whoever catches the panic; the others
+/// are.
+#[test]
+fn a_batch_may_go_on_after_a_panicking_step() {
+    for others in [0, 3] {
+        let store = store();
+        let report = store.batch(|batch| {
+            (0..others).try_for_each(|id| batch.step(move |tx| tx.create(task(id))))?;
+            let step = AssertUnwindSafe(|| {
+                batch.step(|tx| {
+                    tx.create(task(50))?;
+                    panic!("the test's own panic")
+                })
+            });
+            assert!(catch_unwind(step).is_err());
+            (7..9).try_for_each(|id| batch.step(move |tx| tx.create(task(id))))
+        });
+        assert!(store.read().get::<Task>(&50).is_none(), "half a step");
+        let report = report.unwrap();
+        assert_eq!(count(&store), report.applied);
+        assert_report(&report, others as usize + 2, 1, 1);
+    }
+}
+
+/// Also if it is the last one, or panics when it is run again.
+#[test]
+fn the_others_of_a_batch_are_committed_after_a_panic() {
+    for replayed in [false, true] {
+        let store = store();
+        put(&store, [task(50)]);
+        let runs = Cell::new(0);
+        let report = store.batch(|batch| {
+            batch.step(|tx| {
+                runs.set(runs.get() + 1);
+                assert!(!(replayed && runs.get() == 2), "the test's own panic");
+                tx.create(task(1))
+            })?;
+            let step = AssertUnwindSafe(|| {
+                batch.step(|tx| {
+                    // Makes the first one run again, as it fails.
+                    assert!(replayed, "the test's own panic");
+                    tx.create(task(50))
+                })
+            });
+            assert!(catch_unwind(step).is_err());
+            Ok(())
+        });
+        assert_report(&report.unwrap(), 1, 1, 2);
+        assert_eq!(count(&store), 2);
+    }
 }

@@ -246,6 +246,48 @@ fn a_waker_that_panics_is_contained() {
     });
 }
 
+/// A waker that panics when the last one of it goes.
+struct Going;
+
+impl Wake for Going {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        panic!("the test's own panic");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_when_it_goes_is_contained() {
+    ends(|| {
+        let store = two();
+        let woken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&woken);
+        let waker = Waker::from(Arc::new(Calls(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        })));
+        let mut other = store.watch(Filter::of::<Task>().key(&1));
+        let polled = other.poll_recv(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        let filters = [Filter::all(), Filter::of::<Task>().key(&1).into()];
+        for filter in filters {
+            // Whom it has left its waker to, lets that go.
+            let mut watcher = store.watch(filter);
+            let going = Waker::from(Arc::new(Going));
+            let polled = watcher.poll_recv(&mut Context::from_waker(&going));
+            assert!(polled.is_pending());
+            drop(going);
+        }
+        store.update(|tx| raise(tx, 1)).unwrap();
+        assert_eq!(woken.load(Ordering::SeqCst), 1, "others are called");
+        assert_eq!(events(&mut other).len(), 2);
+        assert_eq!(store.stats().watchers, 1);
+        store.reclaim();
+    });
+}
+
 /// A key whose comparisons and hashes do something when they are told to, once.
 #[derive(Clone, Debug)]
 struct Meddling(u64);

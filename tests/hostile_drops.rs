@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use common::{Counted, Task, assert_none_left, put, task};
-use skep::{Builder, Filter, Indexes, Object, Snapshot, Store, Watcher, keys};
+use skep::{Builder, Filter, Indexes, Object, Snapshot, Store, Transaction, Watcher, keys};
 use within::{count_of, ends, raise};
 
 /// An object whose Drop runs something, once.
@@ -172,6 +172,32 @@ fn a_drop_drops_the_last_handle_of_its_own_store() {
         drop(watchers);
         assert!(is_closed.try_recv().is_ok(), "it was not freed");
         assert_eq!(snapshot.count(keys::<Task>().all()), 2);
+    });
+}
+
+/// One of those that are nowhere else any more than in a watcher's mailbox.
+#[test]
+fn what_waits_for_a_watcher_goes_when_that_does_though_some_of_it_panics() {
+    ends(|| {
+        let store = store_of_bequests();
+        let watcher = store.watch(Filter::of::<Bequest>().events_max(100));
+        let gone = Arc::new(AtomicUsize::new(0));
+        for id in 0..9 {
+            let counted = Arc::clone(&gone);
+            let mut object = Some(bequest(id, move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+                assert_ne!(id % 3, 1, "the test's own panic");
+            }));
+            let create = |tx: &mut Transaction<'_>| tx.create(object.take().expect("one attempt"));
+            store.update(create).unwrap();
+            store.update(|tx| tx.delete::<Bequest>(&id)).unwrap();
+        }
+        pass(&store);
+        store.reclaim();
+        assert_eq!(gone.load(Ordering::Relaxed), 0, "they wait");
+        drop(watcher);
+        store.reclaim();
+        assert_eq!(gone.load(Ordering::Relaxed), 9);
     });
 }
 

@@ -20,6 +20,7 @@ enum Seam {
     Hash,
     CloneKey,
     CloneObject,
+    DropKey,
     DropObject,
     Extract,
 }
@@ -66,6 +67,7 @@ impl Clone for Fragile {
 impl Drop for Fragile {
     fn drop(&mut self) {
         KEYS_ALIVE.fetch_sub(1, Ordering::Relaxed);
+        seam(Seam::DropKey);
     }
 }
 
@@ -279,6 +281,7 @@ fn the_nth_call_of_each_callback_panics() {
         fail_every_call(seam);
     }
     drop_panics_in_a_committer_and_in_a_handle();
+    drop_panics_at_the_end_of_a_store();
     a_reader_survives_a_panicking_comparison();
 }
 
@@ -309,6 +312,26 @@ fn drop_panics_in_a_committer_and_in_a_handle() {
     assert_eq!(store.stats().versions, 1);
     drop(store);
     assert_eq!(OBJECTS_ALIVE.load(Ordering::Relaxed), 0);
+}
+
+fn drop_panics_at_the_end_of_a_store() {
+    for seam in [Seam::DropKey, Seam::DropObject] {
+        for calls in 0.. {
+            let store = Store::builder().table::<Mine>().table::<Task>().build();
+            store
+                .update(|tx| (0..70).try_for_each(|key| tx.create(mine(key, key % 3))))
+                .unwrap();
+            store.update(|tx| tx.delete::<Mine>(&key(8))).unwrap();
+            ARMED.set(Some((seam, calls)));
+            // Nor is it the trouble of who has the last handle; and all the rest goes.
+            drop(store);
+            assert_eq!(OBJECTS_ALIVE.load(Ordering::Relaxed), 0, "{seam:?} {calls}");
+            assert_eq!(KEYS_ALIVE.load(Ordering::Relaxed), 0, "{seam:?} {calls}");
+            if ARMED.take().is_some() {
+                break;
+            }
+        }
+    }
 }
 
 fn a_reader_survives_a_panicking_comparison() {

@@ -2,13 +2,15 @@
 
 mod common;
 
+use std::panic::panic_any;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use common::{Account, Task, account, count, named, proposed, put, submit, task};
 use skep::testing::TestProposer;
 use skep::{
-    Action, AnswerError, ChangesError, Fork, Image, Indexes, Object, Proposal, ProposedChange,
-    Proposer, Store, UpdateError, Version, keys,
+    Action, AnswerError, ChangesError, CommitError, Fork, Image, Indexes, Object, Proposal,
+    ProposedChange, Proposer, Store, UpdateError, Version, keys,
 };
 
 #[test]
@@ -45,6 +47,53 @@ fn a_proposal_that_is_dropped_or_panics_is_refused() {
     }
     assert_eq!((count(&store), store.version()), (0, Version::new(4)));
     assert_eq!(store.proposed_version(store.version()), None);
+}
+
+/// What a panic leaves may panic again when it goes: who comes later is proposed all the same.
+#[test]
+fn a_panic_that_panics_again_holds_nobody_back() {
+    struct Again;
+    impl Drop for Again {
+        fn drop(&mut self) {
+            panic!("as the test wants it");
+        }
+    }
+    struct Bad;
+    impl Proposer for Bad {
+        fn propose(&self, proposal: Proposal) {
+            let number = proposal.number();
+            if number == Version::new(1) {
+                panic_any(Again);
+            }
+            proposal.ticket().accept(number).expect("the first answer");
+        }
+        fn version(&self) -> Option<Version> {
+            None
+        }
+        fn changes_between(
+            &self,
+            _: Version,
+            _: Version,
+        ) -> Result<Vec<ProposedChange>, ChangesError> {
+            Err(ChangesError::NoMember)
+        }
+    }
+    let store = Store::builder()
+        .table::<Task>()
+        .proposer(Arc::new(Bad))
+        .build();
+    let submitted = [1, 2].map(|id| {
+        let mut tx = store.begin();
+        tx.create(task(id)).expect("nobody has it");
+        tx.submit().expect("nothing is in the way")
+    });
+    let outcomes = submitted.map(|it| it.wait_timeout(Duration::from_secs(10)));
+    let [first, second] = outcomes.map(|outcome| outcome.expect("it is answered"));
+    assert!(
+        matches!(first, Err(CommitError::Refused { .. })),
+        "{first:?}"
+    );
+    assert_eq!(second, Ok(Version::new(2)));
 }
 
 #[test]

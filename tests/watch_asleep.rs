@@ -4,8 +4,8 @@ mod common;
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -215,4 +215,77 @@ fn closing_wakes_everybody() {
         let polled = watcher.poll_recv(&mut Context::from_waker(waker));
         assert!(matches!(polled, Poll::Ready(Err(WatchError::Closed))));
     }
+}
+
+/// A task that is polled where it is woken, on whatever stack.
+struct InPlace {
+    /// Until the end: it keeps its waker, and that the task.
+    watcher: Mutex<Option<Watcher>>,
+    seen: AtomicUsize,
+    /// How many of them are being polled, one within the other, and were at most.
+    depths: Arc<(AtomicUsize, AtomicUsize)>,
+}
+
+impl Wake for InPlace {
+    fn wake(self: Arc<Self>) {
+        // Else it is being polled, and looks again.
+        let Ok(mut watcher) = self.watcher.try_lock() else {
+            return;
+        };
+        let Some(watcher) = &mut *watcher else {
+            return;
+        };
+        let (depth, depth_max) = &*self.depths;
+        depth_max.fetch_max(depth.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let waker = Waker::from(Arc::clone(&self));
+        while let Poll::Ready(received) = watcher.poll_recv(&mut Context::from_waker(&waker)) {
+            received.expect("it is open, and no bound is near");
+            self.seen.fetch_add(1, Ordering::Relaxed);
+        }
+        depth.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// However many they are: each wakes others as it is polled.
+#[test]
+fn tasks_that_are_polled_where_they_are_woken_take_a_bounded_stack() {
+    in_place(Filter::all(), 1);
+}
+
+/// Those that are delivered to deliver, and wake whom they have delivered to.
+#[test]
+fn tasks_that_deliver_where_they_are_woken_take_a_bounded_stack() {
+    for shards in [1, 3] {
+        in_place(Filter::of::<common::Task>().events_max(64), shards);
+    }
+}
+
+fn in_place(filter: Filter, shards: usize) {
+    // With a proposer others commit, and two may poll one at once.
+    let builder = Store::builder().watch_shards(shards);
+    let store = builder.table::<common::Task>().build();
+    let depths = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+    let tasks = (0..2_000).map(|_| {
+        let task = Arc::new(InPlace {
+            watcher: Mutex::new(Some(store.watch(filter.clone()))),
+            seen: AtomicUsize::new(0),
+            depths: Arc::clone(&depths),
+        });
+        Arc::clone(&task).wake();
+        task
+    });
+    let tasks: Vec<_> = tasks.collect();
+    for id in 0..3 {
+        put(&store, [task(id)]);
+        let seen = tasks.iter().map(|task| task.seen.load(Ordering::Relaxed));
+        assert_eq!(seen.min(), Some(2 * (id as usize + 1)), "all are woken");
+    }
+    let depth_max = depths.1.load(Ordering::Relaxed);
+    assert!(depth_max <= 16 * shards, "{depth_max}");
+    let watchers = tasks.iter().map(|task| task.watcher.lock().unwrap().take());
+    assert!(
+        watchers
+            .flatten()
+            .all(|watcher| watcher.position() == store.version())
+    );
 }

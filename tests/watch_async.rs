@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use common::{Task, put, store, task};
+use common::{Account, Task, put, store, task};
 use skep::{Event, Filter, WatchError};
 
 /// Wakes a thread, and counts how often.
@@ -177,6 +177,25 @@ fn a_lag_comes_to_async_code_too() {
         "{lagged:?}"
     );
     assert!(block_on(watcher.recv_async()).is_ok());
+}
+
+/// Of a table that the store does not have there is nothing to be told, but the end.
+#[test]
+fn closing_wakes_a_task_that_waits_for_what_cannot_come() {
+    let account = Filter::of::<Account>;
+    for filter in [account().key(&1).into(), account().events_max(8)] {
+        let store = common::builder().table::<Task>().build();
+        let mut watcher = store.watch(filter);
+        assert_eq!(store.watchers().len(), 1);
+        let unpark = Unpark::new();
+        let waker = Waker::from(Arc::clone(&unpark));
+        let mut context = Context::from_waker(&waker);
+        assert!(watcher.poll_recv(&mut context).is_pending());
+        drop(store);
+        unpark.wait_for(1);
+        let polled = watcher.poll_recv(&mut context);
+        assert!(matches!(polled, Poll::Ready(Err(WatchError::Closed))));
+    }
 }
 
 /// A waker that panics.

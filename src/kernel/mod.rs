@@ -85,6 +85,7 @@ pub(crate) mod memory;
 pub(crate) mod node;
 pub(crate) mod older;
 pub(crate) mod ordered;
+mod passing;
 pub(crate) mod pending;
 pub(crate) mod places;
 pub(crate) mod point;
@@ -110,6 +111,7 @@ pub(crate) mod station;
 pub(crate) mod step;
 pub(crate) mod table;
 mod tag;
+mod task;
 #[cfg(loom)]
 pub(crate) mod testing;
 pub(crate) mod time;
@@ -130,6 +132,7 @@ pub(crate) use self::horizon::{Active, Kind};
 use self::horizon::{Hold, Horizon};
 use self::log::Log;
 use self::reclaim::{Action, Domain};
+use self::release::contain;
 use self::residual::ResidualLists;
 use self::session::Line;
 use self::station::Station;
@@ -260,8 +263,8 @@ impl Drop for Kernel {
     fn drop(&mut self) {
         for retired in self.domain.drain() {
             match retired.action {
-                // SAFETY: R1, and nobody is left.
-                Action::Free(free) => unsafe { free(retired.pointer) },
+                // What panics as it goes keeps nothing else. SAFETY: R1, and nobody is left.
+                Action::Free(free) => contain(|| unsafe { free(retired.pointer) }),
                 // SAFETY: as above.
                 Action::Part(part) => unsafe { reclaim::free_all(retired.pointer, part) },
                 // SAFETY: as above.

@@ -3,7 +3,6 @@
 //! Everything shared is counted by somebody ([`super::chain`], [`super::entry`], [`super::record`]
 //! say what by whom); here the counts go down, and what is left by the last one is taken apart.
 
-#[cfg(not(any(loom, shuttle)))]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::{SmallVec, smallvec};
@@ -180,8 +179,8 @@ pub(crate) fn contain(drop: impl FnOnce()) {
     contain_panic(drop);
 }
 
-#[cfg(not(any(loom, shuttle)))]
-fn contain_panic(drop: impl FnOnce()) {
+/// The same, also in a model: for what panics in one on purpose.
+pub(crate) fn contain_panic(drop: impl FnOnce()) {
     // The panic's payload is dropped the same way, once; a payload that panics again is leaked.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(drop)) {
         let _ =

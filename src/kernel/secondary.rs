@@ -381,8 +381,9 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
 
     fn drain(&mut self) {
         self.tree.drain(|entry| {
-            // SAFETY: nobody is left; each live entry stands in the tree once.
-            unsafe { free(entry) };
+            // A value's Drop is the user's. SAFETY: nobody is left; each live entry stands in the
+            // tree once.
+            contain(|| unsafe { free(entry) });
         });
     }
 

@@ -318,8 +318,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
                 // SAFETY: as above: the head's link is ours.
                 unsafe { super::release::tear_down(head) };
             }
-            // SAFETY: as above.
-            unsafe { free(record) };
+            // A key's Drop is the user's. SAFETY: as above.
+            contain(|| unsafe { free(record) });
         });
     }
 

@@ -45,11 +45,12 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::barrier::{fence, fence_after_modify, prefetch};
+use super::barrier::{fence, fence_after_modify};
+use super::passing::pass_all;
 use super::reclaim::{allocate, free, own};
-use super::release::contain;
 use super::stack::{Linked, push};
 use super::step::{Step, step};
+use super::task::Task;
 use crate::sync::{Arc, AtomicPtr, AtomicU8, AtomicU32, Ordering, Padded, thread};
 
 /// A thread that waits looks again after this long, woken or not: a waker that stops in the middle
@@ -57,8 +58,6 @@ use crate::sync::{Arc, AtomicPtr, AtomicU8, AtomicU32, Ordering, Padded, thread}
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Waiters that one wakes at once.
 const WAKES_MAX: usize = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
-/// How often at most who comes by wakes a few: there may be more due by then, without end.
-const PASSES_MAX: u32 = if cfg!(any(loom, shuttle)) { 4 } else { 4096 };
 /// How much a committer wants to rely on those whom it calls: as much as on one thread.
 const RELIANCE: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
 /// How much it relies on a task: it may hold futures that it polls no more, and its executor may be
@@ -99,7 +98,7 @@ pub(crate) struct Waiter {
 #[derive(Debug)]
 enum Who {
     Thread(thread::Thread),
-    Task(Waker),
+    Task(Task),
 }
 
 impl Waiter {
@@ -110,7 +109,7 @@ impl Waiter {
 
     /// A task.
     pub(crate) fn task(waker: Waker) -> Arc<Self> {
-        Self::new(Who::Task(waker))
+        Self::new(Who::Task(Task::new(waker)))
     }
 
     fn new(who: Who) -> Arc<Self> {
@@ -121,19 +120,19 @@ impl Waiter {
         })
     }
 
-    /// Wakes it. A task's waker may run anything; its panic is not the caller's.
+    /// Wakes it.
     pub(super) fn call(&self) {
         match &self.who {
             Who::Thread(thread) => thread.unpark(),
-            Who::Task(waker) => contain(|| waker.wake_by_ref()),
+            Who::Task(task) => task.call(),
         }
     }
 
     /// Has the processor fetch what calling it needs.
     #[inline]
     pub(super) fn prefetch(&self) {
-        if let Who::Task(waker) = &self.who {
-            prefetch(waker.data());
+        if let Who::Task(task) = &self.who {
+            task.prefetch();
         }
     }
 
@@ -163,7 +162,7 @@ impl Waiter {
 
     /// Whether waking it wakes this task.
     pub(crate) fn wakes(&self, waker: &Waker) -> bool {
-        matches!(&self.who, Who::Task(own) if own.will_wake(waker))
+        matches!(&self.who, Who::Task(own) if own.is_woken_by(waker))
     }
 }
 
@@ -369,15 +368,14 @@ impl Waiters {
         }
     }
 
+    /// False: a waker that this thread calls amid this wants it, too, and leaves it to the caller.
     #[cold]
-    fn wake_all_due(&self) {
-        for _ in 0..PASSES_MAX {
+    fn wake_all_due(&self) -> bool {
+        pass_all(std::ptr::from_ref(self).addr(), || {
             self.pass(u32::MAX);
             // Relaxed: a hint: what others leave here is theirs to wake, too.
-            if self.due.load(Ordering::Relaxed).is_null() {
-                return;
-            }
-        }
+            !self.due.load(Ordering::Relaxed).is_null()
+        })
     }
 
     /// Takes a few of those who are due, and leaves the others.
@@ -412,9 +410,7 @@ impl Waiters {
     pub(crate) fn wake_all(&self) {
         self.wake();
         // Relaxed: a hint: what comes later is not ours to wake.
-        while !self.due.load(Ordering::Relaxed).is_null() {
-            self.wake_all_due();
-        }
+        while !self.due.load(Ordering::Relaxed).is_null() && self.wake_all_due() {}
     }
 
     /// The waiter's task may turn to something else: its future is dropped, or has what it waited

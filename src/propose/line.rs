@@ -16,7 +16,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
 use super::Proposer;
@@ -28,6 +27,7 @@ use crate::kernel::Kernel;
 use crate::kernel::commit::Commit;
 use crate::kernel::log::Slot;
 use crate::kernel::pending::Outcome;
+use crate::kernel::release::contain_panic;
 use crate::latency::Begun;
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::value::Value;
@@ -145,16 +145,17 @@ impl Line {
         let Some((number, flight)) = self.next_pending(kernel) else {
             return false;
         };
-        // A panic of the proposer's, or of a key's `Clone`, drops the ticket: it is refused.
+        // A panic of the proposer's, or of a key's `Clone`, drops the ticket: it is refused. What
+        // it leaves may panic again when it goes: what is counted would never be sent.
         let ticket = Ticket::new(number, flight, Weak::clone(&self.store));
-        let _ = catch_unwind(AssertUnwindSafe(move || {
+        contain_panic(move || {
             let proposal = Proposal {
                 base_proposed: self.accepted_at(ticket.base()),
                 writes: writes_of(kernel, number),
                 ticket,
             };
             self.proposer.propose(proposal);
-        }));
+        });
         true
     }
 

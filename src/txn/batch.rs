@@ -102,16 +102,30 @@ impl<'b, E> Batch<'b, E> {
     }
 
     fn run(&mut self, run: &mut Step<'b, E>) -> Result<(), UpdateError<E>> {
+        // Should the step panic, what it has written goes with the transaction.
+        let mut open = self.take_open()?;
+        match run(&mut open) {
+            Ok(()) => {
+                self.open = Some(open);
+                Ok(())
+            }
+            Err(error) => {
+                drop(open);
+                // The step may have written before it failed: without it, from the beginning.
+                self.replay()?;
+                Err(UpdateError::Closure(error))
+            }
+        }
+    }
+
+    /// The open transaction, with all steps in it: also after a panic, which took it along.
+    fn take_open(&mut self) -> Result<Transaction<'b>, UpdateError<E>> {
+        if self.open.is_none() && !self.steps.is_empty() {
+            self.replay()?;
+        }
         let shared = self.shared;
-        let open = self
-            .open
-            .get_or_insert_with(|| Transaction::begin(shared).measured());
-        let Err(error) = run(open) else {
-            return Ok(());
-        };
-        // The step may have written before it failed: without it, from the beginning.
-        self.replay()?;
-        Err(UpdateError::Closure(error))
+        let open = self.open.take();
+        Ok(open.unwrap_or_else(|| Transaction::begin(shared).measured()))
     }
 
     /// Whether the open transaction has more changes, bytes, or reads, than one may commit.
@@ -162,10 +176,10 @@ impl<'b, E> Batch<'b, E> {
     fn flush(&mut self) -> Result<(), UpdateError<E>> {
         let attempts = self.shared.config.attempts_max;
         for attempt in 0..attempts {
-            let Some(open) = self.open.take() else {
+            if self.steps.is_empty() {
                 return Ok(());
-            };
-            match open.commit() {
+            }
+            match self.take_open()?.commit() {
                 Ok(version) => {
                     self.report.applied += self.steps.len();
                     self.report.transactions += 1;

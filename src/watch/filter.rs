@@ -215,7 +215,9 @@ impl Filter {
         }
     }
 
-    /// What each write that matches is found by, one of them at least; each once.
+    /// What each write that matches is found by, one of them at least; each once. Of a filter that
+    /// nothing matches, since it is about no table of the store, a route that nothing takes: its
+    /// watcher is listed, and is called when the store is closed.
     pub(super) fn routes(&self, schema: &Schema) -> Vec<Route> {
         let Some(clauses) = self.clauses.any() else {
             return vec![Route::ALL];
@@ -227,6 +229,9 @@ impl Filter {
                 routes.truncate(before);
                 clause.broad_routes(schema, &mut routes);
             }
+        }
+        if routes.is_empty() {
+            routes.push(Route::NONE);
         }
         routes.sort_unstable();
         routes.dedup();

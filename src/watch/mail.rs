@@ -153,7 +153,7 @@ impl FromMail {
         shards.carry_on_for(schema, member);
         // In this order: up to `complete` all has been delivered, unless it is lost; and what has
         // been delivered is found.
-        let complete = station.position();
+        let complete = station.position_here();
         let lost = station.lost();
         let mut whole = self.whole(complete);
         if self.is_to_take() {

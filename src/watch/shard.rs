@@ -208,7 +208,7 @@ impl Shards {
         let until = kernel.horizon.visible();
         let until = match carrier {
             Carrier::Committer => until,
-            Carrier::Watcher => until.min(station.position() + COMMITS_A_TURN),
+            Carrier::Watcher => until.min(station.position_here() + COMMITS_A_TURN),
         };
         station.carry_on(kernel, until, |guard, commit, calls| {
             let Some(commit) = commit else {

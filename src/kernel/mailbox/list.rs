@@ -234,8 +234,8 @@ pub(super) unsafe fn free_down_to<L>(mut first: *mut Node<L>, end: *mut Node<L>)
     while is_node(first) && first != end {
         // SAFETY: the caller's promise.
         let below = unsafe { at(first.cast_const()) }.below;
-        // SAFETY: as above.
-        unsafe { free(first) };
+        // A letter's Drop may be the user's: the rest goes all the same. SAFETY: as above.
+        contain(|| unsafe { free(first) });
         first = below;
     }
 }

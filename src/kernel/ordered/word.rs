@@ -12,6 +12,7 @@ use super::leaf::Leaf;
 use super::node::Inner;
 use crate::kernel::barrier::prefetch;
 use crate::kernel::reclaim::{Garbage, Guard, allocate, at, free, free_block};
+use crate::kernel::release::contain;
 use crate::sync::{AtomicPtr, Ordering};
 
 /// Nobody changes this cell any more.
@@ -176,8 +177,8 @@ impl<N: Ordered> Word<N> {
                 unsafe { inner.cell(index).load().take(each) };
             }
         }
-        // SAFETY: the caller's promise, and its children are gone.
-        unsafe { self.free() };
+        // A separator's Drop is the user's. SAFETY: the caller's promise; its children are gone.
+        contain(|| unsafe { self.free() });
     }
 }
 
