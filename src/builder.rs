@@ -45,7 +45,37 @@ const BATCH_BYTES_MAX: usize = 9 << 17;
 /// Makes a table of a position and a seed.
 type MakeTable = fn(u16, u64) -> Box<dyn AnyTable>;
 
-/// Builds a [`Store`](crate::Store): its tables and its limits.
+/// Builds a [`Store`](crate::Store): names its tables, and sets its limits, each of which has a
+/// default. Made by [`Store::builder`](crate::Store::builder); [`Builder::build`] gives the store.
+///
+/// | what is bounded | set by |
+/// |---|---|
+/// | a transaction | `attempts_max`, `transaction_changes_max`, `_bytes_max`, `_reads_max` |
+/// | a batch's transactions | `batch_changes_max`, `batch_bytes_max` |
+/// | the store, an object, a key | `objects_max`, `object_bytes_max`, `key_bytes_max` |
+/// | older versions that are kept | `retention_commits`; `history_commits`, `history_bytes` |
+/// | the log | `log_commits_max` |
+/// | watchers that read the log | `watchers_max`, `watch_commits_max`, `watch_log_bytes_max` |
+/// | watchers with mailboxes | `watchers_max`, `watch_events_max`, `watch_bytes_max` |
+///
+/// What happens at each bound is in [`crate::docs::limits`].
+///
+/// ```
+/// use skep::{Object, Store};
+///
+/// #[derive(Clone, Debug, Object)]
+/// struct Node {
+///     #[object(key)]
+///     number: u64,
+/// }
+///
+/// let store = Store::builder()
+///     .table::<Node>()
+///     .history_commits(10_000) // for watchers that come back
+///     .objects_max(1_000_000)
+///     .build();
+/// assert!(store.read().get::<Node>(&1).is_none());
+/// ```
 #[derive(Clone)]
 pub struct Builder {
     types: Vec<TypeId>,
@@ -106,7 +136,8 @@ impl Builder {
         }
     }
 
-    /// Adds the table of objects `T`. Naming a type twice is naming it once.
+    /// Adds the table of objects `T`. A store has the tables that are named here and no others: a
+    /// read or write of another type panics. Naming a type twice is naming it once.
     ///
     /// # Panics
     /// If another type's table has the same name, or there are 65,535 already.
@@ -132,36 +163,37 @@ impl Builder {
     /// [`UpdateError::Conflict`](crate::UpdateError::Conflict); at
     /// least 1. Default: 64.
     ///
-    /// With a [proposer](crate::Proposer) who has lost waits until what was in the way is decided,
-    /// and then has precedence over those who lost less often: of N writers of one object one needs
-    /// about N attempts.
+    /// With a [proposer](crate::Proposer) an update that has lost waits until what was in its way
+    /// is decided, and then goes before those that have lost less often: one of N writers
+    /// of the same object needs about N attempts.
     #[must_use]
     pub fn attempts_max(mut self, attempts: u32) -> Self {
         self.config.attempts_max = attempts.max(1);
         self
     }
 
-    /// How many commits back [`snapshot_at`](crate::Store::snapshot_at) may go. Default: 0. What is
-    /// retained costs its
-    /// memory: each version that one of these commits replaced.
+    /// How many commits back [`snapshot_at`](crate::Store::snapshot_at) may go. Default: 0. It
+    /// costs the memory of each object version that one of these commits replaced or deleted.
     #[must_use]
     pub fn retention_commits(mut self, commits: u64) -> Self {
         self.limits.retention = commits;
         self
     }
 
-    /// How many commits the log holds at most, and so how many may pass a transaction before it
-    /// fails with `TooOld`. Default: 4,194,304. The log is as long only while an open
-    /// transaction or a watcher needs it.
+    /// How many commits the log holds at most, and so how many may be made while a transaction is
+    /// open before it fails with [`CommitError::TooOld`](crate::CommitError::TooOld). Default:
+    /// 4,194,304. The log is that long only while an open transaction, a watcher or the history
+    /// needs it.
     #[must_use]
     pub fn log_commits_max(mut self, commits: u64) -> Self {
         self.limits.log_commits = commits.clamp(1, LOG_COMMITS_CEILING);
         self
     }
 
-    /// How many commits a watcher may lag before it is told
-    /// [`WatchError::Lagged`](crate::WatchError::Lagged). Default: 65,536. In bytes:
-    /// [`watch_log_bytes_max`](Builder::watch_log_bytes_max).
+    /// How many commits a watcher that reads the log may lag before it is told
+    /// [`WatchError::Lagged`](crate::WatchError::Lagged). Default: 65,536. The bound in bytes is
+    /// [`watch_log_bytes_max`](Builder::watch_log_bytes_max); a watcher with a mailbox
+    /// has others ([`Watcher`](crate::Watcher) says which has one).
     #[must_use]
     pub fn watch_commits_max(mut self, commits: u64) -> Self {
         self.limits.watch_commits = commits;
@@ -169,55 +201,56 @@ impl Builder {
     }
 
     /// How many bytes the log keeps for watchers that lag, before they are told
-    /// [`WatchError::Lagged`](crate::WatchError::Lagged): those that read it, and those that
-    /// nobody has delivered to. Default: as many as
+    /// [`WatchError::Lagged`](crate::WatchError::Lagged): for those that read the log, and for
+    /// commits that have not been delivered to mailboxes yet. Default: as many as
     /// [`watch_commits_max`](Builder::watch_commits_max) commits have.
     ///
-    /// Counted as for [`history_bytes`](Builder::history_bytes), which the log keeps in any case,
-    /// and as exact.
+    /// Counted as [`history_bytes`](Builder::history_bytes) are, and no more exactly; what the log
+    /// keeps as history it keeps in any case.
     #[must_use]
     pub fn watch_log_bytes_max(mut self, bytes: u64) -> Self {
         self.limits.history.lag_bytes = Some(bytes);
         self
     }
 
-    /// How many changes may wait for a watcher that is delivered to, before it lags or does what it
-    /// chose by [`Filter::overflow`](crate::Filter::overflow). Default: 65,536. A watcher's own
-    /// bound is [`Filter::events_max`](crate::Filter::events_max).
+    /// How many changes may wait in a watcher's mailbox, before it lags or does what it chose by
+    /// [`Filter::overflow`](crate::Filter::overflow). Default: 65,536. A watcher's own bound, which
+    /// goes before this one, is [`Filter::events_max`](crate::Filter::events_max).
     #[must_use]
     pub fn watch_events_max(mut self, events: u32) -> Self {
         self.watch.events_max = events;
         self
     }
 
-    /// How many bytes of changes may wait for a watcher that is delivered to. Default: 64 MiB. A
-    /// watcher's own bound is [`Filter::bytes_max`](crate::Filter::bytes_max), which tells what is
-    /// counted, and what is not with a bound as large as this.
+    /// How many bytes of changes may wait in a watcher's mailbox. Default: 64 MiB. A watcher's own
+    /// bound, which goes before this one, is [`Filter::bytes_max`](crate::Filter::bytes_max): it
+    /// says what is counted, and what is not with a bound as large as the default.
     #[must_use]
     pub fn watch_bytes_max(mut self, bytes: u64) -> Self {
         self.watch.bytes_max = bytes;
         self
     }
 
-    /// How many watchers there may be at a time. Default: 1,048,576. One more is
-    /// told [`WatchError::TooManyWatchers`](crate::WatchError::TooManyWatchers), by
-    /// [`watch_from`](crate::Store::watch_from) at once and else when it first receives.
+    /// How many watchers there may be at a time. Default: 1,048,576. One more is an error of
+    /// [`watch_from`](crate::Store::watch_from); made otherwise it is told
+    /// [`WatchError::TooManyWatchers`](crate::WatchError::TooManyWatchers) when it first receives.
     #[must_use]
     pub fn watchers_max(mut self, watchers: u64) -> Self {
         self.watch.watchers_max = watchers;
         self
     }
 
-    /// Who delivers to watchers, beside the watchers that receive, who always do. Default:
-    /// [`Delivery::Committers`].
+    /// Who puts changes into watchers' mailboxes, beside the watchers that receive, who always do.
+    /// Default: [`Delivery::Committers`].
     #[must_use]
     pub fn watch_delivery(mut self, delivery: Delivery) -> Self {
         self.watch.delivery = delivery;
         self
     }
 
-    /// In how many parts watchers are delivered to: 1 to 8. Each reads the log for itself, so
-    /// that more parts cost more for a commit, and can be worked on by more threads. Default: 1.
+    /// In how many parts watchers with mailboxes are delivered to: 1 to 8; less is 1, more is 8.
+    /// Each part reads the log for itself: more parts cost more for each commit, and can be worked
+    /// on by more threads at a time. Default: 1.
     #[must_use]
     pub fn watch_shards(mut self, shards: usize) -> Self {
         self.watch.shards = shards;
@@ -225,9 +258,8 @@ impl Builder {
     }
 
     /// How many commits the log keeps for [`watch_from`](crate::Store::watch_from), whether anybody
-    /// watches or not; at
-    /// most what the log may hold. Default: none. With [`Builder::history_bytes`] the history ends
-    /// where the first of both bounds is reached.
+    /// watches or not; at most as many as the log may hold. Default: none. With
+    /// [`Builder::history_bytes`] the history ends where the first of both bounds is reached.
     ///
     /// A retained commit keeps the objects that it replaced or deleted, and what they were found by
     /// in the indexes.
@@ -238,9 +270,8 @@ impl Builder {
     }
 
     /// How many bytes the log keeps for [`watch_from`](crate::Store::watch_from), whether anybody
-    /// watches or not.
-    /// Default: none. With [`Builder::history_commits`] the history ends where the first of both
-    /// bounds is reached.
+    /// watches or not. Default: none. With [`Builder::history_commits`] the history ends where the
+    /// first of both bounds is reached.
     ///
     /// Counted are the commits, and the objects that they replaced or deleted, with what these say
     /// they point to ([`Object::bytes`]). It is done by collection, in slices: some hundreds of
@@ -251,22 +282,23 @@ impl Builder {
         self
     }
 
-    /// How many objects one transaction may change. Default: 1,048,576.
+    /// How many objects one transaction may change; at least 1. Default: 1,048,576. Beyond it the
+    /// transaction fails with [`CommitError::TooLarge`](crate::CommitError::TooLarge).
     #[must_use]
     pub fn transaction_changes_max(mut self, changes: usize) -> Self {
         self.config.transaction_changes_max = changes.max(1);
         self
     }
 
-    /// How many bytes one transaction may write: of the objects as they are to be, each once, as
-    /// [`Object::bytes`](crate::Object::bytes) tells, and of the keys of those that it deletes.
+    /// How many bytes one transaction may write: those of the objects as they will be, each once,
+    /// as [`Object::bytes`](crate::Object::bytes) tells, and those of the keys that it deletes.
     /// Default: without bound. Beyond it the transaction fails with
     /// [`CommitError::TooManyBytes`](crate::CommitError::TooManyBytes), before anything is put in
     /// place or proposed.
     ///
-    /// For a [proposer](crate::Proposer) that takes no larger proposals: what its form of an object
-    /// adds is to be allowed for. Costs a look at each object written. Restores, applied changes
-    /// and forks are not asked.
+    /// It is there for a [proposer](crate::Proposer) that takes no larger proposals: leave room for
+    /// what its encoding adds to an object. Costs a look at each object written. Restores, applied
+    /// changes and forks are not bounded by it.
     #[must_use]
     pub fn transaction_bytes_max(mut self, bytes: usize) -> Self {
         self.config.transaction_bytes_max = Some(bytes);
@@ -274,12 +306,13 @@ impl Builder {
     }
 
     /// How many keys and ranges one transaction may read, if it also writes: what it reads is kept,
-    /// and looked through for each commit since its snapshot. Default: 4,194,304; never less than
-    /// the objects that it may change, since a write is a read of its key.
+    /// and looked through for each commit since its snapshot. Beyond it the transaction fails with
+    /// [`CommitError::TooManyReads`](crate::CommitError::TooManyReads). Default: 4,194,304; never
+    /// less than the objects that it may change, since a write is a read of its key.
     ///
-    /// A query counts as one range for each value that it asks for, however much it finds, and a
-    /// key once. Not counted are [`peek`](crate::Transaction::peek) and its like, which are not
-    /// kept. A transaction that only reads is not bounded; nothing is kept of what it reads beyond.
+    /// A key counts once, and a query as one range for each value that it asks for, however much it
+    /// finds. What [`peek`](crate::Transaction::peek) and `peek_find` read is not kept and not
+    /// counted. A transaction that only reads is not bounded: what it reads beyond is not kept.
     #[must_use]
     pub fn transaction_reads_max(mut self, reads: usize) -> Self {
         self.config.transaction_reads_max = reads;
@@ -290,11 +323,12 @@ impl Builder {
     /// Beyond it a transaction that creates more than it deletes fails with
     /// [`CommitError::TooManyObjects`](crate::CommitError::TooManyObjects).
     ///
-    /// Threads count apart, so that no commit waits for another's: transactions that commit at the
-    /// same moment may each find the last place, and the bound is exceeded by what they create. A
-    /// bound that holds exactly is a table's rule ([`Object::check`](crate::Object::check)) that
-    /// counts. A restore, an applied change and a fork are not asked: they copy what is elsewhere.
-    /// Costs a transaction that creates more a look at each thread that uses the store.
+    /// The bound is not exact: each thread counts for itself, so that no commit waits for
+    /// another's. Transactions that commit at the same moment may each find the last place, and
+    /// together exceed the bound by what they create. Where a number must hold exactly, let a
+    /// table's rule ([`Object::check`](crate::Object::check)) count. A restore, an applied change
+    /// and a fork are not bounded: they copy what is elsewhere. A transaction that creates more
+    /// than it deletes pays a look at each thread that uses the store.
     #[must_use]
     pub fn objects_max(mut self, objects: u64) -> Self {
         self.config.objects_max = Some(objects);
@@ -302,10 +336,10 @@ impl Builder {
     }
 
     /// How large an object may be, in bytes, as [`Object::bytes`](crate::Object::bytes) tells:
-    /// where a type does not say otherwise, its own size. Default: as large as it likes. A larger
-    /// one is refused where it is written, by a [`Rejected`](crate::Rejected) whose reason is
-    /// [`BoundError::ObjectTooLarge`](crate::BoundError::ObjectTooLarge). Not asked of what is
-    /// restored, applied, or written with its checks
+    /// unless its type says otherwise, the size of the type itself. Default: without bound. A
+    /// larger object is refused by the verb that writes it, with a [`Rejected`](crate::Rejected)
+    /// whose reason is [`BoundError::ObjectTooLarge`](crate::BoundError::ObjectTooLarge). Not asked
+    /// of what is restored, applied, or written with its checks
     /// [deferred](crate::Transaction::defer_checks).
     #[must_use]
     pub fn object_bytes_max(mut self, bytes: usize) -> Self {
@@ -314,10 +348,10 @@ impl Builder {
         self
     }
 
-    /// How long the key of a new object may be: the bytes that it feeds its hash, which is one more
-    /// than its length for a text, and eight for a `u64`. Default: as long as it likes. A longer
-    /// one is refused by [`BoundError::KeyTooLong`](crate::BoundError::KeyTooLong), else as
-    /// [`Builder::object_bytes_max`].
+    /// How long the key of a new object may be, in the bytes that it feeds a hasher: one more than
+    /// its length for a text, eight for a `u64`. Default: without bound. A longer key is refused
+    /// for [`BoundError::KeyTooLong`](crate::BoundError::KeyTooLong), in the same way as too large
+    /// an object ([`Builder::object_bytes_max`]).
     #[must_use]
     pub fn key_bytes_max(mut self, bytes: usize) -> Self {
         let bounds = self.config.object_bounds.get_or_insert(ObjectBounds::NONE);
@@ -325,17 +359,18 @@ impl Builder {
         self
     }
 
-    /// From how many changed objects on a batch commits what it has. Default: 200. A step is never
-    /// split.
+    /// From how many changed objects on a [batch](crate::Store::batch) commits what it has; at
+    /// least 1. Default: 200, as in SwarmKit. A step is never split, so a transaction may change
+    /// more.
     #[must_use]
     pub fn batch_changes_max(mut self, changes: usize) -> Self {
         self.config.batch_changes_max = changes.max(1);
         self
     }
 
-    /// From how many written bytes on a batch commits what it has: those of its objects, as
-    /// [`Object::bytes`](crate::Object::bytes) tells, each time that one is written.
-    /// Default: 1.125 MiB, as in SwarmKit.
+    /// From how many written bytes on a [batch](crate::Store::batch) commits what it has: those of
+    /// its objects, as [`Object::bytes`](crate::Object::bytes) tells, each time that one is
+    /// written. At least 1. Default: 1.125 MiB, as in SwarmKit.
     #[must_use]
     pub fn batch_bytes_max(mut self, bytes: usize) -> Self {
         self.config.batch_bytes_max = bytes.max(1);
@@ -343,9 +378,10 @@ impl Builder {
     }
 
     /// Times what is done in the store, by chance one in `one_in` of it: views, updates, commits,
-    /// batches and proposals, and all look-ups in one in `one_in` transactions. [`Store::latencies`](crate::Store::latencies) then tells, and
+    /// batches and proposals, and all look-ups in one in `one_in` transactions.
+    /// [`Store::latencies`](crate::Store::latencies) then tells, and
     /// [`Stats::transaction_age`](crate::Stats::transaction_age) how long transactions have been
-    /// open. 1 times all, 0, the default, nothing.
+    /// open. 1 times all; 0, the default, nothing.
     ///
     /// What is timed takes two looks at the clock longer, some 50 ns; what is not, a few
     /// nanoseconds, or none if nothing is. It takes some 14 KiB for each core, for 64 at most.
@@ -401,8 +437,8 @@ impl Builder {
         self
     }
 
-    /// Has every commit decided by a proposer; see [`Proposer`] for the contract. Without one a
-    /// commit is decided by being appended, and pays nothing for this.
+    /// Has every commit decided by a proposer; see [`Proposer`] for the contract. Default: none; a
+    /// commit is decided by being appended to the log, and pays nothing for this.
     #[must_use]
     pub fn proposer(mut self, proposer: Arc<dyn Proposer>) -> Self {
         self.proposer = Some(proposer);

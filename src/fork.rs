@@ -17,11 +17,13 @@ use crate::watch::event::Event;
 use crate::watch::filter::Filter;
 use crate::watch::watcher::Watcher;
 
-/// A second store with the tables of a first, kept equal to it commit by commit: a commit of the
-/// source is one commit of the fork, with the same objects and times. Versions are counted apart.
+/// A second store with the tables of a first one, its source, kept equal to it: each commit of the
+/// source becomes one commit of the fork, with the same objects and times. Their versions are
+/// counted apart.
 ///
-/// It follows when it is told to, and as far as it is told. If it has fallen behind by more than
-/// the source keeps, it goes on by difference, in one commit. It keeps its source open.
+/// A fork follows only when it is told to, by [`Fork::poll`] or [`Fork::follow_until`]. It is a
+/// watcher of its source: if it falls behind by more than the source keeps for watchers, it copies
+/// what differs in one commit, and goes on from there. It keeps its source open.
 ///
 /// ```
 /// use skep::cluster::{self, Node};
@@ -54,9 +56,9 @@ pub struct Fork {
 
 impl Store {
     /// Does what a commit of another store did: all of the actions, in order, in one transaction of
-    /// any size; gives its version. The path of a replica: the same actions on the same state make
-    /// the same state. Whether an object is there is checked action by action; unique
-    /// indexes and rules judge the end.
+    /// any size; gives its version. This is how a replica follows: the same actions on the same
+    /// state make the same state. Whether an object is there is checked action by action; unique
+    /// indexes and rules are asked once, about the end.
     ///
     /// # Errors
     /// [`UpdateError::Closure`] with the action that does not fit, and why: the stores have
@@ -104,10 +106,10 @@ pub enum ForkError {
 }
 
 impl Fork {
-    /// A store equal to `source` as it is now.
+    /// A fork that is equal to `source` as it is now: copies all of it.
     ///
     /// # Errors
-    /// None of a source whose index functions depend on the object alone.
+    /// None if the source's index functions depend on the object alone, as they must.
     pub fn new(source: &Store) -> Result<Self, ForkError> {
         let mut fork = Self {
             source: source.clone(),
@@ -122,20 +124,21 @@ impl Fork {
         Ok(fork)
     }
 
-    /// The fork's own store. Whoever writes to it makes it differ.
+    /// The fork's own store, to be read and watched. Do not write to it: then it differs from its
+    /// source, and following fails with [`ForkError::Diverged`] when that is noticed.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// The source's version that it is equal to, or was when it last followed.
+    /// The version of the source that the fork was equal to when it last followed.
     #[must_use]
     pub fn version(&self) -> Version {
         self.followed
     }
 
-    /// Follows what the source has committed until now; gives the version that it is equal to. What
-    /// is committed meanwhile is for the next time.
+    /// Follows what the source has committed until now, without waiting for more; gives the version
+    /// of the source that it is equal to then. What is committed meanwhile is for the next time.
     ///
     /// # Errors
     /// See [`ForkError`].
@@ -144,7 +147,8 @@ impl Fork {
         self.follow_to(self.source.version())
     }
 
-    /// Follows until it is equal to the source at `version` or a later one; waits for that.
+    /// Follows until it is equal to the source at `version` or a later one, and blocks until the
+    /// source has committed that.
     ///
     /// # Errors
     /// See [`ForkError`].

@@ -14,12 +14,14 @@ use crate::table::query::{Condition, Query};
 use crate::table::schema::Reader;
 use crate::version::Version;
 
-/// One version of the store, to be read while it lives: for short reads on one thread. While it
-/// lives, nothing that the store takes out is freed: to read for long, or around long work, take a
-/// [`Snapshot`]. Made by
+/// One version of the store, for short reads on one thread. Made by
 /// [`Store::read`](crate::Store::read) and [`Store::view`](crate::Store::view).
 ///
-/// What it gives borrows from it:
+/// While any view lives, nothing that the store replaces, deletes or trims is freed, and memory
+/// grows with each commit: to read for long, or around other work, take a [`Snapshot`]. Reads in a
+/// view cost less than those of a snapshot, since the view pins what it reads once for all.
+///
+/// What a view gives borrows from it; this does not compile:
 ///
 /// ```compile_fail,E0505
 /// # use skep::{Id, Indexes, Object, Store};
@@ -41,8 +43,14 @@ pub struct View<'s> {
     hold: LocalHold<'s>,
 }
 
-/// One version of the store, owned: may be sent, shared, cloned and held for hours, and outlive
-/// the store. Made by [`Store::snapshot`](crate::Store::snapshot).
+/// One version of the store, owned: it may be sent, shared between threads, cloned, held for hours,
+/// and may outlive the store. Made by [`Store::snapshot`](crate::Store::snapshot),
+/// [`Store::snapshot_at`](crate::Store::snapshot_at) and
+/// [`Store::snapshot_and_watch`](crate::Store::snapshot_and_watch).
+///
+/// A snapshot keeps, of each object, the version that it shows, and so the memory of what has been
+/// replaced or deleted since. A clone shares all of it. What a snapshot gives by reference borrows
+/// from it; [`Snapshot::object`] gives an object that may outlive it.
 #[derive(Clone)]
 pub struct Snapshot(Arc<Held>);
 
@@ -91,43 +99,53 @@ macro_rules! reads {
                 Version::new(self.reader().reading.version())
             }
 
-            /// The object with a key, borrowed: no copy, no reference counted. Wait-free, O(1).
+            /// The object with a key, borrowed, or `None` if there is none in this version. Copies
+            /// nothing and counts no reference. Wait-free, O(1).
+            ///
+            /// # Panics
+            /// If the store has no table of `T`; so do all reads here.
             #[inline]
             #[must_use]
             pub fn get<T: Object>(&self, key: &T::Key) -> Option<&T> {
                 self.reader().get::<T>(key).map(|stored| stored.object())
             }
 
-            /// The same with the object's meta.
+            /// The same, with what the store knows of the object: its version and times.
             #[must_use]
             pub fn entry<T: Object>(&self, key: &T::Key) -> Option<Entry<'_, T>> {
                 self.reader().entry(key)
             }
 
-            /// An owned share of the object, which may outlive this and the store.
+            /// The object with a key, owned: a counted reference to the stored object, not a copy.
+            /// It may outlive the reader that it comes from, and the store.
             #[must_use]
             pub fn object<T: Object>(&self, key: &T::Key) -> Option<Obj<T>> {
                 let stored = self.reader().get::<T>(key)?;
                 Some(Obj::new(stored.handle()))
             }
 
-            /// What a query finds, lazily, in the query's order.
+            /// What a query finds, as an iterator, in the query's order. Lazy: it begins in
+            /// O(log n), then walks on as far as it is asked, and allocates nothing.
+            ///
+            /// # Panics
+            /// If the store has no table of `T`; and when it begins to walk, if
+            /// [`Object::indexes`] does not name the query's index.
             #[inline]
             pub fn find<T: Object, C: Condition<T>>(&self, query: Query<T, C>) -> Found<'_, T, C> {
                 Found::new(self.reader(), query)
             }
 
-            /// How many objects a query finds; it walks them.
+            /// How many objects a query finds. It walks them all: O(what it finds).
             pub fn count<T: Object, C: Condition<T>>(&self, query: Query<T, C>) -> usize {
                 self.find(query).count()
             }
 
-            /// Whether a query finds anything.
+            /// Whether a query finds anything; it looks no further than the first object.
             pub fn exists<T: Object, C: Condition<T>>(&self, query: Query<T, C>) -> bool {
                 self.first(query).is_some()
             }
 
-            /// The first object that a query finds.
+            /// The first object that a query finds, in the query's order.
             pub fn first<T: Object, C: Condition<T>>(&self, query: Query<T, C>) -> Option<&T> {
                 self.find(query.limit(1)).next()
             }

@@ -39,8 +39,23 @@ impl Drop for Handle {
     }
 }
 
-/// A store of typed tables: a shared handle, cheap to clone. Snapshots and watchers may outlive
-/// it.
+/// A store of typed tables, in memory.
+///
+/// A `Store` is a handle: a clone of it is the same store, costs one reference count, and may be
+/// used on any thread. Dropping the last handle closes the store: watchers get what has been
+/// committed, and then [`WatchError::Closed`](crate::WatchError::Closed). Snapshots and watchers
+/// may outlive it.
+///
+/// | to | call |
+/// |---|---|
+/// | read the newest version, for a short time | [`Store::view`], [`Store::read`] |
+/// | read one version for long, or on other threads | [`Store::snapshot`] |
+/// | write, and be retried on a conflict | [`Store::update`] |
+/// | write, and commit or roll back by hand | [`Store::begin`] |
+/// | write more than one transaction may | [`Store::batch`] |
+/// | follow what changes from now on | [`Store::watch`] |
+/// | copy the state, and follow what changes after it | [`Store::snapshot_and_watch`] |
+/// | follow what changed after an older version | [`Store::watch_from`] |
 ///
 /// See the crate's documentation for an example, and [`crate::docs`] for guarantees and limits.
 #[derive(Clone, Debug)]
@@ -94,7 +109,8 @@ impl Store {
         Version::new(self.kernel().horizon.visible())
     }
 
-    /// Runs a closure on the newest version. Wait-free but for the closure; see [`Store::read`].
+    /// Runs a closure on a view of the newest version, and gives what it returns. The view lives
+    /// as long as the closure runs: keep it short (see [`View`]). Wait-free but for the closure.
     pub fn view<R>(&self, run: impl FnOnce(&View<'_>) -> R) -> R {
         let begun = Begun::now(self.shared().clocks());
         let answer = run(&self.read());
@@ -102,24 +118,24 @@ impl Store {
         answer
     }
 
-    /// The newest version, to be read while the guard lives. Wait-free; the guard stays on its
-    /// thread. For short reads: see [`View`].
+    /// A view of the newest version, which is read while the view lives. For short reads: see
+    /// [`View`]. Wait-free, without an allocation.
     #[must_use]
     pub fn read(&self) -> View<'_> {
         View::new(self.shared())
     }
 
-    /// The newest version, owned: may be sent, shared, cloned, and held for hours. It keeps, of
-    /// each object, the version that it shows and no other. Wait-free but for the allocation of
-    /// its handle.
+    /// A snapshot of the newest version: owned, so that it may be sent, shared, cloned, and held
+    /// for hours. It keeps, of each object, the version that it shows and no other. Wait-free but
+    /// for the allocation of its handle.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let hold = SharedHold::begin(self.kernel(), Kind::Reader);
         Snapshot::new(Arc::clone(self.shared()), hold)
     }
 
-    /// An older version, owned, if it is within the store's retention
-    /// ([`Builder::retention_commits`]).
+    /// A snapshot of an older version, if the store still retains it
+    /// ([`Builder::retention_commits`], by default 0: only the newest version is there).
     ///
     /// # Errors
     /// [`SnapshotError::Compacted`] if it is older than that, [`SnapshotError::Future`] if it has
@@ -140,11 +156,11 @@ impl Store {
         Ok(Snapshot::new(Arc::clone(self.shared()), hold))
     }
 
-    /// Runs a closure on a transaction and commits it; on a conflict again, up to the store's
-    /// bound of attempts, with back-off between.
+    /// Runs a closure on a transaction, commits it, and gives what the closure returned.
     ///
-    /// The closure may run several times, so it must have no other effects. If it returns an error
-    /// or panics, nothing is written.
+    /// If another commit is in conflict with it, the closure is run again on a new transaction, up
+    /// to [`Builder::attempts_max`] attempts, with a bounded pause between. So it must have no
+    /// effects but those on the transaction. If it returns an error or panics, nothing is written.
     ///
     /// # Errors
     /// See [`UpdateError`].
@@ -155,8 +171,8 @@ impl Store {
         self.update_versioned(run).map(|(answer, _)| answer)
     }
 
-    /// As [`Store::update`], with the version of the commit (of the snapshot, if nothing was
-    /// written).
+    /// As [`Store::update`], and gives the version of the commit as well (the version that was
+    /// read, if nothing was written).
     ///
     /// # Errors
     /// See [`UpdateError`].
@@ -167,16 +183,19 @@ impl Store {
         update(self.shared(), &mut run)
     }
 
-    /// A transaction on the newest version, to be committed by hand. Dropping it rolls back.
+    /// A transaction on the newest version, to be committed by hand
+    /// ([`Transaction::commit`]). Dropping it rolls back. Wait-free.
     #[must_use]
     pub fn begin(&self) -> Transaction<'_> {
         Transaction::begin(self.shared())
     }
 
-    /// Runs many small atomic steps over as few transactions as the limits allow.
+    /// Runs many small steps in as few transactions as the limits allow
+    /// ([`Builder::batch_changes_max`], [`Builder::batch_bytes_max`]).
     ///
-    /// Each [`step`](Batch::step) is committed whole or not at all; steps are committed in order.
-    /// What was committed before an error stays, and the report counts it.
+    /// Each [`step`](Batch::step) is committed whole or not at all, and steps are committed in
+    /// order; the batch as a whole is not atomic. What was committed before an error stays, and the
+    /// report counts it.
     ///
     /// # Errors
     /// What the closure returned, or why a transaction could not be committed, with how far the
@@ -188,9 +207,9 @@ impl Store {
         batch(self.shared(), run)
     }
 
-    /// Follows the changes that commits make from now on.
+    /// A watcher of the changes that commits make from now on. O(log n) of the watchers.
     ///
-    /// Beyond [`Builder::watchers_max`] the watcher gets nothing but
+    /// One more than [`Builder::watchers_max`] is made as well, but gets nothing except
     /// [`WatchError::TooManyWatchers`](crate::WatchError::TooManyWatchers).
     #[must_use]
     pub fn watch(&self, filter: impl Into<Filter>) -> Watcher {
@@ -199,21 +218,22 @@ impl Store {
         watcher
     }
 
-    /// Follows the changes that commits made after an older version, and goes on with those to
+    /// A watcher of the changes that commits made after an older version, and then of those to
     /// come: in order, each once, with the objects before and after. Locks nothing and stops no
     /// writer.
     ///
-    /// It reaches back as far as the store keeps its log: for that much history as
-    /// [`Builder::history_commits`] and [`Builder::history_bytes`] say. Once begun it is a watcher
-    /// like any other, that is kept what comes after its position, within its lag or the history.
+    /// It can begin as far back as the store keeps its log for this:
+    /// [`Builder::history_commits`] and [`Builder::history_bytes`] say how much, by default
+    /// nothing. Once begun it is a watcher like any other: what comes after its position is kept
+    /// for it, within the bounds of a watcher's lag or of the history.
     ///
-    /// Where the log does not reach, a [`Proposer`](crate::Proposer) is asked, once and here, for
-    /// what it still has ([`changes_between`](crate::Proposer::changes_between)); the watcher keeps
-    /// that until it is received. It is taken if it is just what was accepted here, commit for
-    /// commit, at most 65,536 of them and none by [`Store::apply`]; else the history ends where the
-    /// log begins. Old objects, and the [`Meta`](crate::Meta) of objects that the proposer has read
-    /// from elsewhere, are what it gives ([`Image`](crate::Image)); versions of events are the
-    /// store's.
+    /// Where the log does not reach, the store's [`Proposer`](crate::Proposer), if it has one, is
+    /// asked for what it still has ([`changes_between`](crate::Proposer::changes_between)): once,
+    /// by this call. The watcher keeps the answer until it is received. The answer is used if it
+    /// is, commit for commit, just what was accepted here, at most 65,536 commits and none of them
+    /// by [`Store::apply`]; else the history ends where the log begins. Old objects, and the
+    /// [`Meta`](crate::Meta) of objects that the proposer has read from elsewhere, are what it
+    /// gives ([`Image`](crate::Image)); versions of events are the store's.
     ///
     /// ```
     /// use skep::{Event, Filter, Id, Object, Store, WatchFromError};
@@ -258,11 +278,11 @@ impl Store {
         Watcher::from(self.shared(), filter.into(), version.get())
     }
 
-    /// A snapshot, and a watcher of exactly the changes after it. Locks nothing and stops no
-    /// writer.
+    /// A snapshot, and a watcher of exactly the changes after it: nothing is missed between the
+    /// two, and nothing comes twice. Locks nothing and stops no writer.
     ///
-    /// Other stores call it `view_and_watch`. A view is pinned here, and short; what is to be
-    /// rebuilt from a copy and the changes after it takes its time, so a snapshot comes with it.
+    /// Other stores call it `view_and_watch`. Here a [`View`] is for short reads only, and copying
+    /// a state takes a while: so this gives a [`Snapshot`].
     #[doc(alias = "view_and_watch")]
     #[must_use]
     pub fn snapshot_and_watch(&self, filter: impl Into<Filter>) -> (Snapshot, Watcher) {
@@ -273,8 +293,8 @@ impl Store {
         (snapshot, watcher)
     }
 
-    /// Blocks until there is a version after `after`, or the time is over; gives the newest
-    /// version.
+    /// Blocks until there is a version after `after`, or `timeout` is over; gives the newest
+    /// version then, which is `after` or an older one if the time was over.
     pub fn wait(&self, after: Version, timeout: Duration) -> Version {
         let deadline = Instant::now().checked_add(timeout);
         let mut waiting = Waiting::on(&self.shared().waiters);
@@ -339,10 +359,13 @@ impl Store {
         figures::queues(self.shared())
     }
 
-    /// Collects garbage until nothing more can go: else committers do it, in slices, and what the
-    /// last commits left waits for the next ones. Also finishes rebuilds of hash tables, which
-    /// inserts have begun and would go on with: O(objects) if there is one. And it gives back the
-    /// memory that is kept for the next writes, this thread's and what is nobody's.
+    /// Collects garbage until nothing more can go. No program needs to call it: committers collect,
+    /// in slices. But what the last commits left waits for the next ones, so it helps where no
+    /// commits follow.
+    ///
+    /// It also finishes rebuilds of hash tables, which inserts have begun and would go on with
+    /// (O(objects) if there is one), and gives back the memory that is kept for the next writes:
+    /// this thread's, and what no thread has.
     pub fn reclaim(&self) {
         /// Slices without a find after which there is nothing more: garbage takes three moves of
         /// the epoch to ripen.

@@ -5,6 +5,14 @@ mod common;
 use common::{Account, Task, account, assert_conflict, bank, put, store, task};
 use skep::{CommitError, Store, Transaction, keys};
 
+/// A task on a node.
+fn on(node: u64, id: u64) -> Task {
+    Task {
+        node: Some(node),
+        ..task(id)
+    }
+}
+
 /// A transaction that has read something by a query, and writes.
 fn having_read<'s>(store: &'s Store, read: impl Fn(&Transaction<'s>)) -> Transaction<'s> {
     let mut tx = store.begin();
@@ -16,55 +24,27 @@ fn having_read<'s>(store: &'s Store, read: impl Fn(&Transaction<'s>)) -> Transac
 #[test]
 fn phantom_in_an_exact_index_read_is_refused() {
     let store = store();
-    put(
-        &store,
-        [
-            Task {
-                node: Some(7),
-                ..task(1)
-            },
-            task(2),
-        ],
-    );
+    put(&store, [on(7, 1), task(2)]);
     let read = |tx: &Transaction<'_>| assert_eq!(tx.count(Task::BY_NODE.eq(7u64)), 1);
     // A new one, one that moves in, one that moves out, one that changes in place, a deletion.
     let tx = having_read(&store, read);
-    put(
-        &store,
-        [Task {
-            node: Some(7),
-            ..task(3)
-        }],
-    );
+    put(&store, [on(7, 3)]);
     assert_conflict(tx);
     common::delete::<Task>(&store, &3);
     let tx = having_read(&store, read);
-    put(
-        &store,
-        [Task {
-            node: Some(7),
-            ..task(2)
-        }],
-    );
+    put(&store, [on(7, 2)]);
     assert_conflict(tx);
     put(&store, [task(2)]);
     let tx = having_read(&store, read);
     put(&store, [task(1)]);
     assert_conflict(tx);
-    put(
-        &store,
-        [Task {
-            node: Some(7),
-            ..task(1)
-        }],
-    );
+    put(&store, [on(7, 1)]);
     let tx = having_read(&store, read);
     put(
         &store,
         [Task {
-            node: Some(7),
             count: 5,
-            ..task(1)
+            ..on(7, 1)
         }],
     );
     assert_conflict(tx);
@@ -72,21 +52,9 @@ fn phantom_in_an_exact_index_read_is_refused() {
     common::delete::<Task>(&store, &1);
     assert_conflict(tx);
     // Elsewhere in the table: no conflict.
-    put(
-        &store,
-        [Task {
-            node: Some(7),
-            ..task(1)
-        }],
-    );
+    put(&store, [on(7, 1)]);
     let tx = having_read(&store, read);
-    put(
-        &store,
-        [Task {
-            node: Some(8),
-            ..task(4)
-        }],
-    );
+    put(&store, [on(8, 4)]);
     tx.commit().expect("nothing that it read was changed");
 }
 
@@ -179,9 +147,8 @@ fn phantom_of_an_and_query_is_refused() {
     put(
         &store,
         [Task {
-            node: Some(7),
             count: 1,
-            ..task(1)
+            ..on(7, 1)
         }],
     );
     let tx = having_read(&store, |tx| {
@@ -193,9 +160,8 @@ fn phantom_of_an_and_query_is_refused() {
     put(
         &store,
         [Task {
-            node: Some(7),
             count: 9,
-            ..task(1)
+            ..on(7, 1)
         }],
     );
     assert_conflict(tx);
@@ -232,12 +198,7 @@ fn predicate_write_skew_through_two_indexes_is_refused() {
         })
         .unwrap();
     assert!(!second.exists(Task::BY_TITLE.eq("X")));
-    second
-        .create(Task {
-            node: Some(1),
-            ..task(2)
-        })
-        .unwrap();
+    second.create(on(1, 2)).unwrap();
     first.commit().unwrap();
     assert_conflict(second);
 }

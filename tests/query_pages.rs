@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Random, Task, delete, put, store, tagged, task};
-use skep::{Condition, Index, Key, Query, Store, Transaction, keys};
+use skep::{AnyOf, ByIndex, Condition, Index, Key, Query, Store, Transaction, keys};
 
 /// Tasks with up to three of four tags, some with none, and with or without a node of three.
 fn filled(seed: u64) -> (Store, Vec<Task>) {
@@ -35,14 +35,32 @@ fn shown_by<V: Key>(values: Vec<V>, asked: impl Fn(&V) -> bool, reversed: bool) 
     shown.expect("it is found by one")
 }
 
+/// A query that can begin after an object.
+trait Paged<V> {
+    fn page_after(self, value: V, key: u64) -> Self;
+}
+
+impl<V: Key> Paged<V> for Query<Task, ByIndex<Task, V>> {
+    fn page_after(self, value: V, key: u64) -> Self {
+        self.after(value, key)
+    }
+}
+
+impl<V: Key> Paged<V> for Query<Task, AnyOf<Task, V>> {
+    fn page_after(self, value: V, key: u64) -> Self {
+        self.after(value, key)
+    }
+}
+
 /// Walks a query page by page, of each size, and compares with the whole.
 #[track_caller]
 fn walks<V: Key, C: Condition<Task>>(
     tx: &Transaction<'_>,
     query: &Query<Task, C>,
-    after: impl Fn(Query<Task, C>, V, u64) -> Query<Task, C>,
     value: impl Fn(&Task) -> V,
-) {
+) where
+    Query<Task, C>: Paged<V>,
+{
     let whole = ids(tx.find(query.clone()));
     for size in [1, 2, 3, 7, 40, 41] {
         let mut pages = Vec::new();
@@ -51,7 +69,7 @@ fn walks<V: Key, C: Condition<Task>>(
             let page: Vec<&Task> = tx.find(next.clone()).collect();
             assert!(page.len() <= size);
             let Some(last) = page.last() else { break };
-            next = after(query.clone().limit(size), value(last), last.id);
+            next = query.clone().limit(size).page_after(value(last), last.id);
             pages.extend(ids(page.into_iter()));
         }
         assert_eq!(pages, whole, "pages of {size}");
@@ -73,49 +91,19 @@ fn all_walks(tx: &Transaction<'_>) {
             move |task: &Task| shown_by(tags(task), |tag| asked(tag), reversed)
         };
         let query = turned(Task::BY_TAG.eq("b"), reversed);
-        walks(
-            tx,
-            &query,
-            |query, value, key| query.after(value, key),
-            tag(|it| it == "b"),
-        );
+        walks(tx, &query, tag(|it| it == "b"));
         let query = turned(Task::BY_TAG.all(), reversed);
-        walks(
-            tx,
-            &query,
-            |query, value, key| query.after(value, key),
-            tag(|_| true),
-        );
+        walks(tx, &query, tag(|_| true));
         let query = turned(Task::BY_TAG.range("b".to_owned().."d".to_owned()), reversed);
         let inside = tag(|it| it == "b" || it == "c");
-        walks(
-            tx,
-            &query,
-            |query, value, key| query.after(value, key),
-            inside,
-        );
+        walks(tx, &query, inside);
         let query = turned(Task::BY_TAG.prefix("c"), reversed);
-        walks(
-            tx,
-            &query,
-            |query, value, key| query.after(value, key),
-            tag(|it| it == "c"),
-        );
+        walks(tx, &query, tag(|it| it == "c"));
         let query = turned(Task::BY_TAG.any_of(["d", "a", "x", "b"]), reversed);
-        walks(
-            tx,
-            &query,
-            |query, value, key| query.after(value, key),
-            tag(|it| it != "c"),
-        );
+        walks(tx, &query, tag(|it| it != "c"));
         let query = turned(Task::BY_NODE.all(), reversed);
         let node = |task: &Task| task.node.expect("found by it");
-        walks(
-            tx,
-            &query,
-            |query, value, key| query.after(value, key),
-            node,
-        );
+        walks(tx, &query, node);
     }
 }
 

@@ -156,6 +156,22 @@ use crate::Store;
 #[cfg(feature = "save")]
 use crate::save::Catalogue;
 
+/// Adds the tables of a cluster: extensions before resources, which are of their kinds.
+macro_rules! with_tables {
+    ($to:expr) => {
+        $to.table::<Cluster>()
+            .table::<Config>()
+            .table::<Extension>()
+            .table::<Network>()
+            .table::<Node>()
+            .table::<Resource>()
+            .table::<Secret>()
+            .table::<Service>()
+            .table::<Task>()
+            .table::<Volume>()
+    };
+}
+
 /// A builder of a store with the tables of a cluster.
 #[must_use]
 pub fn builder() -> Builder {
@@ -166,31 +182,11 @@ pub fn builder() -> Builder {
 #[cfg(feature = "save")]
 #[must_use]
 pub fn catalogue() -> Catalogue {
-    Catalogue::new()
-        .table::<Cluster>()
-        .table::<Config>()
-        .table::<Extension>()
-        .table::<Network>()
-        .table::<Node>()
-        .table::<Resource>()
-        .table::<Secret>()
-        .table::<Service>()
-        .table::<Task>()
-        .table::<Volume>()
+    with_tables!(Catalogue::new())
 }
 
 /// Adds the tables of a cluster: extensions before resources, which are of their kinds.
 #[must_use]
 pub fn tables(builder: Builder) -> Builder {
-    builder
-        .table::<Cluster>()
-        .table::<Config>()
-        .table::<Extension>()
-        .table::<Network>()
-        .table::<Node>()
-        .table::<Resource>()
-        .table::<Secret>()
-        .table::<Service>()
-        .table::<Task>()
-        .table::<Volume>()
+    with_tables!(builder)
 }

@@ -1,15 +1,4 @@
 //! Spec versions: what a user asks for is guarded apart from what is observed.
-//!
-//! An object's version ([`Meta`](crate::Meta)) moves with every write: one that a user has read may
-//! be out of sequence a moment later because a status was written. The version of its spec moves
-//! with the spec alone. The store keeps it, whoever writes and whichever verb: a write whose spec
-//! differs from the one before moves it to the version after the snapshot's, once a transaction;
-//! what a caller put in the field does not matter. But for copies
-//! ([`Transaction::defer_checks`]): those are stored as they are.
-//!
-//! # Costs
-//! A word in each object, and a comparison of two specs in each of its updates. Parts that both
-//! share (`Arc`) are equal at a glance; bytes of secrets are compared to the last.
 
 use std::cmp::Ordering;
 
@@ -27,6 +16,16 @@ use crate::Transaction;
 use crate::Version;
 
 /// An object that a user specifies: a spec, with a version of its own, and more that is observed.
+///
+/// The object's version ([`Meta`](crate::Meta)) moves with every write: one that a user has read
+/// may be out of sequence a moment later, because a status was written. The version of the spec
+/// moves with the spec alone. The store keeps it, whoever writes and by whichever verb: a write
+/// whose spec differs from the one before moves it to the version after the snapshot's, once a
+/// transaction. What the caller has put in the field does not matter, except in copies
+/// ([`Transaction::defer_checks`]), which are stored as they are.
+///
+/// It costs a word in each object, and a comparison of two specs in each of its updates. Parts that
+/// both share (`Arc`) are equal at a glance; bytes of secrets are compared to the last.
 ///
 /// ```
 /// use skep::cluster::{self, Service, Specified};

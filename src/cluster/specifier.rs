@@ -1,32 +1,4 @@
-//! Specifiers: which changes of a table a watcher gives.
-//!
-//! A specifier is a [`Filter`] in the making. Its conditions must all hold, of one image of the
-//! object: as it was before the commit, or as it is after it. So an object that comes to meet them
-//! is seen, and one that ceases to. With [`Specifier::as_it_is`] only the object as it is counts,
-//! or as it was last if it is deleted; with [`Specifier::as_it_was`] only the object as it was.
-//! Specifiers are joined by or.
-//!
-//! ```
-//! use skep::Id;
-//! use skep::cluster::{self, Specifier, Task, TaskState};
-//!
-//! let store = cluster::builder().build();
-//! let node = Id::random();
-//! // What an agent is told of: its tasks, coming, changing and going.
-//! let mut agent = store.watch(Specifier::<Task>::new().node(Some(node)));
-//! // What a reaper is told of: tasks that came to be dead.
-//! let mut reaper = store.watch(
-//!     Specifier::<Task>::new()
-//!         .created()
-//!         .updated()
-//!         .as_it_is()
-//!         .state_above(TaskState::Running),
-//! );
-//! store.update(|tx| tx.create(Task { node_id: Some(node), ..Task::new(Id::random()) }))?;
-//! assert!(agent.try_recv()?.is_some());
-//! assert!(reaper.try_recv()?.is_none());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! Specifiers: which changes of a table a watcher gives, in the words of a cluster.
 
 use std::ops::Bound;
 
@@ -48,8 +20,41 @@ use crate::Images;
 use crate::Kind;
 use crate::TableFilter;
 
-/// Which changes of objects `T` a watcher gives: all of them, until narrowed. A [`TableFilter`] in
-/// the terms of the cluster's tables.
+/// Which changes of objects `T` a watcher gives: all of them, until narrowed. It is a
+/// [`TableFilter`] in the words of a cluster: give it to [`Store::watch`](crate::Store::watch) and
+/// the like.
+///
+/// All of its conditions must hold of one and the same image of the object: as it was before the
+/// commit, or as it is after it. So a watcher sees both an object that comes to meet the conditions
+/// and one that ceases to. With [`Specifier::as_it_is`] only the object as it is counts (if it is
+/// deleted, as it was last); with [`Specifier::as_it_was`] only the object as it was.
+/// [`Specifier::or`] joins specifiers.
+///
+/// Conditions that an index answers, and that come with an exact value (`id`, `name`, `node`,
+/// `service`, ...), have a watcher woken by matching commits alone; others, such as `label`, look
+/// at each change of the table when it is received.
+///
+/// ```
+/// use skep::Id;
+/// use skep::cluster::{self, Specifier, Task, TaskState};
+///
+/// let store = cluster::builder().build();
+/// let node = Id::random();
+/// // What an agent is told of: its tasks, coming, changing and going.
+/// let mut agent = store.watch(Specifier::<Task>::new().node(Some(node)));
+/// // What a reaper is told of: tasks that came to be dead.
+/// let mut reaper = store.watch(
+///     Specifier::<Task>::new()
+///         .created()
+///         .updated()
+///         .as_it_is()
+///         .state_above(TaskState::Running),
+/// );
+/// store.update(|tx| tx.create(Task { node_id: Some(node), ..Task::new(Id::random()) }))?;
+/// assert!(agent.try_recv()?.is_some());
+/// assert!(reaper.try_recv()?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a specifier does nothing until a watcher is made of it"]
 pub struct Specifier<T: ClusterObject>(TableFilter<T>);

@@ -292,13 +292,15 @@ pub enum WatchFromError {
     },
 }
 
-/// Why a watcher has nothing more to give.
+/// Why a watcher does not give the next event. After [`WatchError::Lagged`] it goes on; after the
+/// others nothing more will come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WatchError {
-    /// It fell behind by more than the store allows. The watcher goes on with what comes after
-    /// `resume_from`; to miss nothing, take a new
-    /// [`snapshot_and_watch`](crate::Store::snapshot_and_watch).
+    /// It fell behind by more than the store or its filter allows. The watcher goes on with what
+    /// comes after `resume_from`. To miss nothing, go back by
+    /// [`Watcher::resume`](crate::Watcher::resume), if the log still has what was missed, or take a
+    /// new [`snapshot_and_watch`](crate::Store::snapshot_and_watch).
     Lagged {
         /// How many commits it missed, matching or not.
         missed: u64,

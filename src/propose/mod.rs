@@ -7,60 +7,9 @@
 //! pending ones are appended and proposed behind them, and those that conflict wait for the answer
 //! and run again.
 //!
-//! # The contract
-//! The store calls [`Proposer::propose`] in the order of its log, one call at a time, from the
-//! thread of some transaction that is being committed, which holds no lock and no pin. The call
-//! should only hand the proposal on: the next one waits for its end. It must not wait for a commit
-//! of the same store. If it panics, the proposal is refused.
-//!
-//! Each proposal is answered by its [`Ticket`]: from any thread, within the call or any time after
-//! it, in any order, and the first answer counts. There is exactly one answer that counts, and none
-//! is lost: an acceptance is applied and shown though whoever asked has gone away.
-//!
-//! - [`Ticket::accept`]: it is committed. The versions given are above 0 and rise with the
-//!   proposals' order, by any steps, in whatever order the answers come: one that does not fit
-//!   between those accepted before is an [`AnswerError`](crate::AnswerError).
-//! - [`Ticket::refuse`]: it is not, and will not be.
-//! - [`Ticket::lose_leadership`]: this store will not learn the outcome as the proposer any more.
-//!   Nothing of it is applied here by this proposal; if the others commit it, it comes back as a
-//!   change to be applied like any other's. The proposer says so only when it will not accept any
-//!   more: while it may, it keeps the ticket.
-//! - Dropping all tickets of a proposal refuses it.
-//!
-//! Whoever answers makes the commit visible, delivers it, wakes who waits, and frees what nobody
-//! can see any more: wakers, and the Drop of objects, run within the answer. So a proposer that
-//! answers on one thread alone stands still where one of these waits for a commit of the store.
-//!
-//! # Versions
-//! There are two numbers. A [`Version`] counts the places of this store's own log, refused
-//! proposals included: it is what snapshots, [`Meta`](crate::Meta), `update_at` and events tell.
-//! The proposer's version is its own, and the same on all members of a cluster: the store keeps it
-//! beside its own for the last 65,536 commits, to be looked up by
-//! [`Store::proposed_version`](crate::Store::proposed_version) and
-//! [`Store::version_of`](crate::Store::version_of).
-//!
-//! Members count apart: a refused proposal takes a number on the member that made it and on no
-//! other, and who restores a snapshot has in one commit what others have in many. So what is at
-//! version 7 on one member is at 5 on another, and a number taken there means nothing here: the
-//! version in a guard ([`Transaction::update_at`](crate::Transaction::update_at)), the position
-//! that [`Store::watch_from`](crate::Store::watch_from) goes on from, that of
-//! [`Store::snapshot_at`](crate::Store::snapshot_at). Only the version of a spec is in the object,
-//! and so the same everywhere ([`update_spec_at`](crate::cluster::Specified::update_spec_at)); it
-//! may come again when an object is deleted and another one made under its ID.
-//!
-//! A client that goes from one member to another
-//!
-//! - reads again: what it guards it reads where it writes, and a watch begins with a snapshot
-//!   ([`Store::snapshot_and_watch`](crate::Store::snapshot_and_watch));
-//! - or takes the proposer's version along
-//!   ([`Store::proposed_version`](crate::Store::proposed_version)) and has the other member
-//!   translate it ([`Store::version_of`](crate::Store::version_of)), which tells positions, not
-//!   versions of objects.
-//!
-//! They know what was proposed on that member, and what it applied with its version
-//! ([`Store::apply_accepted`](crate::Store::apply_accepted)). An entry that is applied without one
-//! ([`Store::apply`](crate::Store::apply)), or comes by a restore, has none, and both answer `None`
-//! about it rather than guess.
+//! The contract between the two is at [`Proposer`]. [`line`]: proposals in the order of the log;
+//! [`flight`]: one that is on its way; [`proposal`], [`sets`]: what the proposer is shown;
+//! [`numbering`]: its versions beside the store's own.
 
 #![forbid(unsafe_code)]
 
@@ -77,8 +26,72 @@ use self::proposal::Proposal;
 use self::sets::WriteSet;
 use crate::version::Version;
 
-/// Decides which commits there are; see [`Builder::proposer`](crate::Builder::proposer).
+/// Decides which commits there are: a consensus engine, a journal, or a test. A store is given one
+/// by [`Builder::proposer`](crate::Builder::proposer).
 ///
+/// The store appends a commit to its log as *pending* and hands it over as a [`Proposal`]; the
+/// proposer answers when it knows. Nothing is locked meanwhile: reads go on, transactions that have
+/// nothing to do with the pending ones are proposed behind them, and those that conflict wait for
+/// the answer and run again.
+///
+/// # The contract
+/// The store calls [`Proposer::propose`] in the order of its log, one call at a time, from the
+/// thread of some transaction that is being committed, which holds no lock and no pin. The call
+/// should only hand the proposal on: the next one waits for its end. It must not wait for a commit
+/// of the same store. If it panics, the proposal is refused.
+///
+/// Each proposal is answered by its [`Ticket`](crate::Ticket): from any thread, within the call or
+/// any time after it, and in any order. The first answer counts, and it is not lost: what is
+/// accepted is applied and shown even if whoever asked for it has gone away.
+///
+/// - [`Ticket::accept`](crate::Ticket::accept): it is committed. The versions given are above 0 and
+///   rise with the proposals' order, by any steps, in whatever order the answers come: one that
+///   does not fit between those accepted before is an [`AnswerError`](crate::AnswerError).
+/// - [`Ticket::refuse`](crate::Ticket::refuse): it is not committed, and will not be.
+/// - [`Ticket::lose_leadership`](crate::Ticket::lose_leadership): this store does not lead any
+///   more, and will not learn the outcome in this way. Nothing is applied here by this proposal; if
+///   the others commit it, it comes back as a change to be applied like any other. The proposer
+///   says so only when it will not accept the proposal any more: while it may, it keeps the ticket.
+/// - Dropping the proposal and all of its tickets refuses it.
+///
+/// The thread that answers also makes the commit visible, delivers it to watchers, wakes who waits,
+/// and frees what nobody can see any more. So wakers, and the Drop of objects, run within the
+/// answer: if one of these waits for a commit of the store, and the proposer answers on one thread
+/// alone, it waits for itself.
+///
+/// # Versions
+/// There are two numbers. A [`Version`] counts the places of this store's own log, refused
+/// proposals included: it is what snapshots, [`Meta`](crate::Meta), `update_at` and events tell.
+/// The proposer's version is its own, and the same on all members of a cluster: the store keeps it
+/// beside its own for the last 65,536 commits, to be looked up by
+/// [`Store::proposed_version`](crate::Store::proposed_version) and
+/// [`Store::version_of`](crate::Store::version_of).
+///
+/// Members count apart: a refused proposal takes a number on the member that made it and on no
+/// other, and who restores a snapshot has in one commit what others have in many. So what is at
+/// version 7 on one member is at 5 on another, and a number taken there means nothing here: the
+/// version in a guard ([`Transaction::update_at`](crate::Transaction::update_at)), the position
+/// that [`Store::watch_from`](crate::Store::watch_from) goes on from, the one that
+/// [`Store::snapshot_at`](crate::Store::snapshot_at) shows. Only the version of a spec is in the
+/// object, and so the same everywhere
+/// ([`update_spec_at`](crate::cluster::Specified::update_spec_at)); it may come again when an
+/// object is deleted and another one made under its ID.
+///
+/// A client that goes from one member to another
+///
+/// - reads again: what it guards it reads where it writes, and a watch begins with a snapshot
+///   ([`Store::snapshot_and_watch`](crate::Store::snapshot_and_watch));
+/// - or takes the proposer's version along
+///   ([`Store::proposed_version`](crate::Store::proposed_version)) and has the other member
+///   translate it ([`Store::version_of`](crate::Store::version_of)), which tells positions, not
+///   versions of objects.
+///
+/// They know what was proposed on that member, and what it applied with its version
+/// ([`Store::apply_accepted`](crate::Store::apply_accepted)). An entry that is applied without one
+/// ([`Store::apply`](crate::Store::apply)), or comes by a restore, has none, and both answer `None`
+/// about it rather than guess.
+///
+/// # Example
 /// ```
 /// use std::sync::Arc;
 /// use skep::{Proposal, Proposer, ProposedChange, ChangesError, Store, Version};
@@ -117,16 +130,18 @@ use crate::version::Version;
 /// # Ok::<(), skep::UpdateError<skep::CreateError>>(())
 /// ```
 pub trait Proposer: Send + Sync + 'static {
-    /// Takes a proposal, to be answered by its ticket. Must not wait for a commit of the store.
+    /// Takes a proposal, to be answered by its [ticket](Proposal::ticket), here or later. Must not
+    /// wait for a commit of the store.
     fn propose(&self, proposal: Proposal);
 
-    /// The newest version that it has accepted; `None` if it has none, as it is no member of a
-    /// cluster.
+    /// The newest of its versions that it has accepted; `None` if it has none, since it is no
+    /// member of a cluster.
     fn version(&self) -> Option<Version>;
 
-    /// The changes after `from` up to and with `to`, both versions of the proposer's, in order; one
-    /// item an accepted proposal. [`Store::watch_from`](crate::Store::watch_from) asks for what the
-    /// store's log has no more, on the thread of who watches.
+    /// The changes after `from`, up to and including `to`, in order: one item for each accepted
+    /// proposal. Both are versions of the proposer's.
+    /// [`Store::watch_from`](crate::Store::watch_from) calls it, on its caller's thread, for what
+    /// the store's log no longer has.
     ///
     /// # Errors
     /// See [`ChangesError`].

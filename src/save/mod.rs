@@ -88,7 +88,7 @@ use crate::snapshot::Snapshot;
 use crate::store::Store;
 
 impl Store {
-    /// Saves the newest version, see [`Snapshot::save`].
+    /// Saves the newest version to a stream; see [`Snapshot::save`]. Stops no reader and no writer.
     ///
     /// # Errors
     /// See [`SaveError`].
@@ -96,8 +96,8 @@ impl Store {
         self.snapshot().save(catalogue, target, |_| ())
     }
 
-    /// Replaces the contents of the catalogue's tables by what was saved, see
-    /// [`Store::restore_with`].
+    /// Replaces the contents of the catalogue's tables by what was saved; see
+    /// [`Store::restore_with`], which is told of progress as well.
     ///
     /// **Versions do not come back.** An object that is put has the version of this store's commit,
     /// so in a new store versions begin anew, and a number that somebody read in the old store may
@@ -116,13 +116,14 @@ impl Store {
     /// Replaces the contents of the catalogue's tables by what was saved: in one transaction, by
     /// difference.
     ///
-    /// An object that is there as it was saved is left alone: no event, and it keeps its version
-    /// and times. One that is put has the times that were saved, and the commit's version. A table
-    /// that the catalogue has and the file lacks is emptied. Unique indexes and rules judge the
-    /// end. Nothing shows before the commit, and it is made only when the file has been read whole.
+    /// An object that is there just as it was saved is left alone: it makes no event, and keeps its
+    /// version and times. One that is put has the times that were saved, and the version of this
+    /// commit. A table that the catalogue has and the file lacks is emptied. Unique indexes and
+    /// rules are asked once, about the end. Nothing shows before the commit, and the commit is made
+    /// only when the whole file has been read and is sound.
     ///
-    /// Commits of others while the file is read are undone by it; so many, one after the other,
-    /// that it never gets its turn, are an error.
+    /// What others commit to these tables while the file is read is undone by it. If others commit
+    /// so often that it never gets its turn, that is an error. `progress` is told after each block.
     ///
     /// # Versions are a store's own
     /// Over the store that was saved, no object's version comes twice: the commit is its next one.
@@ -156,13 +157,14 @@ impl Store {
 }
 
 impl Snapshot {
-    /// Writes the catalogue's tables, as they are at this version, to a stream.
+    /// Writes the catalogue's tables, as they are at this version, to a stream. Stops no reader and
+    /// no writer. Beside the snapshot it needs the memory of a block: see [`crate::save`].
     ///
-    /// `progress` is told after each block; its panic ends the saving. Whoever writes a file should
-    /// write it beside its place and rename it when this has returned.
+    /// `progress` is told after each block; its panic ends the saving. To replace a file safely,
+    /// write another one beside it, and rename that when this has returned.
     ///
     /// # Errors
-    /// See [`SaveError`]. What was written so far is no sound file.
+    /// See [`SaveError`]. What was written so far is no sound file then.
     ///
     /// # Panics
     /// If the store lacks a table of the catalogue.

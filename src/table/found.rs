@@ -74,10 +74,12 @@ impl<'s, T> Page<'s, T> {
     }
 }
 
-/// What a query finds, lazily: an iterator of `&T`, or of [`Entry`] by [`Found::entries`].
+/// What a query finds: a lazy iterator of `&T`, or of [`Entry`] by [`Found::entries`]. Made by
+/// `find` of a [`View`](crate::View) or a [`Snapshot`](crate::Snapshot).
 ///
-/// It fetches up to 128 results at a time into itself and allocates nothing; between pages it holds
-/// no pin, so it may be kept for as long as what it reads through. All of it sees one version.
+/// All of it sees one version. It allocates nothing: it has room for 128 results in itself, and
+/// fetches up to as many at a time. Between these it holds no pin of its own, so it may be kept for
+/// as long as what it borrows from.
 pub struct Found<'s, T: Object, C: Condition<T>> {
     reader: Reader<'s>,
     query: Query<T, C>,
@@ -119,7 +121,7 @@ impl<'s, T: Object, C: Condition<T>> Found<'s, T, C> {
         }
     }
 
-    /// The same with each object's meta.
+    /// The same, with what the store knows of each object: its version and times.
     pub fn entries(self) -> Entries<'s, T, C> {
         Entries(self)
     }

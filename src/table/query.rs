@@ -11,7 +11,41 @@ use super::joined::{And, Or};
 use super::object::{Index, Key, Object};
 use super::span::{Prefix, Span};
 
-/// What to find, in which order, and how much of it.
+/// What to find, in which order, and how much of it: a value, which does nothing by itself. Give it
+/// to `find`, `first`, `count` or `exists` of a [`View`](crate::View),
+/// [`Snapshot`](crate::Snapshot) or [`Transaction`](crate::Transaction), or to
+/// [`TableFilter::meets`](crate::TableFilter::meets).
+///
+/// It is made from an index constant or from [`keys`], and shaped by methods. It walks the one
+/// index that it names first, O(log n) to its beginning; there is no planner.
+///
+/// ```
+/// use skep::{Id, Object, Store, keys};
+///
+/// #[derive(Clone, Debug, Object)]
+/// struct Task {
+///     #[object(key)]
+///     id: Id,
+///     #[object(index)]
+///     node: u64,
+///     #[object(index)]
+///     state: u64,
+/// }
+///
+/// let store = Store::builder().table::<Task>().build();
+/// store.update(|tx| {
+///     (0..9).try_for_each(|n| tx.create(Task { id: Id::random(), node: n % 3, state: n }))
+/// })?;
+/// let view = store.read();
+/// assert_eq!(view.count(Task::BY_NODE.eq(1u64)), 3);
+/// assert_eq!(view.count(Task::BY_NODE.any_of([0u64, 2])), 6);
+/// // The newest states first, of node 1 or 2, two of them.
+/// let query = Task::BY_STATE.range(4..).and(Task::BY_NODE.any_of([1u64, 2])).reversed().limit(2);
+/// let states: Vec<u64> = view.find(query).map(|task| task.state).collect();
+/// assert_eq!(states, [8, 7]);
+/// assert_eq!(view.find(keys::<Task>().all()).count(), 9);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a query does nothing until it is given to find, count, exists or first"]
 pub struct Query<T, C> {
@@ -31,8 +65,8 @@ impl<T: Object, C: Condition<T>> Query<T, C> {
         }
     }
 
-    /// In the opposite order. An object with several values that match stands where the walk meets
-    /// it first: reversed, at its last value.
+    /// In the opposite order; reversed twice is not reversed. An object with several values that
+    /// match comes where the walk meets it first: reversed, at its last value.
     pub fn reversed(self) -> Self {
         Self {
             reversed: !self.reversed,
@@ -40,7 +74,7 @@ impl<T: Object, C: Condition<T>> Query<T, C> {
         }
     }
 
-    /// At most `count` objects.
+    /// At most `count` objects; the least of several limits counts.
     pub fn limit(self, count: usize) -> Self {
         Self {
             limit: self.limit.min(count),
@@ -48,16 +82,16 @@ impl<T: Object, C: Condition<T>> Query<T, C> {
         }
     }
 
-    /// Only objects that `other` finds, too; in this query's order. It walks this query's index
-    /// and checks `other` object by object: put the narrower one first. `other`'s order and
-    /// limit do not matter.
+    /// Only the objects that `other` finds as well, in this query's order. It walks this query's
+    /// index and checks the condition of `other` object by object: put the narrower query first.
+    /// The order and limit of `other` do not matter.
     pub fn and<D: Condition<T>>(self, other: Query<T, D>) -> Query<T, And<C, D>> {
         self.with(|condition| And(condition, other.condition))
     }
 
-    /// Also objects that `other` finds, each once: first this query's, then the others in
-    /// `other`'s order (reversed: the other way round). `other`'s direction and limit do not
-    /// matter.
+    /// Also the objects that `other` finds, each once: first those of this query, then the rest in
+    /// the order of `other`'s index (reversed: the other way round). The direction and limit of
+    /// `other` do not matter.
     pub fn or<D: Condition<T>>(self, other: Query<T, D>) -> Query<T, Or<C, D>> {
         self.with(|first| Or {
             first,
@@ -165,13 +199,13 @@ impl<T: Object, V: Key> Index<T, V> {
 }
 
 impl<T: Object, V: Key> Query<T, ByIndex<T, V>> {
-    /// Only what comes after the object with this key, as found by this value; in the query's
-    /// order, so what comes before it if that is reversed. It need not be there any more: a page
-    /// begins where another one, of whatever version, has ended.
+    /// Only what comes after a place in the query's order: that of the object with this `key`, as
+    /// found by this `value`. (If the query is reversed, that is what the index has before it.)
+    /// The object need not be there any more: so a page begins where another one, of whatever
+    /// version, has ended. O(log n).
     ///
-    /// As the limit, it is about where the walk begins, and matters to no other query that this one
-    /// is joined to by [`Query::and`] as the second; a transaction that runs it has read all that
-    /// the query is about. O(log n).
+    /// Like the limit, it does not matter in a query that is the second one of [`Query::and`]. A
+    /// transaction that runs the query is held to all of its range, not only to what comes after.
     ///
     /// ```
     /// use skep::{Id, Object, Store};

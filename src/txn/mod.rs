@@ -62,11 +62,29 @@ use crate::table::object::Object;
 use crate::table::schema::{Reader, TableOf};
 use crate::version::Version;
 
-/// Reads on a snapshot and writes into a buffer of its own, until it commits. Dropping it rolls
-/// back.
+/// A transaction: it reads one snapshot and writes into a buffer of its own, which its later reads
+/// see and nobody else does until it commits. Dropping it rolls back.
 ///
 /// Made by [`Store::update`](crate::Store::update), which runs a closure on it and commits, or by
 /// [`Store::begin`](crate::Store::begin). It stays on its thread.
+///
+/// | to | call |
+/// |---|---|
+/// | read an object | `get`, `entry`, `object`; `get_by`, by a value of a unique index |
+/// | read what a query finds | `find`, `first`, `count`, `exists` |
+/// | read without being held to it | `peek`, `peek_find` |
+/// | write | `create`, `update`, `upsert`, `modify`, `delete` |
+/// | write only if the object is still at a version | `update_at`, `delete_at` |
+/// | copy a state, checked as a whole | `defer_checks` |
+/// | end | `commit`, `submit`, or drop it |
+///
+/// What it reads, but by `peek` and `peek_find`, must still hold when it commits: else the commit
+/// is a conflict, which [`Store::update`](crate::Store::update) retries. A write is a read of its
+/// key, too. A verb that fails has written nothing, and the transaction may go on.
+///
+/// # Panics
+/// Every verb does if the store has no table of its type
+/// ([`Builder::table`](crate::Builder::table)).
 pub struct Transaction<'s> {
     shared: &'s Shared,
     hold: LocalHold<'s>,

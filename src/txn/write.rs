@@ -38,9 +38,11 @@ impl<'s> Transaction<'s> {
     /// Puts a new object.
     ///
     /// # Errors
-    /// In this order: [`CreateError::Rejected`] if the table's rules refuse it,
-    /// [`CreateError::Exists`] if there is one with its key, [`CreateError::Duplicate`] if a unique
-    /// index refuses it. The transaction may go on.
+    /// In this order: [`CreateError::Rejected`] if the table's rules refuse it, or a bound of the
+    /// store ([`object_bytes_max`](crate::Builder::object_bytes_max),
+    /// [`key_bytes_max`](crate::Builder::key_bytes_max)); [`CreateError::Exists`] if there is one
+    /// with its key, [`CreateError::Duplicate`] if a unique index refuses it. The transaction may
+    /// go on.
     pub fn create<T: Object>(&mut self, mut object: T) -> Result<(), CreateError> {
         let key = object.key();
         let (seen, _) = self.see::<T>(&key);
@@ -51,18 +53,20 @@ impl<'s> Transaction<'s> {
         Ok(self.put(key, seen, Draft::new(|| object), None)?)
     }
 
-    /// Replaces an object by one with the same key.
+    /// Replaces the object that has the new one's key.
     ///
     /// # Errors
     /// In this order: [`ReplaceError::NotFound`] if there is none, [`ReplaceError::Rejected`] if
-    /// the table's rules refuse the new one, [`ReplaceError::Duplicate`] if a unique index does.
+    /// the table's rules, or the store's bound of an object's size, refuse the new one,
+    /// [`ReplaceError::Duplicate`] if a unique index does.
     /// The transaction may go on.
     pub fn update<T: Object>(&mut self, object: T) -> Result<(), ReplaceError> {
         self.replace(object, None)
     }
 
-    /// Replaces an object, if it is still at the version that the new one was made from. A version
-    /// of another store says nothing here, also if this one was restored from what that one saved.
+    /// Replaces an object, if it is still at the version that the new one was made from
+    /// ([`Meta::version`](crate::Meta), of [`Transaction::entry`] or a snapshot's). A version of
+    /// another store says nothing here, also if this one was restored from what that one saved.
     ///
     /// # Errors
     /// As [`Transaction::update`], and, before the rules are asked, [`ReplaceError::OutOfSequence`]
@@ -98,8 +102,9 @@ impl<'s> Transaction<'s> {
     /// Puts an object, whether there is one with its key or not.
     ///
     /// # Errors
-    /// [`UpsertError::Rejected`] if the table's rules refuse it, [`UpsertError::Duplicate`] if a
-    /// unique index does. The transaction may go on.
+    /// [`UpsertError::Rejected`] if the table's rules or a bound of the store refuse it, as for
+    /// [`Transaction::create`], [`UpsertError::Duplicate`] if a unique index does. The transaction
+    /// may go on.
     pub fn upsert<T: Object>(&mut self, mut object: T) -> Result<(), UpsertError> {
         let key = object.key();
         let (seen, old) = self.see::<T>(&key);
@@ -108,7 +113,8 @@ impl<'s> Transaction<'s> {
         Ok(self.put(key, seen, Draft::new(|| object), created)?)
     }
 
-    /// Replaces an object by what `change` makes of a copy of it.
+    /// Replaces an object by what `change` makes of a copy of it: get, clone, change and
+    /// [`update`](Transaction::update) in one.
     ///
     /// # Errors
     /// As [`Transaction::update`].

@@ -16,7 +16,14 @@ use crate::kernel::routes::Route;
 use crate::table::object::Object;
 use crate::table::schema::Schema;
 
-/// Which changes a watcher gives. Made by [`Filter::all`] or [`Filter::of`], joined by `or`.
+/// Which changes a watcher gives, and how far it may fall behind.
+///
+/// Begin with [`Filter::all`], every change, or [`Filter::of`], the changes of one table, which
+/// [`TableFilter`]'s methods narrow. Filters are joined by [`Filter::or`]. The other methods say
+/// which markers come ([`every_commit`](Filter::every_commit),
+/// [`changes_only`](Filter::changes_only), [`progress`](Filter::progress)) and what may wait
+/// ([`events_max`](Filter::events_max), [`bytes_max`](Filter::bytes_max),
+/// [`overflow`](Filter::overflow), [`timeout`](Filter::timeout)).
 #[derive(Clone, Debug)]
 pub struct Filter {
     clauses: Clauses,
@@ -66,15 +73,18 @@ impl Filter {
         }
     }
 
-    /// Changes of objects `T`: all of them, until narrowed.
+    /// Changes of objects `T`: all of them, until narrowed. In a store without a table of `T`
+    /// nothing ever matches.
     pub fn of<T: Object>() -> TableFilter<T> {
         TableFilter::new()
     }
 
-    /// What this or `other` gives; each change once. What they ask beside which changes (bounds,
-    /// what becomes of it beyond them, markers, times) holds of both: of what both ask, what this
-    /// one does; of markers those of every commit, if either asks for these, or else none, if
-    /// either asks for that.
+    /// What this filter or `other` gives, each change once.
+    ///
+    /// Bounds, overflow and times hold of the joined filter: where both ask for something, what
+    /// this one asks. Every commit has a marker if either asks for that
+    /// ([`every_commit`](Filter::every_commit)); else none has, if either asks for that
+    /// ([`changes_only`](Filter::changes_only)).
     #[must_use]
     pub fn or(self, other: impl Into<Self>) -> Self {
         let other = other.into();
@@ -94,20 +104,21 @@ impl Filter {
         self
     }
 
-    /// Also the markers of commits of which no change matches: so the watcher is known to be
-    /// current up to that version. In the place of an earlier [`Filter::changes_only`].
+    /// Also gives the markers of commits of which no change matches: so that whoever receives knows
+    /// to be current up to that version. Takes the place of an earlier [`Filter::changes_only`].
     ///
-    /// It is woken by each commit then. One with a mailbox ([`Filter::events_max`]) is told of the
-    /// newest of several such commits in a row.
+    /// Each commit wakes the watcher then. Of several such commits in a row one with a mailbox
+    /// ([`Filter::events_max`]) is told of the newest.
     #[must_use]
     pub fn every_commit(self) -> Self {
         self.wish(|wishes| wishes.markers = Some(Markers::Every))
     }
 
-    /// No markers of commits: events are half as many where commits are of one change. Each change
-    /// has its version, but that no more of that version follows is not told; whole commits
-    /// ([`Watcher::recv_commit`](crate::Watcher::recv_commit)) are given as ever, and
-    /// [`Filter::progress`] still tells. In the place of an earlier [`Filter::every_commit`].
+    /// Gives no markers of commits, which halves the events where each commit has one change. Each
+    /// change has its version, but nothing tells when the last one of a version has come. Whole
+    /// commits ([`Watcher::recv_commit`](crate::Watcher::recv_commit)) are given as ever, and so
+    /// are the markers of [`Filter::progress`]. Takes the place of an earlier
+    /// [`Filter::every_commit`].
     ///
     /// ```
     /// # use skep::{Event, Filter, Indexes, Object, Store};
@@ -131,15 +142,15 @@ impl Filter {
         self.wish(|wishes| wishes.markers = Some(Markers::None))
     }
 
-    /// How many changes may wait for the watcher in a mailbox of its own; at least 1. Beyond it
-    /// [`Filter::overflow`] says what becomes of it. Default:
-    /// [`Builder::watch_events_max`](crate::Builder::watch_events_max).
+    /// How many changes may wait in the watcher's mailbox; at least 1. [`Filter::overflow`] says
+    /// what happens beyond it. Default:
+    /// [`Builder::watch_events_max`](crate::Builder::watch_events_max), 65,536 if that is not set.
     ///
     /// A commit with more changes for the watcher than this is always too much for it. What the
     /// watcher has taken out of its mailbox and not yet given is not counted: up to as much again.
     ///
-    /// With a bound the watcher has a mailbox, whatever it is filtered by. One without bounds that
-    /// does not ask for a key or an index value has none: it reads the commit log itself, and is
+    /// With this bound a watcher has a mailbox, whatever its filter. A watcher without bounds whose
+    /// filter asks for no key and no index value has none: it reads the commit log itself, and is
     /// bounded by [`Builder::watch_commits_max`](crate::Builder::watch_commits_max) and
     /// [`Builder::watch_log_bytes_max`](crate::Builder::watch_log_bytes_max).
     #[must_use]
@@ -147,38 +158,40 @@ impl Filter {
         self.wish(|wishes| wishes.events_max = Some(events))
     }
 
-    /// How many bytes of changes may wait for the watcher: what the objects before and after take
-    /// with all that they say they point to ([`Object::bytes`](crate::Object::bytes)), and the
-    /// change itself. What several watchers or changes share is counted for each. One change always
-    /// may wait. With a bound of 64 MiB and more the first 64 that wait count without what their
-    /// objects point to. Default:
-    /// [`Builder::watch_bytes_max`](crate::Builder::watch_bytes_max). Else as
-    /// [`Filter::events_max`].
+    /// How many bytes of changes may wait in the watcher's mailbox. Default:
+    /// [`Builder::watch_bytes_max`](crate::Builder::watch_bytes_max), 64 MiB if that is not set.
+    /// Else as [`Filter::events_max`].
+    ///
+    /// Of a change the objects before and after it count, with all that they say they point to
+    /// ([`Object::bytes`](crate::Object::bytes)), and the change itself. What several watchers or
+    /// changes share counts for each. One change may always wait, however large. With a bound of
+    /// 64 MiB or more the first 64 changes that wait count without what their objects point to.
     #[must_use]
     pub fn bytes_max(self, bytes: u64) -> Self {
         self.wish(|wishes| wishes.bytes_max = Some(bytes))
     }
 
-    /// What becomes of the watcher when more waits for it than its bounds allow. Default:
+    /// What happens when more would wait for the watcher than its bounds allow. Default:
     /// [`Overflow::Lag`]. Gives it a mailbox, as [`Filter::events_max`] does.
     #[must_use]
     pub fn overflow(self, overflow: Overflow) -> Self {
         self.wish(|wishes| wishes.overflow = Some(overflow))
     }
 
-    /// Closes the watcher, as [`Overflow::Close`] does, when a change comes for it and it has had
-    /// others waiting for this long, to the millisecond, without receiving any. Gives it a mailbox,
-    /// as [`Filter::events_max`] does.
+    /// Closes the watcher, as [`Overflow::Close`] does, if it receives nothing for so long while
+    /// changes wait for it: looked at, to the millisecond, when the next change comes for it. Gives
+    /// it a mailbox, as [`Filter::events_max`] does. Default: never.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         self.wish(|wishes| wishes.timeout = Some(timeout))
     }
 
-    /// Tells the watcher how far it is when nothing has matched for so long: the marker of the
-    /// newest commit that it is current up to, if there is a newer one than it was told of last.
+    /// Tells whoever receives how far the watcher is, when nothing has matched for so long: it
+    /// gives the marker of the newest commit that it is current up to, if that is newer than the
+    /// last marker. Default: never.
     ///
-    /// A thread that waits is told when the time comes; a task when it polls. Costs nothing until
-    /// then.
+    /// A thread that waits is told when the time comes; a task when it is polled. Costs nothing
+    /// until then.
     #[must_use]
     pub fn progress(self, interval: Duration) -> Self {
         self.wish(|wishes| wishes.progress = Some(interval))

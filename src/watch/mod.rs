@@ -2,7 +2,7 @@
 //!
 //! - [`event`]: what a watcher gives. [`filter`], [`clause`], [`asked`]: what it is asked for.
 //!   [`watcher`]: receiving, and waiting for it; [`whole`]: commits whole. [`source`]: where it
-//!   comes from; [`fetched`]: in runs.
+//!   comes from; [`fetched`]: in runs. [`progress`]: how far it is, when nothing matches.
 //! - [`log`]: a cursor on the commit log, for watchers that take much: it copies nothing and costs
 //!   a committer nothing but waking it, if it sleeps. The log is kept for it as far as the store's
 //!   watch bound goes, or its history. Beyond them the watcher has lagged, and is told so.
@@ -33,6 +33,7 @@ pub(crate) mod member;
 mod one_key;
 mod past;
 pub(crate) mod post;
+mod progress;
 mod receiving;
 pub(crate) mod shard;
 mod source;

@@ -10,6 +10,7 @@ use super::event::Event;
 use super::fetched::Fetched;
 use super::filter::Filter;
 use super::member::Member;
+use super::progress::Progress;
 use super::receiving::Receiving;
 use super::source::{Begun, Source};
 use crate::error::{WatchError, WatchFromError};
@@ -19,17 +20,34 @@ use crate::shared::Shared;
 use crate::sync::thread;
 use crate::version::Version;
 
-/// Follows the changes that commits make: in order, each once, from where it began.
+/// Follows the changes that commits make: in commit order, each once, from where it began. Made by
+/// [`Store::watch`](crate::Store::watch),
+/// [`Store::snapshot_and_watch`](crate::Store::snapshot_and_watch) and
+/// [`Store::watch_from`](crate::Store::watch_from). Dropping it ends it.
 ///
-/// A watcher whose filter asks for keys or for index values is delivered to: changes that may match
-/// come into a mailbox of its own, shared with all who get them, and it is woken by these alone.
-/// The mailbox is bounded ([`Filter::events_max`], [`Filter::bytes_max`], [`Filter::overflow`]).
-/// Every other watcher reads the store's commit log itself, which is kept for it as far as the
-/// store's watch bound goes ([`Builder::watch_commits_max`](crate::Builder::watch_commits_max)).
+/// | to receive | call |
+/// |---|---|
+/// | the next event, and block until there is one | `recv`, `recv_timeout`, `iter` |
+/// | the next event if there is one now | `try_recv` |
+/// | the next event in async code | `recv_async`, `poll_recv` |
+/// | the changes of a commit together | `recv_commit`, `try_recv_commit`, `recv_commit_async` |
 ///
-/// Events are fetched in runs, of about 32 events and of whole commits, and kept in the watcher
-/// until they are received. A watcher never slows a commit but by being delivered to and woken by
-/// it. Dropping it ends it.
+/// Events are the changes that match its [`Filter`], and after those of each commit the commit's
+/// marker ([`Event`]). It gives them late or not at all if it is not received from: how far it may
+/// fall behind depends on its filter.
+///
+/// - A watcher whose filter asks for keys or index values, or has bounds of its own, has a mailbox.
+///   Commits put what may match there, and wake it for nothing else. The mailbox is bounded:
+///   [`Filter::events_max`], [`Filter::bytes_max`], and [`Filter::overflow`] for what becomes of it
+///   beyond these.
+/// - Every other watcher reads the store's commit log itself. The log is kept for it up to
+///   [`Builder::watch_commits_max`](crate::Builder::watch_commits_max) commits.
+///
+/// A watcher that fell behind by more is told [`WatchError::Lagged`], once, and goes on after the
+/// gap. A watcher costs commits nothing but its delivery and its waking.
+///
+/// Events are fetched in runs of about 32, always of whole commits, and kept in the watcher until
+/// they are received.
 #[derive(Debug)]
 pub struct Watcher {
     pub(super) shared: Arc<Shared>,
@@ -52,14 +70,6 @@ struct Rare {
     progress: Option<Progress>,
     /// Whether a sequence of events is over.
     ended: bool,
-}
-
-/// What a watcher was told of how far it is.
-#[derive(Debug)]
-struct Progress {
-    interval: Duration,
-    told_at: Instant,
-    told: Version,
 }
 
 impl Watcher {
@@ -98,11 +108,7 @@ impl Watcher {
         let told = Version::new(source.position());
         source.tell(&member, &Fetched::default());
         let progress = member.filter.wishes().progress;
-        let progress = progress.map(|interval| Progress {
-            interval,
-            told_at: Instant::now(),
-            told,
-        });
+        let progress = progress.map(|interval| Progress::new(interval, told));
         let rare = (progress.is_some() || calling.is_some()).then(|| {
             Box::new(Rare {
                 calling,
@@ -125,12 +131,12 @@ impl Watcher {
         self.source.start_at(version);
         self.member.begin_after(version);
         if let Some(progress) = self.progress_mut() {
-            progress.told = Version::new(version);
+            progress.start_at(Version::new(version));
         }
     }
 
-    /// The version up to which commits have been received; of the last one there may be more to
-    /// receive yet.
+    /// How far it is: the version up to which commits have been received. Of the last one more may
+    /// be to come, until its marker has been received.
     #[must_use]
     pub fn position(&self) -> Version {
         Version::new(match self.fetched.is_empty() {
@@ -139,7 +145,7 @@ impl Watcher {
         })
     }
 
-    /// The next event, if there is one now.
+    /// The next event, or `None` if there is none now. Does not block.
     ///
     /// # Errors
     /// See [`WatchError`]. After [`WatchError::Lagged`] it goes on with what comes after the gap.
@@ -211,13 +217,7 @@ impl Watcher {
         self.member.delivered.add(1);
         let markers = self.member.filter.wants_markers();
         if let Some(progress) = self.progress_mut() {
-            match event {
-                Event::Commit(version) => progress.told = *version,
-                // Its marker comes, and tells.
-                Event::Change(_) if markers => return,
-                Event::Change(_) => {}
-            }
-            progress.told_at = Instant::now();
+            progress.note(event, markers);
         }
     }
 
@@ -229,8 +229,7 @@ impl Watcher {
     /// The marker of how far it is, if that is due, and news.
     pub(super) fn progress(&mut self) -> Option<Event> {
         let position = Version::new(self.source.position());
-        let progress = self.progress_mut()?;
-        if position <= progress.told || progress.told_at.elapsed() < progress.interval {
+        if !self.progress_mut()?.is_due(position) {
             return None;
         }
         let event = Event::Commit(position);
@@ -238,13 +237,14 @@ impl Watcher {
         Some(event)
     }
 
-    /// Fetches what the last [`WatchError::Lagged`] passed over, if it is still there: the
-    /// watcher goes back to where it was before, and misses nothing. Does nothing if it has not
-    /// lagged, or has gone back already.
+    /// Goes back to where the watcher was before the last [`WatchError::Lagged`], if what that
+    /// passed over is still there: so nothing is missed. What came after the lag and was received
+    /// meanwhile is given again. Does nothing if the watcher has not lagged, or has gone back
+    /// already.
     ///
-    /// The log has it as far as the store's history reaches, or because others need it; and else
-    /// the proposer may, as for [`Store::watch_from`](crate::Store::watch_from). What came after
-    /// the lag and was received meanwhile is given again.
+    /// The log still has what was passed over as far as the store's history reaches, or because
+    /// others need it; a proposer may have it, as for
+    /// [`Store::watch_from`](crate::Store::watch_from).
     ///
     /// # Errors
     /// [`WatchFromError::Compacted`] if nobody has it any more. The watcher goes on as
@@ -272,7 +272,7 @@ impl Watcher {
             .map(|event| event.expect("without a deadline it ends with an event"))
     }
 
-    /// The next event; blocks until there is one, or the time is over.
+    /// The next event; blocks until there is one, or gives `None` when the time is over.
     ///
     /// # Errors
     /// See [`WatchError`].
@@ -315,11 +315,7 @@ impl Watcher {
     /// When it may be told how far it is.
     fn progress_in(&self) -> Duration {
         let progress = self.rare.as_ref().and_then(|rare| rare.progress.as_ref());
-        let due = progress.map(|progress| {
-            let left = progress.interval.saturating_sub(progress.told_at.elapsed());
-            left.max(Duration::from_millis(1))
-        });
-        due.unwrap_or(LOOK_AGAIN)
+        progress.map_or(LOOK_AGAIN, Progress::due_in)
     }
 
     /// Whether commits call it by its seat; else by the store's list of all who wait.
@@ -354,8 +350,8 @@ impl Watcher {
         self.shared.is_closed() || self.source.has_more(&self.shared, &self.member)
     }
 
-    /// The next event, for async code; runs on any executor. Dropping the future loses nothing;
-    /// then its task need not be woken any more.
+    /// The next event, for async code, on any executor. Dropping the future before it is ready
+    /// loses no event, as in a select.
     ///
     /// # Errors
     /// See [`WatchError`].
@@ -435,11 +431,12 @@ impl Watcher {
         }
     }
 
-    /// The events as they come, blocking; ends when the store is closed, or the watcher, after
-    /// [`WatchError::Overflowed`] or [`WatchError::TooManyWatchers`]. A lag is an item.
+    /// The events as they come, as an iterator that blocks for the next one.
     ///
     /// # Errors
-    /// Items are as of [`Watcher::recv`].
+    /// Its items are what [`Watcher::recv`] gives. It goes on after [`WatchError::Lagged`], ends
+    /// after [`WatchError::Overflowed`] and [`WatchError::TooManyWatchers`], and ends without an
+    /// error when the store is closed.
     pub fn iter(&mut self) -> impl Iterator<Item = Result<Event, WatchError>> + '_ {
         std::iter::from_fn(|| {
             if self.has_ended() {

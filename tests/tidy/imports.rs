@@ -162,24 +162,13 @@ mod tests {
 
     #[test]
     fn a_way_around_the_table_is_refused() {
-        refuses(
-            imports_point_down,
-            "src/store.rs",
-            "use super::watch::filter;",
-        );
-        refuses(imports_point_down, "src/table/mod.rs", "use super::txn;");
-        refuses(
-            imports_point_down,
-            "src/table/query.rs",
-            "use super::super::txn;",
-        );
+        let rule = imports_point_down;
+        refuses(rule, "src/store.rs", "use super::watch::filter;");
+        refuses(rule, "src/table/mod.rs", "use super::txn;");
+        refuses(rule, "src/table/query.rs", "use super::super::txn;");
+        accepts(rule, "src/table/query.rs", "use super::span::Span;");
         accepts(
-            imports_point_down,
-            "src/table/query.rs",
-            "use super::span::Span;",
-        );
-        accepts(
-            imports_point_down,
+            rule,
             "src/kernel/point/mod.rs",
             "use super::reclaim::Guard;",
         );
@@ -187,9 +176,10 @@ mod tests {
 
     #[test]
     fn a_module_that_the_table_does_not_know_is_refused() {
-        refuses(imports_point_down, "src/news.rs", "//! News.");
-        refuses(imports_point_down, "src/news/mod.rs", "//! News.");
-        accepts(imports_point_down, "src/lib.rs", "mod news;");
+        let rule = imports_point_down;
+        refuses(rule, "src/news.rs", "//! News.");
+        refuses(rule, "src/news/mod.rs", "//! News.");
+        accepts(rule, "src/lib.rs", "mod news;");
     }
 
     #[test]
@@ -228,44 +218,38 @@ mod tests {
 
     #[test]
     fn a_lock_is_refused() {
+        let rule = takes_no_locks;
         for lock in LOCKS {
-            refuses(
-                takes_no_locks,
-                "src/watch/a.rs",
-                &format!("struct A({lock}<u8>);"),
-            );
+            refuses(rule, "src/watch/a.rs", &format!("struct A({lock}<u8>);"));
         }
         accepts(
-            takes_no_locks,
+            rule,
             "src/txn/a.rs",
             "fn a(b: impl FnOnce(), c: OnceCell<u8>)",
         );
-        accepts(takes_no_locks, "tests/a.rs", "struct A(Mutex<u8>);");
+        accepts(rule, "tests/a.rs", "struct A(Mutex<u8>);");
     }
 
     #[test]
     fn a_wait_is_refused() {
+        let rule = waits_for_nobody;
         for wait in WAITS {
             let spins = format!("while !a.load() {{ thread::{wait}(b); }}");
-            refuses(waits_for_nobody, "src/kernel/log.rs", &spins);
-            refuses(waits_for_nobody, "src/txn/append.rs", &spins);
+            refuses(rule, "src/kernel/log.rs", &spins);
+            refuses(rule, "src/txn/append.rs", &spins);
         }
-        accepts(waits_for_nobody, "src/kernel/clock.rs", "pause();");
-        refuses(
-            waits_for_nobody,
-            "src/kernel/clock.rs",
-            "thread::yield_now();",
-        );
+        accepts(rule, "src/kernel/clock.rs", "pause();");
+        refuses(rule, "src/kernel/clock.rs", "thread::yield_now();");
         accepts(
-            waits_for_nobody,
+            rule,
             "src/kernel/wake.rs",
             "thread.unpark(); a.is_parked();",
         );
         accepts(
-            waits_for_nobody,
+            rule,
             "src/kernel/log.rs",
             "use crate::sync::pause; // pause()",
         );
-        accepts(waits_for_nobody, "src/sync.rs", "std::hint::spin_loop();");
+        accepts(rule, "src/sync.rs", "std::hint::spin_loop();");
     }
 }

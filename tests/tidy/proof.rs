@@ -80,6 +80,7 @@ mod tests {
 
     #[test]
     fn a_module_without_the_wall_is_refused() {
+        let rule = unsafe_is_walled_in;
         for path in [
             "src/store.rs",
             "src/txn/mod.rs",
@@ -87,31 +88,20 @@ mod tests {
             "shuttle-tests/src/lib.rs",
             "crates/a/src/main.rs",
         ] {
-            refuses(unsafe_is_walled_in, path, "//! A.");
-            accepts(unsafe_is_walled_in, path, WALL);
+            refuses(rule, path, "//! A.");
+            accepts(rule, path, WALL);
         }
-        accepts(unsafe_is_walled_in, "src/txn/read.rs", "//! A.");
-        accepts(unsafe_is_walled_in, "src/kernel/mod.rs", "//! A.");
+        accepts(rule, "src/txn/read.rs", "//! A.");
+        accepts(rule, "src/kernel/mod.rs", "//! A.");
     }
 
     #[test]
     fn unsafe_outside_of_the_kernel_is_refused() {
-        refuses(
-            unsafe_is_walled_in,
-            "src/txn/read.rs",
-            "fn a() { unsafe { b() } }",
-        );
-        refuses(
-            unsafe_is_walled_in,
-            "crates/a/src/b.rs",
-            "unsafe impl Send for A {}",
-        );
-        accepts(unsafe_is_walled_in, "src/kernel/log.rs", "unsafe fn a() {}");
-        accepts(
-            unsafe_is_walled_in,
-            "src/txn/read.rs",
-            "// Nothing is unsafe here.",
-        );
+        let rule = unsafe_is_walled_in;
+        refuses(rule, "src/txn/read.rs", "fn a() { unsafe { b() } }");
+        refuses(rule, "crates/a/src/b.rs", "unsafe impl Send for A {}");
+        accepts(rule, "src/kernel/log.rs", "unsafe fn a() {}");
+        accepts(rule, "src/txn/read.rs", "// Nothing is unsafe here.");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::save::args;
 
 /// Skep: a lock-free, in-memory MVCC store of cluster state.
 #[derive(Debug, Parser)]
-#[command(name = "skep", version, about, propagate_version = true)]
+#[command(name = "skep", version, about, after_help = FIRST_HELP, propagate_version = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -34,6 +34,10 @@ pub enum Command {
     #[command(long_about = args::INSPECT_ABOUT, after_help = args::INSPECT_HELP)]
     Inspect(args::Inspect),
 }
+
+const FIRST_HELP: &str = "\
+`skep replay` without options runs a made-up cluster, in a second or so. `skep help COMMAND` has a
+command's options, examples and exit codes.";
 
 const LONG_ABOUT: &str = "\
 Run a cluster's scheduler on the store and check that its books balance.
@@ -90,7 +94,7 @@ pub struct Replay {
     #[arg(long, value_name = "FILE", requires = "nodes", help_heading = "Input")]
     pub pods: Option<PathBuf>,
 
-    /// Decides the made-up cluster, and every object's key
+    /// Decides the made-up cluster, and every object's key: a whole number from 0
     #[arg(
         long,
         value_name = "NUMBER",
@@ -146,7 +150,7 @@ pub struct Replay {
     #[arg(long, value_name = "FACTOR", value_parser = speed, help_heading = "How it runs")]
     pub speed: Option<f64>,
 
-    /// End after so many seconds, with the table so far
+    /// End after so many seconds, with the table so far (exit code 0 if the books balance so far)
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "How it runs")]
     pub duration_max: Option<Duration>,
 

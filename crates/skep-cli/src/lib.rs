@@ -56,7 +56,7 @@ use input::error::InputError;
 use interrupt::Interrupt;
 use progress::Progress;
 use replay::Run;
-use report::{Summary, Watermark, placements};
+use report::{End, Summary, Watermark, placements};
 use target::{Readers, Target, Wanted};
 use watchers::Watchers;
 
@@ -118,10 +118,9 @@ fn replay(args: &args::Replay) -> Result<ExitCode, Failure> {
         watermark,
     );
     let mut code = match summary.end {
-        "complete" => 0,
-        "interrupted" if interrupt.came() => interrupt::EXIT_CODE,
-        "interrupted" => 0,
-        _ => BROKEN,
+        End::Interrupted if interrupt.came() => interrupt::EXIT_CODE,
+        End::Complete | End::Interrupted => 0,
+        End::Broken => BROKEN,
     };
     if let Err(error) = print(args, &summary) {
         eprintln!("error: standard output: it cannot be written: {error}");

@@ -15,16 +15,14 @@ struct Folder(TempDir);
 impl Folder {
     fn new() -> Self {
         let folder = Self(TempDir::new().expect("a folder for the test"));
-        folder.good(&[
-            "save",
-            "--synthetic",
-            "--tasks",
-            "30",
-            "--nodes",
-            "4",
-            "a.skep",
-        ]);
+        folder.save_made_up("30");
         folder
+    }
+
+    /// Saves a made-up cluster with so many tasks as `a.skep`.
+    fn save_made_up(&self, tasks: &str) {
+        let sizes = ["--tasks", tasks, "--nodes", "4"];
+        self.good(&[&["save", "--synthetic", "a.skep"], &sizes[..]].concat());
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -182,27 +180,9 @@ fn there_and_back_through_lines() {
 fn the_same_arguments_write_the_same_file_over_the_older_one() {
     let folder = Folder::new();
     let before = fs::read(folder.path("a.skep")).expect("the file");
-    folder.good(&[
-        "save",
-        "--synthetic",
-        "--tasks",
-        "30",
-        "--nodes",
-        "4",
-        "a.skep",
-        "-q",
-    ]);
+    folder.save_made_up("30");
     assert_eq!(fs::read(folder.path("a.skep")).expect("the file"), before);
-    folder.good(&[
-        "save",
-        "--synthetic",
-        "--tasks",
-        "31",
-        "--nodes",
-        "4",
-        "a.skep",
-        "-q",
-    ]);
+    folder.save_made_up("31");
     assert_ne!(fs::read(folder.path("a.skep")).expect("the file"), before);
     assert_eq!(folder.names(), ["a.skep"]);
 }
@@ -212,7 +192,7 @@ fn a_bad_file_is_refused_with_its_place_and_nothing_is_left() {
     let folder = Folder::new();
     let file = fs::read(folder.path("a.skep")).expect("the file");
     fs::write(folder.path("cut.skep"), &file[..300]).expect("a writable folder");
-    let mut damaged = file.clone();
+    let mut damaged = file;
     damaged[400] ^= 1;
     fs::write(folder.path("damaged.skep"), damaged).expect("a writable folder");
     for command in ["restore", "inspect"] {

@@ -13,8 +13,8 @@ use crate::cluster::amounts::Sequence;
 use crate::objects::task::State;
 use crate::replay::measure::{Counters, Latency};
 use crate::replay::{Outcome, Run, Threads};
-pub use summary::Summary;
 use summary::{Books, Commits, Input, Latencies, Peak, Quantiles, StoreState, Tasks, Time};
+pub use summary::{End, Summary};
 pub use table::table;
 
 /// The most that the store held, looked at now and then.
@@ -74,9 +74,9 @@ pub fn summarize(
             agent_threads: threads.agents,
         },
         end: match (faults.count(), run.interrupted()) {
-            (0, false) => "complete",
-            (0, true) => "interrupted",
-            _ => "broken",
+            (0, false) => End::Complete,
+            (0, true) => End::Interrupted,
+            _ => End::Broken,
         },
         time: Time {
             wall_seconds: seconds,

@@ -7,8 +7,8 @@ use serde::Serialize;
 pub struct Summary {
     /// What was played.
     pub input: Input,
-    /// How it ended: `complete`, `interrupted`, or `broken` when the books do not balance.
-    pub end: &'static str,
+    /// How it ended.
+    pub end: End,
     /// What became of the tasks.
     pub tasks: Tasks,
     /// How time passed.
@@ -23,6 +23,18 @@ pub struct Summary {
     pub store: StoreState,
     /// What was checked.
     pub books: Books,
+}
+
+/// How a replay ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum End {
+    /// All was played, and the books balance.
+    Complete,
+    /// It was stopped before its end; up to there the books balance.
+    Interrupted,
+    /// The books do not balance.
+    Broken,
 }
 
 /// What was played, by how many.

@@ -3,7 +3,7 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Row, Table};
 
-use super::summary::{Quantiles, Summary};
+use super::summary::{End, Quantiles, Summary};
 
 /// The summary as lines of text.
 pub fn table(summary: &Summary) -> String {
@@ -192,8 +192,8 @@ fn verdict(summary: &Summary) -> String {
         what[0], what[1], what[2]
     );
     let interrupted = match summary.end {
-        "interrupted" => "interrupted; up to there ",
-        _ => "",
+        End::Interrupted => "interrupted; up to there ",
+        End::Complete | End::Broken => "",
     };
     let lagged = match books.watchers_lagged {
         0 => String::new(),
