@@ -27,6 +27,9 @@ fn reads(bench: &mut Bench, store: &Store) {
     bench.on("Transaction::object", open(store), |(tx, id)| {
         tx.object::<Item>(id).map(|object| object.count)
     });
+    bench.on("Transaction::before", open(store), |(tx, id)| {
+        tx.before::<Item>(id).is_some()
+    });
     bench.on("Transaction::peek", open(store), |(tx, id)| {
         tx.peek::<Item>(id).map(|item| item.count)
     });
