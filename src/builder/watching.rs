@@ -88,8 +88,8 @@ impl Builder {
     /// first of both bounds is reached.
     ///
     /// Counted are the commits, and the objects that they replaced or deleted, with what these say
-    /// they point to ([`Object::bytes`](crate::Object::bytes)). It is done by collection, in slices:
-    /// some hundreds of commits may be there beyond the bound, or be gone within it.
+    /// they point to ([`Object::bytes`](crate::Object::bytes)). It is done by collection, in
+    /// slices: some hundreds of commits may be there beyond the bound, or be gone within it.
     #[must_use]
     pub fn history_bytes(mut self, bytes: u64) -> Self {
         self.limits.history.bytes = Some(bytes);
