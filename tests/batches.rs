@@ -18,6 +18,23 @@ fn assert_report(report: &BatchReport, applied: usize, transactions: usize, vers
     assert_eq!(found, (applied, transactions, Version::new(version)));
 }
 
+/// A transaction that writes nothing is no commit to report.
+#[test]
+fn a_batch_that_only_reads_reports_its_steps() {
+    let store = store();
+    let report = store.batch(|batch| {
+        (0..3).try_for_each(|_| {
+            batch.step(|tx| {
+                assert!(tx.get::<Task>(&1).is_none());
+                Ok::<_, CreateError>(())
+            })
+        })
+    });
+    let report = report.expect("it writes nothing");
+    assert_eq!((report.applied, report.transactions), (3, 0));
+    assert_eq!(report.version, Version::ZERO);
+}
+
 #[test]
 fn a_batch_is_split_every_200_changes() {
     let store = store();

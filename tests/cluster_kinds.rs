@@ -29,7 +29,13 @@ fn an_extension_is_not_named_as_a_table() {
     for table in tables {
         for name in [table.to_owned(), table.to_uppercase(), capital(table)] {
             let refused = store.update(|tx| tx.create(Extension::named(id("c"), &*name)));
-            assert_eq!(rule(refused), RuleError::ReservedName { name });
+            assert_eq!(
+                rule(refused),
+                RuleError::ReservedName {
+                    extension: id("c"),
+                    name
+                }
+            );
         }
     }
     for name in ["tasks", "tas", "my-task", ""] {
@@ -111,19 +117,19 @@ fn a_resource_has_a_kind_that_there_is() {
     let mut tx = store.begin();
     let refused = tx.create(Resource::named(id("c"), "none", "fresh"));
     assert!(matches!(refused, Err(CreateError::Rejected(_))));
-    assert_eq!(rule(refused), no_kind("none"));
+    assert_eq!(rule(refused), no_kind("c", "none"));
     let refused = tx.upsert(Resource::named(id("c"), "none", "fresh"));
     assert!(matches!(refused, Err(UpsertError::Rejected(_))));
-    assert_eq!(rule(refused), no_kind("none"));
+    assert_eq!(rule(refused), no_kind("c", "none"));
     let refused = tx.update(Resource::named(id("a1"), "none", "name1"));
-    assert_eq!(rule(refused), no_kind("none"));
+    assert_eq!(rule(refused), no_kind("a1", "none"));
     let refused = tx.modify::<Resource>(&id("a1"), |it| it.kind = "none".into());
-    assert_eq!(rule(refused), no_kind("none"));
+    assert_eq!(rule(refused), no_kind("a1", "none"));
     // The name before the kind, the kind before the ID.
     let refused = tx.create(Resource::named(id("a1"), "none", "NAME2"));
     assert_eq!(rule(refused), conflict::<Resource>("NAME2", "a2"));
     let refused = tx.create(Resource::named(id("a1"), "none", "fresh"));
-    assert_eq!(rule(refused), no_kind("none"));
+    assert_eq!(rule(refused), no_kind("a1", "none"));
     let refused = tx.create(Resource::named(id("a1"), "name1", "fresh"));
     assert!(matches!(refused, Err(CreateError::Exists(_))));
     let refused = tx.update(Resource::named(id("a1"), "none", "NAME2"));
@@ -167,7 +173,7 @@ fn write_skew_of_an_extension_and_a_resource_is_refused() {
             true => {
                 let refused =
                     store.update(|tx| tx.create(Resource::named(id("c"), "KIND", "fresh")));
-                assert_eq!(rule(refused), no_kind("KIND"));
+                assert_eq!(rule(refused), no_kind("c", "KIND"));
             }
             false => {
                 let (extension, resource) = (id("c"), id("c"));

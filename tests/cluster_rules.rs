@@ -246,14 +246,16 @@ fn a_copied_state_must_keep_to_the_rules() {
         panic!("{refused:?}");
     };
     assert_eq!(duplicate.holder.downcast_ref(), Some(&id("a3")));
+    assert_eq!(duplicate.claimant.downcast_ref(), Some(&id("c")));
     let mut tx = store.begin();
     let refused = tx.defer_checks(|tx| tx.create(Resource::named(id("c"), "none", "fresh")));
-    assert_eq!(rule(refused), no_kind("none"));
+    assert_eq!(rule(refused), no_kind("c", "none"));
     let mut tx = store.begin();
     let refused = tx.defer_checks(|tx| tx.create(Extension::named(id("d"), "Task")));
     assert_eq!(
         rule(refused),
         RuleError::ReservedName {
+            extension: id("d"),
             name: "Task".into()
         }
     );
@@ -268,12 +270,13 @@ fn refusals_say_what_they_are_about() {
             conflict::<Service>("Web", "a1"),
             "service: the name \"Web\" is taken by a1",
         ),
-        (no_kind("Kind"), "no extension is of the kind \"Kind\""),
+        (no_kind("a2", "Kind"), "resource a2"),
         (
             RuleError::ReservedName {
+                extension,
                 name: "Task".into(),
             },
-            "an extension cannot have the name of a table: \"Task\"",
+            "extension a1",
         ),
         (RuleError::ExtensionImmutable { extension }, "extension a1"),
         (

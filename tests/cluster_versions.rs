@@ -255,6 +255,34 @@ fn a_copied_version_of_a_spec_is_not_given_again() {
     }
 }
 
+/// Nor to an object that takes the copied one's place in the same transaction.
+#[test]
+fn a_copied_version_of_a_spec_is_not_given_to_what_takes_its_place() {
+    for copied in [2, 7].map(Version::new) {
+        let store = builder().build();
+        let key = id("a1");
+        let service = Service {
+            spec_version: Some(copied),
+            ..Service::named(key, "name")
+        };
+        store
+            .apply(&[Action::create(service)])
+            .expect("there was none");
+        let replaced = store.update(|tx| {
+            tx.delete::<Service>(&key)?;
+            tx.create(Service::named(key, "other"))?;
+            Ok::<_, Error>(())
+        });
+        assert_eq!(replaced, Ok(()));
+        let moved = spec_version::<Service>(&store, "a1");
+        assert!(moved > copied, "{moved} {copied}");
+        let stale = store.update(|tx| {
+            Service::modify_spec_at(tx, &key, copied, |it| it.annotations.name = "late".into())
+        });
+        is_out_of_sequence(&stale, copied, moved);
+    }
+}
+
 /// Users change a spec by turns while statuses are written: no user is disturbed, and none
 /// overwrites another.
 #[test]

@@ -265,7 +265,13 @@ fn an_extension_named_as_a_table_is_refused_in_any_case() {
     let store = filled();
     for name in ["task", "Task", "TASK"] {
         let refused = store.update(|tx| tx.create(Extension::named(id("c"), name)));
-        assert_eq!(rule(refused), RuleError::ReservedName { name: name.into() });
+        assert_eq!(
+            rule(refused),
+            RuleError::ReservedName {
+                extension: id("c"),
+                name: name.into()
+            }
+        );
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use cluster_objects::{builder, create, filled, id};
 use common::{Random, events};
 use skep::cluster::{
-    self, Cluster, ClusterObject, Config, Extension, Network, Node, Resource, Secret, Service,
-    Specified, Task, Volume, catalogue,
+    Cluster, ClusterObject, Config, Extension, Network, Node, Resource, Secret, Service, Specified,
+    Task, Volume, catalogue,
 };
 use skep::save::{Limits, Reader, RestoreError, Restored};
 use skep::{Event, Filter, Id, Kind, Meta, Snapshot, Store, keys};
@@ -408,11 +408,8 @@ fn a_restore_keeps_to_the_rules() {
     let target = builder().build();
     match target.restore(&resources, &file[..]) {
         Err(RestoreError::Rejected(rejected)) => {
-            let kind = "name1".into();
-            assert_eq!(
-                rejected.downcast_ref(),
-                Some(&cluster::RuleError::NoKind { kind })
-            );
+            let none = cluster_objects::no_kind("a1", "name1");
+            assert_eq!(rejected.downcast_ref(), Some(&none));
         }
         other => panic!("{other:?}"),
     }

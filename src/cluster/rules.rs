@@ -84,11 +84,15 @@ pub enum RuleError {
     },
     /// No extension has the name that is the kind of a resource.
     NoKind {
+        /// The resource.
+        resource: Id,
         /// The kind.
         kind: String,
     },
     /// The name of an extension is that of a table.
     ReservedName {
+        /// The extension.
+        extension: Id,
         /// The name.
         name: String,
     },
@@ -137,10 +141,16 @@ impl fmt::Display for RuleError {
                 name,
                 holder,
             } => write!(f, "{table}: the name {name:?} is taken by {holder}"),
-            Self::NoKind { kind } => write!(f, "no extension is of the kind {kind:?}"),
-            Self::ReservedName { name } => {
-                write!(f, "an extension cannot have the name of a table: {name:?}")
+            Self::NoKind { resource, kind } => {
+                write!(
+                    f,
+                    "resource {resource}: no extension is of the kind {kind:?}"
+                )
             }
+            Self::ReservedName { extension, name } => write!(
+                f,
+                "extension {extension}: it cannot have the name of a table, {name:?}"
+            ),
             Self::ExtensionImmutable { extension } => {
                 write!(f, "extension {extension}: extensions are not updated")
             }
@@ -256,8 +266,8 @@ pub(super) fn check_extension(
     if let Some(new) = change.after() {
         let name = &new.annotations.name;
         if RESERVED.contains(&&*fold_case(name.clone())) {
-            let name = name.clone();
-            return Err(Rejected::new(RuleError::ReservedName { name }));
+            let (extension, name) = (new.id, name.clone());
+            return Err(Rejected::new(RuleError::ReservedName { extension, name }));
         }
     }
     match change.before() {
@@ -293,8 +303,8 @@ pub(super) fn check_resource(
         return Err(name_conflict(&new.annotations.name, holder));
     }
     if tx.get_by(Extension::BY_NAME, &*new.kind).is_none() {
-        let kind = new.kind.clone();
-        return Err(Rejected::new(RuleError::NoKind { kind }));
+        let (resource, kind) = (new.id, new.kind.clone());
+        return Err(Rejected::new(RuleError::NoKind { resource, kind }));
     }
     Ok(())
 }

@@ -112,7 +112,12 @@ pub fn keep_spec_version<T: Specified>(object: &mut T, old: Option<&T>, tx: &Tra
     let version = match old {
         Some(old) if old.spec() == object.spec() => old.spec_version(),
         Some(old) if is_given(old, own, tx) => old.spec_version().next(),
-        _ => own,
+        Some(_) => own,
+        // This transaction may have deleted what a copy has given just that number.
+        None => match tx.before::<T>(&object.key()) {
+            Some(before) if before.spec_version() >= own => before.spec_version().next(),
+            _ => own,
+        },
     };
     object.set_spec_version(version);
 }

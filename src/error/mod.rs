@@ -24,6 +24,8 @@ pub struct Duplicate {
     pub key: Value,
     /// The key of the object that has it.
     pub holder: Value,
+    /// The key of the object that was to have it.
+    pub claimant: Value,
 }
 
 /// An object with the key is there already, or is not there.

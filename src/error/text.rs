@@ -16,8 +16,9 @@ impl fmt::Display for Duplicate {
             index,
             key,
             holder,
+            claimant,
         } = self;
-        write!(f, "{table}: {index} {key} is taken by {holder}")
+        write!(f, "{table} {claimant}: {index} {key} is taken by {holder}")
     }
 }
 

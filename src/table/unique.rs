@@ -77,8 +77,8 @@ impl<T: Object, V: Key> Unique<T, V> {
         secondary_at(table, self.position)
     }
 
-    fn duplicate(&self, value: &V, holder: &T::Key) -> Duplicate {
-        duplicate::<T, V>(self.index.name, value, holder)
+    fn duplicate(&self, value: &V, holder: &T::Key, claimant: &T::Key) -> Duplicate {
+        duplicate::<T, V>(self.index.name, value, (holder, claimant))
     }
 
     /// Who holds the value in the snapshot, unless the transaction has written that object itself.
@@ -115,12 +115,17 @@ fn secondary_at<T: Object, V: Key>(table: &TableOf<T>, at: u16) -> &Secondary<T:
     table.index_at(usize::from(at))
 }
 
-fn duplicate<T: Object, V: Key>(index: &'static str, value: &V, holder: &T::Key) -> Duplicate {
+fn duplicate<T: Object, V: Key>(
+    index: &'static str,
+    value: &V,
+    (holder, claimant): (&T::Key, &T::Key),
+) -> Duplicate {
     Duplicate {
         table: T::TABLE,
         index,
         key: Value::new(value.clone()),
         holder: Value::new(holder.clone()),
+        claimant: Value::new(claimant.clone()),
     }
 }
 
@@ -155,10 +160,10 @@ impl<T: Object, V: Key> AnyUnique<T> for Unique<T, V> {
                 && let OwnWrite::Object(own) = (checking.own)(holder)
                 && self.index.values_of(own).contains(value)
             {
-                return Err(self.duplicate(value, holder));
+                return Err(self.duplicate(value, holder, &key));
             }
             if let Some(holder) = self.stored_holder(checking, &key, value) {
-                return Err(self.duplicate(value, &holder));
+                return Err(self.duplicate(value, &holder, &key));
             }
         }
         for value in values {
@@ -194,7 +199,7 @@ impl<T: Object, V: Key> AnyTaken<T> for Taken<T::Key, V> {
         let secondary = secondary_at::<T, V>(table, self.position);
         let mut values = entries.filter_map(|entry| secondary.value_of(entry));
         let taken = values.any(|value| *value == self.value);
-        taken.then(|| duplicate::<T, V>(self.name, &self.value, key))
+        taken.then(|| duplicate::<T, V>(self.name, &self.value, (key, &self.key)))
     }
 
     fn claim(&self) -> (&'static str, Value, Value) {

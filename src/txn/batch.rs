@@ -179,11 +179,16 @@ impl<'b, E> Batch<'b, E> {
             if self.steps.is_empty() {
                 return Ok(());
             }
-            match self.take_open()?.commit() {
+            let open = self.take_open()?;
+            let read = open.version();
+            match open.commit() {
                 Ok(version) => {
                     self.report.applied += self.steps.len();
-                    self.report.transactions += 1;
-                    self.report.version = version;
+                    // Of a transaction that wrote nothing it is what that read.
+                    if version > read {
+                        self.report.transactions += 1;
+                        self.report.version = version;
+                    }
                     self.steps.clear();
                     return Ok(());
                 }

@@ -166,6 +166,7 @@ impl Waited {
     ) -> Poll<R> {
         self.shared.waiters.pass_on();
         if let Some(answer) = look(&self.shared) {
+            self.cease();
             return Poll::Ready(answer);
         }
         let waiter = match self.waiter.take() {
@@ -179,16 +180,25 @@ impl Waited {
         };
         self.shared.waiters.enqueue(&waiter);
         self.waiter = Some(waiter);
-        look(&self.shared).map_or(Poll::Pending, Poll::Ready)
+        let answer = look(&self.shared);
+        if answer.is_some() {
+            self.cease();
+        }
+        answer.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// It waits for nothing any more: who is kept all the same is not relied on.
+    fn cease(&mut self) {
+        if let Some(waiter) = self.waiter.take() {
+            self.shared.waiters.abandon(&waiter);
+        }
     }
 }
 
 impl Drop for Waited {
     fn drop(&mut self) {
         self.shared.waiters.pass_on();
-        if let Some(waiter) = &self.waiter {
-            self.shared.waiters.abandon(waiter);
-        }
+        self.cease();
     }
 }
 

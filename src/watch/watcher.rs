@@ -260,6 +260,7 @@ impl Watcher {
         })?;
         self.rare.get_or_insert_default().lagged_from = None;
         self.fetched.clear();
+        self.source.tell(&self.member, &self.fetched);
         Ok(())
     }
 

@@ -191,7 +191,10 @@ pub fn conflict<T: ClusterObject>(name: &str, holder: &str) -> RuleError {
     }
 }
 
-/// That no extension is of a kind.
-pub fn no_kind(kind: &str) -> RuleError {
-    RuleError::NoKind { kind: kind.into() }
+/// That no extension is of a resource's kind.
+pub fn no_kind(resource: &str, kind: &str) -> RuleError {
+    RuleError::NoKind {
+        resource: id(resource),
+        kind: kind.into(),
+    }
 }
