@@ -38,7 +38,8 @@ Exit codes:
   130  interrupted by Ctrl-C, or by a request to terminate: it ends at once, and stderr says
        whether anything was written
 A file that was not written whole is removed, and an older one is as it was. Only what went into a
-pipe or a device is not taken back.";
+pipe or a device is not taken back; and where the program is killed outright, a file whose name
+begins with .skep- is left in the folder, with what was written by then.";
 
 /// What `skep restore --help` says.
 pub const RESTORE_ABOUT: &str = "\
@@ -68,7 +69,8 @@ Exit codes:
   130  interrupted by Ctrl-C, or by a request to terminate: it ends at once, and stderr says
        whether anything was written
 Lines that were not written whole are removed, and an older file is as it was. Only what went into
-a pipe or a device is not taken back.";
+a pipe or a device is not taken back; and where the program is killed outright, a file whose name
+begins with .skep- is left in the folder, with what was written by then.";
 
 /// What `skep inspect --help` says.
 pub const INSPECT_ABOUT: &str = "\

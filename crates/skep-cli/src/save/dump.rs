@@ -1,6 +1,6 @@
 //! Objects as lines of JSON: `{"table":…,"meta":…,"object":…}`.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use skep::Version;
@@ -26,6 +26,14 @@ pub struct Meta {
     pub version: Version,
     pub created_at: SystemTime,
     pub updated_at: SystemTime,
+}
+
+impl Meta {
+    /// Whether a store can keep its times: until July 2554.
+    pub fn is_kept(&self) -> bool {
+        let last = SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::MAX);
+        self.created_at <= last && self.updated_at <= last
+    }
 }
 
 /// An object's line, with its end.

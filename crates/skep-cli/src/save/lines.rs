@@ -108,6 +108,9 @@ impl<'p, R: BufRead> Lines<'p, R> {
         let action = serde_json::from_str::<Distinct>(object).and_then(|_| (table.create)(object));
         let action = action.map_err(|error| self.json(&error, begin))?;
         let action = match line.meta {
+            Some(meta) if !meta.is_kept() => {
+                return Err(self.fault("a time of its meta is after July 2554: none is kept there"));
+            }
             Some(meta) => action.at(meta.created_at, meta.updated_at),
             None => action,
         };
