@@ -197,6 +197,38 @@ fn a_lag_is_undone_by_what_the_proposer_has() {
     assert_eq!(events(&mut watcher).len(), 2);
 }
 
+/// Has no version before its first.
+struct Beginning(Arc<TestProposer>);
+
+impl Proposer for Beginning {
+    fn propose(&self, proposal: Proposal) {
+        self.0.propose(proposal);
+    }
+
+    fn version(&self) -> Option<Version> {
+        None
+    }
+
+    fn changes_between(
+        &self,
+        from: Version,
+        to: Version,
+    ) -> Result<Vec<ProposedChange>, ChangesError> {
+        self.0.changes_between(from, to)
+    }
+}
+
+#[test]
+fn a_proposer_without_a_version_has_all_from_its_first() {
+    let store = keeping_three(Arc::new(Beginning(TestProposer::new())));
+    grow(&store, 10);
+    assert_eq!(store.proposed_version(Version::ZERO), None);
+    let mut watcher = store.watch_from(Version::ZERO, Filter::all()).unwrap();
+    let commits: Vec<u64> = all_told(&mut watcher).iter().map(|told| told.0).collect();
+    let twice: Vec<u64> = (1..=10).flat_map(|version| [version, version]).collect();
+    assert_eq!(commits, twice);
+}
+
 /// What a proposer makes of the changes that it gives.
 type Makes = dyn Fn(Vec<ProposedChange>) -> Vec<ProposedChange> + Send + Sync;
 

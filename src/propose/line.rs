@@ -96,6 +96,12 @@ impl Line {
         self.numbering.at(number)
     }
 
+    /// From which of the proposer's versions on there is what was accepted after the store's; 0:
+    /// from its first.
+    pub(crate) fn accepted_since(&self, number: Version) -> Option<Version> {
+        self.numbering.at_or_before_all(number)
+    }
+
     /// The versions of the proposer's that were accepted nearest to a pending commit.
     pub(crate) fn neighbours(&self, number: Version) -> Neighbours {
         // Relaxed: as in `decide`.

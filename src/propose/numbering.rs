@@ -190,6 +190,14 @@ impl Numbering {
         }
     }
 
+    /// As [`Numbering::at`]; 0 if nothing was accepted so far, of a proposer that had no version
+    /// before.
+    pub(super) fn at_or_before_all(&self, number: Version) -> Option<Version> {
+        let is_first = || self.back_from(number.get()).next().is_none();
+        self.at(number)
+            .or_else(|| is_first().then_some(Version::ZERO))
+    }
+
     /// All that was accepted after one commit up to another, with its versions; nothing, if not all
     /// is known.
     pub(super) fn between(&self, after: Version, until: Version) -> Option<Vec<Accepted>> {

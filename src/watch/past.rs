@@ -86,7 +86,7 @@ impl Past {
         let commits = match accepted.last() {
             None => VecDeque::new(),
             Some(newest) => {
-                let from = line.accepted_at(first).ok_or(until)?;
+                let from = line.accepted_since(first).ok_or(until)?;
                 let changes = line.proposer().changes_between(from, newest.proposed);
                 let changes = changes.map_err(|error| reach(error, &accepted).unwrap_or(until))?;
                 commits(kernel, &accepted, changes).ok_or(until)?
