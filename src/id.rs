@@ -1,29 +1,4 @@
 //! An object's identity: 128 random bits, written as 25 base-36 characters.
-//!
-//! # Text
-//!
-//! The characters are the digits of the number in base 36, `0-9` and then `a-z`, most significant
-//! first and padded with zeros to a fixed width. So the order of two identities is the order of
-//! their texts, and a prefix of the text is a contiguous range of identities:
-//!
-//! ```text
-//! number                      text
-//! 0                           0000000000000000000000000
-//! 35                          000000000000000000000000z
-//! 36                          0000000000000000000000010
-//! 2^128 - 1                   f5lxx1zz5pnorynqglhzmsp33
-//!
-//! prefix                      range
-//! 000000000000000000000001    36 identities: its own text with 0 to z behind it
-//! f                           from f000… to 2^128 - 1: fzzz… is larger than 128 bits
-//! g                           none: all are larger than 128 bits
-//! ```
-//!
-//! # Randomness
-//!
-//! The bits come from the operating system, fetched a block at a time for each thread, so that a
-//! new identity seldom costs a system call. No generator of our own stands between, so all 128
-//! bits of every identity are independent of each other and of every other machine's.
 
 #![forbid(unsafe_code)]
 
@@ -49,6 +24,32 @@ const POOL_IDS: usize = 64;
 /// Identities are ordered as numbers, which is also the order of their texts. Comparing, copying
 /// and hashing cost what they cost for a `u128`.
 ///
+/// # Text
+///
+/// The characters are the digits of the number in base 36, `0-9` and then `a-z`, most significant
+/// first and padded with zeros to a fixed width. So the order of two identities is the order of
+/// their texts, and a prefix of the text is a contiguous range of identities:
+///
+/// ```text
+/// number                      text
+/// 0                           0000000000000000000000000
+/// 35                          000000000000000000000000z
+/// 36                          0000000000000000000000010
+/// 2^128 - 1                   f5lxx1zz5pnorynqglhzmsp33
+///
+/// prefix                      range
+/// 000000000000000000000001    36 identities: its own text with 0 to z behind it
+/// f                           from f000… to 2^128 - 1: fzzz… is larger than 128 bits
+/// g                           none: all are larger than 128 bits
+/// ```
+///
+/// # Randomness
+///
+/// The bits come from the operating system, fetched a block at a time for each thread, so that a
+/// new identity seldom costs a system call. No generator of our own stands between, so all 128
+/// bits of every identity are independent of each other and of every other machine's.
+///
+/// # Example
 /// ```
 /// use skep::Id;
 ///

@@ -1,25 +1,4 @@
 //! Finders: what to look for, said at run time.
-//!
-//! Who knows at compile time what they look for names an index: `Task::BY_NODE.eq(node)`; an index
-//! that a table does not have does not compile:
-//!
-//! ```compile_fail,E0599
-//! use skep::cluster::{Membership, Task};
-//! let _ = Task::BY_MEMBERSHIP.eq(Membership::Accepted);
-//! ```
-//!
-//! Which table answers which finder:
-//!
-//! | finder | tables |
-//! |---|---|
-//! | `All`, `AnyOf`, `AllOf`, `Not`, `IdPrefix`, `Name`, `NamePrefix` | all |
-//! | `Custom`, `CustomPrefix` | all |
-//! | `Runtime`, `ReferencedNetwork`, `ReferencedSecret` | service, task |
-//! | `ReferencedConfig`, `Reference` | service, task |
-//! | `Service`, `Node`, `Slot`, `DesiredState`, `TaskState`, `VolumeAttachment` | task |
-//! | `Role`, `Membership` | node |
-//! | `Kind` | resource |
-//! | `VolumeGroup`, `Driver` | volume |
 
 use std::error::Error;
 use std::fmt;
@@ -36,7 +15,44 @@ use crate::keys;
 
 /// What to look for in a table, said at run time. An exact value is found in the order of IDs, a
 /// beginning in the order of values, then of IDs. [`Search::new`](super::Search::new) makes it a
-/// search of a table, if the table can answer it.
+/// search of a table, if the table can answer it; [`find`](super::find) does so and searches.
+///
+/// | finder | tables |
+/// |---|---|
+/// | `All`, `AnyOf`, `AllOf`, `Not`, `IdPrefix`, `Name`, `NamePrefix` | all |
+/// | `Custom`, `CustomPrefix` | all |
+/// | `Runtime`, `ReferencedNetwork`, `ReferencedSecret` | service, task |
+/// | `ReferencedConfig`, `Reference` | service, task |
+/// | `Service`, `Node`, `Slot`, `DesiredState`, `TaskState`, `VolumeAttachment` | task |
+/// | `Role`, `Membership` | node |
+/// | `Kind` | resource |
+/// | `VolumeGroup`, `Driver` | volume |
+///
+/// ```
+/// use skep::Id;
+/// use skep::cluster::{self, Finder, InvalidFind, Node, NodeRole, find};
+///
+/// let store = cluster::builder().build();
+/// store.update(|tx| tx.create(Node::named(Id::random(), "east-1")))?;
+/// let view = store.read();
+/// let workers = Finder::AllOf(vec![
+///     Finder::NamePrefix("EAST".into()),
+///     Finder::Not(Box::new(Finder::Role(NodeRole::Manager))),
+/// ]);
+/// assert_eq!(find::<Node>(&view, &workers)?.count(), 1);
+/// // What a table has no index for is an error, and not everything.
+/// let refused = find::<Node>(&view, &Finder::Kind("pool".into())).unwrap_err();
+/// assert_eq!(refused, InvalidFind { table: "node", finder: "Kind" });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Who knows at compile time what they look for names an index, `Task::BY_NODE.eq(node)`; an index
+/// that a table does not have does not compile:
+///
+/// ```compile_fail,E0599
+/// use skep::cluster::{Membership, Task};
+/// let _ = Task::BY_MEMBERSHIP.eq(Membership::Accepted);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]

@@ -1,31 +1,4 @@
 //! Rules of names, kinds, extensions, services and tasks, and their refusals.
-//!
-//! - Names of clusters, configs, extensions, networks, resources, secrets, services and volumes are
-//!   unique in their table, whatever the case; those of resources in their kind alone, where the
-//!   store is built so ([`ResourceNames`]).
-//! - An extension's name is that of no table. An extension never changes, and goes only when no
-//!   resource is of its kind.
-//! - A resource's kind is the name of an extension, whatever the case.
-//! - A service's ratios of failures are finite. One that is not a number differs from itself: with
-//!   it a spec would seem to change in every write. And JSON has neither.
-//! - The observed state of a task only moves up.
-//!
-//! They are asked inside the transaction, of each step ([`Object::check`]), and what they read is
-//! validated when it commits: whoever creates a resource while another deletes its kind sees a
-//! conflict, and, run again, [`RuleError::NoKind`].
-//!
-//! # Order
-//! A creation: the name, the kind or the ratios, then the ID. So an object with the name and the ID
-//! of another is told [`RuleError::NameConflict`]. An update: that there is one, its version, the
-//! name, the kind, the ratios or the state.
-//!
-//! # Copies
-//! Who copies a state that others reached puts the checks off
-//! ([`Transaction::defer_checks`]): names may then be swapped, and an extension be replaced by
-//! another of its name. What is left must keep to the rules, but for those on steps, that an
-//! extension does not change and a task does not move down: it may have been deleted and created
-//! again, or be what it was before. Names are then judged by their indexes: a conflict is a
-//! [`Duplicate`](crate::Duplicate), but between resources of two kinds.
 
 use std::error::Error;
 use std::fmt;
@@ -56,8 +29,36 @@ const RESERVED: [&str; 10] = [
     Volume::TABLE,
 ];
 
-/// Why the rules of a cluster refuse a change: the reason in [`Rejected`].
+/// Why the rules of a cluster refuse a change: the reason in [`Rejected`]. The rules are:
 ///
+/// - Names of clusters, configs, extensions, networks, resources, secrets, services and volumes are
+///   unique in their table, whatever the case; those of resources in their kind alone, where the
+///   store is built so ([`ResourceNames`]).
+/// - An extension's name is that of no table. An extension never changes, and goes only when no
+///   resource is of its kind.
+/// - A resource's kind is the name of an extension, whatever the case.
+/// - A service's ratios of failures are finite. One that is not a number differs from itself: with
+///   it a spec would seem to change in every write. And JSON has neither.
+/// - The observed state of a task only moves up.
+///
+/// They are asked inside the transaction, of each step ([`Object::check`]), and what they read is
+/// validated when it commits: whoever creates a resource while another deletes its kind sees a
+/// conflict, and, run again, [`RuleError::NoKind`].
+///
+/// # Order
+/// A creation: the name, the kind or the ratios, then the ID. So an object with the name and the ID
+/// of another is told [`RuleError::NameConflict`]. An update: that there is one, its version, the
+/// name, the kind, the ratios or the state.
+///
+/// # Copies
+/// Who copies a state that others reached puts the checks off
+/// ([`Transaction::defer_checks`]): names may then be swapped, and an extension be replaced by
+/// another of its name. What is left must keep to the rules, but for those on steps, that an
+/// extension does not change and a task does not move down: it may have been deleted and created
+/// again, or be what it was before. Names are then judged by their indexes: a conflict is a
+/// [`Duplicate`](crate::Duplicate), but between resources of two kinds.
+///
+/// # Example
 /// ```
 /// use skep::Id;
 /// use skep::cluster::{self, RuleError, Service};
