@@ -155,8 +155,8 @@ pub struct Latencies {
     pub views: Histogram,
     /// Look-ups of one object in transactions: by its key, by a value of a unique index, or the
     /// first that a query finds. Not what a caller goes through with `find`; and not those in views
-    /// and snapshots, which take less than two looks at the clock do, and of which each would cost
-    /// a sixth more if it were asked whether it is to be timed.
+    /// and snapshots, which take less than two looks at the clock do, and of which each would take
+    /// longer if it were asked whether it is to be timed.
     pub look_ups: Histogram,
     /// Updates, with all runs of their closure and what they waited between and for a proposer
     /// ([`Store::update`](crate::Store::update), also if it failed).

@@ -50,8 +50,8 @@ pub struct Stats {
     pub oldest_transaction: Option<Version>,
     /// How long the transaction has been open that has been for longest, to some microseconds, by
     /// the system's clock: 0, if that was put back meanwhile. `None`: there are none, or the store
-    /// was not built with [`Builder::latencies`](crate::Builder::latencies), of however many, since
-    /// a look at the clock costs a short transaction two in a hundred.
+    /// was not built with [`Builder::latencies`](crate::Builder::latencies), of however few, since
+    /// each transaction would take longer by a look at the clock.
     ///
     /// Nothing is told by itself: a program that wants to know of transactions that are open for
     /// too long, 30 s say, looks here now and then.
