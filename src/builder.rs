@@ -293,8 +293,8 @@ impl Builder {
     /// [`Stats::transaction_age`](crate::Stats::transaction_age) how long transactions have been
     /// open. 1 times all; 0, the default, nothing.
     ///
-    /// What is timed takes two looks at the clock longer, some 50 ns; what is not, a few
-    /// nanoseconds, or none if nothing is. It takes some 14 KiB for each core, for 64 at most.
+    /// What is timed takes two looks at the clock longer; what is not, the drawing of a number, or
+    /// nothing where nothing is timed. It takes some 13 KiB for each core, for 64 at most.
     #[must_use]
     pub fn latencies(mut self, one_in: u32) -> Self {
         self.config.timed_one_in = NonZero::new(one_in);

@@ -203,7 +203,7 @@ fn all_that_have_a_spec_have_a_version_of_it() {
     );
 }
 
-/// Two changes of one transaction are two; a copy is stored as it is.
+/// A copy is stored as it is; the changes of one transaction count once, and each sees the last.
 #[test]
 fn versions_of_specs_grow_within_a_transaction_and_after_a_copy() {
     let store = builder().build();
@@ -215,14 +215,27 @@ fn versions_of_specs_grow_within_a_transaction_and_after_a_copy() {
     assert_eq!(copied, Ok(()));
     assert_eq!(spec_version::<Service>(&store, "a1"), copy.spec_version());
     let changed = store.update(|tx| {
-        for (at, name) in [(1000, "once"), (1001, "twice")] {
+        for (at, name) in [(1000, "once"), (1001, "twice"), (1001, "thrice")] {
             let change = |spec: &mut cluster::ServiceSpec| spec.annotations.name = name.into();
             Service::modify_spec_at(tx, &id("a1"), Version::new(at), change)?;
         }
         Ok::<_, ReplaceError>(())
     });
     assert_eq!(changed, Ok(()));
-    assert_eq!(spec_version::<Service>(&store, "a1"), Version::new(1002));
+    assert_eq!(spec_version::<Service>(&store, "a1"), Version::new(1001));
+}
+
+/// A store with service a1, that was copied with a version of its spec.
+fn with_copied(version: Version) -> Store {
+    let store = builder().build();
+    let service = Service {
+        spec_version: Some(version),
+        ..Service::named(id("a1"), "name")
+    };
+    store
+        .apply(&[Action::create(service)])
+        .expect("there was none");
+    store
 }
 
 /// A copy may have just the number that a commit here is about to give: of two users who have read
@@ -230,16 +243,8 @@ fn versions_of_specs_grow_within_a_transaction_and_after_a_copy() {
 #[test]
 fn a_copied_version_of_a_spec_is_not_given_again() {
     for status_first in [false, true] {
-        let store = builder().build();
-        let key = id("a1");
-        let copied = Version::new(2);
-        let service = Service {
-            spec_version: Some(copied),
-            ..Service::named(key, "name")
-        };
-        store
-            .apply(&[Action::create(service)])
-            .expect("there was none");
+        let (key, copied) = (id("a1"), Version::new(2));
+        let store = with_copied(copied);
         let rename = |name: &'static str| {
             store.update(|tx| {
                 if status_first {
@@ -259,15 +264,7 @@ fn a_copied_version_of_a_spec_is_not_given_again() {
 #[test]
 fn a_copied_version_of_a_spec_is_not_given_to_what_takes_its_place() {
     for copied in [2, 7].map(Version::new) {
-        let store = builder().build();
-        let key = id("a1");
-        let service = Service {
-            spec_version: Some(copied),
-            ..Service::named(key, "name")
-        };
-        store
-            .apply(&[Action::create(service)])
-            .expect("there was none");
+        let (key, store) = (id("a1"), with_copied(copied));
         let replaced = store.update(|tx| {
             tx.delete::<Service>(&key)?;
             tx.create(Service::named(key, "other"))?;
@@ -281,6 +278,26 @@ fn a_copied_version_of_a_spec_is_not_given_to_what_takes_its_place() {
         });
         is_out_of_sequence(&stale, copied, moved);
     }
+}
+
+/// However often a transaction changes a spec, that moves by one: an object that comes after it
+/// under its ID has another one.
+#[test]
+fn changes_of_a_copied_spec_in_one_transaction_count_once() {
+    let (key, copied) = (id("a1"), Version::new(2));
+    let store = with_copied(copied);
+    let renamed = store.update(|tx| {
+        ["one", "two", "three"].into_iter().try_for_each(|name| {
+            tx.modify::<Service>(&key, |it| it.spec.annotations.name = name.into())
+        })
+    });
+    assert_eq!(renamed, Ok(()));
+    let moved = spec_version::<Service>(&store, "a1");
+    assert_eq!(moved, copied.next());
+    assert_eq!(store.update(|tx| tx.delete::<Service>(&key)), Ok(()));
+    let again = store.update(|tx| tx.create(Service::named(key, "other")));
+    assert_eq!(again, Ok(()));
+    assert!(spec_version::<Service>(&store, "a1") > moved);
 }
 
 /// Users change a spec by turns while statuses are written: no user is disturbed, and none

@@ -197,31 +197,9 @@ fn a_lag_is_undone_by_what_the_proposer_has() {
     assert_eq!(events(&mut watcher).len(), 2);
 }
 
-/// Has no version before its first.
-struct Beginning(Arc<TestProposer>);
-
-impl Proposer for Beginning {
-    fn propose(&self, proposal: Proposal) {
-        self.0.propose(proposal);
-    }
-
-    fn version(&self) -> Option<Version> {
-        None
-    }
-
-    fn changes_between(
-        &self,
-        from: Version,
-        to: Version,
-    ) -> Result<Vec<ProposedChange>, ChangesError> {
-        self.0.changes_between(from, to)
-    }
-}
-
 #[test]
 fn a_proposer_without_a_version_has_all_from_its_first() {
-    let store = keeping_three(Arc::new(Beginning(TestProposer::new())));
-    grow(&store, 10);
+    let (_, store) = telling_from(None);
     assert_eq!(store.proposed_version(Version::ZERO), None);
     let mut watcher = store.watch_from(Version::ZERO, Filter::all()).unwrap();
     let commits: Vec<u64> = all_told(&mut watcher).iter().map(|told| told.0).collect();
@@ -235,6 +213,8 @@ type Makes = dyn Fn(Vec<ProposedChange>) -> Vec<ProposedChange> + Send + Sync;
 /// Gives other changes than it has accepted.
 struct Telling {
     inner: Arc<TestProposer>,
+    /// What it says its version is, when the store is made.
+    version: Option<Version>,
     makes: Mutex<Box<Makes>>,
 }
 
@@ -244,7 +224,7 @@ impl Proposer for Telling {
     }
 
     fn version(&self) -> Option<Version> {
-        self.inner.version()
+        self.version
     }
 
     fn changes_between(
@@ -258,8 +238,13 @@ impl Proposer for Telling {
 }
 
 fn telling() -> (Arc<Telling>, Store) {
+    telling_from(Some(Version::ZERO))
+}
+
+fn telling_from(version: Option<Version>) -> (Arc<Telling>, Store) {
     let proposer = Arc::new(Telling {
         inner: TestProposer::new(),
+        version,
         makes: Mutex::new(Box::new(|changes| changes)),
     });
     let store = keeping_three(Arc::clone(&proposer) as Arc<dyn Proposer>);

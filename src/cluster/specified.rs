@@ -1,7 +1,5 @@
 //! Spec versions: what a user asks for is guarded apart from what is observed.
 
-use std::cmp::Ordering;
-
 use super::cluster::{Cluster, ClusterSpec};
 use super::config::{Config, ConfigSpec};
 use super::network::{Network, NetworkSpec};
@@ -107,32 +105,17 @@ pub trait Specified: ClusterObject {
 pub fn keep_spec_version<T: Specified>(object: &mut T, old: Option<&T>, tx: &Transaction<'_>) {
     // No commit that our snapshot shows has given this number, and ours comes at it or later: so
     // versions of specs grow, also from one object with an ID to the next. A store that was
-    // restored may have smaller numbers.
+    // restored may have smaller numbers; one that copies, larger ones, or just this one, and what
+    // comes after these has the next. What this transaction has given before nobody has seen.
     let own = tx.version().next();
     let version = match old {
         Some(old) if old.spec() == object.spec() => old.spec_version(),
-        Some(old) if is_given(old, own, tx) => old.spec_version().next(),
-        Some(_) => own,
-        // This transaction may have deleted what a copy has given just that number.
-        None => match tx.before::<T>(&object.key()) {
+        _ => match tx.before::<T>(&object.key()) {
             Some(before) if before.spec_version() >= own => before.spec_version().next(),
             _ => own,
         },
     };
     object.set_spec_version(version);
-}
-
-/// Whether a number is too small for what comes after `old`. That has a larger one, or the same, if
-/// it was copied from a store that has counted further. The same is also what this transaction has
-/// given it, which nobody has seen.
-fn is_given<T: Specified>(old: &T, number: Version, tx: &Transaction<'_>) -> bool {
-    match old.spec_version().cmp(&number) {
-        Ordering::Less => false,
-        Ordering::Greater => true,
-        Ordering::Equal => tx
-            .before::<T>(&old.key())
-            .is_some_and(|before| before.spec_version() == number),
-    }
 }
 
 macro_rules! specified {
