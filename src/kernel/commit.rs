@@ -11,6 +11,7 @@
 use smallvec::SmallVec;
 
 use super::entry::EntryHeader;
+use super::key_set::KeySet;
 use super::memory::allocate_struct;
 use super::node::VersionHeader;
 use super::pending::{Outcome, Pending};
@@ -78,27 +79,22 @@ impl Write {
     ) -> impl Iterator<Item = &'g EntryHeader> {
         // SAFETY: V5: as above; a creation has no old image.
         let old: Option<&'g VersionHeader> = unsafe { self.old.as_ref() };
+        let keys = old.map_or(std::ptr::null_mut(), VersionHeader::keys);
         // SAFETY: as above.
-        old.into_iter().flat_map(|old| unsafe { old.entries() })
+        unsafe { KeySet::entries_of(keys) }
     }
 
     /// The index entries that either version is or was found by; once, if they share them all.
     #[inline]
-    pub(crate) fn entries<'g>(
-        &'g self,
-        guard: &'g Guard<'_>,
-    ) -> impl Iterator<Item = &'g EntryHeader> {
-        // SAFETY: V5: as above; a creation has no old image.
-        let old: Option<&VersionHeader> = unsafe { self.old.as_ref() };
+    pub(crate) fn entries<'g>(&'g self, _: &'g Guard<'_>) -> impl Iterator<Item = &'g EntryHeader> {
         // SAFETY: V5: as above.
-        let keys = unsafe { at(self.new) }.keys();
-        let replaced = old
-            .filter(|old| old.keys() != keys)
-            .map(|_| self.old_entries(guard));
-        replaced
-            .into_iter()
-            .flatten()
-            .chain(self.new_entries(guard))
+        let new = unsafe { at(self.new) }.keys();
+        // SAFETY: V5: as above; a creation has no old image.
+        let old: Option<&'g VersionHeader> = unsafe { self.old.as_ref() };
+        let replaced = old.map(VersionHeader::keys).filter(|&keys| keys != new);
+        // SAFETY: V5: as above, for each of them.
+        let entries = |keys| unsafe { KeySet::entries_of(keys) };
+        entries(replaced.unwrap_or(std::ptr::null_mut())).chain(entries(new))
     }
 
     /// Bytes of the new version; of a deletion 0.

@@ -60,6 +60,23 @@ impl KeySet {
         unsafe { at(whole as *const Self) }
     }
 
+    /// What the key set names; of none, nothing.
+    ///
+    /// # Safety
+    /// A whole key set is there, if it is not null, which stays for `'a` (E4).
+    #[inline]
+    pub(super) unsafe fn entries_of<'a>(
+        keys: *const Keys,
+    ) -> impl Iterator<Item = &'a EntryHeader> {
+        let entries: &'a [*const EntryHeader] = match keys.is_null() {
+            true => &[],
+            // SAFETY: the caller's promise.
+            false => unsafe { Self::at(keys) }.entries(),
+        };
+        // SAFETY: E3: the key set's hold.
+        entries.iter().map(|&entry| unsafe { at(entry) })
+    }
+
     #[inline]
     pub(crate) fn entries(&self) -> &[*const EntryHeader] {
         &self.entries

@@ -285,16 +285,10 @@ impl VersionHeader {
     ///
     /// # Safety
     /// The version keeps a link for `'a` (E4).
+    #[inline]
     pub(super) unsafe fn entries<'a>(&self) -> impl Iterator<Item = &'a EntryHeader> + use<'a> {
-        let keys = self.keys();
-        let entries: &'a [*const EntryHeader] = if keys.is_null() {
-            &[]
-        } else {
-            // SAFETY: the caller's promise.
-            unsafe { KeySet::at(keys) }.entries()
-        };
-        // SAFETY: E3: the key set's hold.
-        entries.iter().map(|&entry| unsafe { at(entry) })
+        // SAFETY: the caller's promise.
+        unsafe { KeySet::entries_of(self.keys()) }
     }
 
     pub(super) fn depth(&self) -> Depth {

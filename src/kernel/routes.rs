@@ -91,6 +91,23 @@ pub(crate) struct Routes<M: Send + Sync + 'static> {
     asked_all: AtomicU32,
 }
 
+/// Of which indexes of a table anybody may have subscribed to values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AskedIndexes<'r>(&'r [AtomicU32]);
+
+impl AskedIndexes<'_> {
+    /// Ordered as the tree is.
+    #[inline]
+    pub(crate) fn has(self, index: u16) -> bool {
+        // Of a table of this store; the last place is that of all indexes beyond so many.
+        let Some(last) = self.0.len().checked_sub(1) else {
+            return false;
+        };
+        // Relaxed: counted before the subscriber's fence, asked after the deliverer's.
+        self.0[usize::from(index).min(last)].load(Order::Relaxed) != 0
+    }
+}
+
 impl<M: Send + Sync + 'static> Ordered for Subscription<M> {
     type Separator = (u64, u64);
 
@@ -188,6 +205,14 @@ impl<M: Send + Sync + 'static> Routes<M> {
         // Relaxed: counted before the subscriber's fence, asked after the deliverer's.
         self.asked(route)
             .is_some_and(|asked| asked.load(Order::Relaxed) != 0)
+    }
+
+    /// Which indexes of a table are asked about, for who looks at many of its values.
+    #[inline]
+    pub(crate) fn asked_indexes(&self, table: u16) -> AskedIndexes<'_> {
+        let places = self.asked.get(usize::from(table));
+        let indexes = places.and_then(|places| places.get(usize::from(INDEXES)..));
+        AskedIndexes(indexes.unwrap_or_default())
     }
 
     /// Adds a member, by a number of its own, to a route that it has not been added to.

@@ -338,13 +338,14 @@ impl<'g> Round<'_, 'g> {
                 self.deliver_along(route, delivering, calls)?;
             }
         }
+        let asked = self.routes.asked_indexes(write.table);
         let mut looked: SmallVec<[Route; 8]> = SmallVec::new();
         for entry in write.entries(self.guard) {
-            let place = Route::value(write.table, entry.index, 0);
-            if !self.routes.is_asked(place) {
+            if !asked.has(entry.index) {
                 continue;
             }
             let Some(hash) = self.value_hash(write, entry) else {
+                let place = Route::value(write.table, entry.index, 0);
                 self.deliver_everywhere(place, delivering, calls)?;
                 continue;
             };
