@@ -21,7 +21,7 @@ Workloads (--workloads), all on the same tasks of about 400 bytes under random k
   f  10 of them in one transaction
   g  200 of them in one transaction
   h  as e, everybody on the same 10 tasks
-  i  95% reads and 5% updates, zipf 0.99
+  i  95% reads of what is newest and 5% updates, zipf 0.99
   j  updates of 1,000 tasks beside one held snapshot: rates, memory, whether it stays right; and
      once more while a thread reads in it: how long its reads take
   k  tasks put in and taken out: the rate, and whether memory comes back

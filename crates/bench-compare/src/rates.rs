@@ -114,12 +114,12 @@ fn together(peer: &dyn Peer, picks: &[u32]) -> Option<Done> {
 /// h: as e, on ten keys.
 pub const UPDATE_HOT: Rate = rate(Spread::Few(HOT_TASKS), 256, update);
 
-/// i: 95% reads, 5% updates.
+/// i: 95% reads of what is newest, 5% updates.
 pub const MIXED: Rate = rate(Spread::Zipf, 16 * (READS_AN_UPDATE + 1), |peer, picks| {
     let mut done = read(picks.len());
     for some in picks.chunks(READS_AN_UPDATE + 1) {
         let (reads, updates) = some.split_at(READS_AN_UPDATE);
-        black_box(peer.read_each(reads)?);
+        black_box(peer.read_newest(reads)?);
         done.attempts = peer.update_each(updates)?.max(done.attempts);
         done.updates += updates.len() as u64;
     }

@@ -11,6 +11,7 @@ pub fn wrong(peer: &dyn Peer, records: u32, updates: u64) -> Option<String> {
     let counted = [
         ("reads in one snapshot", peer.read_in_one(&picks)),
         ("reads in a snapshot each", peer.read_each(&picks)),
+        ("reads of what is newest", peer.read_newest(&picks)),
         ("a full scan", scanned.as_ref().map(|it| it.count)),
     ];
     let mut wrongs: Vec<String> = counted

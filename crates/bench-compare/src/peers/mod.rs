@@ -84,6 +84,11 @@ pub trait Peer: Send + Sync {
         None
     }
 
+    /// A read of what is newest, for each pick: without a snapshot, where the store has such reads.
+    fn read_newest(&self, picks: &[u32]) -> Option<u64> {
+        self.read_each(picks)
+    }
+
     /// Scans everything in key order, and reads each task's counter.
     fn scan_all(&self) -> Option<Scanned> {
         None
