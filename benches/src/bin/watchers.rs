@@ -1,6 +1,6 @@
 //! What it costs to tell many watchers, beside channels: the publisher's cost, the delivery's, and
-//! how long an event is on its way. Prints the table of docs/numbers.md, and how long it takes to
-//! create 100,000 watchers.
+//! how long an event is on its way. Prints a line for each measurement as it comes, then all of
+//! them as the tables of docs/numbers.md, and how long it takes to create 100,000 watchers.
 //!
 //! `cargo run --release -p skep-benches --bin watchers -- --help` says how to use it.
 
@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use skep_benches::watchers::bus::{Asked, BUSES, Make};
+use skep_benches::watchers::tables::{Line, Measured, tables};
 use skep_benches::watchers::{BATCH, Shared, Swarm, now};
 use skep_measure::clock::Clock;
+use skep_measure::figures::median;
 
 /// Measures what it costs to tell many watchers of a change, beside channels
 #[derive(Debug, Parser)]
@@ -49,22 +51,6 @@ const LATENCY_PAUSE: Duration = Duration::from_micros(500);
 const LATENCY_PAUSE_EACH: Duration = Duration::from_nanos(400);
 /// Deliveries that a measurement may make.
 const DELIVERIES_MAX: u64 = 4_000_000;
-
-/// Medians of one bus, with so many watchers that ask for something.
-struct Measured {
-    alone: f64,
-    /// Of it what the publisher's thread ran.
-    alone_cpu: f64,
-    in_batches: f64,
-    delivery: f64,
-    p50: f64,
-    p99: f64,
-}
-
-fn median(mut of: Vec<f64>) -> f64 {
-    of.sort_by(f64::total_cmp);
-    of[of.len() / 2]
-}
 
 fn percentile(sorted: &[u32], share: f64) -> f64 {
     let at = (sorted.len() as f64 * share) as usize;
@@ -108,11 +94,7 @@ fn measure(make: Make, watchers: usize, asked: Asked) -> Measured {
         alone: median(alone),
         alone_cpu: median(alone_cpu),
         in_batches: median(batches),
-        delivery: if delivery.is_empty() {
-            f64::NAN
-        } else {
-            median(delivery)
-        },
+        delivery: median(delivery),
         p50: percentile(&ages, 0.5),
         p99: percentile(&ages, 0.99),
     }
@@ -157,7 +139,20 @@ fn creation(make: Make, watchers: usize, asked: Asked, rounds: u32) -> f64 {
         tasks.extend((0..watchers as u64).map(|it| bus.watch(it, asked, notes.clone())));
         began.elapsed().as_secs_f64() * 1000.0
     };
-    median((0..rounds).map(round).collect())
+    median((0..rounds).map(round))
+}
+
+/// The medians of some rounds.
+fn medians(rounds: &[Measured]) -> Measured {
+    let of = |figure: fn(&Measured) -> f64| median(rounds.iter().map(figure));
+    Measured {
+        alone: of(|it| it.alone),
+        alone_cpu: of(|it| it.alone_cpu),
+        in_batches: of(|it| it.in_batches),
+        delivery: of(|it| it.delivery),
+        p50: of(|it| it.p50),
+        p99: of(|it| it.p99),
+    }
 }
 
 fn print_creation(most: usize, rounds: u32) {
@@ -177,6 +172,7 @@ fn main() {
     let receivers = "delivery, ns | p50, us | p99, us";
     println!("| asked for | watchers | bus | {publisher} | {receivers} |");
     println!("|---|---|---|---|---|---|---|---|---|");
+    let mut lines = Vec::new();
     for asked in Asked::EACH {
         let counts = asked.watchers(USUAL).iter();
         for &watchers in counts.filter(|count| **count <= most) {
@@ -192,20 +188,26 @@ fn main() {
                 }
             }
             for (results, (name, _)) in results.iter().zip(&buses) {
-                let of =
-                    |figure: fn(&Measured) -> f64| median(results.iter().map(figure).collect());
+                let of = medians(results);
                 print!("| {asked} | {watchers} | {name} ");
                 println!(
                     "| {:.0} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} |",
-                    of(|it| it.alone),
-                    of(|it| it.alone_cpu),
-                    of(|it| it.in_batches),
-                    of(|it| it.delivery),
-                    of(|it| it.p50) / 1000.0,
-                    of(|it| it.p99) / 1000.0,
+                    of.alone,
+                    of.alone_cpu,
+                    of.in_batches,
+                    of.delivery,
+                    of.p50 / 1000.0,
+                    of.p99 / 1000.0,
                 );
+                lines.push(Line {
+                    asked,
+                    watchers,
+                    bus: name,
+                    of,
+                });
             }
         }
     }
+    println!("{}", tables(&lines));
     print_creation(most, rounds);
 }

@@ -3,6 +3,7 @@
 
 pub mod bus;
 pub mod executor;
+pub mod tables;
 
 use std::cell::RefCell;
 use std::rc::Rc;

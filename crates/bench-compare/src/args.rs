@@ -21,7 +21,7 @@ Workloads (--workloads), all on the same tasks of about 400 bytes under random k
   f  10 of them in one transaction
   g  200 of them in one transaction
   h  as e, everybody on the same 10 tasks
-  i  95% reads and 5% updates, zipf 0.99
+  i  95% reads of what is newest and 5% updates, zipf 0.99
   j  updates of 1,000 tasks beside one held snapshot: rates, memory, whether it stays right; and
      once more while a thread reads in it: how long its reads take
   k  tasks put in and taken out: the rate, and whether memory comes back
@@ -36,10 +36,18 @@ this program was built with the feature mvcc-core):
 
 a to i and o to s are measured by one thread, by two, and by as many as there are cores, round by
 round, all stores in turn, so that a noisy minute hits everybody. Rates are medians by the wall
-clock, spreads the extremes over the median; \"CPU ns\" is the time that threads ran for an
-operation, waiting not counted; \"skep is\" is skep's rate over the store's. \"asked\" is what was
-asked of skep at first, \"asked finally\" what is asked now; the worse of one thread and two
-decides. A store that cannot do something is left out of its table.
+clock, spreads the distance of the extremes over the median; \"CPU ns\" is the time that the
+measuring threads ran for an operation: waiting is not counted, nor what a store does on threads
+of its own. \"skep is\" is skep's rate over the store's; \"attempts\" is the most that one operation
+took. \"asked\" is what was asked of skep at first, \"asked finally\" what is asked now; the worse
+of one thread and two decides. A store that cannot do something is left out of its table.
+
+Skep's keys are identities of 16 bytes; its peers' are the same ones as texts of 25 characters, but
+for stores \"by Id\", which have skep's.
+After each workload that is a rate every store's counters are read back: where they do not come to
+the updates that it said it made, WRONG is told, and the program ends with 1. It ends with 2 if it
+cannot write, or does not understand its arguments. Files are written after each workload, so that
+a run that is stopped keeps what it had come to.
 
 Examples:
   bench-compare --records 10000 --operations 100000 --rounds 1 --millis 50
@@ -55,7 +63,7 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(version, after_help = WORKLOADS)]
 pub struct Args {
-    /// Rounds that count in workloads that are rates; one more runs first, to warm up
+    /// Rounds that count; of workloads a to i and o to s one more runs first, to warm up
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
     /// Tasks in each store: 1,000 at least
@@ -68,8 +76,9 @@ pub struct Args {
     pub workloads: String,
     /// Which peers, by parts of their names, with commas between; skep is always there
     ///
-    /// Without it, all: papaya, dashmap, `RwLock<BTreeMap>`, `RwLock<HashMap>`, surrealmx, skipdb,
-    /// concread, redb, `ArcSwap<imbl>`, SkipMap; mvcc-core if built with its feature.
+    /// Without it, all: papaya, dashmap, `RwLock<BTreeMap>`, `RwLock<HashMap>`, each of these also
+    /// by Id; surrealmx, skipdb, concread, redb, `ArcSwap<imbl>`, SkipMap; mvcc-core if built with
+    /// its feature.
     #[arg(long, value_delimiter = ',', value_parser = part_of_name)]
     pub peers: Vec<String>,
     /// Counts of threads, with commas between [default: 1, 2 and the number of cores]
@@ -123,8 +132,15 @@ fn part_of_name(text: &str) -> Result<String, String> {
     let mut names: Vec<&str> = kinds().map(|kind| kind.name).collect();
     names.sort_unstable();
     names.dedup();
-    let names = names.join(", ");
-    Err(format!("no peer has that in its name; there are {names}"))
+    let names = names.join("; ");
+    let more = if cfg!(feature = "mvcc-core") {
+        ""
+    } else {
+        "; mvcc-core, if built with that feature"
+    };
+    Err(format!(
+        "no peer has that in its name; there are {names}{more}"
+    ))
 }
 
 fn is_named(kind: &Kind, part: &str) -> bool {
@@ -216,9 +232,17 @@ mod tests {
         assert_eq!(names("surreal"), ["skep", "surrealmx"]);
         assert_eq!(
             names("rwlock"),
-            ["skep", "RwLock<BTreeMap>", "RwLock<HashMap>"]
+            [
+                "skep",
+                "RwLock<BTreeMap>",
+                "RwLock<BTreeMap> by Id",
+                "RwLock<HashMap>",
+                "RwLock<HashMap> by Id"
+            ]
         );
+        assert_eq!(names("papaya by").len(), 2);
     }
+
     #[test]
     fn threads_are_in_order_and_each_once() {
         assert_eq!(args(&["--threads", "4,1,4,2"]).threads(), [1, 2, 4]);
@@ -237,7 +261,8 @@ mod tests {
         }
         let help = Args::command().render_long_help().to_string();
         for kind in KINDS {
-            assert!(help.contains(kind.name), "{}", kind.name);
+            let name = kind.name.trim_end_matches(" by Id");
+            assert!(help.contains(name), "{}", kind.name);
         }
     }
 }

@@ -72,6 +72,8 @@ pub fn held(kind: &Kind, scale: &Scale) -> Option<Figures> {
     let held = peer.hold()?;
     drop(held);
     let picks: Vec<u32> = (0..HELD_KEYS).collect();
+    // Once in small, so that the pass that comes first is not the only one to find all cold.
+    updates(&*peer, &picks, scale.operations / 10, scale.clock)?;
     let without = updates(&*peer, &picks, scale.operations, scale.clock)?;
     peer.reclaim();
     let before = memory::bytes();

@@ -1,4 +1,4 @@
-//! Compares skep with its peers: the same workloads on each, in interleaved rounds (A B C A B C),
+//! Compares skep with its peers: the same workloads on each, in interleaved rounds (A B C C B A),
 //! medians and spreads by both clocks, and our ratio to each peer beside what is asked.
 //!
 //! ```text
@@ -12,6 +12,7 @@
 //! | `workload`, `rates`, `picks` | what is a rate: what is done, on which tasks, how often |
 //! | `special`, `held`, `stops`, `suspend` | what is several figures, as of a stopped thread |
 //! | `peers`, `task` | the stores, and what they hold |
+//! | `verify` | whether a store did what it was asked to do |
 //! | `asked` | what is asked of skep |
 //! | `samples`, `outcome` | what was measured |
 //! | `report`, `progress` | how it is told |
@@ -34,6 +35,7 @@ mod special;
 mod stops;
 mod suspend;
 mod task;
+mod verify;
 mod workload;
 
 use std::process::ExitCode;
@@ -41,11 +43,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use self::args::Args;
-use self::run::{OutputError, Run};
+use self::run::{Failure, Run};
 
 #[global_allocator]
 static ALLOCATOR: skep_measure::memory::Counting = skep_measure::memory::Counting;
 
+/// A store did not do what it was asked to do.
+const WRONG: u8 = 1;
 /// The command line is wrong, or what was measured could not be written.
 const BAD_INPUT: u8 = 2;
 
@@ -60,9 +64,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn refuse(error: &OutputError) -> ExitCode {
+fn refuse(error: &Failure) -> ExitCode {
+    let code = match error {
+        // Who reads a part of it, as `head` does, had enough: no fault.
+        Failure::Unread => return ExitCode::SUCCESS,
+        Failure::Output { .. } => BAD_INPUT,
+        Failure::Wrong(_) => WRONG,
+    };
     eprintln!("error: {error}");
-    ExitCode::from(BAD_INPUT)
+    ExitCode::from(code)
 }
 
 /// Help is told whole, an error in its one line.

@@ -1,5 +1,6 @@
 //! How far the run is, on the standard error: a bar on a terminal, else a line a workload.
 
+use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -49,8 +50,8 @@ impl Progress {
     }
 
     /// Prints a result, the bar out of the way.
-    pub fn print(&self, text: &str) {
-        self.bar.suspend(|| println!("{text}"));
+    pub fn print(&self, text: &str) -> io::Result<()> {
+        self.bar.suspend(|| writeln!(io::stdout(), "{text}"))
     }
 
     /// Takes the bar away.

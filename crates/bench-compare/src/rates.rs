@@ -18,6 +18,8 @@ pub struct Done {
     pub operations: u64,
     /// The most attempts that one took.
     pub attempts: u32,
+    /// Counters of tasks that were counted up.
+    pub updates: u64,
 }
 
 /// A workload that is a rate.
@@ -46,23 +48,24 @@ const fn rate(spread: Spread, chunk: usize, run: fn(&dyn Peer, &[u32]) -> Option
     Rate { spread, chunk, run }
 }
 
-fn done(operations: usize, attempts: u32) -> Done {
+fn read(operations: usize) -> Done {
     Done {
         operations: operations as u64,
-        attempts,
+        attempts: 1,
+        updates: 0,
     }
 }
 
 /// a: point reads inside one open snapshot.
 pub const READ_IN_ONE: Rate = rate(Spread::Uniform, 4096, |peer, picks| {
     black_box(peer.read_in_one(picks)?);
-    Some(done(picks.len(), 1))
+    Some(read(picks.len()))
 });
 
 /// b, and q on rows: a snapshot, one read, end.
 pub const READ_EACH: Rate = rate(Spread::Uniform, 1024, |peer, picks| {
     black_box(peer.read_each(picks)?);
-    Some(done(picks.len(), 1))
+    Some(read(picks.len()))
 });
 
 /// c: a full scan in key order.
@@ -71,13 +74,14 @@ pub const SCAN_ALL: Rate = rate(Spread::Uniform, 1, |peer, _| {
     Some(Done {
         operations: scanned.tasks,
         attempts: 1,
+        updates: 0,
     })
 });
 
 /// d: a scan of 100 tasks.
 pub const SCAN_SHORT: Rate = rate(Spread::Uniform, 64, |peer, picks| {
     black_box(peer.scan_each(picks, SHORT_SCAN)?);
-    Some(done(picks.len(), 1))
+    Some(read(picks.len()))
 });
 
 /// e, and r on rows: read-modify-write of one.
@@ -85,7 +89,12 @@ pub const UPDATE: Rate = rate(Spread::Uniform, 256, update);
 
 fn update(peer: &dyn Peer, picks: &[u32]) -> Option<Done> {
     let attempts = peer.update_each(picks)?;
-    Some(done(picks.len(), attempts))
+    let count = picks.len() as u64;
+    Some(Done {
+        operations: count,
+        attempts,
+        updates: count,
+    })
 }
 
 /// f: ten of them in one transaction; g: 200 of them, which counts transactions.
@@ -95,27 +104,32 @@ pub const UPDATE_BATCH: Rate = rate(Spread::Uniform, 200, together);
 
 fn together(peer: &dyn Peer, picks: &[u32]) -> Option<Done> {
     let attempts = peer.update_together(picks)?;
-    Some(done(1, attempts))
+    Some(Done {
+        operations: 1,
+        attempts,
+        updates: picks.len() as u64,
+    })
 }
 
 /// h: as e, on ten keys.
 pub const UPDATE_HOT: Rate = rate(Spread::Few(HOT_TASKS), 256, update);
 
-/// i: 95% reads, 5% updates.
+/// i: 95% reads of what is newest, 5% updates.
 pub const MIXED: Rate = rate(Spread::Zipf, 16 * (READS_AN_UPDATE + 1), |peer, picks| {
-    let mut attempts = 0;
+    let mut done = read(picks.len());
     for some in picks.chunks(READS_AN_UPDATE + 1) {
         let (reads, updates) = some.split_at(READS_AN_UPDATE);
-        black_box(peer.read_each(reads)?);
-        attempts = peer.update_each(updates)?.max(attempts);
+        black_box(peer.read_newest(reads)?);
+        done.attempts = peer.update_each(updates)?.max(done.attempts);
+        done.updates += updates.len() as u64;
     }
-    Some(done(picks.len(), attempts))
+    Some(done)
 });
 
 /// s: a snapshot and its end.
 pub const BEGIN_EACH: Rate = rate(Spread::Uniform, 1024, |peer, picks| {
     peer.begin_each(picks.len())?;
-    Some(done(picks.len(), 1))
+    Some(read(picks.len()))
 });
 
 /// o: point reads of rows, 100 a snapshot.
@@ -127,7 +141,7 @@ fn read_hundreds(peer: &dyn Peer, picks: &[u32]) -> Option<Done> {
     for some in picks.chunks(READS_A_SNAPSHOT) {
         black_box(peer.read_in_one(some)?);
     }
-    Some(done(picks.len(), 1))
+    Some(read(picks.len()))
 }
 
 /// How long samples are, of how many records, by which clock.
@@ -143,26 +157,39 @@ pub struct How {
 
 /// What one thread did in a sample.
 struct Part {
-    operations: u64,
-    attempts: u32,
+    done: Done,
     spent: Spent,
 }
 
+/// The seed of a thread's picks in a round: all stores meet the same picks in a round, and others
+/// in the next. So a slow store, which comes to few of them, does not find the same ones in its
+/// caches each time.
+fn seed(round: u32, thread: usize) -> u64 {
+    u64::from(round) << 32 | thread as u64
+}
+
 /// Runs a workload on a store for a while; `None`: the store cannot.
-pub fn sample(peer: &dyn Peer, rate: &Rate, how: &How, threads: usize) -> Option<Sample> {
+pub fn sample(
+    peer: &dyn Peer,
+    rate: &Rate,
+    how: &How,
+    threads: usize,
+    round: u32,
+) -> Option<Sample> {
     let parts = team::together(threads, |thread, ready| {
-        let mut picks = Picks::draw(rate.spread, how.records, thread as u64 + 1);
+        let mut picks = Picks::draw(rate.spread, how.records, seed(round, thread));
         ready();
         part(peer, rate, how, &mut picks)
     });
     let parts: Vec<Part> = parts.into_iter().collect::<Option<_>>()?;
-    let operations: u64 = parts.iter().map(|part| part.operations).sum();
+    let operations: u64 = parts.iter().map(|part| part.done.operations).sum();
     let ran: Duration = parts.iter().map(|part| part.spent.cpu).sum();
-    let rate = |part: &Part| part.operations as f64 / part.spent.wall.as_secs_f64();
+    let rate = |part: &Part| part.done.operations as f64 / part.spent.wall.as_secs_f64();
     Some(Sample {
         rate: parts.iter().map(rate).sum(),
         nanos: ran.as_nanos() as f64 / operations as f64,
-        attempts: parts.iter().map(|part| part.attempts).max()?,
+        attempts: parts.iter().map(|part| part.done.attempts).max()?,
+        updates: parts.iter().map(|part| part.done.updates).sum(),
     })
 }
 
@@ -173,10 +200,10 @@ fn part(peer: &dyn Peer, rate: &Rate, how: &How, picks: &mut Picks) -> Option<Pa
         let some = (rate.run)(peer, picks.next(rate.chunk))?;
         sum.operations += some.operations;
         sum.attempts = sum.attempts.max(some.attempts);
+        sum.updates += some.updates;
     }
     Some(Part {
-        operations: sum.operations,
-        attempts: sum.attempts,
+        done: sum,
         spent: watch.spent(),
     })
 }

@@ -12,6 +12,8 @@ pub struct Sample {
     pub nanos: f64,
     /// The most attempts that an operation took.
     pub attempts: u32,
+    /// Counters of tasks that were counted up.
+    pub updates: u64,
 }
 
 impl Sample {
@@ -90,6 +92,7 @@ pub fn one_round(store: &'static str, rates: [f64; 2]) -> Samples {
             rate,
             nanos: threads as f64 * 1e9 / rate,
             attempts: 1,
+            updates: 0,
         };
         samples.note(threads, sample);
     }
@@ -105,6 +108,7 @@ mod tests {
             rate,
             nanos,
             attempts: 1,
+            updates: 0,
         }
     }
 

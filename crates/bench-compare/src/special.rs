@@ -120,7 +120,7 @@ pub const SPECIAL: &[Special] = &[
     },
     Special {
         letter: 'l',
-        title: "memory",
+        title: "memory, less is better",
         is_rate: false,
         run: memory,
         checks: &[check(MEMORY_BEYOND, Some(AtMost(240.0)), AtMost(160.0))],

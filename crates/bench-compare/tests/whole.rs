@@ -1,7 +1,7 @@
 //! The whole program, in sizes that say nothing about speed: what it writes, and what it refuses.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// As small as it can be asked for.
 const TINY: [&str; 10] = [
@@ -152,6 +152,18 @@ fn what_cannot_be_written_is_refused_before_anything_is_measured() {
     for option in ["--plots", "--csv", "--markdown"] {
         assert!(refused(&[option, &below]).contains(&below), "{option}");
     }
+    // What earlier runs wrote is there still.
+    let kept = ["kept.csv", "kept.md"].map(|name| folder.path().join(name));
+    let [csv, document] = &kept;
+    for path in &kept {
+        std::fs::write(path, "kept").expect("it can be written");
+    }
+    let (csv, document) = (csv.to_string_lossy(), document.to_string_lossy());
+    refused(&["--csv", &csv, "--markdown", &below]);
+    refused(&["--csv", &below, "--markdown", &document]);
+    for path in &kept {
+        assert_eq!(read(path), "kept", "{}", path.display());
+    }
 }
 
 #[test]
@@ -167,4 +179,36 @@ fn help_teaches_with_examples() {
     ] {
         assert!(help.contains(part), "no {part} in {help}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_nobody_reads_or_that_is_full_is_no_panic() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let csv = folder.path().join("rates.csv");
+    let arguments = ["--workloads", "ab", "--peers", "papaya", "--threads", "1"];
+    let started = |more: &[&str], output: Stdio| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_bench-compare"));
+        program.args(TINY).args(arguments).args(more).stdout(output);
+        program.stderr(Stdio::piped());
+        let started = program.spawn().expect("it can be started");
+        let output = started.wait_with_output().expect("it ends");
+        (output.status.code(), text(&output.stderr))
+    };
+    let unread = || {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        Stdio::from(writer)
+    };
+    // Who had enough ends it; but what is to be written to a file is.
+    let (code, told) = started(&[], unread());
+    assert_eq!(code, Some(0), "{told}");
+    let (code, told) = started(&["--csv", &csv.to_string_lossy()], unread());
+    assert_eq!(code, Some(0), "{told}");
+    let samples = read(&csv);
+    assert!(samples.contains("\na,papaya,") && samples.contains("\nb,papaya,"));
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let (code, told) = started(&[], full.expect("it is there").into());
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("cannot write the standard output"), "{told}");
 }

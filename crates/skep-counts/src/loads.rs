@@ -9,10 +9,10 @@ use skep::{Filter, Store, Transaction, keys};
 
 use crate::operations::{SERVICES, TASKS, Task, change, id, modify, receive_all};
 
-/// Nanoseconds of operations on a thread that is alone. Of one source: docs/compared.md, the EPYC,
-/// skep by one thread. What that does not have is as many times a view or a commit of it as the
-/// program `scaling` found, by one thread, on the EPYC: medians of seven runs of
-/// `SKEP_CLOCK=cpu cargo run --release -p skep-benches --bin scaling -- 1`.
+/// Nanoseconds of operations on a thread that is alone. Of one run of the comparison, which
+/// docs/scaling.md names: skep by one thread, on the EPYC. What that does not have is as many times
+/// a view or a commit of it as the program `scaling` found, by one thread, on the EPYC: medians of
+/// seven runs of `SKEP_CLOCK=cpu cargo run --release -p skep-benches --bin scaling -- 1`.
 mod alone {
     /// Workload b, 6.24 M/s: a view, one read, its end.
     pub(super) const VIEW: f64 = 160.0;

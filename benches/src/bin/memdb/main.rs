@@ -1,6 +1,6 @@
 //! Skep beside a store on go-memdb, in one run: both are measured in turns, workload by workload,
 //! so that a slow phase of the machine is in the figures of both. Prints a table of
-//! docs/numbers.md.
+//! docs/compared-memdb.md.
 //!
 //! The other store is a stand-in (`benches/go-memdb`), written to the description of SwarmKit's:
 //! immutable radix trees with the same indexes and keys, one writer at a time, and a deep copy of

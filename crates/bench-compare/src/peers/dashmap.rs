@@ -4,25 +4,25 @@
 use ::dashmap::DashMap;
 use foldhash::fast::RandomState;
 
-use super::{Peer, TextKeys, keyed, numbers};
-use crate::task::{Task, TextKey, id, text};
+use super::{Key, Keys, Peer, key, keyed, numbers};
+use crate::task::Task;
 
-struct Dash {
-    map: DashMap<TextKey, Task, RandomState>,
-    keys: TextKeys,
+struct Dash<K: Key> {
+    map: DashMap<K, Task, RandomState>,
+    keys: Keys<K>,
 }
 
-pub(super) fn load(records: u32) -> Box<dyn Peer> {
+pub(super) fn load<K: Key>(records: u32) -> Box<dyn Peer> {
     let map = DashMap::with_hasher(RandomState::default());
     for number in numbers(records) {
-        let (key, task) = keyed(number);
+        let (key, task) = keyed::<K>(number);
         map.insert(key, task);
     }
-    let keys = TextKeys::of(records);
+    let keys = Keys::of(records);
     Box::new(Dash { map, keys })
 }
 
-impl Peer for Dash {
+impl<K: Key> Peer for Dash<K> {
     fn read_in_one(&self, picks: &[u32]) -> Option<u64> {
         self.read_each(picks)
     }
@@ -48,6 +48,6 @@ impl Peer for Dash {
     }
 
     fn remove(&self, number: u64) -> Option<()> {
-        self.map.remove(&text(id(number))).map(|_| ())
+        self.map.remove(&key::<K>(number)).map(|_| ())
     }
 }

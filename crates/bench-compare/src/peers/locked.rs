@@ -7,32 +7,32 @@ use std::sync::RwLock;
 
 use foldhash::fast::RandomState;
 
-use super::{Peer, Scanned, TextKeys, keyed, numbers};
-use crate::task::{Task, TextKey, id, text};
+use super::{Key, Keys, Peer, Scanned, key, keyed, numbers};
+use crate::task::Task;
 
-struct Locked<M> {
+struct Locked<K, M> {
     map: RwLock<M>,
-    keys: TextKeys,
+    keys: Keys<K>,
 }
 
-type Tree = BTreeMap<TextKey, Task>;
-type Hash = HashMap<TextKey, Task, RandomState>;
+type Tree<K> = BTreeMap<K, Task>;
+type Hash<K> = HashMap<K, Task, RandomState>;
 
-fn load<M: Default + Extend<(TextKey, Task)>>(records: u32) -> Locked<M> {
+fn load<K: Key, M: Default + Extend<(K, Task)>>(records: u32) -> Locked<K, M> {
     let mut map = M::default();
     map.extend(numbers(records).map(keyed));
     Locked {
         map: RwLock::new(map),
-        keys: TextKeys::of(records),
+        keys: Keys::of(records),
     }
 }
 
-pub(super) fn load_tree(records: u32) -> Box<dyn Peer> {
-    Box::new(load::<Tree>(records))
+pub(super) fn load_tree<K: Key>(records: u32) -> Box<dyn Peer> {
+    Box::new(load::<K, Tree<K>>(records))
 }
 
-pub(super) fn load_hash(records: u32) -> Box<dyn Peer> {
-    Box::new(load::<Hash>(records))
+pub(super) fn load_hash<K: Key>(records: u32) -> Box<dyn Peer> {
+    Box::new(load::<K, Hash<K>>(records))
 }
 
 /// What both maps do alike.
@@ -75,7 +75,7 @@ macro_rules! in_common {
         }
 
         fn remove(&self, number: u64) -> Option<()> {
-            let key = text(id(number));
+            let key = key::<K>(number);
             self.map
                 .write()
                 .expect("nobody panics")
@@ -85,7 +85,7 @@ macro_rules! in_common {
     };
 }
 
-impl Peer for Locked<Tree> {
+impl<K: Key> Peer for Locked<K, Tree<K>> {
     in_common!();
 
     fn scan_all(&self) -> Option<Scanned> {
@@ -94,8 +94,8 @@ impl Peer for Locked<Tree> {
     }
 
     fn scan_each(&self, picks: &[u32], count: usize) -> Option<u64> {
+        let map = self.map.read().expect("nobody panics");
         let scan = |&pick: &u32| {
-            let map = self.map.read().expect("nobody panics");
             let from = map.range(self.keys[pick]..).take(count);
             from.map(|(_, task)| task.count).sum::<u64>()
         };
@@ -103,6 +103,6 @@ impl Peer for Locked<Tree> {
     }
 }
 
-impl Peer for Locked<Hash> {
+impl<K: Key> Peer for Locked<K, Hash<K>> {
     in_common!();
 }

@@ -15,7 +15,10 @@ mod skipdb;
 mod skiplist;
 mod surrealmx;
 
+use std::hash::Hash;
 use std::ops::Index;
+
+use ::skep::Id;
 
 use crate::task::{Task, TextKey, id, text};
 
@@ -79,6 +82,11 @@ pub trait Peer: Send + Sync {
     /// A snapshot, one read, end: for each pick.
     fn read_each(&self, picks: &[u32]) -> Option<u64> {
         None
+    }
+
+    /// A read of what is newest, for each pick: without a snapshot, where the store has such reads.
+    fn read_newest(&self, picks: &[u32]) -> Option<u64> {
+        self.read_each(picks)
     }
 
     /// Scans everything in key order, and reads each task's counter.
@@ -160,17 +168,28 @@ const fn peer(name: &'static str, load: fn(u32) -> Box<dyn Peer>) -> Kind {
     }
 }
 
+/// One that is given the keys that skep is given, which is no store of targets: those are asked
+/// beside texts.
+const fn by_id(name: &'static str, load: fn(u32) -> Box<dyn Peer>) -> Kind {
+    let key_bytes = size_of::<Id>();
+    Kind {
+        name,
+        load,
+        key_bytes,
+    }
+}
+
 /// All of them, ourselves first.
 pub const KINDS: &[Kind] = &[
-    Kind {
-        name: SKEP,
-        load: skep::load,
-        key_bytes: size_of::<::skep::Id>(),
-    },
-    peer(PAPAYA, papaya::load),
-    peer(DASHMAP, dashmap::load),
-    peer(BTREE, locked::load_tree),
-    peer("RwLock<HashMap>", locked::load_hash),
+    by_id(SKEP, skep::load),
+    peer(PAPAYA, papaya::load::<TextKey>),
+    by_id("papaya by Id", papaya::load::<Id>),
+    peer(DASHMAP, dashmap::load::<TextKey>),
+    by_id("dashmap by Id", dashmap::load::<Id>),
+    peer(BTREE, locked::load_tree::<TextKey>),
+    by_id("RwLock<BTreeMap> by Id", locked::load_tree::<Id>),
+    peer("RwLock<HashMap>", locked::load_hash::<TextKey>),
+    by_id("RwLock<HashMap> by Id", locked::load_hash::<Id>),
     peer(SURREALMX, surrealmx::load),
     #[cfg(feature = "mvcc-core")]
     Kind {
@@ -208,25 +227,51 @@ fn numbers(records: u32) -> impl Iterator<Item = u64> {
     (0..records).map(u64::from)
 }
 
-/// The keys of a store's tasks as texts, by pick.
-struct TextKeys(Vec<TextKey>);
+/// What a map may have as its key.
+trait Key: Copy + Eq + Hash + Ord + Send + Sync + 'static {
+    /// An identity as such a key.
+    fn of(id: Id) -> Self;
+}
 
-impl TextKeys {
-    /// Of tasks `0..records`.
-    fn of(records: u32) -> Self {
-        Self(numbers(records).map(|number| text(id(number))).collect())
+impl Key for TextKey {
+    fn of(id: Id) -> Self {
+        text(id)
     }
 }
 
-impl Index<u32> for TextKeys {
-    type Output = TextKey;
+impl Key for Id {
+    fn of(id: Id) -> Self {
+        id
+    }
+}
 
-    fn index(&self, pick: u32) -> &TextKey {
+/// The keys of a store's tasks, by pick.
+struct Keys<K>(Vec<K>);
+
+/// The same as texts.
+type TextKeys = Keys<TextKey>;
+
+impl<K: Key> Keys<K> {
+    /// Of tasks `0..records`.
+    fn of(records: u32) -> Self {
+        Self(numbers(records).map(key).collect())
+    }
+}
+
+impl<K> Index<u32> for Keys<K> {
+    type Output = K;
+
+    fn index(&self, pick: u32) -> &K {
         &self.0[pick as usize]
     }
 }
 
-/// Task `number` with its key as a text.
-fn keyed(number: u64) -> (TextKey, Task) {
-    (text(id(number)), Task::new(number))
+/// The key of task `number`.
+fn key<K: Key>(number: u64) -> K {
+    K::of(id(number))
+}
+
+/// Task `number` with its key.
+fn keyed<K: Key>(number: u64) -> (K, Task) {
+    (key(number), Task::new(number))
 }

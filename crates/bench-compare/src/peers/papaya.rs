@@ -6,25 +6,25 @@ use std::cell::Cell;
 use ::papaya::HashMap;
 use foldhash::fast::RandomState;
 
-use super::{Peer, TextKeys, keyed, numbers};
-use crate::task::{Task, TextKey, id, text};
+use super::{Key, Keys, Peer, key, keyed, numbers};
+use crate::task::Task;
 
-struct Papaya {
-    map: HashMap<TextKey, Task, RandomState>,
-    keys: TextKeys,
+struct Papaya<K> {
+    map: HashMap<K, Task, RandomState>,
+    keys: Keys<K>,
 }
 
-pub(super) fn load(records: u32) -> Box<dyn Peer> {
+pub(super) fn load<K: Key>(records: u32) -> Box<dyn Peer> {
     let map = HashMap::builder().hasher(RandomState::default()).build();
     for number in numbers(records) {
-        let (key, task) = keyed(number);
+        let (key, task) = keyed::<K>(number);
         map.pin().insert(key, task);
     }
-    let keys = TextKeys::of(records);
+    let keys = Keys::of(records);
     Box::new(Papaya { map, keys })
 }
 
-impl Peer for Papaya {
+impl<K: Key> Peer for Papaya<K> {
     fn begin_each(&self, count: usize) -> Option<()> {
         for _ in 0..count {
             std::hint::black_box(self.map.pin());
@@ -68,6 +68,6 @@ impl Peer for Papaya {
     }
 
     fn remove(&self, number: u64) -> Option<()> {
-        self.map.pin().remove(&text(id(number))).map(|_| ())
+        self.map.pin().remove(&key::<K>(number)).map(|_| ())
     }
 }

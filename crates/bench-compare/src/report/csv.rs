@@ -1,5 +1,6 @@
 //! A CSV file with a line a figure of a sample.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -9,23 +10,47 @@ use crate::outcome::Outcome;
 const HEADER: [&str; 6] = ["workload", "store", "threads", "round", "figure", "value"];
 
 /// The file, open.
-pub struct Csv(csv::Writer<std::fs::File>);
+pub struct Csv {
+    lines: csv::Writer<File>,
+    /// Whether what was there before is gone, and the header is there.
+    is_begun: bool,
+}
 
 impl Csv {
-    /// A new file, with its header.
+    /// One at this place, which can be written: what is there stays until there are figures.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let mut csv = csv::Writer::from_path(path)?;
-        csv.write_record(HEADER)?;
-        csv.flush()?;
-        Ok(Self(csv))
+        let mut options = File::options();
+        let file = options
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)?;
+        Ok(Self {
+            lines: csv::Writer::from_writer(file),
+            is_begun: false,
+        })
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        let file = self.lines.get_ref();
+        // A pipe has no length.
+        if file.metadata()?.is_file() {
+            file.set_len(0)?;
+        }
+        self.lines.write_record(HEADER)?;
+        self.is_begun = true;
+        Ok(())
     }
 
     /// A workload's samples, by both clocks.
     pub fn add(&mut self, outcome: &Outcome) -> io::Result<()> {
-        for line in lines(outcome) {
-            self.0.write_record(line)?;
+        if !self.is_begun {
+            self.begin()?;
         }
-        self.0.flush()
+        for line in lines(outcome) {
+            self.lines.write_record(line)?;
+        }
+        self.lines.flush()
     }
 }
 
@@ -82,6 +107,7 @@ mod tests {
             rate: 10.0,
             nanos: 7.5,
             attempts: 3,
+            updates: 0,
         };
         samples.note(2, sample);
         let lines = lines(&Outcome::Rates(&RATED[0], vec![samples]));

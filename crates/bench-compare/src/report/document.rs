@@ -7,7 +7,7 @@ use skep_measure::clock::Clock;
 use skep_measure::origin::Origin;
 
 use super::finding::{Finding, Rank, findings};
-use super::{svg, table};
+use super::{svg, table, whole};
 use crate::outcome::Outcome;
 
 /// Sections, the worst first, and what each is about.
@@ -35,6 +35,14 @@ const SECTIONS: &[(Rank, &str, &str)] = &[
     ),
 ];
 
+/// In what stores differ that were given the same.
+const KEYS: &str = "\
+Skep's keys are identities of 16 bytes. Its peers' are the same ones as texts of 25 characters, \
+held inline, but for mvcc-core, which takes a `String`; targets are set beside these. A store \
+\"by Id\" has skep's own keys, which are shorter to hash and to compare. After each workload that \
+is a rate, every store's counters are read back; where they do not come to the updates that the \
+store said it made, this document says so first.";
+
 /// What a document says besides figures.
 pub struct Heading {
     /// Where the figures come from.
@@ -45,6 +53,8 @@ pub struct Heading {
     pub clock: Clock,
     /// The counts of threads: `1 / 2`.
     pub threads: String,
+    /// The workloads that were asked for: `a to i, o`.
+    pub workloads: String,
 }
 
 impl Heading {
@@ -63,9 +73,10 @@ impl Heading {
         format!(
             "Measured on {machine}; begun {date}, with a load of {load} before it.\n\n\
              ```sh\n{command}\n```\n\n\
-             {}. Medians of interleaved rounds; a spread is the distance of the extremes over the \
-             median, in percent; ratios are {clock}; \"CPU ns\" is the time that threads ran for \
-             an operation, waiting not counted.",
+             {}. Rates are medians of interleaved rounds; a spread is the distance of the \
+             extremes over the median, in percent; a ratio is one of two medians, {clock}; \
+             \"CPU ns\" is the time that the measuring threads ran for an operation: waiting is \
+             not counted, nor what a store does on threads of its own.\n\n{KEYS}",
             self.sizes
         )
     }
@@ -94,19 +105,30 @@ impl Document {
         Ok(Self { path, charts })
     }
 
-    /// Writes it.
-    pub fn write(&self, heading: &Heading, outcomes: &[Outcome]) -> io::Result<()> {
-        std::fs::write(&self.path, self.text(heading, outcomes))
+    /// Writes it, with what stores did wrong.
+    pub fn write(
+        &self,
+        heading: &Heading,
+        outcomes: &[Outcome],
+        wrongs: &[String],
+    ) -> io::Result<()> {
+        whole::replace(&self.path, &self.text(heading, outcomes, wrongs))
     }
 
-    fn text(&self, heading: &Heading, outcomes: &[Outcome]) -> String {
+    fn text(&self, heading: &Heading, outcomes: &[Outcome], wrongs: &[String]) -> String {
         let found = outcomes.iter().flat_map(|it| findings(it, heading.clock));
         let found: Vec<Finding> = found.collect();
         let allocator = skep_measure::memory::ALLOCATOR;
         let mut text = format!(
-            "# Beside its peers, with {allocator}\n\n{}\n",
+            "# Beside its peers, with {allocator}: workloads {}\n\n{}\n",
+            heading.workloads,
             heading.text()
         );
+        if !wrongs.is_empty() {
+            text += "\n## Wrong\n\nThese stores did not do what they were asked to do; their ";
+            text += "figures are worth nothing.\n\n";
+            text.extend(wrongs.iter().map(|wrong| format!("- {wrong}\n")));
+        }
         for (rank, title, about) in SECTIONS {
             let here: Vec<_> = found.iter().filter(|it| it.rank() == *rank).collect();
             if !here.is_empty() {
@@ -150,7 +172,7 @@ mod tests {
     use crate::samples::one_round;
     use crate::workload::RATED;
 
-    fn text() -> String {
+    fn text(wrongs: &[String]) -> String {
         let heading = Heading {
             origin: Origin {
                 machine: "Some Processor, 2 cores".to_owned(),
@@ -161,6 +183,7 @@ mod tests {
             sizes: "1,000 tasks".to_owned(),
             clock: Clock::Wall,
             threads: "1 / 2".to_owned(),
+            workloads: "a".to_owned(),
         };
         let document = Document {
             path: PathBuf::new(),
@@ -173,12 +196,12 @@ mod tests {
             one_round(SURREALMX, [1e5, 1e5]),
             one_round("upper", [9e6, 9e6]),
         ];
-        document.text(&heading, &[Outcome::Rates(&RATED[0], all)])
+        document.text(&heading, &[Outcome::Rates(&RATED[0], all)], wrongs)
     }
 
     #[test]
     fn what_misses_comes_first_and_then_what_is_behind() {
-        let text = text();
+        let text = text(&[]);
         let at = |part: &str| {
             text.find(part)
                 .unwrap_or_else(|| panic!("no {part} in {text}"))
@@ -196,7 +219,7 @@ mod tests {
 
     #[test]
     fn it_says_where_its_figures_come_from_and_shows_the_charts() {
-        let text = text();
+        let text = text(&[]);
         for part in [
             "Some Processor",
             "2020-01-01",
@@ -206,6 +229,15 @@ mod tests {
             assert!(text.contains(part), "no {part} in {text}");
         }
         assert!(text.contains("](plots/a.svg)"), "{text}");
+    }
+
+    #[test]
+    fn what_is_wrong_comes_before_everything() {
+        let text = text(&["a: peer: it lost updates".to_owned()]);
+        let wrong = text.find("- a: peer: it lost updates").expect("it is told");
+        assert!(Some(wrong) < text.find("## Behind first"), "{text}");
+        assert!(text.starts_with("# Beside its peers, with "), "{text}");
+        assert!(text.contains(": workloads a\n"), "{text}");
     }
 
     #[test]

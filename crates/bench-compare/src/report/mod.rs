@@ -6,6 +6,7 @@ pub mod document;
 pub mod finding;
 pub mod svg;
 pub mod table;
+pub mod whole;
 
 /// A figure in few characters.
 pub fn short(figure: f64) -> String {

@@ -11,7 +11,7 @@ use skep_measure::figures::Summary;
 use skep_measure::origin::Origin;
 
 use super::chart::{Chart, is_shown};
-use super::short;
+use super::{short, whole};
 use crate::peers::SKEP;
 
 const WIDTH: u32 = 960;
@@ -47,7 +47,7 @@ pub fn file_name(letter: char) -> String {
 /// Writes a chart into a folder.
 pub fn write(folder: &Path, letter: char, chart: &Chart, origin: &Origin) -> io::Result<()> {
     let text = text(chart, origin).map_err(io::Error::other)?;
-    std::fs::write(folder.join(file_name(letter)), text)
+    whole::replace(&folder.join(file_name(letter)), &text)
 }
 
 fn text(chart: &Chart, origin: &Origin) -> Result<String, DrawingAreaErrorKind<io::Error>> {
