@@ -23,7 +23,8 @@ const LOAD_MAX_PERCENT: usize = 55;
 const SHRINK_MAX: usize = 4;
 
 /// A cache line of words.
-#[cfg_attr(not(any(loom, shuttle)), repr(align(64)))]
+#[cfg_attr(not(any(loom, shuttle)), repr(C, align(64)))]
+#[cfg_attr(any(loom, shuttle), repr(C))]
 struct Group<N> {
     words: [AtomicPtr<N>; WORDS],
 }
@@ -46,6 +47,8 @@ struct Progress {
 
 pub(super) struct Table<N> {
     groups: Box<[Group<N>]>,
+    /// How many slots there are, less one (P9).
+    mask: usize,
     forecasts: Forecasts,
     /// The table that replaces this one; null, then set once.
     next: AtomicPtr<Table<N>>,
@@ -66,6 +69,14 @@ pub(super) enum Found<'g, N> {
     Beyond,
 }
 
+impl<'g, N> Found<'g, N> {
+    /// Seldom: out of the way of who finds a node that is not.
+    #[cold]
+    fn frozen(node: &'g N) -> Self {
+        Self::Frozen(node)
+    }
+}
+
 impl<N> Table<N> {
     /// An empty table; `slots` is a power of two.
     pub(super) fn new(slots: usize) -> Self {
@@ -79,6 +90,7 @@ impl<N> Table<N> {
         };
         Self {
             groups: empty_groups(slots / WORDS),
+            mask: slots - 1,
             forecasts: Forecasts::new(slots),
             next: AtomicPtr::new(std::ptr::null_mut()),
             chunks: (0..slots / CHUNK_SLOTS).map(|_| AtomicU8::new(0)).collect(),
@@ -92,7 +104,7 @@ impl<N> Table<N> {
 
     #[inline]
     pub(super) fn slots(&self) -> usize {
-        self.groups.len() * WORDS
+        self.mask + 1
     }
 
     #[inline]
@@ -103,17 +115,18 @@ impl<N> Table<N> {
     /// The slot at a place of a run, which goes round at the table's end, and its index.
     #[inline]
     fn slot_of_run(&self, place: usize) -> (usize, &AtomicPtr<N>) {
-        let index = place & (self.slots() - 1);
-        // SAFETY: P9: masked by the number of slots, a power of two, less one.
-        let group = unsafe { self.groups.get_unchecked(index / WORDS) };
-        (index, &group.words[index % WORDS])
+        let index = place & self.mask;
+        let words = self.groups.as_ptr().cast::<AtomicPtr<N>>();
+        // SAFETY: P9: the groups are arrays of words and nothing else, one after the other, of so
+        // many slots in all.
+        (index, unsafe { &*words.wrapping_add(index) })
     }
 
     /// The first slot of a hash's run: most keys stand in it, so that a lookup's branches are
     /// guessed right, and the cache misses of the next one begin before this one is through.
     #[inline]
     fn home(&self, hash: u64) -> usize {
-        hash as usize & (self.slots() - 1)
+        hash as usize & self.mask
     }
 
     /// The slots in which a key of this hash may stand, in order, with their indexes: the whole
@@ -177,10 +190,10 @@ impl<N> Table<N> {
                 // SAFETY: P6: it stood in a table reached under the guard.
                 let node: &'g N = unsafe { at(node) };
                 if matches(node) {
-                    return match word.is_frozen() {
-                        true => Found::Frozen(node),
-                        false => Found::Here(node),
-                    };
+                    if word.is_frozen() {
+                        return Found::frozen(node);
+                    }
+                    return Found::Here(node);
                 }
             } else if word.is_empty() {
                 return match word.is_frozen() {
