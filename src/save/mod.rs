@@ -170,6 +170,9 @@ impl Store {
     /// [`Store::apply_accepted`] goes on behind it, and [`Store::version_of`] knows it; of what led
     /// there it knows nothing, and says so.
     ///
+    /// Waits for the proposals in flight: who answers them on the thread that restores answers
+    /// first.
+    ///
     /// # Errors
     /// See [`RestoreError`]: [`RestoreError::Version`] if the store is at that version or past it,
     /// and a fault of the file if it has an object that is newer. The store is as it was then.
