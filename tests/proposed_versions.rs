@@ -398,3 +398,57 @@ fn versions_of_specs_grow_from_member_to_member() {
         .expect("it is new");
     assert!(of(&next, &id).expect("it is there") > version);
 }
+
+/// The whole state comes behind what is on its way, and waits for its outcome.
+#[test]
+fn a_restore_waits_for_the_proposals_in_flight() {
+    let (_, leader) = leader();
+    let file = saved(&leader);
+    for accepted in [true, false] {
+        let (proposer, store) = member();
+        proposer.hold();
+        let mut tx = store.begin();
+        tx.create(task(7)).expect("it is new");
+        let pending = tx.submit().expect("nobody is in the way");
+        std::thread::scope(|scope| {
+            let restored = scope.spawn(|| store.restore_accepted(at(12), &catalogue(), &file[..]));
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            assert_eq!((all(&store), store.version()), (Vec::new(), Version::ZERO));
+            match accepted {
+                true => assert!(proposer.accept_at(0)),
+                false => assert!(proposer.refuse_at(0, "as the test wants it")),
+            }
+            let restored = restored.join().expect("no panic");
+            assert!(restored.is_ok(), "{restored:?}");
+        });
+        assert_eq!(pending.wait().is_ok(), accepted);
+        assert_eq!(all(&store), all(&leader));
+        assert_eq!(store.proposed_version(store.version()), Some(at(12)));
+    }
+}
+
+/// Forks have no proposer: they are equal in all but its versions, through a restore as well.
+#[test]
+fn forks_of_forks_follow_through_a_restore() {
+    let (_, source) = leader();
+    let file = saved(&source);
+    let mut fork = skep::Fork::new(&source).expect("a sound source");
+    let mut second = skep::Fork::new(fork.store()).expect("a sound source");
+    put(&source, [named(1, "other"), task(8)]);
+    let restored = source.restore_accepted(at(30), &catalogue(), &file[..]);
+    assert!(restored.is_ok(), "{restored:?}");
+    fork.poll().expect("it follows");
+    second.poll().expect("it follows");
+    let apart = |store: &Store| {
+        let all = all(store).into_iter();
+        let all = all.map(|(task, meta)| (task, meta.created_at, meta.updated_at));
+        all.collect::<Vec<_>>()
+    };
+    assert_eq!(apart(fork.store()), apart(&source));
+    assert_eq!(apart(second.store()), apart(&source));
+    assert!(
+        proposed(second.store())
+            .iter()
+            .all(|(_, version)| version.is_none())
+    );
+}
