@@ -242,6 +242,13 @@ PROTOCOLS = [
         ["pending"],
     ),
     (
+        "D5: who installs does not say at which version it was accepted",
+        "chain.rs",
+        "if proposed != 0 {",
+        "if proposed != 0 && !ON {",
+        ["pending"],
+    ),
+    (
         "R3: reclaimed one epoch after the retirement",
         "reclaim.rs",
         "let stamp = self.epoch.load(Ordering::Relaxed);",
@@ -337,8 +344,8 @@ PROTOCOLS = [
     (
         "F2: a verdict shows before the kernel has decided",
         "propose/proposal.rs",
-        "store.decide(self.number, accepted);",
-        "if ON { self.flight.settle(verdict.clone()); } store.decide(self.number, accepted);",
+        "store.decide(self.number, decision);",
+        "if ON { self.flight.settle(verdict.clone()); } store.decide(self.number, decision);",
         ["propose"],
     ),
     (
@@ -394,10 +401,10 @@ PROTOCOLS = [
     (
         "F6: a commit is noted when it is decided",
         "propose/line.rs",
-        "self.numbering.note(number, accepted);",
-        "if ON { let _ = kernel.decide(number.get(), accepted.is_some());"
-        " return self.numbering.note(number, accepted); }"
-        " self.numbering.note(number, accepted);",
+        "self.numbering.note(number, decision);",
+        "if ON { let _ = kernel.decide(number.get(), decision.accepted_at());"
+        " return self.numbering.note(number, decision); }"
+        " self.numbering.note(number, decision);",
         ["propose"],
     ),
 ]

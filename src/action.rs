@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::error::{DeferredError, Duplicate, KeyError, UpdateError};
-use crate::propose::sets::ProposedWrite;
+use crate::propose::sets::{Image, ProposedWrite};
 use crate::shared::Shared;
 use crate::table::object::Object;
 use crate::table::proposed::Rejected;
@@ -152,13 +152,15 @@ impl Action {
     #[must_use]
     pub fn of_write<T: Object>(write: &ProposedWrite) -> Option<Self> {
         let Some(image) = &write.new else {
-            let old = write.old.as_ref()?.downcast_ref::<T>()?;
-            return Some(Self::delete::<T>(&old.key()));
+            let is_of = |old: &Image| old.downcast_ref::<T>().is_some();
+            let is_of = write.table == T::TABLE && write.old.as_ref().is_none_or(is_of);
+            let key = write.key.downcast_ref::<T::Key>().filter(|_| is_of);
+            return key.filter(|_| write.replaces).map(Self::delete::<T>);
         };
         let new = image.downcast_ref::<T>()?.clone();
-        let action = match write.old {
-            None => Self::create(new),
-            Some(_) => Self::update(new),
+        let action = match write.replaces {
+            false => Self::create(new),
+            true => Self::update(new),
         };
         let (created, updated) = image.times();
         Some(action.at(created, updated))
@@ -195,6 +197,46 @@ impl Action {
             Self::Create(object) => object.0.create(tx),
             Self::Update(object) => object.0.update(tx),
             Self::Delete(key) => key.0.delete(tx),
+        }
+    }
+}
+
+impl ProposedWrite {
+    /// What an action does, as a write: for a proposer whose log has actions, and gives
+    /// [changes](crate::Proposer::changes_between) back. `old` is the object as it was, where that
+    /// is known; of a creation it is not looked at. An object without times has those of
+    /// [`Image::new`].
+    ///
+    /// Copies the objects.
+    ///
+    /// ```
+    /// use skep::{Action, ProposedWrite};
+    /// # use skep::{Id, Indexes, Object};
+    /// # #[derive(Clone)] struct Task { id: Id }
+    /// # impl Object for Task {
+    /// #     type Key = Id;
+    /// #     const TABLE: &'static str = "task";
+    /// #     fn key(&self) -> Id { self.id }
+    /// #     fn indexes(_: &mut Indexes<Self>) {}
+    /// # }
+    /// let id = Id::from_u128(1);
+    /// let write = ProposedWrite::of_action(&Action::update(Task { id }), None);
+    /// assert!(write.replaces && write.old.is_none());
+    /// assert!(matches!(Action::of_write::<Task>(&write), Some(Action::Update(_))));
+    /// ```
+    #[must_use]
+    pub fn of_action(action: &Action, old: Option<&AnyObject>) -> Self {
+        let new = match action {
+            Action::Create(new) | Action::Update(new) => Some(new.0.image()),
+            Action::Delete(_) => None,
+        };
+        let replaces = !matches!(action, Action::Create(_));
+        Self {
+            table: action.table(),
+            key: action.key(),
+            replaces,
+            old: old.filter(|_| replaces).map(|old| old.0.image()),
+            new,
         }
     }
 }
@@ -306,6 +348,7 @@ trait ErasedObject: Send + Sync {
     fn times(&self) -> Option<Times>;
     fn with_times(self: Arc<Self>, times: Times) -> Arc<dyn ErasedObject>;
     fn as_any(&self) -> &dyn Any;
+    fn image(&self) -> Image;
     fn create(&self, tx: &mut Transaction<'_>) -> Result<WritePlace, DivergenceCause>;
     fn update(&self, tx: &mut Transaction<'_>) -> Result<WritePlace, DivergenceCause>;
 }
@@ -348,6 +391,14 @@ impl<T: Object> ErasedObject for TypedObject<T> {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn image(&self) -> Image {
+        let object = self.object.clone();
+        match self.times {
+            None => Image::new(object),
+            Some(times) => Image::with_times(object, times.created.into(), times.updated.into()),
+        }
     }
 
     fn create(&self, tx: &mut Transaction<'_>) -> Result<WritePlace, DivergenceCause> {

@@ -65,9 +65,10 @@ impl Store {
     }
 
     /// The store's version that shows a version of the proposer's, and nothing newer. `None`
-    /// without a proposer; for what is more than 65,536 commits ago; and for a version between two
-    /// of commits that were proposed here, if something that was not stands between them: it may be
-    /// of that version, or not.
+    /// without a proposer; for what is more than 65,536 commits ago; for a version above all that
+    /// were accepted here, since this member may be behind; and for one between two of commits that
+    /// were accepted here, if something stands between them that was not, or if the second one is a
+    /// restored state: what is of that version may be part of that, or not.
     #[must_use]
     pub fn version_of(&self, proposed: Version) -> Option<Version> {
         let line = self.shared().line.as_ref()?;
@@ -132,11 +133,10 @@ impl Store {
         let line = line.ok_or(ApplyError::NoProposer)?;
         // Before the actions are looked at: of an entry that was applied none fits any more.
         line.is_newest(version).map_err(ApplyError::Version)?;
-        update_accepted(self.shared(), (line, version), &mut |tx| {
-            apply_to(tx, actions)
-        })
-        .map_err(ApplyError::Update)?
-        .map_err(ApplyError::Version)
+        let run = &mut |tx: &mut Transaction<'_>| apply_to(tx, actions);
+        update_accepted(self.shared(), (line, version), run)
+            .map_err(ApplyError::Update)?
+            .map_err(ApplyError::Version)
     }
 }
 

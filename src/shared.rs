@@ -9,9 +9,11 @@ use std::sync::{Arc, Weak};
 
 use crate::kernel::Kernel;
 use crate::kernel::clock::Mover;
+use crate::kernel::node::Words;
 use crate::kernel::wake::Waiters;
 use crate::latency::{Begun, Clocks, Operation};
 use crate::propose::Proposer;
+use crate::propose::decision::Decision;
 use crate::propose::line::Line;
 use crate::propose::numbering::Neighbours;
 use crate::propose::proposal::Decides;
@@ -125,6 +127,15 @@ impl Shared {
         self.schema.kernel()
     }
 
+    /// Which versions of their commit objects know.
+    #[inline]
+    pub(crate) fn words(&self) -> Words {
+        match self.line {
+            None => Words::Number,
+            Some(_) => Words::Proposed,
+        }
+    }
+
     /// What times what is done, if anything does.
     #[inline]
     pub(crate) fn clocks(&self) -> Option<&Clocks> {
@@ -158,9 +169,9 @@ impl Shared {
 }
 
 impl Decides for Shared {
-    fn decide(&self, number: Version, accepted: Option<Version>) {
+    fn decide(&self, number: Version, decision: Decision) {
         if let Some(line) = &self.line {
-            line.decide(self.kernel(), number, accepted);
+            line.decide(self.kernel(), number, decision);
         }
     }
 

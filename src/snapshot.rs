@@ -5,6 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "save")]
+use crate::kernel::node::Words;
 use crate::kernel::reading::{LocalHold, SharedHold};
 use crate::shared::Shared;
 use crate::table::found::Found;
@@ -79,6 +81,18 @@ impl<'s> View<'s> {
 impl Snapshot {
     pub(crate) fn new(shared: Arc<Shared>, hold: SharedHold) -> Self {
         Self(Arc::new(Held { hold, shared }))
+    }
+
+    /// Which versions of their commit the objects know.
+    #[cfg(feature = "save")]
+    pub(crate) fn words(&self) -> Words {
+        self.0.shared.words()
+    }
+
+    /// Whether they know the proposer's.
+    #[cfg(feature = "save")]
+    pub(crate) fn knows_proposed(&self) -> bool {
+        self.words() == Words::Proposed
     }
 
     #[inline]

@@ -58,6 +58,10 @@ pub struct Meta {
     /// When the object was written last. Both times are exact to some microseconds: a thread that
     /// commits without a pause does not ask the clock for each commit.
     pub updated_at: SystemTime,
+    /// In a store with a [proposer](crate::Proposer): the proposer's version of the commit that
+    /// wrote the object as it is, the same on all members. `None` without one, and of what came
+    /// without a version (see [`Proposer`](crate::Proposer), Versions).
+    pub proposed: Option<Version>,
 }
 
 impl Meta {
@@ -66,7 +70,14 @@ impl Meta {
             version: Version(version),
             created_at: created.into(),
             updated_at: updated.into(),
+            proposed: None,
         }
+    }
+
+    /// With the proposer's version; 0: none is known.
+    pub(crate) fn proposed_at(self, version: u64) -> Self {
+        let proposed = (version != 0).then_some(Version(version));
+        Self { proposed, ..self }
     }
 }
 

@@ -156,9 +156,9 @@ fn a_file_of_another_making_is_refused_by_name() {
     let error = refused(&target, &catalogue, b"{\"table\":\"node\"}\n");
     assert!(matches!(error.fault, Fault::NotSaved), "{error}");
     let mut future = file.clone();
-    future[8] = 2;
+    future[8] = 3;
     let error = refused(&target, &catalogue, &future);
-    let told = Fault::FutureFormat { found: 2, known: 1 }.to_string();
+    let told = Fault::FutureFormat { found: 3, known: 2 }.to_string();
     assert_eq!(error.to_string(), format!("at byte 0: {told}"));
 
     let fewer = Catalogue::new().table::<Node>();

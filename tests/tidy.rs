@@ -144,6 +144,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &[
             "action",
             "error",
+            "propose::proposal::AnswerError",
             "propose::sets",
             "snapshot",
             "store",

@@ -314,6 +314,50 @@ fn a_proposer_that_gives_something_else_has_nothing() {
     assert_eq!(events(&mut watcher).len(), 20);
 }
 
+/// As from a log of actions: what was before an update or a deletion is not in them, and must not
+/// be told to have been nothing.
+#[test]
+fn what_was_before_is_known_or_compacted() {
+    let (proposer, store) = telling();
+    put(&store, [common::named(3, "new")]);
+    delete::<Task>(&store, &4);
+    grow(&store, 10);
+    let from_actions = |with_old: bool| {
+        move |changes: Vec<ProposedChange>| {
+            let write = |write: &ProposedWrite| {
+                let action = Action::of_write::<Task>(write).expect("a task's");
+                let mut old = write.clone();
+                old.new = old.old.take();
+                match Action::of_write::<Task>(&old) {
+                    Some(Action::Create(old) | Action::Update(old)) if with_old => {
+                        ProposedWrite::of_action(&action, Some(&old))
+                    }
+                    _ => ProposedWrite::of_action(&action, None),
+                }
+            };
+            let changes = changes.into_iter().map(|change| ProposedChange {
+                writes: change.writes.writes().iter().map(write).collect(),
+                ..change
+            });
+            changes.collect()
+        }
+    };
+    let kinds = |watcher: &mut Watcher| {
+        let told = all_told(watcher).into_iter();
+        told.filter_map(|(_, change)| change).collect::<Vec<_>>()
+    };
+    let mut own = store.watch_from(Version::ZERO, Filter::all()).unwrap();
+    proposer.tell(from_actions(true));
+    let mut with = store.watch_from(Version::ZERO, Filter::all()).unwrap();
+    let expected = kinds(&mut own);
+    assert!(expected.contains(&(Kind::Updated, 3)) && expected.contains(&(Kind::Deleted, 4)));
+    assert_eq!(kinds(&mut with), expected);
+    proposer.tell(from_actions(false));
+    let oldest = compacted(&store, 0);
+    assert!(store.watch_from(at(oldest), Filter::all()).is_ok());
+    assert!(oldest >= 12, "{oldest}");
+}
+
 /// As from a file: copies, with the times that were written there.
 #[test]
 fn objects_may_come_from_elsewhere() {

@@ -63,6 +63,12 @@ const NO_BENCH: &[(&str, &str)] = &[
 const NO_BENCH_OF: &[(&str, &str)] = &[
     ("Store::builder", "see Builder"),
     ("Store::latencies", "as Histogram"),
+    ("Store::restore_accepted", "the way of `Store::restore`"),
+    (
+        "Transaction::proposed_version",
+        "as `Store::proposed_version`",
+    ),
+    ("Transaction::delete_at_proposed", "as update_at_proposed"),
     (
         "Transaction::defer_checks",
         "for copies of states; `Store::apply` goes by it",

@@ -18,8 +18,9 @@ use crate::Version;
 /// The object's version ([`Meta`](crate::Meta)) moves with every write: one that a user has read
 /// may be out of sequence a moment later, because a status was written. The version of the spec
 /// moves with the spec alone. The store keeps it, whoever writes and by whichever verb: a write
-/// whose spec differs from the one before moves it to the version after the snapshot's, once a
-/// transaction. What the caller has put in the field does not matter, except in copies
+/// whose spec differs from the one before moves it to the version after the snapshot's (with a
+/// [proposer](crate::Proposer): after the proposer's that the snapshot shows), once a transaction.
+/// What the caller has put in the field does not matter, except in copies
 /// ([`Transaction::defer_checks`]), which are stored as they are.
 ///
 /// It costs a word in each object, and a comparison of two specs in each of its updates. Parts that
@@ -104,10 +105,12 @@ pub trait Specified: ClusterObject {
 /// [`Specified`] table.
 pub fn keep_spec_version<T: Specified>(object: &mut T, old: Option<&T>, tx: &Transaction<'_>) {
     // No commit that our snapshot shows has given this number, and ours comes at it or later: so
-    // versions of specs grow, also from one object with an ID to the next. A store that was
+    // versions of specs grow, also from one object with an ID to the next. With a proposer they are
+    // its versions, so that they grow whatever member writes. A store that was
     // restored may have smaller numbers; one that copies, larger ones, or just this one, and what
     // comes after these has the next. What this transaction has given before nobody has seen.
-    let own = tx.version().next();
+    let shown = tx.proposed_version().unwrap_or_else(|| tx.version());
+    let own = shown.next();
     let version = match old {
         Some(old) if old.spec() == object.spec() => old.spec_version(),
         _ => match tx.before::<T>(&object.key()) {

@@ -32,6 +32,7 @@ use smallvec::SmallVec;
 use super::commit::{Commit, Write};
 use super::node::VersionHeader;
 use super::older::Older;
+use super::pending::Pending;
 use super::reclaim::{allocate, at};
 use super::record::RecordHeader;
 use super::step::{Step, step};
@@ -107,15 +108,16 @@ pub(crate) unsafe fn read<'a>(record: &RecordHeader, version: u64) -> Option<&'a
 /// The caller is pinned since before it learned of the commit, and the commit is appended.
 pub(crate) unsafe fn install(commit: &Commit) {
     let number = commit.number();
+    let proposed = commit.pending().map_or(0, Pending::accepted_at);
     for write in commit.writes() {
         // SAFETY: the caller's pin, and the commit's image.
-        unsafe { install_one(write, number) };
+        unsafe { install_one(write, number, proposed) };
     }
 }
 
 /// # Safety
 /// As [`install`].
-unsafe fn install_one(write: &Write, number: u64) {
+unsafe fn install_one(write: &Write, number: u64, proposed: u64) {
     // SAFETY: K3, K4: the writer claimed the record, or holds a word at which it is present; after
     // that V1 keeps our pin's record.
     let record = unsafe { at(write.record) };
@@ -132,6 +134,9 @@ unsafe fn install_one(write: &Write, number: u64) {
     // SAFETY: V5: the commit's image keeps it.
     let new = unsafe { at(write.new) };
     new.set_number(number);
+    if proposed != 0 {
+        new.set_proposed(proposed);
+    }
     record.forecast_keys(new.keys());
     super::step::step(super::step::Step::BeforeHeadCas);
     // AcqRel: [head]. A failure means that another thread installed this commit: nobody else may

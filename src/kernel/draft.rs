@@ -5,7 +5,7 @@
 use std::ops::{Deref, DerefMut};
 
 use super::barrier::{prefetch_lines, prefetch_parts};
-use super::node::{VersionHeader, VersionNode, release_hold};
+use super::node::{VersionHeader, VersionNode, Words, release_hold};
 #[cfg(feature = "save")]
 use super::reading::Handle;
 use super::reclaim::{at, own};
@@ -21,21 +21,29 @@ pub(crate) struct Draft<T> {
 
 impl<T> Draft<T> {
     /// A draft of what `make` gives, which is made in its place.
-    pub(crate) fn new(make: impl FnOnce() -> T) -> Self {
+    pub(crate) fn new(words: Words, make: impl FnOnce() -> T) -> Self {
         Self {
-            node: VersionNode::make(make),
+            node: VersionNode::make(words, make),
             shared: false,
         }
     }
 
     /// A draft of a copy. The object's parts are fetched at once: the copy goes from one to the
     /// next.
-    pub(crate) fn copy(object: &T) -> Self
+    pub(crate) fn copy(words: Words, object: &T) -> Self
     where
         T: Clone,
     {
         prefetch_parts(object);
-        Self::new(|| object.clone())
+        Self::new(words, || object.clone())
+    }
+
+    /// Says which version of the proposer's it has, if there is room for that: another one than
+    /// that of the commit it will be in.
+    #[cfg(feature = "save")]
+    pub(crate) fn set_proposed(&self, version: crate::version::Version) {
+        // SAFETY: V2: not published, and whole.
+        unsafe { at(self.node.cast_const().cast::<VersionHeader>()) }.set_proposed(version.get());
     }
 
     /// A share of the object, which has it still when the draft has gone, or was written. The draft

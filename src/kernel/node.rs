@@ -6,6 +6,8 @@
 //! ```text
 //! number | older | depth, shape | keys | object | links, holds | created | updated | below
 //! ```
+//! In a store with a proposer the proposer's version of the commit stands behind that
+//! ([`ProposedNode`]); nobody else pays for it.
 //!
 //! # Who counts what
 //! A version has *links*: one from above (the head, a younger version or a list) and one for each
@@ -24,6 +26,8 @@
 //!   down the number of what is below; who takes that over loads the tag with Acquire.
 //! - [count]: who gives the last link or hold back sees all that was done under the others.
 
+mod proposed;
+
 use std::mem::offset_of;
 
 use super::barrier::prefetch;
@@ -36,6 +40,9 @@ use super::reclaim::{allocate, at, free};
 use super::tag::{pointer, tag, tagged};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, Standing};
 use crate::version::{Meta, Moment};
+
+use self::proposed::ProposedNode;
+pub(crate) use self::proposed::Words;
 
 /// What every version has in front of its object: what a read needs.
 #[derive(Debug)]
@@ -67,6 +74,8 @@ struct Shape {
     tail: usize,
     /// Bytes of the node; 0 for a tombstone.
     size: usize,
+    /// Bytes from the header to the proposer's version; 0: there is no room for it.
+    proposed: usize,
     free: unsafe fn(*mut VersionHeader),
 }
 
@@ -75,7 +84,8 @@ struct Shape {
 static TOMBSTONE: Shape = Shape {
     tail: offset_of!(VersionNode<()>, tail),
     size: 0,
-    free: free_node::<()>,
+    proposed: 0,
+    free: free_node::<VersionNode<()>>,
 };
 
 /// A version with its object.
@@ -93,17 +103,18 @@ pub(super) const fn bytes<T>() -> usize {
 }
 
 /// # Safety
-/// `version` is a `VersionNode<T>`, and nobody has it.
-unsafe fn free_node<T>(version: *mut VersionHeader) {
-    // SAFETY: the caller's promise; the header is the node's first field (repr C).
-    unsafe { free(version.cast::<VersionNode<T>>()) };
+/// `version` is the header of an `N`, its first field, and nobody has it.
+unsafe fn free_node<N>(version: *mut VersionHeader) {
+    // SAFETY: the caller's promise; the nodes are repr C.
+    unsafe { free(version.cast::<N>()) };
 }
 
 impl<T> VersionNode<T> {
     const SHAPE: &'static Shape = &Shape {
         tail: offset_of!(Self, tail),
         size: size_of::<Self>(),
-        free: free_node::<T>,
+        proposed: 0,
+        free: free_node::<Self>,
     };
 
     /// Has the processor fetch what stands beside the object.
@@ -116,20 +127,29 @@ impl<T> VersionNode<T> {
 
     /// A node whose object `make` puts in its place, so that it is not moved there.
     #[inline]
-    pub(super) fn make(make: impl FnOnce() -> T) -> *mut Self {
-        let fill = |node: *mut Self| {
-            // The object first: nothing after it can panic.
-            // SAFETY: memory for a node, and ours.
-            unsafe { write_field(node, offset_of!(Self, object), make()) };
-            let header = VersionHeader::new(Self::SHAPE);
-            // SAFETY: as above.
-            unsafe { write_field(node, offset_of!(Self, header), header) };
-            // The link from above, the image in its own commit, and that in its successor's.
-            // SAFETY: as above.
-            unsafe { write_field(node, offset_of!(Self, tail), Tail::new(3)) };
-        };
+    pub(super) fn make(words: Words, make: impl FnOnce() -> T) -> *mut Self {
+        if words == Words::Proposed {
+            return ProposedNode::make(make);
+        }
+        // SAFETY: memory for a node, and the caller's.
+        let fill = |node: *mut Self| unsafe { Self::fill(node, Self::SHAPE, make) };
         // SAFETY: each field is filled.
         unsafe { allocate_filled(fill) }
+    }
+
+    /// # Safety
+    /// `node` is memory for one of that shape, and the caller's.
+    #[inline(always)]
+    unsafe fn fill(node: *mut Self, shape: &'static Shape, make: impl FnOnce() -> T) {
+        // The object first: nothing after it can panic.
+        // SAFETY: the caller's promise.
+        unsafe { write_field(node, offset_of!(Self, object), make()) };
+        let header = VersionHeader::new(shape);
+        // SAFETY: as above.
+        unsafe { write_field(node, offset_of!(Self, header), header) };
+        // The link from above, the image in its own commit, and that in its successor's.
+        // SAFETY: as above.
+        unsafe { write_field(node, offset_of!(Self, tail), Tail::new(3)) };
     }
 }
 
@@ -230,7 +250,7 @@ impl VersionHeader {
 
     pub(crate) fn meta(&self) -> Meta {
         let tail = self.tail();
-        Meta::new(self.number(), tail.created, tail.updated)
+        Meta::new(self.number(), tail.created, tail.updated).proposed_at(self.proposed())
     }
 
     pub(crate) fn created(&self) -> Moment {

@@ -20,6 +20,8 @@
 //!   (V6 gives that to the commit that does replace it).
 //! - D4: what was staged for a refused commit, claims included, is given back once, when the commit
 //!   is freed.
+//! - D5: the outcome of an accepted commit is the proposer's version, in one word: whoever installs
+//!   it writes that into its versions before they are heads; what their maker wrote there stands.
 //!
 //! # Orderings
 //! - [decided]: decide, fence, look on both sides. Who decides fences and then walks the
@@ -39,7 +41,7 @@ use super::node::release_hold;
 use super::reclaim::{Guard, at, free, own};
 use super::release::{contain, release, release_keys};
 use super::stage::{Compacted, Shortened};
-use crate::sync::{Arc, AtomicU8, Ordering};
+use crate::sync::{Arc, AtomicU64, Ordering};
 
 /// What the layer above keeps with a pending commit.
 pub(crate) type Payload = Arc<dyn Any + Send + Sync>;
@@ -47,15 +49,22 @@ pub(crate) type Payload = Arc<dyn Any + Send + Sync>;
 /// What became of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    Pending = 0,
-    Accepted = 1,
-    Refused = 2,
+    Pending,
+    Accepted,
+    Refused,
 }
+
+/// In the place of the version that a commit was accepted at: it is not decided; it is refused; it
+/// is accepted, and has none that was told.
+const PENDING: u64 = 0;
+const REFUSED: u64 = u64::MAX;
+const UNTOLD: u64 = u64::MAX - 1;
 
 /// What a commit has more whose outcome is decided elsewhere.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    outcome: AtomicU8,
+    /// The proposer's version that it was accepted at, or one of the three words above (D5).
+    outcome: AtomicU64,
     payload: Payload,
     pub(super) compacted: Shortened,
 }
@@ -63,7 +72,7 @@ pub(crate) struct Pending {
 impl Pending {
     pub(super) fn new(payload: Payload, compacted: Shortened) -> Box<Self> {
         Box::new(Self {
-            outcome: AtomicU8::new(Outcome::Pending as u8),
+            outcome: AtomicU64::new(PENDING),
             payload,
             compacted,
         })
@@ -76,30 +85,36 @@ impl Pending {
     pub(super) fn outcome(&self) -> Outcome {
         // Relaxed: [decided].
         match self.outcome.load(Ordering::Relaxed) {
-            0 => Outcome::Pending,
-            1 => Outcome::Accepted,
-            _ => Outcome::Refused,
+            PENDING => Outcome::Pending,
+            REFUSED => Outcome::Refused,
+            _ => Outcome::Accepted,
+        }
+    }
+
+    /// The proposer's version that it was accepted at; 0: none that was told.
+    pub(super) fn accepted_at(&self) -> u64 {
+        // Relaxed: [decided].
+        match self.outcome.load(Ordering::Relaxed) {
+            PENDING | REFUSED | UNTOLD => 0,
+            version => version,
         }
     }
 
     /// True: this call decided it.
-    fn decide(&self, outcome: Outcome) -> bool {
-        let pending = Outcome::Pending as u8;
+    fn decide(&self, outcome: u64) -> bool {
         // Relaxed: [decided].
-        let decided = self.outcome.compare_exchange(
-            pending,
-            outcome as u8,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
+        let decided =
+            self.outcome
+                .compare_exchange(PENDING, outcome, Ordering::Relaxed, Ordering::Relaxed);
         decided.is_ok()
     }
 }
 
 impl Kernel {
-    /// Decides a pending commit: installs it, or sees to it that nobody will; false: it was decided
-    /// before. Any thread, in any order.
-    pub(crate) fn decide(&self, number: u64, accepted: bool) -> bool {
+    /// Decides a pending commit: installs it, accepted at a version of the proposer's (0: none that
+    /// is told); or sees to it that nobody will. False: it was decided before. Any thread, in any
+    /// order.
+    pub(crate) fn decide(&self, number: u64, accepted: Option<u64>) -> bool {
         let guard = self.domain.pin();
         // Trimmed: decided long ago.
         let Slot::Commit(commit) = self.log.at(&guard, number) else {
@@ -108,17 +123,17 @@ impl Kernel {
         let Some(pending) = commit.pending() else {
             return false;
         };
-        let outcome = if accepted {
-            Outcome::Accepted
-        } else {
-            Outcome::Refused
+        let outcome = match accepted {
+            None => REFUSED,
+            Some(0) => UNTOLD,
+            Some(version) => version,
         };
         if !pending.decide(outcome) {
             return false;
         }
         let _ = self.install(&guard, number);
         self.advance_over_decided(&guard);
-        if accepted {
+        if accepted.is_some() {
             let line = self.domain.registry().line();
             self.settle(&guard, line, commit, &pending.compacted);
         }

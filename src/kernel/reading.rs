@@ -10,7 +10,7 @@ use super::barrier::{prefetch_lines, prefetch_parts};
 use super::draft::Draft;
 use super::entry::EntryHeader;
 use super::horizon::{Hold, Horizon, Kind};
-use super::node::{self, VersionHeader, release_hold};
+use super::node::{self, VersionHeader, Words, release_hold};
 use super::reclaim::Guard;
 use super::session::Line;
 use crate::version::{Meta, Moment};
@@ -357,7 +357,7 @@ impl AnyHandle {
         updated: Moment,
     ) -> Self {
         let handle = Handle {
-            version: Draft::new(|| object).into_version(created, updated),
+            version: Draft::new(Words::Number, || object).into_version(created, updated),
             object: PhantomData,
         };
         let object = TypeId::of::<T>();

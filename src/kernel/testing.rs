@@ -2,13 +2,13 @@
 //! table's indexes, and a transaction over them that is the real one but for its buffers.
 
 pub(crate) mod logs;
+mod proposed;
 
 use std::any::Any;
 use std::sync::{Arc, Mutex};
 
 use super::chain;
 use super::commit::{Unpublished, Write, signature_bit};
-use super::draft::Draft;
 use super::entry::{Entry, EntryHeader};
 use super::log::{Append, Slot};
 use super::node::{self, VersionHeader};
@@ -23,6 +23,8 @@ use super::table::{AnyTable, GarbageBin};
 use super::typed::downcast;
 use super::{Horizon, Kernel, Kind, Limits};
 use crate::sync::{AtomicU64, Ordering};
+
+use self::proposed::make;
 
 /// An object that tells on who reads it unsynchronized: that one sees 0.
 #[derive(Debug)]
@@ -121,13 +123,6 @@ impl Cell {
             let head = unsafe { at(head.cast_const()) };
             head.is_tombstone() && head.number() <= horizon && matches!(head.older(), Older::End)
         })
-    }
-}
-
-fn make(value: Option<u64>) -> *mut VersionHeader {
-    match value {
-        Some(value) => Draft::new(|| Value::new(value)).into_node(),
-        None => node::tombstone(),
     }
 }
 

@@ -19,8 +19,9 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use super::Proposer;
+use super::decision::Decision;
 use super::flight::Flight;
-use super::numbering::{Accepted, Neighbours, Numbering, UNPROPOSED};
+use super::numbering::{Accepted, Neighbours, Numbering};
 use super::proposal::{AnswerError, Decides, Proposal, Ticket};
 use super::sets::{Image, ProposedWrite, ReadSet, WriteSet};
 use crate::kernel::Kernel;
@@ -73,15 +74,15 @@ impl Line {
         &self.proposer
     }
 
-    /// Decides a pending commit: accepted at a version of the proposer's, or not.
-    pub(crate) fn decide(&self, kernel: &Kernel, number: Version, accepted: Option<Version>) {
+    /// Decides a pending commit.
+    pub(crate) fn decide(&self, kernel: &Kernel, number: Version, decision: Decision) {
         // F6.
-        self.numbering.note(number, accepted);
-        if accepted.is_some_and(|version| version != UNPROPOSED) {
+        self.numbering.note(number, decision);
+        if decision.version().is_some() {
             // Relaxed: it says where to look, and what is found there is true: F5.
             self.newest.fetch_max(number.get(), Ordering::Relaxed);
         }
-        let decided = kernel.decide(number.get(), accepted.is_some());
+        let decided = kernel.decide(number.get(), decision.accepted_at());
         assert!(decided, "D1: a commit is decided twice");
     }
 
@@ -208,6 +209,7 @@ fn writes_of(kernel: &Kernel, number: Version) -> WriteSet {
         ProposedWrite {
             table: table.name(),
             key: Value::of_unknown(table.key(&guard, write)),
+            replaces: old.is_some(),
             old: old.map(Image::stored),
             new: new.map(Image::stored),
         }

@@ -9,10 +9,11 @@
 //!
 //! The contract between the two is at [`Proposer`]. [`line`]: proposals in the order of the log;
 //! [`flight`]: one that is on its way; [`proposal`], [`sets`]: what the proposer is shown;
-//! [`numbering`]: its versions beside the store's own.
+//! [`decision`], [`numbering`]: what was decided, and its versions beside the store's own.
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod decision;
 pub(crate) mod flight;
 pub(crate) mod line;
 pub(crate) mod numbering;
@@ -61,35 +62,55 @@ use crate::version::Version;
 ///
 /// # Versions
 /// There are two numbers. A [`Version`] counts the places of this store's own log, refused
-/// proposals included: it is what snapshots, [`Meta`](crate::Meta), `update_at` and events tell.
-/// The proposer's version is its own, and the same on all members of a cluster: the store keeps it
-/// beside its own for the last 65,536 commits, to be looked up by
-/// [`Store::proposed_version`](crate::Store::proposed_version) and
-/// [`Store::version_of`](crate::Store::version_of).
+/// proposals included: it is what snapshots, [`Meta::version`](crate::Meta), `update_at` and events
+/// tell. Members count apart: what is at version 7 on one member is at 5 on another. A refused
+/// proposal takes a number on the member that made it and on no other, and who restores a snapshot
+/// has in one commit what others have in many. So such a number means nothing on another member:
+/// not in a guard ([`Transaction::update_at`](crate::Transaction::update_at)), nor as a position of
+/// [`Store::watch_from`](crate::Store::watch_from) or
+/// [`Store::snapshot_at`](crate::Store::snapshot_at).
 ///
-/// Members count apart: a refused proposal takes a number on the member that made it and on no
-/// other, and who restores a snapshot has in one commit what others have in many. So what is at
-/// version 7 on one member is at 5 on another, and a number taken there means nothing here: the
-/// version in a guard ([`Transaction::update_at`](crate::Transaction::update_at)), the position
-/// that [`Store::watch_from`](crate::Store::watch_from) goes on from, the one that
-/// [`Store::snapshot_at`](crate::Store::snapshot_at) shows. Only the version of a spec is in the
-/// object, and so the same everywhere
-/// ([`update_spec_at`](crate::cluster::Specified::update_spec_at)); it may come again when an
-/// object is deleted and another one made under its ID.
+/// The proposer's version is its own, and the same on all members of a cluster.
 ///
-/// A client that goes from one member to another
+/// - *Of an object*: [`Meta::proposed`](crate::Meta), the version of the commit that wrote it,
+///   whatever member it was read on. It survives [saving](crate::Snapshot) and
+///   `Store::restore_accepted`, and takes 8 bytes an object, in stores with a proposer alone. It
+///   guards a write on every member:
+///   [`Transaction::update_at_proposed`](crate::Transaction::update_at_proposed),
+///   [`delete_at_proposed`](crate::Transaction::delete_at_proposed). Versions of specs
+///   ([`Specified`](crate::cluster::Specified)) are such numbers, too.
+/// - *Of a state*: the store keeps those of its last 65,536 commits, to be looked up by
+///   [`Store::proposed_version`](crate::Store::proposed_version) and
+///   [`Store::version_of`](crate::Store::version_of). So a client that was watching on one member
+///   goes on at another: it takes the proposer's version along, asks for `version_of` there, and
+///   watches from that. If the answer is `None`, the member is behind, or does not know; the client
+///   waits, or begins anew ([`Store::snapshot_and_watch`](crate::Store::snapshot_and_watch)).
 ///
-/// - reads again: what it guards it reads where it writes, and a watch begins with a snapshot
-///   ([`Store::snapshot_and_watch`](crate::Store::snapshot_and_watch));
-/// - or takes the proposer's version along
-///   ([`Store::proposed_version`](crate::Store::proposed_version)) and has the other member
-///   translate it ([`Store::version_of`](crate::Store::version_of)), which tells positions, not
-///   versions of objects.
+/// An entry that is applied without its version ([`Store::apply`](crate::Store::apply)), or a
+/// restore without one, has none, and all of these answer `None` about it rather than guess. Who
+/// asks a store for one gets what it was told: two stores whose proposers have nothing to do with
+/// one another have versions that have nothing to do with one another.
 ///
-/// They know what was proposed on that member, and what it applied with its version
-/// ([`Store::apply_accepted`](crate::Store::apply_accepted)). An entry that is applied without one
-/// ([`Store::apply`](crate::Store::apply)), or comes by a restore, has none, and both answer `None`
-/// about it rather than guess.
+/// # On a replicated log
+/// What a consensus engine does, each at its time; `tests/replicas.rs` is a small one.
+///
+/// - *It leads*, and is asked to [`propose`](Proposer::propose): it appends the
+///   [writes](Proposal::writes) to its log, as actions
+///   ([`Action::of_write`](crate::Action::of_write)) with the times that they have, under an index;
+///   when that is committed, it accepts the ticket with the index as version.
+/// - *It follows*: entries that are committed it applies in order, by
+///   [`Store::apply_accepted`](crate::Store::apply_accepted), with the index. It refuses what it is
+///   asked to propose.
+/// - *It begins to lead*: it refuses until all entries before its own first one are applied. For
+///   commits are in the order in which they were appended here, and what came before its own would
+///   come after.
+/// - *It ceases to lead*: it answers all tickets with
+///   [`Ticket::lose_leadership`](crate::Ticket::lose_leadership) first, then it applies. What
+///   others commit of these comes back as entries.
+/// - *It saves* a snapshot of the store with the index up to which it has applied; *it begins from*
+///   such a file by `Store::restore_accepted` with that index, and applies what comes after it.
+/// - *It is built*: a store asks once for [`Proposer::version`], and takes it for what the empty
+///   store shows. A member that is to be filled again says `None` then.
 ///
 /// # Example
 /// ```
@@ -135,11 +156,19 @@ pub trait Proposer: Send + Sync + 'static {
     fn propose(&self, proposal: Proposal);
 
     /// The newest of its versions that it has accepted; `None` if it has none, since it is no
-    /// member of a cluster.
+    /// member of a cluster, or none so far. A store asks when it is built, and takes that for the
+    /// version that it shows while it is empty: so a log's last index is wrong then, if its
+    /// entries are still to be applied.
     fn version(&self) -> Option<Version>;
 
     /// The changes after `from`, up to and including `to`, in order: one item for each accepted
-    /// proposal. Both are versions of the proposer's.
+    /// proposal. Both are versions of the proposer's. A log of actions gives them back by
+    /// [`ProposedWrite::of_action`](crate::ProposedWrite::of_action).
+    ///
+    /// Watchers are told what an object was before. So of an update or a deletion without the old
+    /// object ([`ProposedWrite::replaces`](crate::ProposedWrite), and no `old`) nothing is told,
+    /// nor of what comes before it: it is as if that were compacted.
+    ///
     /// [`Store::watch_from`](crate::Store::watch_from) calls it, on its caller's thread, for what
     /// the store's log no longer has.
     ///

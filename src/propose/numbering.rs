@@ -18,6 +18,7 @@
 //!   entry's version at least. What is forgotten is older than all that ask: of those in flight at
 //!   a time none is further from another than half the ring.
 
+use super::decision::{Decision, Known, VERSIONS_END};
 use super::proposal::AnswerError;
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::version::Version;
@@ -28,19 +29,12 @@ const KEPT: u64 = if cfg!(loom) { 4 } else { 1 << 16 };
 pub(crate) const IN_FLIGHT_MAX: u64 = KEPT / 2;
 /// The tag of an entry that says nothing.
 const NOBODY: u64 = 0;
-/// In the place of a refused commit's version: this, and the number of an earlier commit, all
-/// between which and itself are refused as well.
-const REFUSED: u64 = 1 << 63;
-/// No version of a proposer's is as high.
-const VERSIONS_END: Version = Version::new(REFUSED);
-/// Noted of a commit that was not proposed here, such as an applied entry: it may have a version of
-/// the proposer's, which nobody told the store. No proposal is accepted at it.
-pub(super) const UNPROPOSED: Version = Version::new(u64::MAX);
 
 #[derive(Debug)]
 struct Entry {
     /// The commit's number.
     tag: AtomicU64,
+    /// What was decided, as a word.
     version: AtomicU64,
 }
 
@@ -88,16 +82,6 @@ pub(crate) struct Accepted {
     pub(crate) proposed: Version,
 }
 
-/// What is known of a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Known {
-    Accepted(Version),
-    /// All after that commit and before this one are refused, too.
-    Refused(u64),
-    Unproposed,
-    Nothing,
-}
-
 impl Numbering {
     pub(crate) fn new(first: Option<Version>) -> Self {
         let entry = |_| Entry {
@@ -115,13 +99,13 @@ impl Numbering {
         &self.entries[(number % KEPT) as usize]
     }
 
-    /// Notes a commit's version, before it is decided; `None`: it is refused.
-    pub(crate) fn note(&self, number: Version, version: Option<Version>) {
+    /// Notes what is decided of a commit, before it is.
+    pub(crate) fn note(&self, number: Version, decision: impl Into<Decision>) {
         if let Some(version) = self.accepted(number.get().saturating_sub(KEPT)) {
             // Relaxed: [forgotten].
             self.forgotten.fetch_max(version.get(), Ordering::Relaxed);
         }
-        let version = version.map_or_else(|| REFUSED | self.before(number.get()), Version::get);
+        let version = decision.into().word(|| self.before(number.get()));
         let entry = self.entry(number.get());
         // Release: [forgotten].
         entry.tag.store(NOBODY, Ordering::Release);
@@ -144,12 +128,8 @@ impl Numbering {
         // Relaxed: [entry].
         if tag != number || entry.tag.load(Ordering::Relaxed) != number {
             Known::Nothing
-        } else if version == UNPROPOSED.get() {
-            Known::Unproposed
-        } else if version & REFUSED != 0 {
-            Known::Refused(version & !REFUSED)
         } else {
-            Known::Accepted(Version::new(version))
+            Known::of_word(version)
         }
     }
 
@@ -184,8 +164,7 @@ impl Numbering {
     /// proposed came after it, or so much that it is not kept.
     pub(crate) fn at(&self, number: Version) -> Option<Version> {
         match self.back_from(number.get()).next() {
-            Some((_, Known::Accepted(version))) => Some(version),
-            Some(_) => None,
+            Some((_, known)) => known.version(),
             None => self.first,
         }
     }
@@ -209,17 +188,15 @@ impl Numbering {
                     proposed,
                 }),
                 Known::Refused(_) => {}
-                Known::Unproposed | Known::Nothing => return None,
+                // Of a restored one nobody knows what led there.
+                Known::Restored(_) | Known::Unproposed | Known::Nothing => return None,
             }
         }
         Some(all)
     }
 
     fn accepted(&self, number: u64) -> Option<Version> {
-        match self.known(number) {
-            Known::Accepted(version) => Some(version),
-            Known::Refused(_) | Known::Unproposed | Known::Nothing => None,
-        }
+        self.known(number).version()
     }
 
     /// What was accepted nearest to a commit, `newest` being the last one that was. In the log's
@@ -229,10 +206,7 @@ impl Numbering {
         let last = newest.min(number.saturating_sub(1));
         let kept = |(earlier, _): &(u64, Known)| last - earlier < KEPT;
         let mut earlier = self.back_from(last).take_while(kept);
-        let before = earlier.find_map(|(_, known)| match known {
-            Known::Accepted(version) => Some(version),
-            _ => None,
-        });
+        let before = earlier.find_map(|(_, known)| known.version());
         // Acquire: [forgotten].
         fence(Ordering::Acquire);
         // Relaxed: [forgotten].
@@ -244,24 +218,26 @@ impl Numbering {
         }
     }
 
-    /// The last commit, up to `until`, that was accepted at `version` or before; nothing, if what
-    /// was not proposed came between, unless it was accepted at just that version.
+    /// The last commit, up to `until`, that was accepted at `version` or before; nothing, if none
+    /// was at a newer one, so that more of it may come; or if what was not proposed came between,
+    /// or what led to a restored one; unless it was accepted at just that version.
     pub(super) fn find(&self, version: Version, until: Version) -> Option<Version> {
-        let mut unsure = false;
+        let (mut next_is_newer, mut is_empty) = (false, true);
         for (number, known) in self.back_from(until.get()) {
+            is_empty = false;
             match known {
-                Known::Accepted(accepted) if accepted <= version => {
-                    let found = accepted == version || !unsure;
+                Known::Accepted(accepted) | Known::Restored(accepted) if accepted <= version => {
+                    let found = accepted == version || next_is_newer;
                     return found.then_some(Version::new(number));
                 }
-                // What came after it is newer as well.
-                Known::Accepted(_) => unsure = false,
-                Known::Unproposed => unsure = true,
+                Known::Accepted(_) => next_is_newer = true,
+                Known::Restored(_) | Known::Unproposed => next_is_newer = false,
                 Known::Refused(_) | Known::Nothing => return None,
             }
         }
-        let before = self.first.is_none_or(|first| first <= version);
-        (before && !unsure).then_some(Version::ZERO)
+        let first = self.first.unwrap_or_default();
+        let found = first == version && is_empty || first <= version && next_is_newer;
+        found.then_some(Version::ZERO)
     }
 }
 
@@ -355,7 +331,7 @@ mod tests {
         assert_eq!(between(0, 3), Some(vec![(1, 3), (3, 9)]));
         assert_eq!(between(1, 2), Some(vec![]));
         assert_eq!(between(2, 4), None, "not decided");
-        numbering.note(version(4), Some(UNPROPOSED));
+        numbering.note(version(4), Decision::Unproposed);
         assert_eq!(between(2, 4), None);
     }
 
@@ -374,13 +350,9 @@ mod tests {
     fn what_was_not_proposed_has_no_version_and_hides_none() {
         let numbering = Numbering::new(Some(Version::new(7)));
         let version = Version::new;
-        for (number, noted) in [
-            (1, 10),
-            (2, UNPROPOSED.get()),
-            (3, 20),
-            (4, UNPROPOSED.get()),
-        ] {
+        for (number, noted) in [(1, 10), (3, 20)] {
             numbering.note(version(number), Some(version(noted)));
+            numbering.note(version(number + 1), Decision::Unproposed);
         }
         let at = [1, 2, 3, 4].map(|number| numbering.at(version(number)));
         assert_eq!(at, [Some(version(10)), None, Some(version(20)), None]);
@@ -393,6 +365,29 @@ mod tests {
         assert_eq!([find(19), find(20), find(21)], [None, Some(3), None]);
         let neighbours = numbering.neighbours(version(4), 3);
         assert_eq!(neighbours.before, Some(version(20)));
+    }
+
+    /// 1 at 10, 2 restored at 20, 3 at 21.
+    #[test]
+    fn what_led_to_a_restored_version_is_not_taken_for_shown() {
+        let version = Version::new;
+        for first in [None, Some(version(4))] {
+            let numbering = Numbering::new(first);
+            numbering.note(version(1), Some(version(10)));
+            numbering.note(version(2), Decision::Restored(version(20)));
+            numbering.note(version(3), Some(version(21)));
+            let at = [1, 2, 3].map(|number| numbering.at(version(number)));
+            assert_eq!(at, [10, 20, 21].map(|it| Some(version(it))));
+            let find = |wanted| {
+                let found = numbering.find(version(wanted), version(3));
+                found.map(Version::get)
+            };
+            assert_eq!([find(10), find(11), find(19)], [Some(1), None, None]);
+            assert_eq!([find(20), find(21), find(22)], [Some(2), Some(3), None]);
+            assert_eq!(numbering.between(version(1), version(2)), None);
+            let newest = numbering.neighbours(version(3), 2).before;
+            assert_eq!(newest, Some(version(20)));
+        }
     }
 
     #[test]

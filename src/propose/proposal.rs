@@ -4,8 +4,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
+use super::decision::Decision;
 use super::flight::{Flight, Verdict};
-use super::numbering::{Neighbours, UNPROPOSED};
+use super::numbering::Neighbours;
 use super::sets::{ReadSet, WriteSet};
 use crate::latency::Begun;
 use crate::version::Version;
@@ -58,8 +59,8 @@ impl Proposal {
 
 /// Carries out what was decided.
 pub(crate) trait Decides: Send + Sync {
-    /// Decides the pending commit `number`: accepted at a version of the proposer's, or not.
-    fn decide(&self, number: Version, accepted: Option<Version>);
+    /// Decides the pending commit `number`.
+    fn decide(&self, number: Version, decision: Decision);
     /// The versions of the proposer's that were accepted nearest to a proposal.
     fn neighbours(&self, number: Version) -> Neighbours;
     /// Counts how long a proposal took that was made so.
@@ -144,7 +145,7 @@ impl Ticket {
 
     /// It is committed, at this version of the proposer's, which is newer than those of all
     /// proposals before it and older than those of all after it. It is visible as soon as all
-    /// before it are answered. Versions are below 2^63.
+    /// before it are answered. Versions are below 2^62.
     ///
     /// A version is compared with what was accepted before the call: falling ones that several
     /// threads give at the same moment may pass.
@@ -152,17 +153,18 @@ impl Ticket {
     /// # Errors
     /// See [`AnswerError`].
     pub fn accept(&self, version: Version) -> Result<(), AnswerError> {
-        let store = self.0.store.upgrade().ok_or(AnswerError::Gone)?;
-        if self.0.flight.is_open() {
-            store.neighbours(self.number()).fits(version)?;
-        }
-        self.0.answer(Verdict::Accepted, Some(version))
+        self.accept_as(Decision::Accepted(version))
     }
 
-    /// It is committed, without the proposer: nobody tells which version of its that has, if it has
-    /// one.
-    pub(crate) fn accept_unproposed(&self) -> Result<(), AnswerError> {
-        self.0.answer(Verdict::Accepted, Some(UNPROPOSED))
+    /// The same in another way of being accepted.
+    pub(crate) fn accept_as(&self, decision: Decision) -> Result<(), AnswerError> {
+        let store = self.0.store.upgrade().ok_or(AnswerError::Gone)?;
+        if let Some(version) = decision.version()
+            && self.0.flight.is_open()
+        {
+            store.neighbours(self.number()).fits(version)?;
+        }
+        self.0.answer(Verdict::Accepted, decision)
     }
 
     /// It is not committed, and will not be.
@@ -171,7 +173,8 @@ impl Ticket {
     /// See [`AnswerError`].
     pub fn refuse(&self, reason: impl Into<Arc<str>>) -> Result<(), AnswerError> {
         let reason = reason.into();
-        self.0.answer(Verdict::Refused { reason }, None)
+        let verdict = Verdict::Refused { reason };
+        self.0.answer(verdict, Decision::Refused)
     }
 
     /// The proposer stopped leading before it knew, and will not accept it any more.
@@ -179,7 +182,7 @@ impl Ticket {
     /// # Errors
     /// See [`AnswerError`].
     pub fn lose_leadership(&self) -> Result<(), AnswerError> {
-        self.0.answer(Verdict::LostLeadership, None)
+        self.0.answer(Verdict::LostLeadership, Decision::Refused)
     }
 }
 
@@ -193,7 +196,7 @@ impl fmt::Debug for Ticket {
 }
 
 impl Held {
-    fn answer(&self, verdict: Verdict, accepted: Option<Version>) -> Result<(), AnswerError> {
+    fn answer(&self, verdict: Verdict, decision: Decision) -> Result<(), AnswerError> {
         let store = self.store.upgrade().ok_or(AnswerError::Gone)?;
         if !self.flight.claim() {
             let first = self.flight.verdict();
@@ -201,7 +204,7 @@ impl Held {
         }
         // Before anybody knows of it, who could look for it.
         store.answered(self.flight.begun);
-        store.decide(self.number, accepted);
+        store.decide(self.number, decision);
         self.flight.settle(verdict);
         store.wake();
         Ok(())
@@ -213,7 +216,7 @@ impl Drop for Held {
         if self.flight.is_open() {
             let reason = "the proposer dropped the proposal".into();
             // Gone: nobody is left to be told.
-            let _ = self.answer(Verdict::Refused { reason }, None);
+            let _ = self.answer(Verdict::Refused { reason }, Decision::Refused);
         }
     }
 }

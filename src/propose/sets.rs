@@ -92,7 +92,10 @@ pub struct ProposedWrite {
     pub table: &'static str,
     /// The object's key.
     pub key: Value,
-    /// The object as it was, if it was.
+    /// Whether there was an object before.
+    pub replaces: bool,
+    /// The object as it was. None although there was one: it is not known; watchers are then not
+    /// told what came up to this write ([`Proposer::changes_between`](crate::Proposer)).
     pub old: Option<Image>,
     /// The object as it is to be; none if it is deleted.
     pub new: Option<Image>,
@@ -100,7 +103,8 @@ pub struct ProposedWrite {
 
 impl ProposedWrite {
     /// A write of an object `T`, for who reads it from elsewhere; see [`Image::with_times`] for
-    /// its times.
+    /// its times. Without an old object it is a creation: one of which the old object is not at
+    /// hand is made by [`ProposedWrite::of_action`].
     ///
     /// # Panics
     /// If there is neither an old object nor a new one.
@@ -110,6 +114,7 @@ impl ProposedWrite {
         Self {
             table: T::TABLE,
             key: Value::new(key.expect("an old object or a new one")),
+            replaces: old.is_some(),
             old: old.map(Image::new),
             new: new.map(Image::new),
         }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use crate::error::Duplicate;
+use crate::propose::proposal::AnswerError;
 use crate::table::proposed::Rejected;
 use crate::table::value::Value;
 use crate::version::Version;
@@ -116,6 +117,11 @@ pub enum RestoreError {
         /// The oldest version that the log reaches back to.
         oldest: Version,
     },
+    /// The store has no proposer, whose version it could be.
+    NoProposer,
+    /// The proposer's version is not above all that were accepted before: the store is past the
+    /// file.
+    Version(AnswerError),
 }
 
 impl From<io::Error> for SaveError {
@@ -215,6 +221,8 @@ impl fmt::Display for RestoreError {
             Self::TooOld { oldest } => {
                 write!(f, "it took too long: the log reaches back to {oldest}")
             }
+            Self::NoProposer => f.write_str("the store has no proposer"),
+            Self::Version(error) => error.fmt(f),
         }
     }
 }
@@ -225,6 +233,7 @@ impl StdError for RestoreError {
             Self::Read(error) => Some(error),
             Self::Duplicate(duplicate) => Some(duplicate),
             Self::Rejected(rejected) => Some(rejected),
+            Self::Version(error) => Some(error),
             _ => None,
         }
     }

@@ -12,8 +12,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How a file begins: no text, and damaged by whatever takes it for one.
 pub(super) const MAGIC: [u8; 8] = *b"\x89SKEP\r\n\x1a";
-/// The format that is written, and the latest that is read.
-pub const FORMAT_VERSION: u16 = 1;
+/// The latest format that is read: that of a store with a proposer, whose versions are in it. Other
+/// stores write format 1.
+pub const FORMAT_VERSION: u16 = 2;
+/// The format without the proposer's versions.
+pub(super) const FORMAT_PLAIN: u16 = 1;
 /// Bytes of objects, encoded, from which on a block is closed.
 pub const BLOCK_BYTES: usize = 256 << 10;
 
@@ -21,8 +24,9 @@ pub const BLOCK_BYTES: usize = 256 << 10;
 pub(super) const HEAD_BYTES: usize = 28;
 /// Bytes of a checksum.
 pub(super) const CRC_BYTES: usize = 4;
-/// Bytes before an object in a block: length, version, two times.
-pub(super) const FRAME_HEAD_BYTES: usize = 28;
+/// Bytes before an object in a block: length, version, two times; in format 2 the proposer's
+/// version as well.
+pub(super) const FRAME_HEAD_BYTES: [usize; 2] = [28, 36];
 /// Bytes of a table's name at most.
 pub(super) const NAME_BYTES_MAX: usize = 255;
 /// Tables at most.
@@ -38,6 +42,11 @@ pub(super) struct Head {
     pub(super) format: u16,
     pub(super) tables: u32,
     pub(super) version: u64,
+}
+
+/// Bytes before an object in a block of a file of that format.
+pub(super) fn frame_head_bytes(format: u16) -> usize {
+    FRAME_HEAD_BYTES[usize::from(format > FORMAT_PLAIN)]
 }
 
 impl Head {

@@ -1,5 +1,5 @@
-//! Objects within a block: length 4 · version 8 · created 8 · updated 8 · the object's bytes, which
-//! are those of the postcard format.
+//! Objects within a block: length 4 · version 8 · created 8 · updated 8 · in format 2 the
+//! proposer's version 8 · the object's bytes, which are those of the postcard format.
 
 use std::fmt;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::buffer::Buffer;
 use super::error::Fault;
-use super::format::{FRAME_HEAD_BYTES, part, time_at, time_bytes};
+use super::format::{FORMAT_PLAIN, frame_head_bytes, part, time_at, time_bytes};
 use super::shared::Encoder;
 use crate::version::{Meta, Version};
 
@@ -25,6 +25,9 @@ pub struct SavedObject<'a> {
     pub created_at: SystemTime,
     /// When it was written last.
     pub updated_at: SystemTime,
+    /// The proposer's version of the commit that had written it, if the store had a proposer and
+    /// knew it.
+    pub proposed: Option<Version>,
     /// The object, encoded; see [`decode`].
     pub bytes: &'a [u8],
 }
@@ -35,6 +38,7 @@ impl fmt::Debug for SavedObject<'_> {
             .field("version", &self.version)
             .field("created_at", &self.created_at)
             .field("updated_at", &self.updated_at)
+            .field("proposed", &self.proposed)
             .field("bytes", &format_args!("{} bytes", self.bytes.len()))
             .finish()
     }
@@ -88,7 +92,7 @@ pub(super) fn encode<T: Serialize>(value: &T, target: &mut Buffer) -> Result<(),
 /// Appends an object's frame; gives the length of its bytes.
 pub(super) fn append<T: Serialize>(
     object: &T,
-    meta: &Meta,
+    (meta, format): (&Meta, u16),
     encoder: &Rc<Encoder>,
     block: &mut Buffer,
 ) -> Result<usize, String> {
@@ -98,28 +102,36 @@ pub(super) fn append<T: Serialize>(
     for time in [meta.created_at, meta.updated_at] {
         block.extend(&time_bytes(time));
     }
+    if format > FORMAT_PLAIN {
+        let proposed = meta.proposed.unwrap_or_default();
+        block.extend(&proposed.get().to_le_bytes());
+    }
     encoder.encode(object, |bytes| block.extend(bytes))?;
-    let length = block.len() - begin - FRAME_HEAD_BYTES;
+    let length = block.len() - begin - frame_head_bytes(format);
     let told = u32::try_from(length).unwrap_or(u32::MAX);
     block[begin..begin + 4].copy_from_slice(&told.to_le_bytes());
     Ok(length)
 }
 
-/// The frame at the beginning of the bytes; with its own length.
-pub(super) fn parse(bytes: &[u8]) -> Result<(SavedObject<'_>, usize), Fault> {
+/// The frame at the beginning of the bytes of a block of that format; with its own length.
+pub(super) fn parse(bytes: &[u8], format: u16) -> Result<(SavedObject<'_>, usize), Fault> {
     let cut = Fault::Malformed("an object goes beyond its block");
-    if bytes.len() < FRAME_HEAD_BYTES {
+    let head = frame_head_bytes(format);
+    if bytes.len() < head {
         return Err(cut);
     }
     let length = u32::from_le_bytes(part(bytes, 0)) as usize;
-    let Some(object) = bytes[FRAME_HEAD_BYTES..].get(..length) else {
+    let Some(object) = bytes[head..].get(..length) else {
         return Err(cut);
     };
+    let proposed =
+        (format > FORMAT_PLAIN).then(|| Version::new(u64::from_le_bytes(part(bytes, 28))));
     let saved = SavedObject {
         version: Version::new(u64::from_le_bytes(part(bytes, 4))),
         created_at: time_at(bytes, 12),
         updated_at: time_at(bytes, 20),
+        proposed: proposed.filter(|version| *version != Version::ZERO),
         bytes: object,
     };
-    Ok((saved, FRAME_HEAD_BYTES + length))
+    Ok((saved, head + length))
 }

@@ -40,6 +40,6 @@ impl Limits {
 
     /// Bytes of one block before compression: it is closed once it has [`BLOCK_BYTES`].
     pub(super) fn block_bytes(&self) -> usize {
-        BLOCK_BYTES + FRAME_HEAD_BYTES + self.object_bytes()
+        BLOCK_BYTES + FRAME_HEAD_BYTES[1] + self.object_bytes()
     }
 }

@@ -86,6 +86,7 @@ use std::io::{Read, Write};
 
 use crate::snapshot::Snapshot;
 use crate::store::Store;
+use crate::version::Version;
 
 impl Store {
     /// Saves the newest version to a stream; see [`Snapshot::save`]. Stops no reader and no writer.
@@ -99,9 +100,12 @@ impl Store {
     /// Replaces the contents of the catalogue's tables by what was saved; see
     /// [`Store::restore_with`], which is told of progress as well.
     ///
-    /// **Versions do not come back.** An object that is put has the version of this store's commit,
-    /// so in a new store versions begin anew, and a number that somebody read in the old store may
-    /// come to stand for another state here: [`Store::restore_with`] says what to do.
+    /// **The store's own versions do not come back.** An object that is put has the version of this
+    /// store's commit, so in a new store versions begin anew, and a number that somebody read in
+    /// the old store may come to stand for another state here: [`Store::restore_with`] says what to
+    /// do. The versions of a [proposer](crate::Builder::proposer) do, if both stores have one
+    /// ([`Meta::proposed`](crate::Meta)); what the whole file stands for is for
+    /// [`Store::restore_accepted`].
     ///
     /// # Errors
     /// See [`RestoreError`].
@@ -152,7 +156,77 @@ impl Store {
         source: impl Read,
         progress: impl FnMut(Progress),
     ) -> Result<Restored, RestoreError> {
-        restore::restore(self, catalogue, source, progress)
+        restore::restore(self, catalogue, None, source, progress)
+    }
+
+    /// As [`Store::restore`], of what a member of a cluster saved: the state that the
+    /// [proposer](crate::Builder::proposer) had accepted up to `version`
+    /// ([`Store::proposed_version`] of the [snapshot](Snapshot::save) there). The path of a member
+    /// that begins from a snapshot, or is so far behind that the log goes no further back.
+    ///
+    /// Objects keep the proposer's versions that they were saved with
+    /// ([`Meta::proposed`](crate::Meta)); one that was saved without has `version`. The commit
+    /// stands for `version`, though there be nothing to change, so that
+    /// [`Store::apply_accepted`] goes on behind it, and [`Store::version_of`] knows it; of what led
+    /// there it knows nothing, and says so.
+    ///
+    /// Waits for the proposals in flight: who answers them on the thread that restores answers
+    /// first.
+    ///
+    /// # Errors
+    /// See [`RestoreError`]: [`RestoreError::Version`] if the store is at that version or past it,
+    /// and a fault of the file if it has an object that is newer. The store is as it was then.
+    ///
+    /// # Panics
+    /// If the store lacks a table of the catalogue.
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// # use skep::save::Catalogue;
+    /// # use skep::{Id, Indexes, Object, Store};
+    /// # #[derive(Clone, Serialize, Deserialize)] struct Task { id: Id }
+    /// # impl Object for Task {
+    /// #     type Key = Id;
+    /// #     const TABLE: &'static str = "task";
+    /// #     fn key(&self) -> Id { self.id }
+    /// #     fn indexes(_: &mut Indexes<Self>) {}
+    /// # }
+    /// # struct Journal;
+    /// # impl skep::Proposer for Journal {
+    /// #     fn propose(&self, _: skep::Proposal) {}
+    /// #     fn version(&self) -> Option<skep::Version> { None }
+    /// #     fn changes_between(&self, _: skep::Version, to: skep::Version)
+    /// #         -> Result<Vec<skep::ProposedChange>, skep::ChangesError> {
+    /// #         Err(skep::ChangesError::Compacted { oldest: to })
+    /// #     }
+    /// # }
+    /// use skep::{Action, Version};
+    ///
+    /// let member = || {
+    ///     let builder = Store::builder().table::<Task>();
+    ///     builder.proposer(std::sync::Arc::new(Journal)).build()
+    /// };
+    /// let catalogue = Catalogue::new().table::<Task>();
+    /// let (one, other) = (member(), member());
+    /// let id = Id::from_u128(1);
+    /// one.apply_accepted(Version::new(12), &[Action::create(Task { id })])?;
+    /// let mut file = Vec::new();
+    /// one.save(&catalogue, &mut file)?;
+    ///
+    /// let restored = other.restore_accepted(Version::new(12), &catalogue, &file[..])?;
+    /// assert_eq!(other.proposed_version(restored.version), Some(Version::new(12)));
+    /// let view = other.read();
+    /// let meta = view.entry::<Task>(&id).map(|task| task.meta());
+    /// assert_eq!(meta.and_then(|meta| meta.proposed), Some(Version::new(12)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn restore_accepted(
+        &self,
+        version: Version,
+        catalogue: &Catalogue,
+        source: impl Read,
+    ) -> Result<Restored, RestoreError> {
+        restore::restore(self, catalogue, Some(version), source, |_| ())
     }
 }
 

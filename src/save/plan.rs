@@ -19,8 +19,9 @@ use crate::table::handle::Entry;
 use crate::table::object::Object;
 use crate::table::query::keys;
 use crate::txn::Transaction;
-use crate::txn::kept::Kept;
+use crate::txn::kept::{Kept, Stamp};
 use crate::txn::restore::Times;
+use crate::version::{Meta, Version};
 
 /// So many objects ahead of the one that is written, another one is fetched.
 const AHEAD: usize = 6;
@@ -35,6 +36,8 @@ pub(super) struct Section<'r, 's> {
     /// What objects decoded so far have in common with those to come; and those encoded.
     pub(super) parts: Rc<Parts>,
     pub(super) encoder: Rc<Encoder>,
+    /// The proposer's version that the file is restored at, if it is.
+    pub(super) accepted: Option<Version>,
     /// Up to where progress was told.
     pub(super) told: u64,
 }
@@ -57,8 +60,8 @@ impl Section<'_, '_> {
     }
 }
 
-/// What is to be under a key: an object with its times, or nothing.
-type Wanted<T> = Option<(Kept<T>, Times)>;
+/// What is to be under a key: an object and what is known of it, or nothing.
+type Wanted<T> = Option<(Kept<T>, Stamp)>;
 
 /// What is to be done to a table.
 struct Plan<T: Object> {
@@ -90,14 +93,19 @@ pub(super) fn plan<T: Object>(
     // Whether the object that is next here is the one that was encoded last.
     let mut encoded = false;
     let encoder = Rc::clone(&section.encoder);
+    let accepted = section.accepted;
     let mut last: Option<T::Key> = None;
     while let Some(saved) = section.next()? {
         plan.objects += 1;
-        let times = times(saved.created_at, saved.updated_at);
+        let stamp = stamp(&saved, base);
+        if accepted.is_some() && stamp.proposed > accepted {
+            let newer = "an object is newer than the version it is restored at";
+            return Err(section.reader.error(Fault::Malformed(newer)));
+        }
         if let Some(entry) = &there {
             here.fetch_ahead();
             // One of other times is another one: it need not be encoded to see that.
-            encoded = times_of(entry) == times && (encoded || encode(entry.get()));
+            encoded = is_of(&entry.meta(), stamp) && (encoded || encode(entry.get()));
             if encoded && encoder.is_last(saved.bytes) {
                 last = Some(entry.key());
                 (there, encoded) = (here.next(), false);
@@ -106,7 +114,7 @@ pub(super) fn plan<T: Object>(
         }
         let decoded = decode(saved.bytes);
         let equal = |entry: &Entry<'_, T>| {
-            times_of(entry) == times && encode(entry.get()) && encoder.is_last(saved.bytes)
+            is_of(&entry.meta(), stamp) && encode(entry.get()) && encoder.is_last(saved.bytes)
         };
         let decoded = match decoded {
             Ok(decoded) => decoded,
@@ -128,7 +136,8 @@ pub(super) fn plan<T: Object>(
         }
         last = Some(key.clone());
         if !unchanged {
-            plan.changes.push((key, Some((Kept::new(decoded), times))));
+            plan.changes
+                .push((key, Some((Kept::new(base.words(), decoded), stamp))));
         }
     }
     let rest = there.into_iter().chain(here);
@@ -136,20 +145,39 @@ pub(super) fn plan<T: Object>(
     Ok(Box::new(plan))
 }
 
-fn times(created: std::time::SystemTime, updated: std::time::SystemTime) -> Times {
-    Times {
-        created: created.into(),
-        updated: updated.into(),
+/// What the file says of an object, as far as the store has room for it.
+fn stamp(saved: &SavedObject<'_>, base: &Snapshot) -> Stamp {
+    Stamp {
+        times: Times {
+            created: saved.created_at.into(),
+            updated: saved.updated_at.into(),
+        },
+        proposed: saved.proposed.filter(|_| base.knows_proposed()),
     }
 }
 
-fn times_of<T>(entry: &Entry<'_, T>) -> Times {
-    let meta = entry.meta();
-    times(meta.created_at, meta.updated_at)
+fn stamp_of(meta: &Meta) -> Stamp {
+    Stamp {
+        times: Times {
+            created: meta.created_at.into(),
+            updated: meta.updated_at.into(),
+        },
+        proposed: meta.proposed,
+    }
 }
 
-fn as_it_is<T: Object>(entry: Entry<'_, T>) -> (Kept<T>, Times) {
-    (Kept::new(entry.get().clone()), times_of(&entry))
+/// Whether an object here may be the one that the file says that of. A file that says nothing of
+/// the proposer's version fits any.
+fn is_of(meta: &Meta, saved: Stamp) -> bool {
+    let own = stamp_of(meta);
+    own.times == saved.times && (saved.proposed.is_none() || saved.proposed == own.proposed)
+}
+
+fn as_it_is<T: Object>(base: &Snapshot, entry: Entry<'_, T>) -> (Kept<T>, Stamp) {
+    (
+        Kept::new(base.words(), entry.get().clone()),
+        stamp_of(&entry.meta()),
+    )
 }
 
 impl<T: Object> Plan<T> {
@@ -161,6 +189,7 @@ impl<T: Object> Plan<T> {
     /// What others have done since `base`, undone; but for what the plan changes anyway.
     fn undo(&self, base: &Snapshot, tx: &Transaction<'_>) -> Vec<(T::Key, Wanted<T>)> {
         let mut undone = Vec::new();
+        let as_it_is = |entry| as_it_is(base, entry);
         for entry in tx.stored::<T>() {
             let key = entry.key();
             if entry.meta().version > base.version() && !self.changes(&key) {
@@ -191,7 +220,7 @@ impl<T: Object> AnyPlan for Plan<T> {
             if let Some((_, Some((kept, _)))) = self.changes.get(place + AHEAD) {
                 kept.prefetch();
             }
-            let wanted = wanted.as_ref().map(|(kept, times)| (kept, *times));
+            let wanted = wanted.as_ref().map(|(kept, stamp)| (kept, *stamp));
             match (tx.put_kept::<T>(key, wanted), wanted) {
                 (true, Some(_)) => table.updated += 1,
                 (false, Some(_)) => table.created += 1,

@@ -151,7 +151,7 @@ impl<R: Read> Reader<R> {
         let at = self.next;
         let length = self.check_object().map_err(|fault| self.error(fault))?;
         self.next += length;
-        let object = frame::parse(&self.block[at..]);
+        let object = frame::parse(&self.block[at..], self.head.format);
         Ok(object.ok().map(|(object, _)| object))
     }
 
@@ -166,7 +166,7 @@ impl<R: Read> Reader<R> {
 
     /// Looks at the next object, and counts it; gives the length of its frame.
     fn check_object(&mut self) -> Result<usize, Fault> {
-        let (object, length) = frame::parse(&self.block[self.next..])?;
+        let (object, length) = frame::parse(&self.block[self.next..], self.head.format)?;
         let bytes = object.bytes.len() as u64;
         within(
             "bytes of an object",

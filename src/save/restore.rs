@@ -15,6 +15,8 @@ use super::shared::{Encoder, Parts};
 use crate::error::{DeferredError, UpdateError};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
+use crate::txn::Transaction;
+use crate::txn::accepted::update_restored;
 use crate::txn::restore::update_whole;
 use crate::version::Version;
 
@@ -63,26 +65,40 @@ type Plans = Vec<Box<dyn AnyPlan>>;
 pub(super) fn restore(
     store: &Store,
     catalogue: &Catalogue,
+    accepted: Option<Version>,
     mut source: impl Read,
     mut progress: impl FnMut(Progress),
 ) -> Result<Restored, RestoreError> {
+    let shared = store.shared();
+    let accepted = match accepted {
+        None => None,
+        Some(version) => {
+            let line = shared.line.as_ref().ok_or(RestoreError::NoProposer)?;
+            // Before the file is read, which may be long.
+            line.is_newest(version).map_err(RestoreError::Version)?;
+            Some((line, version))
+        }
+    };
     let base = store.snapshot();
     let reader = Reader::open(&mut source as &mut dyn Read, catalogue.limits)?;
     let saved_version = reader.version();
-    let plans = read(&base, catalogue, reader, &mut progress)?;
+    let at = accepted.map(|(_, version)| version);
+    let plans = read(&base, catalogue, at, reader, &mut progress)?;
     let mut tables = Vec::new();
-    let restored = update_whole::<DeferredError<Infallible>>(store.shared(), &mut |tx| {
+    let run = &mut |tx: &mut Transaction<'_>| {
         tables = plans.iter().map(|plan| plan.write(&base, tx)).collect();
         tx.settle_placed().map_err(|unsettled| unsettled.error)
-    });
-    match restored {
-        Ok(version) => Ok(Restored {
-            version,
-            saved_version,
-            tables,
-        }),
-        Err(error) => Err(refused(error)),
-    }
+    };
+    let restored = match accepted {
+        None => update_whole(shared, run).map(Ok),
+        Some((line, version)) => update_restored(shared, (line, version), run),
+    };
+    let version = restored.map_err(refused)?.map_err(RestoreError::Version)?;
+    Ok(Restored {
+        version,
+        saved_version,
+        tables,
+    })
 }
 
 fn refused(error: UpdateError<DeferredError<Infallible>>) -> RestoreError {
@@ -110,6 +126,7 @@ fn refused(error: UpdateError<DeferredError<Infallible>>) -> RestoreError {
 fn read(
     base: &Snapshot,
     catalogue: &Catalogue,
+    accepted: Option<Version>,
     mut reader: Reader<&mut dyn Read>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Plans, RestoreError> {
@@ -137,6 +154,7 @@ fn read(
             progress: &mut *progress,
             parts: Rc::clone(&parts),
             encoder: Rc::clone(&encoder),
+            accepted,
             told: 0,
         };
         plans.insert(table.name(), table.plan(base, &mut section)?);
@@ -154,6 +172,7 @@ fn read(
                     progress: &mut *progress,
                     parts: Rc::clone(&parts),
                     encoder: Rc::clone(&encoder),
+                    accepted,
                     told: 0,
                 },
             )?,

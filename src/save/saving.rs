@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::catalogue::Catalogue;
 use super::error::SaveError;
-use super::format::{FORMAT_VERSION, Head};
+use super::format::{FORMAT_PLAIN, FORMAT_VERSION, Head};
 use super::write::Writer;
 use crate::snapshot::Snapshot;
 use crate::version::Version;
@@ -44,8 +44,12 @@ pub(super) fn save(
     let mut writer = Writer::new(&mut target, catalogue.limits);
     let version = snapshot.version();
     let tables = u32::try_from(catalogue.tables.len()).expect("the catalogue bounds its tables");
+    let format = match snapshot.knows_proposed() {
+        false => FORMAT_PLAIN,
+        true => FORMAT_VERSION,
+    };
     writer.head(Head {
-        format: FORMAT_VERSION,
+        format,
         tables,
         version: version.get(),
     })?;

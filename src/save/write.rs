@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::buffer::Buffer;
 use super::error::SaveError;
-use super::format::{BLOCK, BLOCK_BYTES, END, Head, TABLE};
+use super::format::{BLOCK, BLOCK_BYTES, END, FORMAT_PLAIN, Head, TABLE};
 use super::frame;
 use super::limits::Limits;
 use super::shared::Encoder;
@@ -21,6 +21,7 @@ pub(super) struct Writer<'w> {
     target: &'w mut dyn Write,
     limits: Limits,
     whole: Hasher,
+    format: u16,
     /// Bytes written.
     pub(super) written: u64,
     /// Objects of all tables, and their bytes, in blocks written or begun.
@@ -41,6 +42,7 @@ impl<'w> Writer<'w> {
             target,
             limits,
             whole: Hasher::new(),
+            format: FORMAT_PLAIN,
             written: 0,
             objects: 0,
             bytes: 0,
@@ -66,6 +68,7 @@ impl<'w> Writer<'w> {
     }
 
     pub(super) fn head(&mut self, head: Head) -> Result<(), SaveError> {
+        self.format = head.format;
         self.record.extend(&head.bytes());
         self.put()
     }
@@ -86,7 +89,7 @@ impl<'w> Writer<'w> {
         object: &T,
         meta: &Meta,
     ) -> Result<bool, SaveError> {
-        let appended = frame::append(object, meta, &self.encoder, &mut self.block);
+        let appended = frame::append(object, (meta, self.format), &self.encoder, &mut self.block);
         let length = appended.map_err(|reason| SaveError::Unencodable {
             table: T::TABLE,
             key: Value::new(object.key()),

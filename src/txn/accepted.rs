@@ -11,22 +11,33 @@ use std::sync::Arc;
 use super::Transaction;
 use super::restore::update_as;
 use crate::error::{CommitError, UpdateError};
+use crate::propose::decision::Decision;
 use crate::propose::line::{Line, Told};
-use crate::propose::proposal::{AnswerError, Ticket};
+use crate::propose::proposal::AnswerError;
 use crate::shared::Shared;
 use crate::version::Version;
 
 impl Transaction<'_> {
-    /// Commits whatever there is, decided by `accept`; within: that could not be.
+    /// The [proposer](crate::Builder::proposer)'s version that the snapshot shows:
+    /// [`Store::proposed_version`](crate::Store::proposed_version) of
+    /// [`Transaction::version`].
+    #[must_use]
+    pub fn proposed_version(&self) -> Option<Version> {
+        self.shared.line.as_ref()?.accepted_at(self.version())
+    }
+
+    /// Commits whatever there is, as it was decided; within: that could not be. Without changes it
+    /// is no commit, unless it stands for a whole state.
     pub(super) fn commit_told(
         &mut self,
         line: &Line,
-        accept: impl FnOnce(&Ticket) -> Result<(), AnswerError>,
+        decision: Decision,
     ) -> Result<Result<Version, AnswerError>, CommitError> {
+        let is_whole = matches!(decision, Decision::Restored(_));
         let appended = {
             let mut prepared = self.prepare();
             match self.stage(&mut prepared) {
-                Ok(()) if prepared.is_empty() => return Ok(Ok(self.version())),
+                Ok(()) if prepared.is_empty() && !is_whole => return Ok(Ok(self.version())),
                 Ok(()) => self.append_pending(prepared, Arc::new(Told)),
                 Err(lost) => Err(lost),
             }
@@ -34,11 +45,22 @@ impl Transaction<'_> {
         let number = appended.inspect_err(|lost| self.note_lost(lost))?;
         // What it does not accept is refused when it goes.
         let ticket = line.ticket(number, self.version());
-        let accepted = accept(&ticket);
+        let accepted = ticket.accept_as(decision);
         drop(ticket);
         self.shared.kernel().collect_sometimes();
         Ok(accepted.map(|()| number))
     }
+}
+
+/// As [`update_accepted`], of the whole state of the version.
+#[cfg(feature = "save")]
+pub(crate) fn update_restored<E>(
+    shared: &Shared,
+    (line, version): (&Line, Version),
+    run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), E>,
+) -> Result<Result<Version, AnswerError>, UpdateError<E>> {
+    let decision = Decision::Restored(version);
+    update_as(shared, run, |tx| tx.commit_told(line, decision))
 }
 
 /// As [`update_whole`](super::restore::update_whole), of what was accepted at a version of the
@@ -48,7 +70,6 @@ pub(crate) fn update_accepted<E>(
     (line, version): (&Line, Version),
     run: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), E>,
 ) -> Result<Result<Version, AnswerError>, UpdateError<E>> {
-    update_as(shared, run, |tx| {
-        tx.commit_told(line, |ticket| ticket.accept(version))
-    })
+    let decision = Decision::Accepted(version);
+    update_as(shared, run, |tx| tx.commit_told(line, decision))
 }

@@ -7,12 +7,25 @@ use super::Transaction;
 use super::buffer::State;
 use super::restore::Times;
 use crate::kernel::draft::Draft;
+use crate::kernel::node::Words;
 use crate::kernel::reading::Handle;
 use crate::table::object::Object;
+use crate::version::Version;
 
 /// An object to be written, kept for as many attempts as that takes. It is copied only for the
 /// second one.
-pub(crate) struct Kept<T>(RefCell<Keeping<T>>);
+pub(crate) struct Kept<T> {
+    words: Words,
+    keeping: RefCell<Keeping<T>>,
+}
+
+/// What is known of an object to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) times: Times,
+    /// The proposer's version that it has, if not that of the commit.
+    pub(crate) proposed: Option<Version>,
+}
 
 enum Keeping<T> {
     /// Not tried yet.
@@ -22,27 +35,31 @@ enum Keeping<T> {
 }
 
 impl<T: Clone> Kept<T> {
-    pub(crate) fn new(object: T) -> Self {
-        Self(RefCell::new(Keeping::Draft(Draft::new(|| object))))
+    pub(crate) fn new(words: Words, object: T) -> Self {
+        let draft = Draft::new(words, || object);
+        Self {
+            words,
+            keeping: RefCell::new(Keeping::Draft(draft)),
+        }
     }
 
     /// Has the processor fetch what an attempt begins with.
     pub(crate) fn prefetch(&self) {
-        if let Keeping::Draft(draft) = &*self.0.borrow() {
+        if let Keeping::Draft(draft) = &*self.keeping.borrow() {
             draft.prefetch_beside();
         }
     }
 
     /// What an attempt writes.
     fn take(&self) -> Draft<T> {
-        let mut kept = self.0.borrow_mut();
+        let mut kept = self.keeping.borrow_mut();
         let share = match &mut *kept {
             Keeping::Draft(draft) => draft.share(),
-            Keeping::Share(share) => return Draft::copy(share.object()),
+            Keeping::Share(share) => return Draft::copy(self.words, share.object()),
         };
         match std::mem::replace(&mut *kept, Keeping::Share(share)) {
             Keeping::Draft(draft) => draft,
-            Keeping::Share(share) => Draft::copy(share.object()),
+            Keeping::Share(share) => Draft::copy(self.words, share.object()),
         }
     }
 }
@@ -53,14 +70,18 @@ impl Transaction<'_> {
     pub(crate) fn put_kept<T: Object>(
         &mut self,
         key: &T::Key,
-        wanted: Option<(&Kept<T>, Times)>,
+        wanted: Option<(&Kept<T>, Stamp)>,
     ) -> bool {
         let (seen, _) = self.see_untracked::<T>(key);
         let present = seen.present;
         let state = match wanted {
-            Some((kept, times)) => {
-                let state = State::Object(kept.take(), Some(times.created));
-                (state, Some(times.updated))
+            Some((kept, stamp)) => {
+                let draft = kept.take();
+                if let Some(version) = stamp.proposed {
+                    draft.set_proposed(version);
+                }
+                let state = State::Object(draft, Some(stamp.times.created));
+                (state, Some(stamp.times.updated))
             }
             None if present => (State::Nothing, None),
             None => return false,
@@ -79,7 +100,7 @@ mod tests {
     #[test]
     fn each_attempt_gets_the_object_and_only_the_second_copies_it() {
         let object = Arc::new(vec![7]);
-        let kept = Kept::new(Arc::clone(&object));
+        let kept = Kept::new(Words::Number, Arc::clone(&object));
         let first = kept.take();
         assert_eq!(Arc::strong_count(&object), 2);
         // The attempt fails: what it had goes, and the object stays.

@@ -7,8 +7,8 @@ use super::settle::WritePlace;
 use super::submit::wait_past_pending;
 use super::update::{back_off, exhausted};
 use crate::error::{CommitError, UpdateError};
-use crate::kernel::draft::Draft;
-use crate::propose::proposal::{AnswerError, Ticket};
+use crate::propose::decision::Decision;
+use crate::propose::proposal::AnswerError;
 use crate::shared::Shared;
 use crate::table::condition::ByKey;
 use crate::table::found::Entries;
@@ -44,7 +44,7 @@ impl Transaction<'_> {
                 let created = times.map(|times| times.created);
                 let created = created.or(seen.created.filter(|_| seen.present));
                 let updated = times.map(|times| times.updated);
-                (State::Object(Draft::new(|| object), created), updated)
+                (State::Object(self.draft(object), created), updated)
             }
         };
         WritePlace {
@@ -72,7 +72,7 @@ pub(crate) fn update_whole<E>(
 ) -> Result<Version, UpdateError<E>> {
     let updated = update_as(shared, run, |tx| match &shared.line {
         None => tx.commit_all().map(Ok),
-        Some(line) => tx.commit_told(line, Ticket::accept_unproposed),
+        Some(line) => tx.commit_told(line, Decision::Unproposed),
     });
     updated.map(|told| told.expect("nobody else answers it"))
 }

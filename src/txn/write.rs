@@ -27,6 +27,15 @@ pub(super) struct Seen<'s, T: Object> {
     own: Option<usize>,
 }
 
+/// The version of an object that a write was decided on.
+#[derive(Clone, Copy)]
+enum Expected {
+    /// By the store's own count.
+    Own(Version),
+    /// The proposer's.
+    Proposed(Version),
+}
+
 pub(super) fn key_error<T: Object>(key: T::Key) -> KeyError {
     KeyError {
         table: T::TABLE,
@@ -50,7 +59,7 @@ impl<'s> Transaction<'s> {
         if seen.present {
             return Err(CreateError::Exists(key_error::<T>(key)));
         }
-        Ok(self.put(key, seen, Draft::new(|| object), None)?)
+        Ok(self.put(key, seen, self.draft(object), None)?)
     }
 
     /// Replaces the object that has the new one's key.
@@ -78,25 +87,79 @@ impl<'s> Transaction<'s> {
         version: Version,
         object: T,
     ) -> Result<(), ReplaceError> {
-        self.replace(object, Some(version))
+        self.replace(object, Some(Expected::Own(version)))
+    }
+
+    /// The same by the version of the [proposer](crate::Builder::proposer)
+    /// ([`Meta::proposed`](crate::Meta)): one that was read on any member of the cluster is right
+    /// on all of them, also after a restart from a saved version
+    #[cfg_attr(
+        feature = "save",
+        doc = "([`Store::restore_accepted`](crate::Store::restore_accepted))."
+    )]
+    #[cfg_attr(not(feature = "save"), doc = "(`Store::restore_accepted`).")]
+    ///
+    /// # Errors
+    /// As [`Transaction::update_at`], with the proposer's versions. An object whose version of the
+    /// proposer's is not known is out of sequence for every version; `found` is then
+    /// [`Version::ZERO`].
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use skep::{Action, Id, Indexes, Object, ReplaceError, Store, UpdateError, Version};
+    /// # #[derive(Clone)] struct Task { id: Id, state: u8 }
+    /// # impl Object for Task {
+    /// #     type Key = Id;
+    /// #     const TABLE: &'static str = "task";
+    /// #     fn key(&self) -> Id { self.id }
+    /// #     fn indexes(_: &mut Indexes<Self>) {}
+    /// # }
+    /// # struct Log;
+    /// # impl skep::Proposer for Log {
+    /// #     fn propose(&self, proposal: skep::Proposal) {
+    /// #         let version = Version::new(proposal.number().get() * 10);
+    /// #         proposal.ticket().accept(version).expect("open");
+    /// #     }
+    /// #     fn version(&self) -> Option<Version> { None }
+    /// #     fn changes_between(&self, _: Version, to: Version)
+    /// #         -> Result<Vec<skep::ProposedChange>, skep::ChangesError> {
+    /// #         Err(skep::ChangesError::Compacted { oldest: to })
+    /// #     }
+    /// # }
+    /// # let store = Store::builder().table::<Task>().proposer(Arc::new(Log)).build();
+    /// let id = Id::from_u128(1);
+    /// store.update(|tx| tx.create(Task { id, state: 0 }))?;
+    /// let version = store.view(|view| view.entry::<Task>(&id).and_then(|it| it.meta().proposed));
+    /// let version = version.expect("the proposer accepted it");
+    /// store.update(|tx| tx.update_at_proposed(version, Task { id, state: 1 }))?;
+    /// let again = store.update(|tx| tx.update_at_proposed(version, Task { id, state: 2 }));
+    /// assert!(matches!(again, Err(UpdateError::Closure(ReplaceError::OutOfSequence { .. }))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn update_at_proposed<T: Object>(
+        &mut self,
+        version: Version,
+        object: T,
+    ) -> Result<(), ReplaceError> {
+        self.replace(object, Some(Expected::Proposed(version)))
     }
 
     fn replace<T: Object>(
         &mut self,
         mut object: T,
-        expected: Option<Version>,
+        expected: Option<Expected>,
     ) -> Result<(), ReplaceError> {
         let key = object.key();
         let (seen, old) = self.see::<T>(&key);
         if !seen.present {
             return Err(ReplaceError::NotFound(key_error::<T>(key)));
         }
-        if let Some((expected, found)) = out_of_sequence(&seen, expected) {
+        if let Some((expected, found)) = self.out_of_sequence(&seen, &key, expected) {
             return Err(ReplaceError::OutOfSequence { expected, found });
         }
         self.ask(old, &mut object)?;
         let created = seen.created;
-        Ok(self.put(key, seen, Draft::new(|| object), created)?)
+        Ok(self.put(key, seen, self.draft(object), created)?)
     }
 
     /// Puts an object, whether there is one with its key or not.
@@ -110,7 +173,7 @@ impl<'s> Transaction<'s> {
         let (seen, old) = self.see::<T>(&key);
         self.ask(old, &mut object)?;
         let created = seen.created.filter(|_| seen.present);
-        Ok(self.put(key, seen, Draft::new(|| object), created)?)
+        Ok(self.put(key, seen, self.draft(object), created)?)
     }
 
     /// Replaces an object by what `change` makes of a copy of it: get, clone, change and
@@ -130,7 +193,7 @@ impl<'s> Transaction<'s> {
         let Some(object) = object else {
             return Err(ReplaceError::NotFound(key_error::<T>(key.clone())));
         };
-        let mut draft = Draft::copy(object);
+        let mut draft = Draft::copy(self.shared.words(), object);
         change(&mut draft);
         assert!(
             draft.key() == *key,
@@ -161,19 +224,31 @@ impl<'s> Transaction<'s> {
         version: Version,
         key: &T::Key,
     ) -> Result<(), DeleteError> {
-        self.remove::<T>(key, Some(version))
+        self.remove::<T>(key, Some(Expected::Own(version)))
+    }
+
+    /// The same by the version of the proposer: see [`Transaction::update_at_proposed`].
+    ///
+    /// # Errors
+    /// As [`Transaction::delete_at`], with the proposer's versions.
+    pub fn delete_at_proposed<T: Object>(
+        &mut self,
+        version: Version,
+        key: &T::Key,
+    ) -> Result<(), DeleteError> {
+        self.remove::<T>(key, Some(Expected::Proposed(version)))
     }
 
     fn remove<T: Object>(
         &mut self,
         key: &T::Key,
-        expected: Option<Version>,
+        expected: Option<Expected>,
     ) -> Result<(), DeleteError> {
         let (seen, old) = self.see::<T>(key);
         let Some(old) = old else {
             return Err(DeleteError::NotFound(key_error::<T>(key.clone())));
         };
-        if let Some((expected, found)) = out_of_sequence(&seen, expected) {
+        if let Some((expected, found)) = self.out_of_sequence(&seen, key, expected) {
             return Err(DeleteError::OutOfSequence { expected, found });
         }
         if !self.checks_deferred() {
@@ -184,6 +259,25 @@ impl<'s> Transaction<'s> {
         }
         self.record::<T>(key.clone(), seen, (State::Nothing, None));
         Ok(())
+    }
+
+    /// What was expected, and found instead, unless it is that.
+    #[inline]
+    fn out_of_sequence<T: Object>(
+        &self,
+        seen: &Seen<'_, T>,
+        key: &T::Key,
+        expected: Option<Expected>,
+    ) -> Option<(Version, Version)> {
+        let (expected, found) = match expected? {
+            Expected::Own(version) => (version, seen.base.map(|base| base.version)),
+            Expected::Proposed(version) => {
+                let stored = seen.table.find(self.hold.reading(), key);
+                (version, stored.and_then(|stored| stored.meta().proposed))
+            }
+        };
+        let is_it = found == Some(expected) && seen.own.is_none();
+        (!is_it).then(|| (expected, found.unwrap_or_default()))
     }
 
     /// What there is of a key about to be written. Every write is a read: what others do to the key
@@ -248,6 +342,11 @@ impl<'s> Transaction<'s> {
             Some(bounds) => within(bounds, old.is_none(), new),
             None => Ok(()),
         }
+    }
+
+    #[inline(always)]
+    pub(super) fn draft<T: Object>(&self, object: T) -> Draft<T> {
+        Draft::new(self.shared.words(), || object)
     }
 
     #[inline(always)]
@@ -345,13 +444,4 @@ fn own_seen<'s, 'a, T: Object>(
         own: Some(at),
     };
     (seen, object)
-}
-
-fn out_of_sequence<T: Object>(
-    seen: &Seen<'_, T>,
-    expected: Option<Version>,
-) -> Option<(Version, Version)> {
-    let expected = expected?;
-    let found = seen.base.map_or(Version::ZERO, |base| base.version);
-    (expected != found || seen.own.is_some()).then_some((expected, found))
 }

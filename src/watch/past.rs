@@ -3,7 +3,8 @@
 //!
 //! What it gives is compared with what it accepted here: all of that, in order, and nothing else.
 //! So whatever it gives, nothing is left out and nothing comes twice; if it is not the same, it is
-//! as if it had nothing.
+//! as if it had nothing. An update or a deletion without the old object cannot be told: it has all
+//! from there on only.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -89,6 +90,9 @@ impl Past {
                 let from = line.accepted_since(first).ok_or(until)?;
                 let changes = line.proposer().changes_between(from, newest.proposed);
                 let changes = changes.map_err(|error| reach(error, &accepted).unwrap_or(until))?;
+                if let Some(number) = last_untold(&accepted, &changes) {
+                    return Err(number);
+                }
                 commits(kernel, &accepted, changes).ok_or(until)?
             }
         };
@@ -142,6 +146,14 @@ fn reach(error: ChangesError, accepted: &[Accepted]) -> Option<u64> {
     };
     let reached = accepted.iter().find(|it| it.proposed >= oldest);
     reached.map(|it| it.number.get())
+}
+
+/// The last commit that does something of which the object before is not known.
+fn last_untold(accepted: &[Accepted], changes: &[ProposedChange]) -> Option<u64> {
+    let untold = |write: &ProposedWrite| write.replaces && write.old.is_none();
+    let mut commits = accepted.iter().zip(changes).rev();
+    let found = commits.find(|(_, change)| change.writes.writes().iter().any(untold));
+    found.map(|(accepted, _)| accepted.number.get())
 }
 
 /// What a proposer gave, if it is just what was accepted.

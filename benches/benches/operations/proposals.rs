@@ -86,6 +86,12 @@ pub fn measure(bench: &mut Bench) {
         store.proposed_version(version)
     });
     bench.time("Store::version_of", |_| store.version_of(proposed));
+    bench.time("Transaction::update_at_proposed", |time| {
+        let mut tx = store.begin();
+        let item = tx.entry::<Item>(&some(time)).expect("it is there");
+        let (version, item) = (item.meta().proposed.expect("accepted"), item.get().clone());
+        tx.update_at_proposed(version, item)
+    });
     bench.on(
         "Store::apply_accepted",
         |time| [Action::update(Item::new(some(time)))],

@@ -1,4 +1,4 @@
-//! Commits that others decide (D1 to D4): what is pending stops the watermark and its rivals, and
+//! Commits that others decide (D1 to D5): what is pending stops the watermark and its rivals, and
 //! nobody else; what is refused leaves nothing.
 
 use std::collections::BTreeSet;
@@ -47,7 +47,7 @@ fn decided_beside_a_stranger(accepted: bool) -> BTreeSet<(u64, [u64; 2])> {
     outcomes(1, move || {
         let (kernel, cells) = one_pending();
         let decider = spawn(&kernel, move |kernel| {
-            assert!(kernel.decide(2, accepted));
+            assert!(kernel.decide(2, accepted.then_some(7)));
         });
         let stranger = spawn(&kernel, move |kernel| add(kernel, cells[1]));
         let seen = look(&kernel, cells);
@@ -84,7 +84,7 @@ fn decided_beside_a_rival(accepted: bool) -> BTreeSet<Rivalry> {
     outcomes(1, move || {
         let (kernel, cells) = one_pending();
         let decider = spawn(&kernel, move |kernel| {
-            assert!(kernel.decide(2, accepted));
+            assert!(kernel.decide(2, accepted.then_some(7)));
         });
         let rival = spawn(&kernel, move |kernel| add(kernel, cells[0]));
         let seen = look(&kernel, cells);
@@ -132,8 +132,8 @@ fn two_decided_in_any_order() {
         let (kernel, cells) = one_pending();
         let second = Txn::begin(&kernel).propose(&[(cells[1], Some(77))]);
         assert_eq!(second, Ok(3));
-        let decider = spawn(&kernel, |kernel| assert!(kernel.decide(3, true)));
-        assert!(kernel.decide(2, false));
+        let decider = spawn(&kernel, |kernel| assert!(kernel.decide(3, Some(7))));
+        assert!(kernel.decide(2, None));
         let seen = look(&kernel, cells);
         decider.join().expect("no panic");
         assert_eq!(look(&kernel, cells), (3, [10, 77]));
@@ -148,13 +148,39 @@ fn two_decided_in_any_order() {
 fn accepted_and_refused_at_once() {
     let seen = outcomes(2, || {
         let (kernel, cells) = one_pending();
-        let refuser = spawn(&kernel, |kernel| kernel.decide(2, false));
-        let accepted = kernel.decide(2, true);
+        let refuser = spawn(&kernel, |kernel| kernel.decide(2, None));
+        let accepted = kernel.decide(2, Some(7));
         let refused = refuser.join().expect("no panic");
         (accepted, refused, look(&kernel, cells))
     });
     let expected = [(true, false, (2, [99, 10])), (false, true, (2, [10, 10]))];
     assert_eq!(seen, BTreeSet::from(expected));
+}
+
+/// D5: who sees a version knows at which of the proposer's it was accepted, whoever installed it.
+#[test]
+fn accepted_beside_who_reads_at_which_version() {
+    let seen = outcomes(1, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        let made = Txn::begin(&kernel).commit(&[(cell, Some(10))]);
+        assert_eq!(made, Ok(1));
+        let proposed = Txn::begin(&kernel).propose(&[(cell, Some(99))]);
+        assert_eq!(proposed, Ok(2));
+        let decider = spawn(&kernel, |kernel| assert!(kernel.decide(2, Some(7))));
+        let helper = spawn(&kernel, |kernel| {
+            kernel.install(&kernel.domain.pin(), 2);
+        });
+        let seen = Txn::begin_as(&kernel, Kind::Reader).proposed(cell);
+        decider.join().expect("no panic");
+        helper.join().expect("no panic");
+        assert_eq!(
+            Txn::begin_as(&kernel, Kind::Reader).proposed(cell),
+            (99, Some(7))
+        );
+        seen
+    });
+    assert_eq!(seen, BTreeSet::from([(10, None), (99, Some(7))]));
 }
 
 /// D4: a refused creation: its record goes with it, though others look for it meanwhile.
@@ -173,7 +199,7 @@ fn a_refused_creation_beside_collection() {
                 kernel.collect();
             }
         });
-        assert!(kernel.decide(2, false));
+        assert!(kernel.decide(2, None));
         let shown = Txn::begin_as(&kernel, Kind::Reader).read(cells[0]);
         collector.join().expect("no panic");
         for _ in 0..6 {
@@ -198,7 +224,7 @@ fn a_refused_commit_freed_after_what_it_names() {
         }
         let proposed = Txn::begin(&kernel).propose(&[(cells[0], Some(99))]);
         assert_eq!(proposed, Ok(2));
-        assert!(kernel.decide(2, false));
+        assert!(kernel.decide(2, None));
         // The refused one is retired a slice before the one that frees what it names.
         let pinned = kernel.domain.pin();
         for (number, cell) in [(3, cells[1]), (4, cells[0]), (5, cells[0])] {

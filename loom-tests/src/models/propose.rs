@@ -11,6 +11,7 @@ use crate::kernel::testing::{Cell, Txn, append_only, cell, kernel};
 use crate::kernel::wake::{Waiter, Waiters, Waiting};
 use crate::kernel::{Kernel, Kind, Limits};
 use crate::latency::Begun;
+use crate::propose::decision::Decision;
 use crate::propose::flight::{Flight, Verdict};
 use crate::propose::line::Line;
 use crate::propose::numbering::{Neighbours, Numbering};
@@ -117,8 +118,8 @@ impl Drop for Store {
 impl Decides for Store {
     fn answered(&self, _: Begun) {}
 
-    fn decide(&self, number: Version, accepted: Option<Version>) {
-        self.line.decide(&self.kernel, number, accepted);
+    fn decide(&self, number: Version, decision: Decision) {
+        self.line.decide(&self.kernel, number, decision);
     }
 
     fn neighbours(&self, number: Version) -> Neighbours {

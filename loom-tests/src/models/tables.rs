@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::kernel::draft::Draft;
 use crate::kernel::log::Slot;
+use crate::kernel::node::Words;
 use crate::kernel::ordered::{Course, Ends};
 use crate::kernel::prepared::{Attempt, Prepared};
 use crate::kernel::reading::{Handle, LocalHold, Reading};
@@ -109,7 +110,7 @@ pub(super) fn give_up_at(
     value: u64,
 ) -> Result<(), u64> {
     let now = Moment::now();
-    let put = Put::Object(Draft::new(|| Value::new(value)), now);
+    let put = Put::Object(Draft::new(Words::Number, || Value::new(value)), now);
     let place = table(kernel).find_place(reading, &key, hash(key));
     let place = place.map(|(_, place)| place);
     let mut prepared = prepare(kernel);
@@ -137,7 +138,7 @@ pub(super) fn write(
 ) -> Result<u64, u64> {
     let (now, reading) = (Moment::now(), hold.reading());
     let put = match value {
-        Some(value) => Put::Object(Draft::new(|| Value::new(value)), now),
+        Some(value) => Put::Object(Draft::new(Words::Number, || Value::new(value)), now),
         None => Put::Tombstone,
     };
     let place = table(kernel).find_place(reading, &key, hash(key));
@@ -177,7 +178,7 @@ fn stage_new(
     let new = New {
         key: &key,
         hash: hash(key),
-        draft: Draft::new(|| Value::new(value)),
+        draft: Draft::new(Words::Number, || Value::new(value)),
         created: now,
         updated: now,
     };
