@@ -205,8 +205,8 @@ impl Filter {
     /// gives the marker of the newest commit that it is current up to, if that is newer than the
     /// last marker. Default: never.
     ///
-    /// A thread that waits is told when the time comes; a task when it is polled. Costs nothing
-    /// until then.
+    /// A thread that waits is told when the time comes, and of what is committed only then as long
+    /// after it at most, or 100 ms; a task when it is polled. Costs nothing until then.
     #[must_use]
     pub fn progress(self, interval: Duration) -> Self {
         self.wish(|wishes| wishes.progress = Some(interval))
