@@ -66,15 +66,17 @@ impl Builder {
     ///
     /// # Panics
     /// As [`Object::indexes`](crate::Object::indexes) does, through
-    /// [`Indexes::add`](crate::Indexes::add).
+    /// [`Indexes::add`](crate::Indexes::add). If [`Delivery::Threads`](crate::Delivery) is asked
+    /// for and the system has no thread to give.
     #[must_use]
     pub fn build(self) -> Store {
-        let shared = self.make();
-        threads::start(&shared);
-        Store(Arc::new(Handle {
-            shared,
+        let store = Store(Arc::new(Handle {
+            shared: self.make(),
             builder: self,
-        }))
+        }));
+        // With a handle: should the system have too few threads to give, those that began end.
+        threads::start(store.shared());
+        store
     }
 }
 

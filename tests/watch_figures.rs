@@ -187,3 +187,78 @@ fn a_queue_tells_how_old_what_it_has_not_delivered_is() {
     assert!(queue.behind_for.is_some_and(|age| age >= AGE), "{queue:?}");
     drop(watcher);
 }
+
+/// What a watcher that looked has found out and not been told yet is counted all the same.
+#[test]
+fn what_is_missed_grows_only() {
+    let store = store();
+    let mut watcher = store.watch(of_one(4));
+    let mut missed = 0;
+    for count in 0..200 {
+        put(&store, [counted(1, count), task(2)]);
+        put(&store, [task(3)]);
+        wait_for_delivery(&store);
+        if count % 16 == 8 {
+            // It takes what there is, and is given a part of it.
+            let _ = watcher.try_recv();
+        }
+        let own = figures(&store);
+        assert!(own.missed >= missed, "{count}: {missed} {own:?}");
+        missed = own.missed;
+    }
+    let mut told = 0;
+    let mut given = 0;
+    loop {
+        match watcher.try_recv() {
+            Ok(Some(event)) => given += u64::from(event.change().is_some()),
+            Ok(None) => break,
+            Err(WatchError::Lagged { missed, .. }) => told += missed,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(given > 0 && told > 0);
+    let own = figures(&store);
+    assert_eq!((own.missed, own.untold), (missed, 0), "{own:?}");
+}
+
+/// Of two changes that were fetched at once, the second is younger.
+#[test]
+fn what_is_left_of_a_run_is_as_old_as_the_first_of_that() {
+    let store = store();
+    let mut watchers = [store.watch(Filter::all()), store.watch(of_one(4))];
+    put(&store, [counted(1, 0)]);
+    sleep(20 * AGE);
+    put(&store, [counted(1, 1)]);
+    wait_for_delivery(&store);
+    for watcher in &mut watchers {
+        watcher.try_recv().expect("no lag").expect("a change");
+        watcher.try_recv().expect("no lag").expect("its marker");
+    }
+    for own in store.watchers() {
+        assert_eq!(own.oldest, Some(Version::new(2)), "{own:?}");
+        assert!(own.behind_for.is_some_and(|age| age < 10 * AGE), "{own:?}");
+    }
+}
+
+/// What it took before it went back waits for it as well.
+#[test]
+fn one_that_went_back_is_not_current_before_it_has_all() {
+    let builder = builder().table::<Task>().history_commits(1_000);
+    let store = builder.build();
+    let mut watcher = store.watch(of_one(4));
+    // The last of what it takes it leaves aside: more of that commit may come.
+    for count in 0..12 {
+        put(&store, [counted(1, count)]);
+    }
+    wait_for_delivery(&store);
+    lag(&mut watcher);
+    let first = watcher.try_recv().expect("no lag").expect("a change");
+    watcher.resume().expect("history has it");
+    for version in 1..=12 {
+        let own = figures(&store);
+        assert_eq!(own.oldest, Some(Version::new(version)), "{own:?}");
+        let commit = watcher.try_recv_commit().expect("no lag");
+        assert_eq!(commit.expect("it is there").version.get(), version);
+    }
+    assert!(first.version() > Version::new(1));
+}

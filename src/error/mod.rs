@@ -304,7 +304,7 @@ pub enum WatchError {
     /// [`Watcher::resume`](crate::Watcher::resume), if the log still has what was missed, or take a
     /// new [`snapshot_and_watch`](crate::Store::snapshot_and_watch).
     Lagged {
-        /// How many commits it missed, matching or not.
+        /// How many commits it missed, matching or not: from the first of which something was lost.
         missed: u64,
         /// The last version missed. [`watch_from`](crate::Store::watch_from) goes on from it, too,
         /// as long as the store's history reaches back to it.
@@ -312,7 +312,10 @@ pub enum WatchError {
     },
     /// More waited for it than its bounds allow, or for longer, and it asked to be closed then:
     /// [`Overflow::Close`](crate::Overflow::Close), [`Filter::timeout`](crate::Filter::timeout).
-    /// All that it still had has been given.
+    /// All that it still had has been given: up to its
+    /// [`position`](crate::Watcher::position), from which
+    /// [`watch_from`](crate::Store::watch_from) goes on, as long as the store's history reaches
+    /// back to it.
     Overflowed,
     /// The store had as many watchers as it may when this one began: it gets nothing, ever.
     TooManyWatchers {

@@ -104,6 +104,13 @@ pub(crate) struct Missed {
     pub(crate) through: u64,
 }
 
+impl Missed {
+    /// How many commits that is, of those after a version.
+    pub(crate) fn commits_after(&self, version: u64) -> u64 {
+        self.through.saturating_sub(version.max(self.from - 1))
+    }
+}
+
 /// What came of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Put {

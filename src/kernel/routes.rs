@@ -193,7 +193,8 @@ impl<M: Send + Sync + 'static> Routes<M> {
     fn asked(&self, route: Route) -> Option<&AtomicU32> {
         let (table, place) = route.place();
         if table == NO_TABLE {
-            return Some(&self.asked_all);
+            // Those who are only listed ask for nothing.
+            return (route == Route::ALL).then_some(&self.asked_all);
         }
         let places = self.asked.get(usize::from(table))?;
         places.get(usize::from(place)).or(places.last())
@@ -326,18 +327,33 @@ mod tests {
     use super::*;
     use crate::kernel::{HistoryLimits, Limits};
 
+    fn kernel() -> Arc<Kernel> {
+        let limits = Limits {
+            retention: 0,
+            log_commits: 1 << 20,
+            watch_commits: 1 << 20,
+            history: HistoryLimits::NONE,
+        };
+        Kernel::new(limits, Vec::new())
+    }
+
+    /// So that those who read the log cost no delivery a look for who asks for everything.
+    #[test]
+    fn who_is_only_listed_asks_for_nothing() {
+        let kernel = kernel();
+        let routes = Routes::<u64>::new([1].into_iter());
+        for (route, asks) in [(Route::NONE, false), (Route::ALL, true)] {
+            routes.add(&kernel, route, 1, &Arc::new(1));
+            assert_eq!(routes.is_asked(Route::ALL), asks);
+        }
+        routes.remove(&kernel, Route::ALL, 1);
+        assert!(!routes.is_asked(Route::ALL));
+    }
+
     /// U1, and that a route is shown whole, alone and in order, wherever leaves end.
     #[test]
     fn a_route_shows_its_members_and_no_others() {
-        let kernel = Kernel::new(
-            Limits {
-                retention: 0,
-                log_commits: 1 << 20,
-                watch_commits: 1 << 20,
-                history: HistoryLimits::NONE,
-            },
-            Vec::new(),
-        );
+        let kernel = kernel();
         let routes = Routes::<u64>::new([1].into_iter());
         let route = |hash: u64| Route::value(0, 0, hash << 32);
         // Of route n there are 1, 2, 4, ... members.

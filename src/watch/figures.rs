@@ -21,9 +21,10 @@ pub struct WatcherStats {
     pub position: Version,
     /// Events given to who receives.
     pub delivered: u64,
-    /// Commits that its lags have passed over, matching or not.
+    /// Commits that its lags have passed over, matching or not: from the first of which something
+    /// was lost to the last. Of some it may still have to be told.
     pub missed: u64,
-    /// Those of them that it has not been told of: it has lagged since it last looked.
+    /// Those of them that it cannot know of yet: it has lagged since it last looked.
     pub untold: u64,
     /// Changes that wait in its mailbox. 0 without one.
     pub waiting: u64,
@@ -94,11 +95,11 @@ fn figures(shared: &Shared, kernel: &Kernel, member: &Member, now: SystemTime) -
     let lost = station.lost().max(own) - own;
     let untold = match member.fetched() {
         Some(fetched) => passed_by(kernel, &guard, (fetched, visible)),
-        None if taken == 0 && member.has_mailbox => {
-            gap.map_or(lost, |gap| lost.max(gap.through.saturating_sub(own)))
+        None => {
+            let gone = gap.map_or(0, |gap| gap.commits_after(own));
+            // What it reads first the log may have, though those who deliver have lost it.
+            if taken == 0 { gone.max(lost) } else { gone }
         }
-        // Up to where it was taken it has missed nothing.
-        None => gap.map_or(0, |gap| gap.through + 1 - gap.from),
     };
     // One that is delivered to is current as far as nothing waits for it.
     let is_current = member.has_mailbox && taken == 0 && untold == 0 && since.is_none();
@@ -106,13 +107,17 @@ fn figures(shared: &Shared, kernel: &Kernel, member: &Member, now: SystemTime) -
         true => own.max(station.position()),
         false => own,
     };
-    let (oldest, at) = match since.filter(|_| taken == 0) {
-        Some(since) if lost == 0 => (Some(since.version), since.at),
-        _ if read < visible && taken > 0 && member.taken_since() != Moment::UNKNOWN => {
+    let (oldest, at) = match since {
+        Some(since) if taken == 0 && lost == 0 => (Some(since.version), since.at),
+        // Of what was taken the log may have the rest no more.
+        _ if read < visible && taken > 0 && kernel.log.trimmed() > read => {
             (Some(read + 1), member.taken_since())
         }
-        _ if read < visible => (Some(read + 1), written_at(kernel, &guard, read + 1)),
-        _ => (None, Moment::UNKNOWN),
+        _ => ((read < visible).then_some(read + 1), Moment::UNKNOWN),
+    };
+    let at = match oldest {
+        Some(oldest) if at == Moment::UNKNOWN => written_at(kernel, &guard, oldest),
+        _ => at,
     };
     WatcherStats {
         number: member.number,

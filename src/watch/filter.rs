@@ -33,20 +33,35 @@ pub struct Filter {
 
 #[derive(Clone)]
 enum Clauses {
-    All,
     /// Most have one.
     One(Arc<dyn AnyClause>),
-    Any(Arc<[Arc<dyn AnyClause>]>),
+    /// `None`: every change is asked for.
+    Any(Option<Arc<Several>>),
 }
 
+/// By a pointer of one word, where one to a slice has two.
+type Several = Vec<Arc<dyn AnyClause>>;
+
+// Each watcher has them.
+const _: () = assert!(size_of::<Clauses>() == 2 * size_of::<usize>());
+
 impl Clauses {
+    fn of(mut clauses: Several) -> Self {
+        match clauses.pop() {
+            Some(one) if clauses.is_empty() => Self::One(one),
+            last => Self::Any(Some(Arc::new({
+                clauses.extend(last);
+                clauses
+            }))),
+        }
+    }
+
     /// One of them is to be met; `None`: none need be.
     #[inline]
     fn any(&self) -> Option<&[Arc<dyn AnyClause>]> {
         match self {
-            Self::All => None,
             Self::One(clause) => Some(std::slice::from_ref(clause)),
-            Self::Any(clauses) => Some(clauses),
+            Self::Any(clauses) => clauses.as_deref().map(Vec::as_slice),
         }
     }
 }
@@ -68,7 +83,7 @@ impl Filter {
     #[must_use]
     pub fn all() -> Self {
         Self {
-            clauses: Clauses::All,
+            clauses: Clauses::Any(None),
             wishes: None,
         }
     }
@@ -89,8 +104,8 @@ impl Filter {
     pub fn or(self, other: impl Into<Self>) -> Self {
         let other = other.into();
         let clauses = match (self.clauses.any(), other.clauses.any()) {
-            (Some(own), Some(more)) => Clauses::Any(own.iter().chain(more).cloned().collect()),
-            _ => Clauses::All,
+            (Some(own), Some(more)) => Clauses::of(own.iter().chain(more).cloned().collect()),
+            _ => Clauses::Any(None),
         };
         let wishes = match (self.wishes, other.wishes) {
             (Some(own), Some(more)) => Some(Box::new(own.or(*more))),
@@ -190,8 +205,8 @@ impl Filter {
     /// gives the marker of the newest commit that it is current up to, if that is newer than the
     /// last marker. Default: never.
     ///
-    /// A thread that waits is told when the time comes; a task when it is polled. Costs nothing
-    /// until then.
+    /// A thread that waits is told when the time comes, and of what is committed only then as long
+    /// after it at most, or 100 ms; a task when it is polled. Costs nothing until then.
     #[must_use]
     pub fn progress(self, interval: Duration) -> Self {
         self.wish(|wishes| wishes.progress = Some(interval))
@@ -312,7 +327,7 @@ impl Filter {
         let asked = asked.into_iter().zip(clauses);
         let asked = asked.map(|(asked, own)| asked.unwrap_or_else(|| Arc::clone(own)));
         let asked = Self {
-            clauses: Clauses::Any(asked.collect()),
+            clauses: Clauses::of(asked.collect()),
             wishes: self.wishes.clone(),
         };
         (asked, Some(self))

@@ -20,8 +20,11 @@ use crate::version::{Moment, Version};
 #[derive(Debug)]
 enum Item {
     Letter(Arc<Post>),
-    /// What the mailbox let go between the letters.
+    /// What the mailbox let go between the letters. Counted as missed while it lies here.
     Gap(Missed),
+    /// The mailbox takes no more, and of this version and later not all may have been there. The
+    /// last, for good.
+    End(u64),
 }
 
 /// What has been taken out of a mailbox, and up to where it was given.
@@ -30,8 +33,6 @@ pub(super) struct FromMail {
     items: Items,
     /// Up to here everything was given, or is not wanted.
     read: u64,
-    /// The mailbox takes no more.
-    closed: bool,
 }
 
 /// Empties the mailbox of a member that everything was delivered to up to `complete`. What is
@@ -60,6 +61,10 @@ impl Items {
         self.0.as_ref()?.front()
     }
 
+    fn front_mut(&mut self) -> Option<&mut Item> {
+        self.0.as_mut()?.front_mut()
+    }
+
     fn back(&self) -> Option<&Item> {
         self.0.as_ref()?.back()
     }
@@ -77,13 +82,24 @@ impl Items {
     }
 }
 
+/// How many commits a gap is.
+fn commits(missed: Missed) -> u64 {
+    missed.commits_after(0)
+}
+
+fn lagged(missed: u64, resume_from: u64) -> WatchError {
+    WatchError::Lagged {
+        missed,
+        resume_from: Version::new(resume_from),
+    }
+}
+
 impl FromMail {
     /// What is delivered of commits after `read`.
     pub(super) fn after(read: u64) -> Self {
         Self {
             items: Items::default(),
             read,
-            closed: false,
         }
     }
 
@@ -93,15 +109,24 @@ impl FromMail {
 
     /// How many changes were taken out of the mailbox and not given, about.
     pub(super) fn taken(&self) -> u64 {
-        self.items.len() as u64
+        (self.items.len() - usize::from(self.end().is_some())) as u64
+    }
+
+    /// Where it ends, if the mailbox takes no more.
+    fn end(&self) -> Option<u64> {
+        match self.items.back() {
+            Some(Item::End(version)) => Some(*version),
+            _ => None,
+        }
     }
 
     /// When the oldest of these was written.
     pub(super) fn taken_since(&self) -> Option<Moment> {
-        self.items.front().map(|item| match item {
-            Item::Letter(post) => post.since_at,
-            Item::Gap(missed) => missed.from_at,
-        })
+        match self.items.front()? {
+            Item::Letter(post) => Some(post.since_at),
+            Item::Gap(missed) => Some(missed.from_at),
+            Item::End(_) => None,
+        }
     }
 
     pub(super) fn move_to(&mut self, version: u64) {
@@ -159,36 +184,42 @@ impl FromMail {
         if self.is_to_take() {
             whole = complete;
             if let Some(taken) = take(kernel, member, complete) {
-                self.sort_in(taken);
+                self.sort_in(member, taken);
             }
         }
         if lost > self.read {
-            return Err(self.lag(lost));
+            let missed = lost - self.read;
+            self.skip(member, lost);
+            return Err(lagged(missed, lost));
         }
+        let end = self.end();
+        let through = end.map_or(complete, |end| complete.min(end - 1));
         match self.items.front() {
-            Some(Item::Gap(missed)) => {
-                let through = missed.through;
-                self.items.pop_front();
-                Err(self.lag(through))
+            Some(&Item::Gap(missed)) => {
+                self.skip(member, missed.through);
+                Err(lagged(commits(missed), missed.through))
             }
             Some(Item::Letter(post)) if post.version.get() <= whole => {
                 self.give(whole, member.filter.wants_markers(), fetched);
                 Ok(true)
             }
-            _ if complete > self.read && member.filter.wants_every_commit() => {
-                fetched.push(Event::Commit(Version::new(complete)), 1);
-                self.read = complete;
+            _ if through > self.read && member.filter.wants_every_commit() => {
+                fetched.push(Event::Commit(Version::new(through)), 1);
+                self.read = through;
                 Ok(true)
             }
             _ => {
-                // What a turn was not enough for, goes on; also where the station is still at what
-                // was committed before we began. And what was taken, and is not delivered whole
-                // yet, comes before the end.
-                let more = complete < visible || (self.closed && self.items.len() > 0);
-                self.read = self.read.max(complete);
-                match more || !self.closed {
-                    true => Ok(more),
-                    false => Err(WatchError::Overflowed),
+                self.read = self.read.max(through);
+                match end {
+                    // What is lost up to there is known by then, and told.
+                    Some(end) if self.items.len() == 1 && complete >= end - 1 => {
+                        Err(WatchError::Overflowed)
+                    }
+                    // What was taken, and is not delivered whole yet, comes before the end.
+                    Some(_) => Ok(true),
+                    // What a turn was not enough for, goes on; also where the station is still at
+                    // what was committed before we began.
+                    None => Ok(complete < visible),
                 }
             }
         }
@@ -224,31 +255,22 @@ impl FromMail {
         self.read = version.get();
     }
 
-    /// What is at or below `through` is not all there.
-    fn lag(&mut self, through: u64) -> WatchError {
-        let missed = through.saturating_sub(self.read);
-        self.skip(through);
-        WatchError::Lagged {
-            missed,
-            resume_from: Version::new(through),
-        }
-    }
-
     /// Leaves out what is at or below a version.
-    pub(super) fn skip(&mut self, through: u64) {
-        self.drop_through(through);
+    pub(super) fn skip(&mut self, member: &Member, through: u64) {
         self.read = self.read.max(through);
-    }
-
-    /// Drops what is in front and at or below a version.
-    fn drop_through(&mut self, through: u64) {
-        while let Some(item) = self.items.front() {
-            let last = match item {
-                Item::Letter(post) => post.version.get(),
-                Item::Gap(missed) => missed.through,
-            };
-            if last > through {
-                return;
+        loop {
+            match self.items.front_mut() {
+                Some(Item::Letter(post)) if post.version.get() <= through => {}
+                Some(Item::Gap(missed)) => {
+                    // Who tells of it counts what is told.
+                    let counted = commits(*missed);
+                    missed.from = missed.from.max(through + 1);
+                    member.missed.take_back(counted - commits(*missed));
+                    if missed.through > through {
+                        return;
+                    }
+                }
+                _ => return,
             }
             self.items.pop_front();
         }
@@ -264,11 +286,13 @@ impl FromMail {
         }
     }
 
-    fn sort_in(&mut self, taken: Taken<Arc<Post>>) {
-        if let Some(missed) = taken.missed {
+    fn sort_in(&mut self, member: &Member, taken: Taken<Arc<Post>>) {
+        if let Some(mut missed) = taken.missed {
             // Of a commit of which a part is gone nothing is given.
             self.drop_from(missed.from);
             if missed.through > self.read {
+                missed.from = missed.from.max(self.read + 1);
+                member.missed.add(commits(missed));
                 self.items.extend(std::iter::once(Item::Gap(missed)));
             }
         }
@@ -278,7 +302,7 @@ impl FromMail {
         self.items.extend(wanted.map(Item::Letter));
         if let Some(version) = taken.closed_at {
             self.drop_from(version);
-            self.closed = true;
+            self.items.extend(std::iter::once(Item::End(version)));
         }
     }
 }

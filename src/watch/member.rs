@@ -167,6 +167,11 @@ impl Figure {
         // Relaxed: as above; the watcher alone counts.
         self.set(self.get() + more);
     }
+
+    /// Takes back what was added.
+    pub(super) fn take_back(&self, added: u64) {
+        self.set(self.get() - added);
+    }
 }
 
 /// What a watcher and those who deliver to it share.

@@ -45,9 +45,26 @@ impl Progress {
         position > self.told && self.told_at.elapsed() >= self.interval
     }
 
-    /// How long until it may be due; a millisecond at least.
+    /// How long until it may be due; a millisecond at least. Where only the news are missing, it
+    /// is as long again until they are looked for.
     pub(super) fn due_in(&self) -> Duration {
-        let left = self.interval.saturating_sub(self.told_at.elapsed());
-        left.max(Duration::from_millis(1))
+        let left = self.interval.checked_sub(self.told_at.elapsed());
+        left.unwrap_or(self.interval).max(Duration::from_millis(1))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// An idle store has no news: who waits for some looks now and then.
+    #[test]
+    fn what_is_due_and_no_news_is_not_looked_for_all_the_time() {
+        let interval = Duration::from_millis(40);
+        let progress = Progress::new(interval, Version::ZERO);
+        assert!(progress.due_in() <= interval);
+        std::thread::sleep(interval);
+        assert!(progress.is_due(Version::new(1)) && !progress.is_due(Version::ZERO));
+        assert_eq!(progress.due_in(), interval);
     }
 }

@@ -54,12 +54,12 @@ impl Joining {
     fn fetch(
         &mut self,
         schema: &Schema,
-        filter: &Filter,
+        member: &Member,
         fetched: &mut Fetched,
     ) -> Result<bool, WatchError> {
-        let read = self.log.fetch(schema, filter, self.last, fetched);
+        let read = self.log.fetch(schema, &member.filter, self.last, fetched);
         if let Err(WatchError::Lagged { resume_from, .. }) = &read {
-            self.mail.skip(resume_from.get());
+            self.mail.skip(member, resume_from.get());
         }
         read
     }
@@ -130,25 +130,25 @@ impl Source {
     pub(super) fn go_back(&mut self, shared: &Shared, member: &Member, to: u64) -> Result<(), u64> {
         let (past, log) = past::after(shared, &member.filter, to)?;
         let before = std::mem::replace(self, Self::Mail(FromMail::after(0)));
-        *self = before.reading(log).behind(past);
+        *self = before.reading(member, log).behind(past);
         Ok(())
     }
 
     /// The same, with another log before where the mailbox goes on. What lies before the log is
     /// given by the caller, though the mailbox have it as well: a mailbox keeps no log for itself.
-    fn reading(self, log: FromLog) -> Self {
+    fn reading(self, member: &Member, log: FromLog) -> Self {
         match self {
             Self::Log(_) => Self::Log(Box::new(log)),
             Self::Mail(mut mail) => {
-                mail.skip(log.position());
+                mail.skip(member, log.position());
                 let last = mail.position();
                 Self::Joining(Box::new(Joining { log, last, mail }))
             }
             Self::Joining(mut joining) => {
-                joining.mail.skip(log.position());
+                joining.mail.skip(member, log.position());
                 Self::Joining(Box::new(Joining { log, ..*joining }))
             }
-            Self::Past(before) => before.then.reading(log),
+            Self::Past(before) => before.then.reading(member, log),
             // It has not lagged, and has nowhere to go back to.
             refused @ Self::Refused(_) => refused,
         }
@@ -192,7 +192,7 @@ impl Source {
             *self = std::mem::replace(&mut before.then, Self::Mail(FromMail::after(0)));
         }
         if let Self::Joining(joining) = self {
-            if joining.fetch(schema, filter, fetched)? {
+            if joining.fetch(schema, member, fetched)? {
                 return Ok(true);
             }
             let mail = std::mem::replace(&mut joining.mail, FromMail::after(0));
@@ -213,7 +213,10 @@ impl Source {
     pub(super) fn taken(&self) -> u64 {
         match self {
             Self::Mail(mail) => mail.taken(),
-            Self::Joining(joining) => joining.last.saturating_sub(joining.log.position()),
+            Self::Joining(joining) => {
+                let left = joining.last.saturating_sub(joining.log.position());
+                left + joining.mail.taken()
+            }
             Self::Past(before) => before.past.left() + before.then.taken(),
             Self::Log(_) | Self::Refused(_) => 0,
         }
@@ -236,6 +239,7 @@ impl Source {
         member.read.set(position);
         let in_mail = || match self {
             Self::Mail(mail) => mail.taken_since(),
+            Self::Joining(joining) => joining.mail.taken_since(),
             _ => None,
         };
         let since = fetched.since().or_else(in_mail);

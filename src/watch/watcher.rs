@@ -154,8 +154,10 @@ impl Watcher {
             if let Some(event) = self.next_single() {
                 return Ok(Some(event));
             }
+            // Before the look: what was committed before the closing is still to be seen.
+            let closed = self.shared.is_closed();
             if !self.fetch()? {
-                return Ok(self.progress());
+                return self.nothing_more(closed);
             }
         }
     }
@@ -190,6 +192,14 @@ impl Watcher {
             self.rare.get_or_insert_default().lagged_from = Some(before);
         }
         fetched
+    }
+
+    /// How far it is, if that is due, where there is nothing more now, or ever.
+    pub(super) fn nothing_more(&mut self, closed: bool) -> Result<Option<Event>, WatchError> {
+        match self.progress() {
+            None if closed => Err(WatchError::Closed),
+            event => Ok(event),
+        }
     }
 
     /// Whether a fetched event is to be given. Runs the users' matchers.
@@ -290,14 +300,8 @@ impl Watcher {
         let shared = Arc::clone(&self.shared);
         let mut waiting = Waiting::on(&shared.waiters);
         loop {
-            // Before the look at the log: what was committed before the closing is still to be
-            // seen.
-            let closed = self.shared.is_closed();
             if let Some(received) = receive(self)? {
                 return Ok(Some(received));
-            }
-            if closed {
-                return Err(WatchError::Closed);
             }
             self.wait_as_thread(&mut waiting);
             if self.has_more() {
@@ -379,12 +383,7 @@ impl Watcher {
     ) -> Poll<Result<R, WatchError>> {
         loop {
             self.shared.waiters.pass_on();
-            let closed = self.shared.is_closed();
-            let received = match receive(self) {
-                Ok(None) if closed => Err(WatchError::Closed),
-                received => received,
-            };
-            if let Some(received) = received.transpose() {
+            if let Some(received) = receive(self).transpose() {
                 self.cease();
                 return Poll::Ready(received);
             }

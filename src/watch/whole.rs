@@ -34,8 +34,14 @@ impl Watcher {
             // A commit is fetched whole: once one of its changes is there, nothing but a matcher's
             // panic comes before its marker, and then it is gone on with.
             let next = match self.next_fetched() {
-                None if self.fetch()? => continue,
-                None => self.progress(),
+                None => {
+                    // Before the look: what was committed before the closing is still to be seen.
+                    let closed = self.shared.is_closed();
+                    if self.fetch()? {
+                        continue;
+                    }
+                    self.nothing_more(closed)?
+                }
                 event => event,
             };
             match next {

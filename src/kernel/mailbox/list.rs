@@ -133,7 +133,11 @@ impl<L: Letter> Fresh<L> {
     pub(super) fn closed(version: u64, below: *mut Node<L>, seen: Option<&Node<L>>) -> Self {
         let through = seen.map_or(Stamp::default(), Node::through);
         let depth = seen.map_or((0, 0), |seen| (seen.letters, seen.bytes));
-        let since = seen.map_or(NEVER, |seen| seen.since);
+        // Where nothing waits, what is lost begins.
+        let since = seen.and_then(Node::since).unwrap_or(Since {
+            version,
+            at: Moment::UNKNOWN,
+        });
         let content = Content::Closed(version);
         Self::new(Node::of(through, depth, since, (below, content)))
     }

@@ -153,7 +153,7 @@ pub fn watchers() -> Vec<Row> {
         }
     });
     vec![
-        row("watcher of everything, idle", reader),
+        asked("watcher of everything, idle", reader, 300.0),
         asked("watcher of an index value, idle", of_value, 300.0),
         asked("watcher of a key, idle", idle, 300.0),
         row(

@@ -1,0 +1,85 @@
+//! How a watcher ends, and what it tells then of how far it came.
+
+mod common;
+
+use common::{Task, builder, counted, put, task, wait_for_delivery};
+use skep::{Delivery, Event, Filter, Overflow, Store, Version, WatchError, Watcher};
+
+fn of_one() -> Filter {
+    let filter = Filter::of::<Task>().key(&1).events_max(3);
+    filter.overflow(Overflow::Close)
+}
+
+/// Four changes of one task, more than the watcher holds, and others before, between and after.
+fn overflow(filter: Filter) -> (Store, Watcher) {
+    let store = builder().table::<Task>().history_commits(1_000).build();
+    let watcher = store.watch(filter);
+    for count in 0..4 {
+        put(&store, [task(2)]);
+        put(&store, [counted(1, count)]);
+    }
+    for id in 10..20 {
+        put(&store, [task(id)]);
+    }
+    wait_for_delivery(&store);
+    (store, watcher)
+}
+
+/// All that a watcher gives, and how it ends.
+fn all(watcher: &mut Watcher) -> (Vec<Event>, WatchError) {
+    let mut given = Vec::new();
+    loop {
+        match watcher.try_recv() {
+            Ok(Some(event)) => given.push(event),
+            Ok(None) => panic!("it ends"),
+            Err(error) => return (given, error),
+        }
+    }
+}
+
+/// The fourth change, of version 8, is the first that it has not.
+#[test]
+fn one_that_is_closed_is_current_up_to_what_it_was_given() {
+    for filter in [of_one(), of_one().every_commit(), of_one().changes_only()] {
+        let shown = format!("{filter:?}");
+        let (store, mut watcher) = overflow(filter);
+        let (given, error) = all(&mut watcher);
+        assert_eq!(error, WatchError::Overflowed);
+        assert_eq!(given.iter().filter_map(Event::change).count(), 3);
+        let last = given.last().expect("something").version();
+        assert!(last < Version::new(8), "{shown}: {given:?}");
+        assert_eq!(watcher.position(), Version::new(7), "{shown}");
+        let mut next = store.watch_from(watcher.position(), of_one()).unwrap();
+        assert_eq!(next.recv().unwrap().version(), Version::new(8));
+        assert_eq!(watcher.recv().unwrap_err(), WatchError::Overflowed);
+    }
+}
+
+#[test]
+fn figures_of_one_that_is_closed_tell_where_it_ended() {
+    let (store, mut watcher) = overflow(of_one());
+    assert_eq!(all(&mut watcher).1, WatchError::Overflowed);
+    let own = store.watchers()[0];
+    assert_eq!(own.position, Version::new(7), "{own:?}");
+    assert_eq!(own.oldest, Some(Version::new(8)), "{own:?}");
+    assert_eq!((own.behind, own.taken, own.waiting), (11, 0, 0), "{own:?}");
+    assert!(own.behind_for.is_some(), "{own:?}");
+}
+
+#[test]
+fn who_only_looks_is_told_that_the_store_is_closed() {
+    for delivery in [Delivery::Committers, Delivery::Receivers, Delivery::Threads] {
+        let store = builder().table::<Task>().watch_delivery(delivery).build();
+        let mut events = store.watch(Filter::of::<Task>().key(&1));
+        let mut commits = store.watch(Filter::all());
+        assert!(events.try_recv().unwrap().is_none());
+        assert!(commits.try_recv_commit().unwrap().is_none());
+        put(&store, [task(1)]);
+        drop(store);
+        assert_eq!(commits.try_recv_commit().unwrap().unwrap().changes.len(), 1);
+        assert_eq!(commits.try_recv_commit().unwrap_err(), WatchError::Closed);
+        let (given, error) = all(&mut events);
+        assert_eq!((given.len(), error), (2, WatchError::Closed));
+        assert_eq!(all(&mut events).1, WatchError::Closed);
+    }
+}
