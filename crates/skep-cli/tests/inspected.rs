@@ -3,11 +3,12 @@
 mod support;
 
 use std::fs;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use skep::cluster::{self, Node};
 use skep::save::Catalogue;
-use skep::{Id, Indexes, Object, Store};
+use skep::{ChangesError, Id, Indexes, Object, Proposal, ProposedChange, Proposer, Store, Version};
 use support::{Run, skep};
 use tempfile::TempDir;
 
@@ -64,4 +65,74 @@ fn what_it_does_not_know_is_not_shown_as_something_else() {
         assert_eq!((run.code, &*run.stdout), (Some(2), ""), "{options:?}");
         assert!(run.stderr.contains(told), "{}", run.stderr);
     }
+}
+
+/// Accepts everything at once, in steps of a thousand, and keeps nothing.
+struct Steps;
+
+impl Proposer for Steps {
+    fn propose(&self, proposal: Proposal) {
+        let version = Version::new(proposal.number().get() * 1000);
+        proposal.ticket().accept(version).expect("open");
+    }
+
+    fn version(&self) -> Option<Version> {
+        None
+    }
+
+    fn changes_between(
+        &self,
+        _: Version,
+        to: Version,
+    ) -> Result<Vec<ProposedChange>, ChangesError> {
+        Err(ChangesError::Compacted { oldest: to })
+    }
+}
+
+#[test]
+fn the_proposers_version_is_shown_where_there_is_one() {
+    let folder = TempDir::new().expect("a folder for the test");
+    let id = Id::from_u128(1);
+    let saved = |name: &str, builder: skep::Builder| {
+        let store = cluster::tables(builder).build();
+        let created = store.update(|tx| tx.create(Node::named(id, "host")));
+        created.expect("there is none");
+        let mut file = Vec::new();
+        store
+            .save(&cluster::catalogue(), &mut file)
+            .expect("into memory");
+        let path = folder.path().join(name);
+        fs::write(&path, file).expect("a writable folder");
+        path
+    };
+    let own = saved("own.skep", Store::builder());
+    let proposed = saved("proposed.skep", Store::builder().proposer(Arc::new(Steps)));
+    let shown = |path, json: &[&str]| {
+        let run = Run::of(
+            skep()
+                .arg("inspect")
+                .arg(path)
+                .args(["--table", "node"])
+                .args(json),
+        );
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        run.stdout
+    };
+    let line = shown(&proposed, &[]);
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let versions = ["version", "1", "proposer's", "1", "000"];
+    assert_eq!(words[1..6], versions, "{line}");
+    assert!(!shown(&own, &[]).contains("proposer's"));
+    let lines = shown(&proposed, &["--json"]);
+    assert!(
+        lines.contains(r#""meta":{"version":1,"proposed":1000,"created_at":"#),
+        "{lines}"
+    );
+    assert!(!shown(&own, &["--json"]).contains("proposed"));
+    // What is shown can be put into a store again.
+    let again = folder.path().join("again.jsonl");
+    fs::write(&again, lines).expect("a writable folder");
+    let target = folder.path().join("again.skep");
+    let run = Run::of(skep().arg("save").arg("--from").arg(&again).arg(&target));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
 }

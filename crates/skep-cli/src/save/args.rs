@@ -87,7 +87,7 @@ Examples:
   skep inspect cluster.skep
       The table of tables.
   skep inspect cluster.skep --table node
-      A line an object: ID, version, bytes.
+      A line an object: ID, version, bytes; and the proposer's version, if the store had one.
   skep inspect cluster.skep --table node --json
       A line of JSON an object, as `skep restore --to` writes them.
   skep inspect cluster.skep --object 4f00000000000000000000000

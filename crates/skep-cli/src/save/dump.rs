@@ -18,12 +18,16 @@ pub struct Line<O> {
     pub object: O,
 }
 
-/// What a line says of its object's history. The version is for people: a store counts its own.
+/// What a line says of its object's history. The versions are for people: a store counts its own,
+/// and one without a proposer, as those that lines are put into, knows no other.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Meta {
     #[serde(default)]
     pub version: Version,
+    /// The proposer's, of a file of a store that had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed: Option<Version>,
     pub created_at: SystemTime,
     pub updated_at: SystemTime,
 }
@@ -42,6 +46,7 @@ pub fn line(table: &Table, object: &SavedObject<'_>) -> Result<Vec<u8>, String> 
         table: table.name.to_owned(),
         meta: Some(Meta {
             version: object.version,
+            proposed: object.proposed,
             created_at: object.created_at,
             updated_at: object.updated_at,
         }),

@@ -92,10 +92,13 @@ fn show(
         let json = (known.json)(object.bytes).map_err(|fault| told(&fault))?;
         writeln!(out, "{json:#}")
     } else {
-        let version = grouped(object.version.get());
+        let proposed = object.proposed.map(|version| grouped(version.get()));
+        let proposed = proposed.map(|version| format!("  proposer's {version:>9}"));
         writeln!(
             out,
-            "{id}  version {version:>9}  {:>9} bytes",
+            "{id}  version {:>9}{}  {:>9} bytes",
+            grouped(object.version.get()),
+            proposed.unwrap_or_default(),
             grouped(object.bytes.len() as u64)
         )
     };
