@@ -52,9 +52,10 @@ DOCUMENT = ROOT / "docs/orderings.md"
 
 # Which models a file's orderings are the business of.
 MODELS = {
-    "reclaim.rs": ["reclaim"],
-    "session.rs": ["reclaim", "horizon"],
-    "horizon.rs": ["horizon", "commit", "chain", "sweep"],
+    "reclaim.rs": ["reclaim", "views"],
+    "session.rs": ["reclaim", "horizon", "views"],
+    "reading.rs": ["views"],
+    "horizon.rs": ["horizon", "views", "commit", "chain", "sweep"],
     "log.rs": ["log", "commit", "watch"],
     "chain.rs": ["commit", "chain", "sweep"],
     "node.rs": ["chain", "sweep", "commit"],
@@ -117,6 +118,27 @@ PROTOCOLS = [
         "let version = self.visible();",
         "let version = if ON { bound } else { self.visible() };",
         ["horizon"],
+    ),
+    (
+        "H1: a view does not read the watermark again after its pin",
+        "reading.rs",
+        "version: kernel.horizon.visible(),",
+        "version: if ON { kept } else { kernel.horizon.visible() },",
+        ["views"],
+    ),
+    (
+        "H1: a view within a pin keeps nothing",
+        "reclaim.rs",
+        "if word & KEEPS == 0 {",
+        "if word & KEEPS == 0 && !(ON && line.pins.load(Ordering::Relaxed) > 0) {",
+        ["views"],
+    ),
+    (
+        "L2: a line is taken while a view of its thread is open",
+        "session.rs",
+        "is_free(&self.epoch) && ",
+        "(ON || is_free(&self.epoch)) && ",
+        ["reclaim"],
     ),
     (
         "K2: no sequence in the reaper's comparison",
@@ -258,8 +280,8 @@ PROTOCOLS = [
     (
         "R2: the epoch moves on past whoever is pinned",
         "reclaim.rs",
-        "if seen != IDLE && seen >> 1 != epoch {",
-        "if !ON && seen != IDLE && seen >> 1 != epoch {",
+        "if seen != IDLE && seen >> EPOCH_SHIFT != epoch {",
+        "if !ON && seen != IDLE && seen >> EPOCH_SHIFT != epoch {",
         ["reclaim"],
     ),
     (

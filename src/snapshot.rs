@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "save")]
 use crate::kernel::node::Words;
-use crate::kernel::reading::{LocalHold, SharedHold};
+use crate::kernel::reading::{PinnedHold, SharedHold};
 use crate::shared::Shared;
 use crate::table::found::Found;
 use crate::table::handle::{Entry, Obj};
@@ -19,9 +19,10 @@ use crate::version::Version;
 /// One version of the store, for short reads on one thread. Made by
 /// [`Store::read`](crate::Store::read) and [`Store::view`](crate::Store::view).
 ///
-/// While any view lives, nothing that the store replaces, deletes or trims is freed, and memory
-/// grows with each commit: to read for long, or around other work, take a [`Snapshot`]. Reads in a
-/// view cost less than those of a snapshot, since the view pins what it reads once for all.
+/// While any view lives, nothing that the store replaces, deletes or trims is freed, memory grows
+/// with each commit, and a read in it passes by each version of its object that has come since it
+/// began: to read for long, or around other work, take a [`Snapshot`]. Reads in a view cost less
+/// than those of a snapshot, since the view pins what it reads once for all.
 ///
 /// What a view gives borrows from it; this does not compile:
 ///
@@ -42,7 +43,7 @@ use crate::version::Version;
 /// ```
 pub struct View<'s> {
     shared: &'s Shared,
-    hold: LocalHold<'s>,
+    hold: PinnedHold<'s>,
 }
 
 /// One version of the store, owned: it may be sent, shared between threads, cloned, held for hours,
@@ -65,7 +66,7 @@ impl<'s> View<'s> {
     pub(crate) fn new(shared: &'s Shared) -> Self {
         Self {
             shared,
-            hold: LocalHold::begin_pinned(shared.kernel()),
+            hold: PinnedHold::begin(shared.kernel()),
         }
     }
 

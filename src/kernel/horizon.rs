@@ -1,4 +1,5 @@
-//! Who still reads at which version: snapshot words, and the horizon below which nobody does.
+//! Who still reads at which version: snapshot words, pins that keep versions, and the horizon below
+//! which nobody reads.
 //!
 //! # States
 //! ```text
@@ -8,9 +9,13 @@
 //! ```
 //! Only the owner of the word's line takes it; any thread may end it.
 //!
+//! A view has no word: what it reads is pinned for as long, so its pin says from which version up
+//! it keeps ([`super::reclaim::Domain::pin_keeping`]), as an announced word does. It is not
+//! settled: that would only let what is in between leave its chain, not be freed.
+//!
 //! # Invariants
 //! - H1: a version needed at a settled word's version, or at any version from an announced word's
-//!   bound up, is not cut.
+//!   bound up, or from that of a pin, is not cut.
 //! - H2: the floor never exceeds the watermark less the retention, and no new snapshot is given
 //!   below it.
 //! - H3: horizon <= floor <= visible; all three only grow.
@@ -19,9 +24,11 @@
 //! - [announce/scan]: store, fence, load on both sides. A scan loads the watermark (or raises the
 //!   floor), fences, reads the words; a snapshot stores its word, fences, loads the watermark (or
 //!   the floor). Their fence first: we see their floor, and our version is at or above it. Ours
-//!   first: they see our word, which holds a bound at or below our version.
+//!   first: they see our word, which holds a bound at or below our version. A pin that keeps
+//!   versions is such a word.
 //! - [end]: what was read under a word happened before who finds it free cuts: Release in the word,
 //!   Acquire fence after the scan. A word is settled behind a SeqCst fence, which releases as well.
+//!   So with a pin's end, and the bound of the next one.
 
 use smallvec::SmallVec;
 
@@ -107,6 +114,29 @@ pub(crate) struct Active {
 }
 
 impl Active {
+    /// Somebody reads at a version, who knows which: this one or a later one.
+    fn keep(&mut self, bound: u64) {
+        self.horizon = self.horizon.min(bound);
+        self.boundary = self.boundary.min(bound);
+    }
+
+    /// What a word says.
+    fn note(&mut self, word: u64) {
+        let (kind, version) = unpack(word);
+        if kind == FREE {
+            return;
+        }
+        self.horizon = self.horizon.min(version);
+        if kind != Kind::Reader as u64 {
+            self.writers = self.writers.min(version);
+        }
+        if kind == ANNOUNCED {
+            self.boundary = self.boundary.min(version);
+        } else if self.held.last() != Some(&version) {
+            self.held.push(version);
+        }
+    }
+
     /// Whether some snapshot needs a version that was newest in `[from, until)`.
     pub(crate) fn needs(&self, from: u64, until: u64) -> bool {
         // Of thousands of snapshots most are of versions far from these: found in O(log n).
@@ -158,8 +188,7 @@ impl Horizon {
     #[inline]
     pub(crate) fn begin(&self, line: &Line, kind: Kind) -> Option<Hold> {
         let word = free_word(line)?;
-        // Relaxed: any lower bound will do.
-        let bound = self.visible.load(Ordering::Relaxed);
+        let bound = self.bound();
         // Release: [end]: who reads this word also sees what was read under its earlier uses.
         word.store(pack(ANNOUNCED, bound), Ordering::Release);
         let announced = Announced(Hold {
@@ -223,20 +252,11 @@ impl Horizon {
             horizon: boundary,
             writers: boundary,
         };
-        for word in registry.lines().flat_map(|line| &line.words) {
-            // Relaxed: ordered by the fences around the scan.
-            let (kind, version) = unpack(word.load(Ordering::Relaxed));
-            if kind == FREE {
-                continue;
-            }
-            active.horizon = active.horizon.min(version);
-            if kind != Kind::Reader as u64 {
-                active.writers = active.writers.min(version);
-            }
-            if kind == ANNOUNCED {
-                active.boundary = active.boundary.min(version);
-            } else if active.held.last() != Some(&version) {
-                active.held.push(version);
+        for line in registry.lines() {
+            line.kept().into_iter().for_each(|kept| active.keep(kept));
+            for word in &line.words {
+                // Relaxed: ordered by the fences around the scan.
+                active.note(word.load(Ordering::Relaxed));
             }
         }
         active.held.sort_unstable();
@@ -250,10 +270,13 @@ impl Horizon {
 
     /// The oldest versions at which anything reads, and at which a transaction does, about.
     pub(crate) fn oldest_held(registry: &Registry) -> (Option<u64>, Option<u64>) {
-        let words = registry.lines().flat_map(|line| &line.words);
-        // Relaxed: figures.
-        let words = words.map(|word| unpack(word.load(Ordering::Relaxed)));
-        let held = words.filter(|(kind, _)| *kind != FREE);
+        let held = registry.lines().flat_map(|line| {
+            // Relaxed: figures.
+            let words = line.words.iter().map(|word| word.load(Ordering::Relaxed));
+            let held = words.map(unpack).filter(|(kind, _)| *kind != FREE);
+            let kept = line.kept().map(|bound| (Kind::Reader as u64, bound));
+            held.chain(kept)
+        });
         // No version is as high as that (G7).
         let nobody = (u64::MAX, u64::MAX);
         let (any, writer) = held.fold(nobody, |(any, writer), (kind, version)| {
@@ -263,6 +286,23 @@ impl Horizon {
         });
         let known = |oldest| (oldest != u64::MAX).then_some(oldest);
         (known(any), known(writer))
+    }
+
+    /// How many words are in use, and pins keep versions, about.
+    pub(crate) fn held(registry: &Registry) -> usize {
+        let each = registry.lines().map(|line| {
+            // Relaxed: a figure.
+            let words = line.words.iter().map(|word| word.load(Ordering::Relaxed));
+            line.keeping() + words.filter(|&word| word != FREE).count()
+        });
+        each.sum()
+    }
+
+    /// A version that is visible, if not the newest.
+    #[inline]
+    pub(crate) fn bound(&self) -> u64 {
+        // Relaxed: any lower bound will do.
+        self.visible.load(Ordering::Relaxed)
     }
 
     /// Notes when a transaction begins, in its thread's line.

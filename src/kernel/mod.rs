@@ -238,7 +238,7 @@ impl Kernel {
 
     /// How many snapshots are held, about.
     pub(crate) fn snapshots(&self) -> usize {
-        self.domain.registry().words_taken()
+        Horizon::held(self.domain.registry())
     }
 
     /// Bytes that the retained commits keep, about; 0 if they are not bounded by bytes.

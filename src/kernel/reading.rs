@@ -45,7 +45,7 @@ impl<'s> Reading<'s> {
     #[inline]
     pub(crate) fn pin(self) -> Guard<'s> {
         match self.pin {
-            // R4: `LocalHold` keeps its pin while it lends readings.
+            // R4: a `PinnedHold` keeps its pin while it lends readings.
             Pin::Held => Guard::held(),
             Pin::On(line) => self.kernel.domain.pin_on(line),
             Pin::Anywhere => self.pin_here(),
@@ -59,37 +59,51 @@ impl<'s> Reading<'s> {
     }
 }
 
+/// The newest version, for short reads of this thread, which is pinned meanwhile: they are loads
+/// only.
+#[derive(Debug)]
+pub(crate) struct PinnedHold<'k> {
+    kernel: &'k Kernel,
+    version: u64,
+    _pin: Guard<'k>,
+    stays: PhantomData<*const ()>,
+}
+
+impl<'k> PinnedHold<'k> {
+    #[inline]
+    pub(crate) fn begin(kernel: &'k Kernel) -> Self {
+        let line = kernel.domain.registry().line();
+        let kept = kernel.horizon.bound();
+        let pin = kernel.domain.pin_keeping(line, kept);
+        Self {
+            kernel,
+            version: kernel.horizon.visible(),
+            _pin: pin,
+            stays: PhantomData,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn reading(&self) -> Reading<'_> {
+        Reading {
+            kernel: self.kernel,
+            pin: Pin::Held,
+            version: self.version,
+            stays: PhantomData,
+        }
+    }
+}
+
 /// A version held for this thread, as long as it borrows the kernel.
 #[derive(Debug)]
 pub(crate) struct LocalHold<'k> {
     kernel: &'k Kernel,
     line: &'k Line,
     hold: Hold,
-    /// Of a hold for short reads: they then fence once, not each.
-    pin: Option<Guard<'k>>,
     stays: PhantomData<*const ()>,
 }
 
 impl<'k> LocalHold<'k> {
-    /// For short reads: pinned while it lives, so that its reads are loads only. One fence serves
-    /// the pin and the announcement.
-    #[inline]
-    pub(crate) fn begin_pinned(kernel: &'k Kernel) -> Self {
-        let line = kernel.domain.registry().line();
-        let (pin, _) = kernel.domain.pin_before_fence(line);
-        match kernel.horizon.begin(line, Kind::Reader) {
-            Some(hold) => Self {
-                kernel,
-                line,
-                hold,
-                pin: Some(pin),
-                stays: PhantomData,
-            },
-            // Seven holds on one thread: this one's reads pin each for themselves.
-            None => Self::begin(kernel, Kind::Reader),
-        }
-    }
-
     #[inline]
     pub(crate) fn begin(kernel: &'k Kernel, kind: Kind) -> Self {
         let line = kernel.domain.registry().line();
@@ -102,7 +116,6 @@ impl<'k> LocalHold<'k> {
             kernel,
             line,
             hold,
-            pin: None,
             stays: PhantomData,
         }
     }
@@ -123,10 +136,7 @@ impl<'k> LocalHold<'k> {
     pub(crate) fn reading(&self) -> Reading<'_> {
         Reading {
             kernel: self.kernel,
-            pin: match &self.pin {
-                Some(_) => Pin::Held,
-                None => Pin::On(self.line),
-            },
+            pin: Pin::On(self.line),
             version: self.hold.version,
             stays: PhantomData,
         }
@@ -136,8 +146,6 @@ impl<'k> LocalHold<'k> {
 impl Drop for LocalHold<'_> {
     #[inline]
     fn drop(&mut self) {
-        // The pin first: once the word is free, another thread may take the line.
-        self.pin = None;
         Horizon::end(self.hold);
     }
 }

@@ -12,7 +12,8 @@
 //!
 //! # States
 //! ```text
-//! line.epoch:  IDLE --pin--> e<<1|1 --unpin--> IDLE
+//! line.epoch:  IDLE --pin--> {e, PINNED} --unpin--> IDLE
+//!              IDLE or {e, PINNED} --pin_keeping--> {e, PINNED, KEEPS} --last unpin--> IDLE
 //! garbage:     collected in a Garbage -> limbo[stamp % 4] -> ripe (stamp + 2 <= epoch)
 //!              -> reclaimed, in bounded slices; what is left of a slice -> ready
 //! ```
@@ -24,8 +25,8 @@
 //! - R3: reclaimed is only what has stamp + 2 <= epoch; so who was pinned at the unlinking has
 //!   unpinned, and that happened before.
 //! - R4: a guard without a line is made only where another guard of the thread outlives it: a
-//!   pinned [`super::reading::LocalHold`] keeps its own while it lends readings, and neither leaves
-//!   the thread.
+//!   [`super::reading::PinnedHold`] keeps its own while it lends readings, and neither leaves the
+//!   thread.
 //!
 //! # Orderings
 //! - [pin/advance], [pin/retire]: store, fence, load on both sides. Their fence first: we see
@@ -36,6 +37,9 @@
 //!   pinned at an older epoch and gives up.
 //! - [unpin]: what a thread did while pinned happened before the epoch moved past it: Release in
 //!   the line, Acquire fence in the advancer, Release in the epoch, Acquire in who reclaims.
+//! - [kept]: Release in the line's epoch, Acquire in who scans for what is kept: who sees that a
+//!   pin keeps versions sees from which one up, or that of a later pin, behind the earlier one's
+//!   end.
 
 #[cfg(any(loom, shuttle))]
 pub(crate) use super::memory::quarantine;
@@ -53,6 +57,11 @@ use super::step::{Step, step};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, Padded};
 
 const IDLE: u64 = 0;
+/// Beside the epoch in a line: that it is one.
+const PINNED: u64 = 1;
+/// And that the pin keeps versions, too.
+const KEEPS: u64 = 2;
+const EPOCH_SHIFT: u32 = 2;
 const GENERATIONS: usize = 4;
 /// Times that the epoch is moved on before what is ripe is taken.
 const ADVANCES: u32 = if cfg!(loom) { 1 } else { 2 };
@@ -118,18 +127,48 @@ impl Domain {
     /// Tells whether that fence is needed.
     #[inline]
     pub(super) fn pin_before_fence<'d>(&self, line: &'d Line) -> (Guard<'d>, bool) {
-        // Relaxed: only the owning thread touches `pins` (L2).
-        let pins = line.pins.load(Ordering::Relaxed);
-        // Relaxed: as above.
-        line.pins.store(pins + 1, Ordering::Relaxed);
-        if pins == 0 {
-            // Relaxed: an old epoch is only more cautious.
-            let epoch = self.epoch.load(Ordering::Relaxed);
+        // Relaxed: only the owning thread writes it (L2).
+        let is_outermost = line.epoch.load(Ordering::Relaxed) == IDLE;
+        if is_outermost {
             // Release: [unpin]: an advancer that reads this pin also sees what we did under earlier
             // ones.
-            line.epoch.store(epoch << 1 | 1, Ordering::Release);
+            line.epoch.store(self.pinned(), Ordering::Release);
+        } else {
+            line.nest();
         }
-        (Guard { line: Some(line) }, pins == 0)
+        (Guard { line: Some(line) }, is_outermost)
+    }
+
+    /// Pins this thread, so that what is newest at the version `kept`, or at a later one, stays in
+    /// its chain as long as the guard lives: whoever then reads the newest version, which is at or
+    /// after `kept` if that was visible before, reads on at it (H1). With its own fence.
+    #[inline]
+    pub(crate) fn pin_keeping<'d>(&self, line: &'d Line, kept: u64) -> Guard<'d> {
+        // Relaxed: only the owning thread writes it (L2).
+        let mut word = line.epoch.load(Ordering::Relaxed);
+        if word == IDLE {
+            word = self.pinned();
+        } else {
+            line.nest();
+        }
+        let guard = Guard { line: Some(line) };
+        if word & KEEPS == 0 {
+            // Release: [end]: who reads it also sees what was read under earlier pins.
+            line.kept.store(kept, Ordering::Release);
+            // Release: [unpin], [kept].
+            line.epoch.store(word | KEEPS, Ordering::Release);
+            step(Step::Announced);
+            // SeqCst: [pin/advance], [pin/retire], [announce/scan].
+            fence(Ordering::SeqCst);
+        }
+        guard
+    }
+
+    /// What a line shows that is pinned now.
+    #[inline]
+    fn pinned(&self) -> u64 {
+        // Relaxed: an old epoch is only more cautious.
+        self.epoch.load(Ordering::Relaxed) << EPOCH_SHIFT | PINNED
     }
 
     /// Takes over what an operation retired. Lock-free: one CAS, retried when another thread gave
@@ -157,7 +196,7 @@ impl Domain {
         for line in self.registry.lines() {
             // Relaxed: ordered by the fences around the scan.
             let seen = line.epoch.load(Ordering::Relaxed);
-            if seen != IDLE && seen >> 1 != epoch {
+            if seen != IDLE && seen >> EPOCH_SHIFT != epoch {
                 return epoch;
             }
         }
@@ -303,13 +342,40 @@ impl Drop for Guard<'_> {
     #[inline]
     fn drop(&mut self) {
         let Some(line) = self.line else { return };
-        // Relaxed: only the owning thread touches `pins` (L2).
-        let pins = line.pins.load(Ordering::Relaxed);
-        // Relaxed: as above.
-        line.pins.store(pins - 1, Ordering::Relaxed);
-        if pins == 1 {
-            // Release: [unpin].
-            line.epoch.store(IDLE, Ordering::Release);
+        // Relaxed: only the owning thread writes `pins` (L2).
+        match line.pins.load(Ordering::Relaxed) {
+            // Release: [unpin], [end].
+            0 => line.epoch.store(IDLE, Ordering::Release),
+            // Relaxed: as above.
+            pins => line.pins.store(pins - 1, Ordering::Relaxed),
         }
+    }
+}
+
+impl Line {
+    /// One more pin, under one that is there.
+    #[inline]
+    fn nest(&self) {
+        // Relaxed: only the owning thread writes `pins` (L2).
+        let pins = self.pins.load(Ordering::Relaxed);
+        // Relaxed: as above.
+        self.pins.store(pins + 1, Ordering::Relaxed);
+    }
+
+    /// From which version up its pin keeps versions, if it does.
+    pub(crate) fn kept(&self) -> Option<u64> {
+        // Acquire: [kept].
+        let keeps = self.epoch.load(Ordering::Acquire) & KEEPS != 0;
+        // Relaxed: as new as the pin is.
+        keeps.then(|| self.kept.load(Ordering::Relaxed))
+    }
+
+    /// How many pins there are, if they keep versions, about.
+    pub(super) fn keeping(&self) -> usize {
+        // Relaxed: figures.
+        let keeps = self.epoch.load(Ordering::Relaxed) & KEEPS != 0;
+        // Relaxed: as above.
+        let pins = || 1 + self.pins.load(Ordering::Relaxed) as usize;
+        if keeps { pins() } else { 0 }
     }
 }

@@ -1,8 +1,8 @@
 //! Sessions: the line of shared words that each thread owns in a store.
 //!
-//! A line holds the thread's epoch (who is inside the store's code right now: [`super::reclaim`])
-//! and its snapshot words (who reads at which version: [`super::horizon`]). Both kinds of scan
-//! walk the same lines, so that a thread costs them one cache line.
+//! A line holds the thread's epoch (who is inside the store's code right now, or reads in a view:
+//! [`super::reclaim`]) and its snapshot words (who reads at which version: [`super::horizon`]).
+//! Both kinds of scan walk the same lines, so that a thread costs them one cache line.
 //!
 //! # States
 //! ```text
@@ -11,7 +11,8 @@
 //! ```
 //!
 //! # Who may touch what
-//! - `epoch` and `pins`: written by the owning thread alone; `epoch` is read by everybody.
+//! - `epoch`, `kept` and `pins`: written by the owning thread alone; the first two are read by
+//!   everybody.
 //! - a word: only the owning thread moves it away from free, anybody who holds the snapshot frees
 //!   it (a snapshot may be dropped by another thread), the trimmer expires it (CAS, see
 //!   [`super::horizon`]).
@@ -19,7 +20,7 @@
 //! # Invariants
 //! - L1: the list of lines only grows, and a line lives until its registry is dropped.
 //! - L2: at most one thread uses a line: its owner, or, when that thread's locals are gone, a hold
-//!   of the same thread that has a word of it; a line with a word in use is not taken.
+//!   of the same thread that has a word of it, or pins by it; such a line is not taken.
 
 use std::cell::{Cell, RefCell};
 
@@ -29,8 +30,8 @@ use crate::sync::{
     Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, Tally, local, unique,
 };
 
-/// Snapshot words in a line: with the epoch they fill one cache line.
-pub(crate) const WORDS: usize = if cfg!(loom) { 1 } else { 7 };
+/// Snapshot words in a line: with the two of a pin they fill one cache line.
+pub(crate) const WORDS: usize = if cfg!(loom) { 1 } else { 6 };
 
 /// One of so many lines must be unowned for a search to be worth its while.
 const UNOWNED_SHARE: u64 = 8;
@@ -43,9 +44,11 @@ const SPARES_ASKED: usize = 4;
 pub(crate) struct Line {
     /// Idle, or the epoch the owner is pinned at: encoded by [`super::reclaim`].
     pub(super) epoch: AtomicU64,
+    /// From where up the owner's pin keeps versions, if the epoch says that it keeps any.
+    pub(super) kept: AtomicU64,
     /// The versions that snapshots of this line hold: encoded by [`super::horizon`].
     pub(super) words: [AtomicU64; WORDS],
-    /// How many pins of the owner are nested.
+    /// How many pins of the owner there are beside the first.
     pub(super) pins: AtomicU32,
     /// Commits of the owner since it last collected garbage.
     pub(super) commits: AtomicU32,
@@ -80,6 +83,7 @@ impl Line {
     fn new(counts: &Arc<Counts>) -> Self {
         Self {
             epoch: AtomicU64::new(0),
+            kept: AtomicU64::new(0),
             words: std::array::from_fn(|_| AtomicU64::new(0)),
             pins: AtomicU32::new(0),
             commits: AtomicU32::new(0),
@@ -97,12 +101,11 @@ impl Line {
         }
     }
 
-    /// Whether no word is in use.
+    /// Whether no word is in use, and nobody is pinned by it.
     fn is_free(&self) -> bool {
         // Acquire: [end]: another thread may have ended them.
-        self.words
-            .iter()
-            .all(|word| word.load(Ordering::Acquire) == 0)
+        let is_free = |word: &AtomicU64| word.load(Ordering::Acquire) == 0;
+        is_free(&self.epoch) && self.words.iter().all(is_free)
     }
 
     /// Gives a line of [`Registry::take`] back.
@@ -179,15 +182,6 @@ impl Registry {
     pub(super) fn count(&self) -> u64 {
         // Relaxed: a figure.
         self.counts.lines.load(Ordering::Relaxed)
-    }
-
-    /// How many words of all lines are in use, about.
-    pub(crate) fn words_taken(&self) -> usize {
-        let words = self.lines().flat_map(|line| &line.words);
-        // Relaxed: a figure.
-        words
-            .filter(|word| word.load(Ordering::Relaxed) != 0)
-            .count()
     }
 
     /// An unowned line, or a new one. Lines are looked through only if one of [`UNOWNED_SHARE`] is

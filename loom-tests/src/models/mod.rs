@@ -21,6 +21,7 @@ mod slots;
 mod spare;
 mod sweep;
 mod tables;
+mod views;
 mod wake;
 mod watch;
 mod watch_from;

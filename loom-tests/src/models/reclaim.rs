@@ -321,6 +321,29 @@ fn bags_made_ripe_by_two() {
     assert_eq!(seen, BTreeSet::from([vec![1], vec![1, 12]]));
 }
 
+/// L2, [end]: so is a line whose owner left while a view is open.
+#[test]
+fn a_line_left_with_a_view_open() {
+    let seen = outcomes(3, || {
+        let world = World::new();
+        let line = world.domain.registry().take();
+        let view = world.domain.pin_keeping(&line, 1);
+        // SAFETY: the reader drops it, before the world goes.
+        let view: Guard<'static> = unsafe { std::mem::transmute(view) };
+        let reader = spawn(&world, move |_| {
+            line.leave();
+            drop(view);
+        });
+        let line = world.domain.registry().take();
+        let kept = line.kept();
+        let guard = world.domain.pin_on(&line);
+        drop(guard);
+        reader.join().expect("no panic");
+        (kept, world.domain.registry().lines().count())
+    });
+    assert_eq!(seen, BTreeSet::from([(None, 1), (None, 2)]));
+}
+
 /// L2, [end]: a line whose owner left while a word of it was in use is that word's until it ends:
 /// who takes the line then finds it as the word's reader left it.
 #[test]

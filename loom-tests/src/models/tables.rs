@@ -8,7 +8,7 @@ use crate::kernel::log::Slot;
 use crate::kernel::node::Words;
 use crate::kernel::ordered::{Course, Ends};
 use crate::kernel::prepared::{Attempt, Prepared};
-use crate::kernel::reading::{Handle, LocalHold, Reading};
+use crate::kernel::reading::{Handle, LocalHold, PinnedHold, Reading};
 use crate::kernel::secondary::Secondary;
 use crate::kernel::stage::Put;
 use crate::kernel::stage::bulk::{New, Staged};
@@ -52,15 +52,11 @@ pub(super) fn get(kernel: &Kernel, reading: Reading<'_>, key: u64) -> Option<(u6
 
 /// What the newest snapshot shows.
 pub(super) fn look(kernel: &Kernel, key: u64) -> Option<(u64, u64)> {
-    get(
-        kernel,
-        LocalHold::begin(kernel, Kind::Reader).reading(),
-        key,
-    )
+    get(kernel, PinnedHold::begin(kernel).reading(), key)
 }
 
 pub(super) fn handle(kernel: &Kernel, key: u64) -> Option<Handle<Value>> {
-    let hold = LocalHold::begin(kernel, Kind::Reader);
+    let hold = PinnedHold::begin(kernel);
     let table = table(kernel);
     let found = table.get(hold.reading(), hash(key), |other| *other == key)?;
     Some(found.handle())
@@ -68,7 +64,7 @@ pub(super) fn handle(kernel: &Kernel, key: u64) -> Option<Handle<Value>> {
 
 /// The keys that the newest snapshot finds by a value.
 pub(super) fn find(kernel: &Kernel, index: &ByValue, value: u64) -> Vec<u64> {
-    let hold = LocalHold::begin(kernel, Kind::Reader);
+    let hold = PinnedHold::begin(kernel);
     let mut keys = Vec::new();
     index.scan(
         table(kernel),
@@ -87,7 +83,7 @@ pub(super) fn find(kernel: &Kernel, index: &ByValue, value: u64) -> Vec<u64> {
 
 /// The keys that the newest snapshot shows, in order.
 pub(super) fn keys(kernel: &Kernel) -> (u64, Vec<u64>) {
-    let hold = LocalHold::begin(kernel, Kind::Reader);
+    let hold = PinnedHold::begin(kernel);
     let mut keys = Vec::new();
     table(kernel).scan(hold.reading(), Ends::OPEN, Course::UP, |key, _| {
         keys.push(*key);
