@@ -182,6 +182,36 @@ func (t *tx) delete(id string) error {
 	return nil
 }
 
+// restore makes the tasks those that were saved, in one transaction: what is there is written over,
+// whether it differs or not, and what was not saved goes. Versions and times are those saved.
+func (s *store) restore(saved []*task) error {
+	return s.update(func(t *tx) error {
+		kept := make(map[string]struct{}, len(saved))
+		for _, one := range saved {
+			kept[one.id] = struct{}{}
+			var change event = created{one.copied()}
+			if old := t.lookup(one.id); old != nil {
+				change = updated{change.of(), old}
+			}
+			if err := t.insert(change); err != nil {
+				return err
+			}
+		}
+		var gone []string
+		err := t.each(indexID, nil, func(one *task) {
+			if _, is := kept[one.id]; !is {
+				gone = append(gone, one.id)
+			}
+		})
+		for _, id := range gone {
+			if err == nil {
+				err = t.delete(id)
+			}
+		}
+		return err
+	})
+}
+
 // batch goes through many steps in transactions of some changes each; others write between them.
 type batch struct {
 	store  *store

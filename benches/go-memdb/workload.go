@@ -37,6 +37,9 @@ func workloads() []workload {
 		{"transaction_of_200", usualServices, 1, changesMax, updateMany},
 		{"batch_of_10000", usualServices, 1, batchChanges, batchMany},
 		{"create_delete", usualServices, 1, 1, createDelete},
+		{"save", usualServices, 1, 1, findAll},
+		{"restore_empty", usualServices, 1, 1, restoreEmpty},
+		{"restore_same", usualServices, 1, 1, restoreSame},
 	}
 	for _, results := range []uint64{1_000, 100, 10} {
 		name := "service_" + taskState(results).decimal()
@@ -184,6 +187,27 @@ func batchMany(c *cluster) operation {
 			return nil
 		})
 	}
+}
+
+// restores has each operation restore all tasks into a store, decoded as they are already.
+func restores(c *cluster, into func() (*store, error)) operation {
+	saved, err := readTx{c.store.db.Txn(false)}.find(indexID)
+	return func(_, _ uint64) error {
+		if err != nil {
+			return err
+		}
+		s, err := into()
+		if err != nil {
+			return err
+		}
+		return s.restore(saved)
+	}
+}
+
+func restoreEmpty(c *cluster) operation { return restores(c, newStore) }
+
+func restoreSame(c *cluster) operation {
+	return restores(c, func() (*store, error) { return c.store, nil })
 }
 
 // createDelete copies a model with a new identity each, as a caller would have one at hand.

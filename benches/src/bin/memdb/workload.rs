@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use skep::Store;
+use skep::cluster::{builder, catalogue};
+use skep::save::Catalogue;
 use skep_benches::cluster::Sizes;
 use skep_benches::load::{self, BATCH, Cluster, Passing};
 use skep_benches::{TASKS, run};
@@ -57,7 +60,7 @@ const fn workload(
 const SAME_BARE: &str = "the same, the stand-in without copies";
 
 /// All, those of one cluster one after the other.
-pub const WORKLOADS: [Workload; 18] = [
+pub const WORKLOADS: [Workload; 21] = [
     workload("view_get", "view and get", Some(50.0), "7.3 us", get),
     workload("view_get_bare", SAME_BARE, None, "2.2 us", get),
     Workload {
@@ -129,6 +132,27 @@ pub const WORKLOADS: [Workload; 18] = [
         Some(25.0),
         "160 to 200 us",
         create_delete,
+    ),
+    workload(
+        "save",
+        "save, the stand-in without encoding",
+        Some(5.0),
+        "0.93 s",
+        save,
+    ),
+    workload(
+        "restore_empty",
+        "restore into an empty store, the stand-in without decoding",
+        Some(10.0),
+        "3.4 s",
+        restore_empty,
+    ),
+    workload(
+        "restore_same",
+        "restore over the same, the stand-in without decoding",
+        Some(50.0),
+        "3.4 s",
+        restore_same,
     ),
     service(
         "service_1000",
@@ -217,6 +241,37 @@ fn batch(cluster: &Cluster) -> Operation<'_> {
 fn create_delete(cluster: &Cluster) -> Operation<'_> {
     let (passing, store) = (Passing::of(cluster.tasks()), cluster.store());
     Box::new(move |_, _| passing.create_and_delete(store))
+}
+
+fn save(cluster: &Cluster) -> Operation<'_> {
+    let (catalogue, store) = (catalogue(), cluster.store());
+    Box::new(move |_, _| {
+        let saved = store.save(&catalogue, std::io::sink());
+        saved.expect("a sink takes all");
+    })
+}
+
+/// With the freeing of the store.
+fn restore_empty(cluster: &Cluster) -> Operation<'_> {
+    let (catalogue, file) = (catalogue(), saved(cluster));
+    Box::new(move |_, _| restore(&builder().build(), &catalogue, &file))
+}
+
+fn restore_same(cluster: &Cluster) -> Operation<'_> {
+    let (catalogue, file, store) = (catalogue(), saved(cluster), cluster.store());
+    Box::new(move |_, _| restore(store, &catalogue, &file))
+}
+
+fn saved(cluster: &Cluster) -> Vec<u8> {
+    let mut file = Vec::new();
+    let saved = cluster.store().save(&catalogue(), &mut file);
+    saved.expect("memory takes all");
+    file
+}
+
+fn restore(store: &Store, catalogue: &Catalogue, file: &[u8]) {
+    let restored = store.restore(catalogue, file);
+    restored.expect("a sound file");
 }
 
 impl Workload {
