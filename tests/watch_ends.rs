@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Task, builder, counted, put, task, wait_for_delivery};
 use skep::{Delivery, Event, Filter, Overflow, Store, Version, WatchError, Watcher};
 
@@ -64,6 +66,28 @@ fn figures_of_one_that_is_closed_tell_where_it_ended() {
     assert_eq!(own.oldest, Some(Version::new(8)), "{own:?}");
     assert_eq!((own.behind, own.taken, own.waiting), (11, 0, 0), "{own:?}");
     assert!(own.behind_for.is_some(), "{own:?}");
+}
+
+/// That its time is over is found with a commit that it still has: so nothing is left behind.
+#[test]
+fn one_that_has_all_there_is_before_its_end_is_current() {
+    let timeout = Duration::from_millis(20);
+    let store = builder().table::<Task>().build();
+    let mut watcher = store.watch(Filter::of::<Task>().key(&1).timeout(timeout));
+    put(&store, [counted(1, 0)]);
+    std::thread::sleep(3 * timeout);
+    put(&store, [counted(1, 1)]);
+    wait_for_delivery(&store);
+    let (given, error) = all(&mut watcher);
+    assert_eq!((given.len(), error), (4, WatchError::Overflowed));
+    let figures = || {
+        let own = store.watchers()[0];
+        (own.oldest, own.behind, own.behind_for.is_some())
+    };
+    assert_eq!(figures(), (None, 0, false));
+    let next = put(&store, [counted(1, 2)]);
+    wait_for_delivery(&store);
+    assert_eq!(figures(), (Some(next), 1, true));
 }
 
 #[test]

@@ -198,10 +198,10 @@ impl Calls {
     }
 
     /// Calls those who sit there, after the guard that they were noted under is gone: a task's
-    /// waker may run anything.
-    pub(crate) fn make(self, guard: Guard<'_>) {
+    /// waker may run anything. How many ceased to wait in these wakers.
+    pub(crate) fn make(self, guard: Guard<'_>) -> u32 {
         if self.seats.is_empty() {
-            return;
+            return 0;
         }
         // SAFETY: noted under this guard.
         let seats = || self.seats.iter().map(|&seat| unsafe { &*seat });
@@ -214,27 +214,34 @@ impl Calls {
             waiters.push(Arc::clone(waiter));
         }
         drop(guard);
-        let _calling = Calling::begin();
+        let calling = Calling::begin();
         for waiter in waiters {
             waiter.call();
         }
+        calling.ceased()
     }
 }
 
-local!(CALLING: Cell<bool> = Cell::new(false));
+// Whether the calling thread calls those who sit somewhere: then their wakers are on its stack,
+// and it is one more than those who ceased to wait there. Else 0.
+local!(CALLING: Cell<u32> = Cell::new(0));
 
-/// While it lives the calling thread calls those who sit somewhere: their wakers are on its stack.
+/// While it lives the calling thread calls those who sit somewhere.
 struct Calling {
-    before: bool,
+    before: u32,
 }
 
 impl Calling {
     fn begin() -> Self {
         // Without the thread's locals nobody asks.
-        let before = CALLING.try_with(|calling| calling.replace(true));
+        let before = CALLING.try_with(|calling| calling.replace(1));
         Self {
             before: before.unwrap_or_default(),
         }
+    }
+
+    fn ceased(&self) -> u32 {
+        CALLING.try_with(Cell::get).map_or(0, |calling| calling - 1)
     }
 }
 
@@ -244,8 +251,13 @@ impl Drop for Calling {
     }
 }
 
-/// Whether this thread is in a waker that it has called: then it does not call others, whose wakers
-/// might go on so.
-pub(crate) fn is_calling() -> bool {
-    CALLING.try_with(Cell::get).unwrap_or(true)
+/// Notes that somebody ceased to wait, if this thread is in a waker that it has called: then it
+/// does not go on there, with calls of its own, whose wakers might go on so, but who called does.
+pub(crate) fn cease_in_waker() -> bool {
+    let noted = CALLING.try_with(|calling| {
+        let own = calling.get();
+        calling.set(own + u32::from(own > 0));
+        own > 0
+    });
+    noted.unwrap_or(true)
 }

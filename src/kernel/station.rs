@@ -60,8 +60,8 @@ pub(crate) struct Station {
 pub(crate) enum Delivered {
     /// All that concerns it have it.
     Whole,
-    /// Some do, and more may not be asked of who delivers.
-    Part,
+    /// Some do, and more may not be asked of who delivers: the rest is left to so many of these.
+    Part { left_to: u32 },
 }
 
 impl Station {
@@ -194,7 +194,7 @@ impl Station {
                 Slot::Commit(commit) if commit.outcome() == Outcome::Refused => next,
                 Slot::Commit(commit) => match deliver(&guard, Some(commit), &mut Calls::new()) {
                     Delivered::Whole => next,
-                    Delivered::Part => return,
+                    Delivered::Part { .. } => return,
                 },
                 // Not of a visible version.
                 Slot::Empty => return,
@@ -206,7 +206,7 @@ impl Station {
     }
 
     /// Delivers the commit `next` and moves over it; up to `until` if nobody has subscribed. False:
-    /// it was delivered in part.
+    /// it was delivered in part, and the rest is left to others.
     fn pass(
         &self,
         kernel: &Kernel,
@@ -225,7 +225,7 @@ impl Station {
             Slot::Commit(commit) if commit.outcome() == Outcome::Refused => Delivered::Whole,
             Slot::Commit(commit) => deliver(&guard, Some(commit), &mut calls),
             // Not of a visible version.
-            Slot::Empty => Delivered::Part,
+            Slot::Empty => return false,
             Slot::Trimmed => {
                 let Some(trimmed) = self.lose(kernel, next) else {
                     return true;
@@ -235,10 +235,13 @@ impl Station {
             }
         };
         step(Step::Delivered);
-        calls.make(guard);
+        let ceased = calls.make(guard);
         step(Step::Called);
-        if delivered == Delivered::Part {
-            return false;
+        if let Delivered::Part { left_to } = delivered {
+            debug_assert!(left_to > 0, "left to somebody");
+            // Who ceases to wait in its waker leaves it to us: if all have, nobody else goes on.
+            // Another turn follows so many who do not wait any more.
+            return ceased >= left_to;
         }
         // AcqRel: [station].
         self.position.fetch_max(through, Ordering::AcqRel);

@@ -90,6 +90,8 @@ fn figures(shared: &Shared, kernel: &Kernel, member: &Member, now: SystemTime) -
     let station = shared.shards.station(kernel, member);
     let (depth, since, gap) = member.mailbox.depth(&guard);
     let visible = kernel.horizon.visible();
+    // Of one that was closed with all it has, what it has not may be yet to come.
+    let since = since.filter(|since| since.version <= visible);
     let (taken, own) = (member.taken(), member.read.get());
     // What it looks for first.
     let lost = station.lost().max(own) - own;

@@ -38,7 +38,8 @@ use crate::table::schema::Schema;
 /// Watchers that a committer calls for one commit: what is more is left to these. Those that do not
 /// wait, or have not come by since they were called, do not count: nothing may be left to them.
 const COMMITTERS_CALLS_MAX: u32 = 256;
-/// Deliveries after which a committer leaves the rest to those it has called, however few they are.
+/// Deliveries, and questions whether a change matches, after which a committer leaves the rest to
+/// those it has called, however few they are.
 const COMMITTERS_DELIVERIES: u32 = 4096;
 /// Commits that a watcher carries its shard on at once.
 const COMMITS_A_TURN: u64 = 256;
@@ -223,7 +224,7 @@ impl Shards {
                 garbage: GarbageBin::new(kernel),
                 carrier,
                 called: 0,
-                delivered: 0,
+                served: 0,
             };
             round.deliver(commit, calls)
         });
@@ -274,8 +275,8 @@ struct Round<'r, 'g> {
     carrier: Carrier,
     /// Watchers that were called who can be relied on.
     called: u32,
-    /// All that were delivered to.
-    delivered: u32,
+    /// All that were delivered to, or asked in vain.
+    served: u32,
 }
 
 /// One write of it.
@@ -299,8 +300,16 @@ impl Delivering<'_> {
 impl<'g> Round<'_, 'g> {
     /// Whether a committer may leave the rest to those it has called.
     fn is_enough(&self) -> bool {
-        let many = self.delivered >= COMMITTERS_DELIVERIES;
+        let many = self.served >= COMMITTERS_DELIVERIES;
         self.called >= COMMITTERS_CALLS_MAX || (many && self.called > 0)
+    }
+
+    /// Goes on, unless this is a committer that has done enough.
+    fn flow(&self) -> ControlFlow<()> {
+        match self.carrier == Carrier::Committer && self.is_enough() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 
     fn deliver(&mut self, commit: &Commit, calls: &mut Calls) -> Delivered {
@@ -315,7 +324,9 @@ impl<'g> Round<'_, 'g> {
                 post: None,
             };
             if self.deliver_write(&mut delivering, calls).is_break() {
-                return Delivered::Part;
+                return Delivered::Part {
+                    left_to: self.called,
+                };
             }
         }
         Delivered::Whole
@@ -413,11 +424,10 @@ impl<'g> Round<'_, 'g> {
             contain(|| may_match = member.filter.may_match(guard, schema, write));
         }
         if !may_match {
-            return ControlFlow::Continue(());
+            self.served += 1;
+            return self.flow();
         }
-        if self.carrier == Carrier::Committer && self.is_enough() {
-            return ControlFlow::Break(());
-        }
+        self.flow()?;
         // Also for what is there already: who delivered it may have stopped short of calling.
         calls.note(guard, &member.seat);
         let (commit, at) = (delivering.commit, delivering.stamp.write as usize);
@@ -441,7 +451,7 @@ impl<'g> Round<'_, 'g> {
             self.watch_the_time(member, (put, delivering), timeout);
         }
         if put != Put::Before {
-            self.delivered += 1;
+            self.served += 1;
         }
         // It waits, and has taken what it was called for before. After the fence of the pin.
         if put == Put::First && member.wait.is_on() {

@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::receiving::Receiving;
 use super::source::{Begun, Source};
 use crate::error::{WatchError, WatchFromError};
-use crate::kernel::seat::is_calling;
+use crate::kernel::seat::cease_in_waker;
 use crate::kernel::wake::{LOOK_AGAIN, Waiter, Waiting};
 use crate::shared::Shared;
 use crate::sync::thread;
@@ -423,10 +423,10 @@ impl Watcher {
     }
 
     /// If it waited in its seat, it does so no more, and goes on with what who called it there may
-    /// have left to it. Not in a waker that this thread calls: those would call one another.
+    /// have left to it. In a waker that this thread calls, the caller does.
     fn leave_nothing_undone(&self) {
         let Shared { shards, schema, .. } = &*self.shared;
-        if self.member.wait.end() && !is_calling() {
+        if self.member.wait.end() && !cease_in_waker() {
             shards.carry_on_for(schema, &self.member);
         }
     }

@@ -167,7 +167,7 @@ fn subscribe_while_nobody_has() {
         });
         show(&world.kernel.horizon, 1);
         let station = world.kernel.station(0);
-        station.carry_on(&world.kernel, 1, |_, _, _| Delivered::Part);
+        station.carry_on(&world.kernel, 1, |_, _, _| Delivered::Part { left_to: 1 });
         let position = station.position();
         (subscriber.join().expect("no panic"), position)
     });
