@@ -300,6 +300,10 @@ fn an_applied_entry_has_no_version_of_the_proposers() {
     let (own, proposed) = (Version::new(3), Version::new(3));
     assert_eq!(store.proposed_version(own), Some(proposed));
     assert_eq!(store.version_of(proposed), Some(own));
+    // What will be committed next is not what is there.
+    for version in [own.next(), Version::new(u64::MAX)] {
+        assert_eq!(store.proposed_version(version), None, "of {version}");
+    }
 }
 
 /// The proposals in flight, and the oldest.
