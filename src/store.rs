@@ -176,6 +176,9 @@ impl Store {
     /// As [`Store::update`], and gives the version of the commit as well (the version that was
     /// read, if nothing was written).
     ///
+    /// A closure that uses several verbs with `?` returns [`Error`](crate::Error), or an error of
+    /// the program's own.
+    ///
     /// # Errors
     /// See [`UpdateError`].
     pub fn update_versioned<R, E>(
