@@ -98,7 +98,7 @@ impl Store {
     /// ```
     /// use std::sync::Arc;
     /// use skep::{Action, ApplyError, Store, Version};
-    /// # use skep::{ChangesError, Id, Indexes, Object, Proposal, ProposedChange, Proposer};
+    /// # use skep::{Id, Indexes, Object, Proposal, Proposer};
     /// # #[derive(Clone)] struct Task { id: Id }
     /// # impl Object for Task {
     /// #     type Key = Id;
@@ -109,11 +109,6 @@ impl Store {
     /// # struct Journal;
     /// # impl Proposer for Journal {
     /// #     fn propose(&self, _: Proposal) {}
-    /// #     fn version(&self) -> Option<Version> { None }
-    /// #     fn changes_between(&self, _: Version, to: Version)
-    /// #         -> Result<Vec<ProposedChange>, ChangesError> {
-    /// #         Err(ChangesError::Compacted { oldest: to })
-    /// #     }
     /// # }
     /// let member = Store::builder().table::<Task>().proposer(Arc::new(Journal)).build();
     /// let entry = [Action::create(Task { id: Id::from_u128(1) })];

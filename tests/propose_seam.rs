@@ -10,7 +10,7 @@ use common::{Account, Task, account, count, named, proposed, put, submit, task};
 use skep::testing::TestProposer;
 use skep::{
     Action, AnswerError, ChangesError, CommitError, Fork, Image, Indexes, Object, Proposal,
-    ProposedChange, Proposer, Store, UpdateError, Version, keys,
+    Proposer, Store, UpdateError, Version, keys,
 };
 
 #[test]
@@ -22,16 +22,6 @@ fn a_proposal_that_is_dropped_or_panics_is_refused() {
                 proposal.number().get().is_multiple_of(2),
                 "as the test wants it"
             );
-        }
-        fn version(&self) -> Option<Version> {
-            None
-        }
-        fn changes_between(
-            &self,
-            _: Version,
-            _: Version,
-        ) -> Result<Vec<ProposedChange>, ChangesError> {
-            Err(ChangesError::NoMember)
         }
     }
     let store = Store::builder()
@@ -66,16 +56,6 @@ fn a_panic_that_panics_again_holds_nobody_back() {
                 panic_any(Again);
             }
             proposal.ticket().accept(number).expect("the first answer");
-        }
-        fn version(&self) -> Option<Version> {
-            None
-        }
-        fn changes_between(
-            &self,
-            _: Version,
-            _: Version,
-        ) -> Result<Vec<ProposedChange>, ChangesError> {
-            Err(ChangesError::NoMember)
         }
     }
     let store = Store::builder()
@@ -187,9 +167,6 @@ impl Proposer for Look {
     }
     fn version(&self) -> Option<Version> {
         Some(Version::new(40))
-    }
-    fn changes_between(&self, _: Version, _: Version) -> Result<Vec<ProposedChange>, ChangesError> {
-        Err(ChangesError::NoMember)
     }
 }
 
