@@ -52,7 +52,9 @@ type MakeTable = fn(u16, u64) -> Box<dyn AnyTable>;
 ///
 /// | what is bounded | set by |
 /// |---|---|
-/// | a transaction | `attempts_max`, `transaction_changes_max`, `_bytes_max`, `_reads_max` |
+/// | attempts of an update | `attempts_max` |
+/// | what a transaction changes, and reads | `transaction_changes_max`, `transaction_reads_max` |
+/// | bytes that a transaction writes | `transaction_bytes_max` |
 /// | a batch's transactions | `batch_changes_max`, `batch_bytes_max` |
 /// | the store, an object, a key | `objects_max`, `object_bytes_max`, `key_bytes_max` |
 /// | older versions that are kept | `retention_commits`; `history_commits`, `history_bytes` |

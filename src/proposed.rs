@@ -55,13 +55,14 @@ impl Store {
     }
 
     /// The proposer's version that a version of the store shows: that of the last accepted commit
-    /// up to it. `None` without a proposer; for what is more than 65,536 commits ago; and if what
-    /// was not proposed here, as by [`Store::apply`], came after that commit: nobody told the store
-    /// which version that has.
+    /// up to it. `None` without a proposer; for a version that is not committed yet; for what is
+    /// more than 65,536 commits ago; and if what was not proposed here, as by [`Store::apply`],
+    /// came after that commit: nobody told the store which version that has.
     #[must_use]
     pub fn proposed_version(&self, version: Version) -> Option<Version> {
-        let version = version.min(self.version());
-        self.shared().line.as_ref()?.accepted_at(version)
+        let line = self.shared().line.as_ref()?;
+        let committed = version <= self.version();
+        committed.then(|| line.accepted_at(version)).flatten()
     }
 
     /// The store's version that shows a version of the proposer's, and nothing newer. `None`
@@ -97,7 +98,7 @@ impl Store {
     /// ```
     /// use std::sync::Arc;
     /// use skep::{Action, ApplyError, Store, Version};
-    /// # use skep::{ChangesError, Id, Indexes, Object, Proposal, ProposedChange, Proposer};
+    /// # use skep::{Id, Indexes, Object, Proposal, Proposer};
     /// # #[derive(Clone)] struct Task { id: Id }
     /// # impl Object for Task {
     /// #     type Key = Id;
@@ -108,11 +109,6 @@ impl Store {
     /// # struct Journal;
     /// # impl Proposer for Journal {
     /// #     fn propose(&self, _: Proposal) {}
-    /// #     fn version(&self) -> Option<Version> { None }
-    /// #     fn changes_between(&self, _: Version, to: Version)
-    /// #         -> Result<Vec<ProposedChange>, ChangesError> {
-    /// #         Err(ChangesError::Compacted { oldest: to })
-    /// #     }
     /// # }
     /// let member = Store::builder().table::<Task>().proposer(Arc::new(Journal)).build();
     /// let entry = [Action::create(Task { id: Id::from_u128(1) })];

@@ -78,7 +78,6 @@ impl fmt::Debug for Settings {
 }
 
 /// The shared state of a store's handles, snapshots, transactions and watchers.
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) schema: Schema,
     /// Of a store that times what is done in it.

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,6 @@ use crate::watch::threads;
 use crate::watch::watcher::Watcher;
 
 /// The last one dropped closes the store.
-#[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
     /// What the store was built from.
@@ -58,8 +58,17 @@ impl Drop for Handle {
 /// | follow what changed after an older version | [`Store::watch_from`] |
 ///
 /// See the crate's documentation for an example, and [`crate::docs`] for guarantees and limits.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Store(Arc<Handle>);
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("tables", &self.0.shared.schema)
+            .field("version", &self.version())
+            .finish_non_exhaustive()
+    }
+}
 
 impl Builder {
     /// The store, empty.
@@ -163,6 +172,9 @@ impl Store {
     /// If another commit is in conflict with it, the closure is run again on a new transaction, up
     /// to [`Builder::attempts_max`] attempts, with a bounded pause between. So it must have no
     /// effects but those on the transaction. If it returns an error or panics, nothing is written.
+    ///
+    /// A closure that uses several verbs with `?` returns [`Error`](crate::Error), or an error of
+    /// the program's own.
     ///
     /// # Errors
     /// See [`UpdateError`].

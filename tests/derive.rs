@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use skep::{CreateError, Id, Index, Object, Store, UpdateError};
+use skep::{CreateError, Id, Index, Object, Proposed, Rejected, Store, Transaction, UpdateError};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum State {
@@ -402,4 +402,71 @@ fn constants_have_the_types_of_their_values() {
         value: None,
     };
     assert_eq!((declared.key(), declared.value), (4, None));
+}
+
+/// A struct that names functions and an index of its own.
+#[derive(Clone, Debug, PartialEq, Object)]
+#[object(index(BY_IDLE), check = Self::has_cores, complete = counted, bytes = machine_bytes)]
+struct Machine {
+    #[object(key)]
+    id: u32,
+    cores: u8,
+    tasks: Vec<u32>,
+    writes: u32,
+}
+
+impl Machine {
+    /// By cores; machines without tasks only.
+    const BY_IDLE: Index<Self, u8> = Index::new("by_idle", |machine, keys| {
+        if machine.tasks.is_empty() {
+            keys.add(machine.cores);
+        }
+    });
+
+    fn has_cores(change: Proposed<'_, Self>, _: &Transaction<'_>) -> Result<(), Rejected> {
+        match change.after() {
+            Some(machine) if machine.cores == 0 => Err(Rejected::new("no cores")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn counted(machine: &mut Machine, old: Option<&Machine>, _: &Transaction<'_>) {
+    machine.writes = old.map_or(1, |old| old.writes + 1);
+}
+
+fn machine_bytes(machine: &Machine) -> usize {
+    size_of::<Machine>() + size_of_val(&machine.tasks[..])
+}
+
+#[test]
+fn functions_and_indexes_of_the_types_own_are_named() {
+    let store = Store::builder()
+        .table::<Machine>()
+        .object_bytes_max(size_of::<Machine>() + 8)
+        .build();
+    let machine = |id, cores, tasks: &[u32]| Machine {
+        id,
+        cores,
+        tasks: tasks.into(),
+        writes: 0,
+    };
+    let create = |machine: Machine| store.update(|tx| tx.create(machine.clone()));
+    create(machine(1, 8, &[])).unwrap();
+    create(machine(2, 4, &[5, 6])).unwrap();
+    assert_eq!(store.read().count(Machine::BY_IDLE.range(..)), 1);
+
+    let refused = create(machine(3, 0, &[])).unwrap_err();
+    assert!(refused.to_string().contains("no cores"), "{refused}");
+    let large = create(machine(3, 8, &[1, 2, 3])).unwrap_err();
+    assert!(large.to_string().contains("at most"), "{large}");
+
+    let change = |machine: &mut Machine| machine.tasks.push(9);
+    store.update(|tx| tx.modify::<Machine>(&1, change)).unwrap();
+    let view = store.read();
+    assert_eq!(
+        view.get::<Machine>(&1).map(|machine| machine.writes),
+        Some(2)
+    );
+    assert!(!view.exists(Machine::BY_IDLE.all()));
 }

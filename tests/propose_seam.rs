@@ -10,7 +10,7 @@ use common::{Account, Task, account, count, named, proposed, put, submit, task};
 use skep::testing::TestProposer;
 use skep::{
     Action, AnswerError, ChangesError, CommitError, Fork, Image, Indexes, Object, Proposal,
-    ProposedChange, Proposer, Store, UpdateError, Version, keys,
+    Proposer, Store, UpdateError, Version, keys,
 };
 
 #[test]
@@ -22,16 +22,6 @@ fn a_proposal_that_is_dropped_or_panics_is_refused() {
                 proposal.number().get().is_multiple_of(2),
                 "as the test wants it"
             );
-        }
-        fn version(&self) -> Option<Version> {
-            None
-        }
-        fn changes_between(
-            &self,
-            _: Version,
-            _: Version,
-        ) -> Result<Vec<ProposedChange>, ChangesError> {
-            Err(ChangesError::NoMember)
         }
     }
     let store = Store::builder()
@@ -66,16 +56,6 @@ fn a_panic_that_panics_again_holds_nobody_back() {
                 panic_any(Again);
             }
             proposal.ticket().accept(number).expect("the first answer");
-        }
-        fn version(&self) -> Option<Version> {
-            None
-        }
-        fn changes_between(
-            &self,
-            _: Version,
-            _: Version,
-        ) -> Result<Vec<ProposedChange>, ChangesError> {
-            Err(ChangesError::NoMember)
         }
     }
     let store = Store::builder()
@@ -188,9 +168,6 @@ impl Proposer for Look {
     fn version(&self) -> Option<Version> {
         Some(Version::new(40))
     }
-    fn changes_between(&self, _: Version, _: Version) -> Result<Vec<ProposedChange>, ChangesError> {
-        Err(ChangesError::NoMember)
-    }
 }
 
 impl Look {
@@ -300,6 +277,10 @@ fn an_applied_entry_has_no_version_of_the_proposers() {
     let (own, proposed) = (Version::new(3), Version::new(3));
     assert_eq!(store.proposed_version(own), Some(proposed));
     assert_eq!(store.version_of(proposed), Some(own));
+    // What will be committed next is not what is there.
+    for version in [own.next(), Version::new(u64::MAX)] {
+        assert_eq!(store.proposed_version(version), None, "of {version}");
+    }
 }
 
 /// The proposals in flight, and the oldest.

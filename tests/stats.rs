@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Account, Task, account, bank, put, task};
-use skep::{ReplaceError, Stats, Store, UpdateError};
+use skep::{Filter, ReplaceError, Stats, Store, UpdateError};
 
 /// Attempts, conflicts, retries and what was given up, since some figures before.
 fn since(store: &Store, before: Stats) -> [u64; 4] {
@@ -90,4 +90,25 @@ fn what_threads_counted_stays_when_they_are_gone() {
         });
     }
     assert_eq!(store.stats().attempts, 20);
+}
+
+/// What programs have in types that derive `Debug` shows what it is, and not how it is made.
+#[test]
+fn a_store_and_a_watcher_show_what_they_are() {
+    let store = common::builder().table::<Account>().build();
+    put(&store, [account(1, 50)]);
+    let shown = format!("{store:?}");
+    assert!(
+        shown.contains("account") && shown.contains("Version(1)"),
+        "{shown}"
+    );
+    let watcher = store.watch(Filter::of::<Task>().created());
+    let watching = format!("{watcher:?}");
+    assert!(
+        watching.contains("task") && watching.contains("Version(1)"),
+        "{watching}"
+    );
+    for shown in [shown, watching] {
+        assert!(shown.len() < 250 && !shown.contains("0x"), "{shown}");
+    }
 }

@@ -30,7 +30,7 @@ use syn::spanned::Spanned;
 use syn::{Ident, Type};
 
 use crate::element::{iterated, multi_value, optional, ungrouped};
-use crate::parse::{Field, Index, Object, Options, Values};
+use crate::parse::{Field, Functions, Index, Object, Options, Values};
 
 /// The code of an object.
 pub fn expand(object: &Object) -> TokenStream {
@@ -44,7 +44,7 @@ pub fn expand(object: &Object) -> TokenStream {
     let (key_name, key_type) = (&key.name, &key.ty);
     let this = own("self", Span::mixed_site());
     let key_value = quote_spanned!(at(key_type)=> ::core::clone::Clone::clone(&#this.#key_name));
-    let indexes = match object.indexes.is_empty() {
+    let indexes = match object.indexes.is_empty() && object.own_indexes.is_empty() {
         true => own("_indexes", Span::mixed_site()),
         false => own("indexes", Span::mixed_site()),
     };
@@ -52,6 +52,11 @@ pub fn expand(object: &Object) -> TokenStream {
         let constant = &index.constant;
         quote_spanned!(index.place()=> #indexes.add(Self::#constant);)
     });
+    let own_additions = object.own_indexes.iter().map(|constant| {
+        let place = Span::mixed_site().located_at(constant.span());
+        quote_spanned!(place=> #indexes.add(Self::#constant);)
+    });
+    let functions = functions(&object.functions);
     let definitions = object.indexes.iter().map(|index| definition(object, index));
     let inherent = (!object.indexes.is_empty()).then(|| {
         quote! {
@@ -68,10 +73,50 @@ pub fn expand(object: &Object) -> TokenStream {
             }
             fn indexes(#indexes: &mut ::skep::Indexes<Self>) {
                 #(#additions)*
+                #(#own_additions)*
             }
+            #functions
         }
         #inherent
     }
+}
+
+/// The trait's functions that have a default, of which the struct names its own.
+fn functions(functions: &Functions) -> TokenStream {
+    let Functions {
+        bytes,
+        complete,
+        check,
+    } = functions;
+    let bytes = bytes.as_ref().map(|path| {
+        quote! {
+            fn bytes(&self) -> usize {
+                #path(self)
+            }
+        }
+    });
+    let complete = complete.as_ref().map(|path| {
+        quote! {
+            fn complete(
+                &mut self,
+                old: ::core::option::Option<&Self>,
+                tx: &::skep::Transaction<'_>,
+            ) {
+                #path(self, old, tx)
+            }
+        }
+    });
+    let check = check.as_ref().map(|path| {
+        quote! {
+            fn check(
+                change: ::skep::Proposed<'_, Self>,
+                tx: &::skep::Transaction<'_>,
+            ) -> ::core::result::Result<(), ::skep::Rejected> {
+                #path(change, tx)
+            }
+        }
+    });
+    quote!(#bytes #complete #check)
 }
 
 /// The constant of an index.

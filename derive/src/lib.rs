@@ -53,6 +53,10 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `table = "task"` | the table's name; the type's name in snake case when it is not given |
 /// | `index(NAME, fields(a, b))` | an index of 2 to 12 fields together, by tuples of their values |
 /// | `index(NAME, fields(a, b), unique)` | the same, and no two objects have the same tuple |
+/// | `index(NAME)` | an index of the type's own: a constant that is made by `Index::new` |
+/// | `check = path` | the table's rules: a function that does what `Object::check` does |
+/// | `complete = path` | the same for `Object::complete` |
+/// | `bytes = path` | the same for `Object::bytes` |
 ///
 /// # On a field
 ///
@@ -79,6 +83,51 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// A constant is as visible as the struct. The index's name, as errors give it, is the constant's
 /// in lower case.
+///
+/// # Rules, and indexes of the type's own
+///
+/// An index by a condition, or of objects where a field is `None`, is a function that no attribute
+/// says; nor do they say a rule. Both are named, and written as where the trait is implemented by
+/// hand:
+///
+/// ```
+/// use skep::{Id, Index, Object, Proposed, Rejected, Store, Transaction};
+///
+/// #[derive(Clone, Object)]
+/// #[object(index(BY_WAITING), check = two_a_node)]
+/// struct Task {
+///     #[object(key)]
+///     id: Id,
+///     #[object(index)]
+///     node: Option<u32>,
+///     priority: u8,
+/// }
+///
+/// impl Task {
+///     /// By priority; tasks without a node only.
+///     const BY_WAITING: Index<Self, u8> = Index::new("by_waiting", |task, keys| {
+///         if task.node.is_none() {
+///             keys.add(task.priority);
+///         }
+///     });
+/// }
+///
+/// /// What the rule reads still holds when the transaction commits.
+/// fn two_a_node(change: Proposed<'_, Task>, tx: &Transaction<'_>) -> Result<(), Rejected> {
+///     match change.after().and_then(|task| task.node) {
+///         Some(node) if tx.count(Task::BY_NODE.eq(node)) >= 2 => Err(Rejected::new("full")),
+///         _ => Ok(()),
+///     }
+/// }
+///
+/// let store = Store::builder().table::<Task>().build();
+/// let task = |node| Task { id: Id::random(), node, priority: 3 };
+/// let nodes = [Some(7), Some(7), None];
+/// store.update(|tx| nodes.into_iter().try_for_each(|node| tx.create(task(node))))?;
+/// assert_eq!(store.read().count(Task::BY_WAITING.range(2..)), 1);
+/// assert!(store.update(|tx| tx.create(task(Some(7)))).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # What does not compile
 ///

@@ -5,18 +5,25 @@
 //! comes out is right as far as attributes can tell; whether a field's type suits its index is for
 //! the compiler to say, of the code in [`expand`](crate::expand).
 
-use proc_macro2::Span;
 use quote::format_ident;
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Error, Fields, Ident, LitStr, Result, Token, Type, token};
+use syn::{
+    Attribute, Data, DeriveInput, Error, ExprPath, Fields, Ident, LitStr, Result, Token, Type,
+    token,
+};
 
 /// The longest tuple that the standard library orders and hashes.
 const COMPOSITE_FIELDS_MAX: usize = 12;
 
 /// The options of an index of one field, as an error lists them.
 const OPTIONS: &str = "`unique`, `multi`, `text`, `fold_case` and `name = \"..\"`";
+
+/// What a struct takes that says something else.
+const UNKNOWN: &str = "unknown attribute: a struct takes `table = \"..\"`, \
+                       `index(NAME, fields(..))`, `index(NAME)`, `bytes = path`, \
+                       `complete = path` and `check = path`";
 
 /// A struct that is stored in a table.
 pub struct Object {
@@ -26,6 +33,17 @@ pub struct Object {
     pub table: String,
     pub key: Field,
     pub indexes: Vec<Index>,
+    /// The constants of indexes that the type has of its own.
+    pub own_indexes: Vec<Ident>,
+    pub functions: Functions,
+}
+
+/// The functions that the struct names, to be what the trait's of these names are.
+#[derive(Default)]
+pub struct Functions {
+    pub bytes: Option<ExprPath>,
+    pub complete: Option<ExprPath>,
+    pub check: Option<ExprPath>,
 }
 
 /// A field of the struct.
@@ -91,7 +109,8 @@ impl Object {
         for composite in on_struct.composites {
             faults.collect(composite.resolve(&fields).map(|index| indexes.push(index)));
         }
-        faults.collect(refuse_equal_constants(&indexes));
+        let own_indexes = on_struct.own_indexes;
+        faults.collect(refuse_equal_constants(&indexes, &own_indexes));
         let no_key = || {
             Error::new(
                 input.ident.span(),
@@ -109,6 +128,8 @@ impl Object {
             visibility: input.vis,
             where_clause: input.generics.where_clause,
             indexes,
+            own_indexes,
+            functions: on_struct.functions,
         })
     }
 }
@@ -162,6 +183,8 @@ fn object_attributes(attributes: &[Attribute]) -> impl Iterator<Item = &Attribut
 struct OnStruct {
     table: Option<String>,
     composites: Vec<Composite>,
+    own_indexes: Vec<Ident>,
+    functions: Functions,
 }
 
 impl OnStruct {
@@ -171,30 +194,31 @@ impl OnStruct {
             if name.value().is_empty() {
                 return Err(Error::new(name.span(), "a table's name is not empty"));
             }
-            if self.table.replace(name.value()).is_some() {
-                return Err(meta.error("`table` is given twice"));
-            }
-            return Ok(());
+            return match self.table.replace(name.value()) {
+                None => Ok(()),
+                Some(_) => Err(given_twice(&meta)),
+            };
         }
         if meta.path.is_ident("index") {
-            self.composites.push(Composite::parse(&meta)?);
-            return Ok(());
+            return self.read_index(&meta);
         }
-        let known = "a struct takes `table = \"..\"` and `index(NAME, fields(..))`";
-        Err(meta.error(format!("unknown attribute: {known}")))
+        let name = meta.path.get_ident().map(Ident::to_string);
+        let function = match name.as_deref() {
+            Some("bytes") => &mut self.functions.bytes,
+            Some("complete") => &mut self.functions.complete,
+            Some("check") => &mut self.functions.check,
+            _ => return Err(meta.error(UNKNOWN)),
+        };
+        match function.replace(meta.value()?.parse()?) {
+            None => Ok(()),
+            Some(_) => Err(given_twice(&meta)),
+        }
     }
-}
 
-/// A composite index as written: its fields are names yet.
-struct Composite {
-    constant: Ident,
-    unique: bool,
-    fields: Vec<Ident>,
-}
-
-impl Composite {
-    fn parse(meta: &ParseNestedMeta<'_>) -> Result<Self> {
-        let usage = "an index of several fields is written `index(NAME, fields(a, b))`";
+    /// An index of several fields, or one of the type's own.
+    fn read_index(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        let usage = "an index of several fields is written `index(NAME, fields(a, b))`, one that \
+                     the type has of its own `index(NAME)`";
         if !meta.input.peek(token::Paren) {
             return Err(meta.error(usage));
         }
@@ -219,15 +243,30 @@ impl Composite {
             }
         })?;
         match (constant, fields) {
-            (Some(constant), Some(fields)) => Ok(Self {
+            (Some(constant), Some(fields)) => self.composites.push(Composite {
                 constant,
                 unique,
                 fields,
             }),
-            _ => Err(meta.error(usage)),
+            (Some(constant), None) if unique => {
+                let message = "an index of the type's own is unique by `Index::unique`";
+                return Err(Error::new(constant.span(), message));
+            }
+            (Some(constant), None) => self.own_indexes.push(constant),
+            (None, _) => return Err(meta.error(usage)),
         }
+        Ok(())
     }
+}
 
+/// A composite index as written: its fields are names yet.
+struct Composite {
+    constant: Ident,
+    unique: bool,
+    fields: Vec<Ident>,
+}
+
+impl Composite {
     /// Finds the fields that the index names.
     fn resolve(self, declared: &[Field]) -> Result<Index> {
         let mut faults = Faults::default();
@@ -319,7 +358,7 @@ impl<'a> OnField<'a> {
                         let name = constant_of(&item.value()?.parse()?)?;
                         match constant.replace(name) {
                             None => Ok(()),
-                            Some(_) => Err(item.error("`name` is given twice")),
+                            Some(_) => Err(given_twice(&item)),
                         }
                     }
                     _ => Err(item.error(format!("unknown option: an index takes {OPTIONS}"))),
@@ -342,8 +381,7 @@ impl<'a> OnField<'a> {
 /// Sets a flag that may be given once.
 fn set(flag: &mut bool, meta: &ParseNestedMeta<'_>) -> Result<()> {
     if std::mem::replace(flag, true) {
-        let name = meta.path.require_ident()?;
-        return Err(meta.error(format!("`{name}` is given twice")));
+        return Err(given_twice(meta));
     }
     // An option that is given a value is not what was meant.
     if meta.input.peek(Token![=]) || meta.input.peek(token::Paren) {
@@ -351,6 +389,14 @@ fn set(flag: &mut bool, meta: &ParseNestedMeta<'_>) -> Result<()> {
         return Err(meta.error(format!("`{name}` takes no value")));
     }
     Ok(())
+}
+
+/// The fault of saying something again.
+fn given_twice(meta: &ParseNestedMeta<'_>) -> Error {
+    match meta.path.require_ident() {
+        Ok(name) => meta.error(format!("`{name}` is given twice")),
+        Err(error) => error,
+    }
 }
 
 /// The constant of an index that is given no name: `BY_` and the field's.
@@ -376,27 +422,17 @@ fn check_constant(name: &Ident) -> Result<()> {
     Ok(())
 }
 
-fn refuse_equal_constants(indexes: &[Index]) -> Result<()> {
+fn refuse_equal_constants(indexes: &[Index], own: &[Ident]) -> Result<()> {
     let mut faults = Faults::default();
-    for (position, index) in indexes.iter().enumerate() {
-        let constant = &index.constant;
-        if indexes[..position]
-            .iter()
-            .any(|earlier| earlier.constant == *constant)
-        {
+    let constants: Vec<&Ident> = indexes.iter().map(|i| &i.constant).chain(own).collect();
+    for (position, &constant) in constants.iter().enumerate() {
+        if constants[..position].contains(&constant) {
             let message =
                 format!("two indexes are named `{constant}`: give one of them another name");
-            faults.collect::<()>(Err(Error::new(index.span(), message)));
+            faults.collect::<()>(Err(Error::new(constant.span(), message)));
         }
     }
     faults.finish()
-}
-
-impl Index {
-    /// Where the source says what the index is named.
-    fn span(&self) -> Span {
-        self.constant.span()
-    }
 }
 
 /// Whether two identifiers name the same field, `r#` or not.

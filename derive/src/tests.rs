@@ -100,7 +100,8 @@ fn unknown_and_repeated_attributes() {
     assert_faults(
         input,
         &[
-            "a struct takes `table = \"..\"` and `index(NAME, fields(..))`",
+            "a struct takes `table = \"..\"`, `index(NAME, fields(..))`, `index(NAME)`, \
+             `bytes = path`, `complete = path` and `check = path`",
             "a field takes `key`, `index` and `index(..)`",
             "unknown option",
             "`unique` is given twice",
@@ -113,6 +114,16 @@ fn unknown_and_repeated_attributes() {
         struct T { #[object(key)] id: Id }
     };
     assert_faults(twice, &["`table` is given twice"]);
+    let twice = parse_quote! {
+        #[object(check = Self::check, check = check)]
+        struct T { #[object(key)] id: Id }
+    };
+    assert_faults(twice, &["`check` is given twice"]);
+    let no_path = parse_quote! {
+        #[object(check)]
+        struct T { #[object(key)] id: Id }
+    };
+    assert_faults(no_path, &["expected `=`"]);
     let empty = parse_quote! { #[object(table = "")] struct T { #[object(key)] id: Id } };
     assert_faults(empty, &["not empty"]);
 }
@@ -137,6 +148,18 @@ fn constants_have_names_of_their_own() {
             "two indexes are named `BY_NAME`",
         ],
     );
+    let own = parse_quote! {
+        #[object(index(BY_NAME), index(BY_AGE), index(BY_AGE))]
+        struct T {
+            #[object(key)] id: Id,
+            #[object(index)] name: String,
+        }
+    };
+    let twice = [
+        "two indexes are named `BY_NAME`",
+        "two indexes are named `BY_AGE`",
+    ];
+    assert_faults(own, &twice);
 }
 
 #[test]
@@ -154,15 +177,16 @@ fn composite_indexes_name_their_fields() {
             "`a` is named twice",
         ],
     );
-    let usage = "written `index(NAME, fields(a, b))`";
+    let usage =
+        "written `index(NAME, fields(a, b))`, one that the type has of its own `index(NAME)`";
     let cases: [(DeriveInput, &str); 7] = [
         (
             parse_quote! { #[object(index)] struct T { #[object(key)] a: Id } },
             usage,
         ),
         (
-            parse_quote! { #[object(index(BY_A))] struct T { #[object(key)] a: Id } },
-            usage,
+            parse_quote! { #[object(index(BY_A, unique))] struct T { #[object(key)] a: Id } },
+            "unique by `Index::unique`",
         ),
         (
             parse_quote! { #[object(index(fields(a, b)))] struct T { #[object(key)] a: Id } },

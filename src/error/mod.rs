@@ -200,7 +200,11 @@ pub enum CommitError {
 pub enum UpdateError<E> {
     /// The closure refused, for this reason.
     Closure(E),
-    /// Other transactions got in its way at every attempt.
+    /// Other transactions got in its way at every attempt. What it reads must still hold when it
+    /// commits, so who reads much that others keep writing, as all nodes between their heartbeats,
+    /// loses each time: choose from a [snapshot](crate::Store::snapshot) or by
+    /// [`peek_find`](crate::Transaction::peek_find), and then [`get`](crate::Transaction::get) only
+    /// what the choice must still be right about.
     Conflict {
         /// How many attempts there were: all that the store allows.
         attempts: u32,
@@ -327,6 +331,27 @@ pub enum WatchError {
 }
 
 /// Any error of a transaction's verbs, for closures that use several of them with `?`.
+///
+/// ```
+/// use skep::{Error, Id, Object, Store};
+///
+/// #[derive(Clone, Object)]
+/// struct Task {
+///     #[object(key)]
+///     id: Id,
+///     moves: u32,
+/// }
+///
+/// let store = Store::builder().table::<Task>().build();
+/// let (one, other) = (Id::random(), Id::random());
+/// store.update(|tx| tx.create(Task { id: one, moves: 0 }))?;
+/// store.update(|tx| -> Result<(), Error> {
+///     tx.modify::<Task>(&one, |task| task.moves += 1)?;
+///     tx.create(Task { id: other, moves: 0 })?;
+///     Ok(())
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {

@@ -37,38 +37,6 @@ fn out_of_sequence(f: &mut fmt::Formatter<'_>, expected: Version, found: Version
     )
 }
 
-fn too_old(f: &mut fmt::Formatter<'_>, snapshot: Version, oldest: Version) -> fmt::Result {
-    write!(
-        f,
-        "the snapshot at version {snapshot} is too old: the log reaches back to {oldest}"
-    )
-}
-
-fn too_large(f: &mut fmt::Formatter<'_>, changes: usize, changes_max: usize) -> fmt::Result {
-    write!(
-        f,
-        "{changes} changes in one transaction, at most {changes_max} are allowed"
-    )
-}
-
-fn too_many_bytes(f: &mut fmt::Formatter<'_>, bytes: usize, bytes_max: usize) -> fmt::Result {
-    write!(
-        f,
-        "{bytes} bytes written in one transaction, at most {bytes_max} are allowed"
-    )
-}
-
-fn too_many_reads(f: &mut fmt::Formatter<'_>, reads_max: usize) -> fmt::Result {
-    write!(
-        f,
-        "more than {reads_max} keys and ranges read in one transaction that writes"
-    )
-}
-
-fn too_many_objects(f: &mut fmt::Formatter<'_>, objects_max: u64) -> fmt::Result {
-    write!(f, "more than {objects_max} objects in one store")
-}
-
 impl fmt::Display for BoundError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -139,23 +107,46 @@ impl fmt::Display for DeleteError {
     }
 }
 
+/// What an error says that has, beside variants of its own, those in which both a commit and an
+/// update fail.
+macro_rules! say {
+    ($error:expr, $f:expr; $($own:pat => $said:expr),* $(,)?) => {
+        match $error {
+            $($own => $said,)*
+            Self::Rejected(rejected) => rejected.fmt($f),
+            Self::TooOld { snapshot, oldest } => write!(
+                $f,
+                "the snapshot at version {snapshot} is too old: the log reaches back to {oldest}"
+            ),
+            Self::TooLarge { changes, changes_max } => write!(
+                $f,
+                "{changes} changes in one transaction, at most {changes_max} are allowed"
+            ),
+            Self::TooManyBytes { bytes, bytes_max } => write!(
+                $f,
+                "{bytes} bytes written in one transaction, at most {bytes_max} are allowed"
+            ),
+            Self::TooManyReads { reads_max } => write!(
+                $f,
+                "more than {reads_max} keys and ranges read in one transaction that writes"
+            ),
+            Self::TooManyObjects { objects_max } => {
+                write!($f, "more than {objects_max} objects in one store")
+            }
+            Self::Refused { reason } => write!($f, "refused by the proposer: {reason}"),
+            Self::LostLeadership => {
+                $f.write_str("leadership was lost before the outcome was known")
+            }
+        }
+    };
+}
+
 impl fmt::Display for CommitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        say!(self, f;
             Self::Conflict { with } => write!(f, "in conflict with commit {with}"),
             Self::Duplicate(duplicate) => duplicate.fmt(f),
-            Self::Rejected(rejected) => rejected.fmt(f),
-            Self::TooOld { snapshot, oldest } => too_old(f, *snapshot, *oldest),
-            Self::TooLarge {
-                changes,
-                changes_max,
-            } => too_large(f, *changes, *changes_max),
-            Self::TooManyBytes { bytes, bytes_max } => too_many_bytes(f, *bytes, *bytes_max),
-            Self::TooManyReads { reads_max } => too_many_reads(f, *reads_max),
-            Self::TooManyObjects { objects_max } => too_many_objects(f, *objects_max),
-            Self::Refused { reason } => write!(f, "refused by the proposer: {reason}"),
-            Self::LostLeadership => f.write_str("leadership was lost before the outcome was known"),
-        }
+        )
     }
 }
 
@@ -181,22 +172,11 @@ impl<E: StdError + 'static> StdError for DeferredError<E> {
 
 impl<E: fmt::Display> fmt::Display for UpdateError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        say!(self, f;
             Self::Closure(error) => error.fmt(f),
-            Self::Rejected(rejected) => rejected.fmt(f),
             Self::Conflict { attempts } => write!(f, "in conflict at each of {attempts} attempts"),
             Self::Stopped => f.write_str("the batch is over: an earlier step failed"),
-            Self::TooOld { snapshot, oldest } => too_old(f, *snapshot, *oldest),
-            Self::TooLarge {
-                changes,
-                changes_max,
-            } => too_large(f, *changes, *changes_max),
-            Self::TooManyBytes { bytes, bytes_max } => too_many_bytes(f, *bytes, *bytes_max),
-            Self::TooManyReads { reads_max } => too_many_reads(f, *reads_max),
-            Self::TooManyObjects { objects_max } => too_many_objects(f, *objects_max),
-            Self::Refused { reason } => write!(f, "refused by the proposer: {reason}"),
-            Self::LostLeadership => f.write_str("leadership was lost before the outcome was known"),
-        }
+        )
     }
 }
 

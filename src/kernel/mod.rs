@@ -25,24 +25,27 @@
 //! | [`session`], [`figures`] | a thread's line of shared words; what it counts | L |
 //! | [`slots`], [`cursor`] | where watchers stand in the log | N, W |
 //! | [`station`], [`routes`], [`mailbox`], [`seat`] | delivery to watchers | J, U, M, S |
-//! | [`reclaim`], [`garbage`] | epochs: who may still see what; what is retired | R |
+//! | [`wake`], [`passing`], [`task`] | waking who waits for a newer version | Q |
+//! | [`reclaim`], [`garbage`], [`memory`] | epochs: who may still see what; what is retired | R |
 //! | [`horizon`] | snapshot words: who reads at which version | H |
 //! | [`record`] | a key's record, claims and death | K |
-//! | [`chain`], [`node`], [`older`], [`draft`] | a record's versions | V |
+//! | [`chain`], [`node`], [`older`], [`draft`], [`depth`] | a record's versions | V |
 //! | [`log`], [`segment`], [`commit`] | the commit log | G |
 //! | [`history`] | what the log keeps for watchers to come | Y |
 //! | [`clock`] | the watermark | C |
 //! | [`pending`] | commits whose outcome is decided elsewhere | D |
 //! | [`entry`], [`key_set`], [`secondary`], [`column`] | index entries and key sets | E |
-//! | [`table`], [`stage`] | typed records; what a write puts in place | T |
-//! | [`point`], [`ordered`] | the hash and the B+-tree | their own |
+//! | [`table`], [`stage`], [`prepared`] | typed records; what a write puts in place | T |
+//! | [`point`], [`ordered`], [`choice`], [`hint`], [`tag`] | the hash and the B+-tree | their own |
 //! | [`residual`] | records put away while a long snapshot is held | X |
 //! | [`post`] | what is made once for all who ask | A |
 //! | [`barrier`], [`catalog`], [`pool`] | fences; a store's tables; blocks used again | B |
 //! | [`array`], [`typed`] | copies in a row; objects whose type is known | B |
 //! | [`slab`], [`places`], [`mapping`], [`depot`], [`magazine`] | the memory of what is large | B |
 //! | [`spare`] | what is large and seldom made, used again | B |
-//! | [`collect`], [`release`] | cutting, trimming, freeing; giving back, reaping | |
+//! | [`stack`] | lists that chains of nodes are put on | I |
+//! | [`collect`], [`below`], [`release`] | cutting, trimming, freeing; giving back, reaping | |
+//! | [`time`], [`step`] | when objects are written; where the progress tests stop a thread | |
 //!
 //! # Sources
 //! Fernandes and Cachopo, "Lock-free and scalable multi-version software transactional memory"

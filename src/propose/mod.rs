@@ -115,7 +115,7 @@ use crate::version::Version;
 /// # Example
 /// ```
 /// use std::sync::Arc;
-/// use skep::{Proposal, Proposer, ProposedChange, ChangesError, Store, Version};
+/// use skep::{Proposal, Proposer, Store, Version};
 /// # use skep::{Id, Indexes, Object};
 /// # #[derive(Clone)] struct Task { id: Id }
 /// # impl Object for Task {
@@ -133,16 +133,6 @@ use crate::version::Version;
 ///         let version = Version::new(proposal.number().get() * 10);
 ///         proposal.ticket().accept(version).expect("the first answer");
 ///     }
-///     fn version(&self) -> Option<Version> {
-///         None
-///     }
-///     fn changes_between(
-///         &self,
-///         _: Version,
-///         to: Version,
-///     ) -> Result<Vec<ProposedChange>, ChangesError> {
-///         Err(ChangesError::Compacted { oldest: to })
-///     }
 /// }
 ///
 /// let store = Store::builder().table::<Task>().proposer(Arc::new(Agreeable)).build();
@@ -158,8 +148,10 @@ pub trait Proposer: Send + Sync + 'static {
     /// The newest of its versions that it has accepted; `None` if it has none, since it is no
     /// member of a cluster, or none so far. A store asks when it is built, and takes that for the
     /// version that it shows while it is empty: so a log's last index is wrong then, if its
-    /// entries are still to be applied.
-    fn version(&self) -> Option<Version>;
+    /// entries are still to be applied. Default: `None`.
+    fn version(&self) -> Option<Version> {
+        None
+    }
 
     /// The changes after `from`, up to and including `to`, in order: one item for each accepted
     /// proposal. Both are versions of the proposer's. A log of actions gives them back by
@@ -170,7 +162,7 @@ pub trait Proposer: Send + Sync + 'static {
     /// nor of what comes before it: it is as if that were compacted.
     ///
     /// [`Store::watch_from`](crate::Store::watch_from) calls it, on its caller's thread, for what
-    /// the store's log no longer has.
+    /// the store's log no longer has. Default: it has none either.
     ///
     /// # Errors
     /// See [`ChangesError`].
@@ -178,7 +170,10 @@ pub trait Proposer: Send + Sync + 'static {
         &self,
         from: Version,
         to: Version,
-    ) -> Result<Vec<ProposedChange>, ChangesError>;
+    ) -> Result<Vec<ProposedChange>, ChangesError> {
+        let _ = from;
+        Err(ChangesError::Compacted { oldest: to })
+    }
 }
 
 /// What one accepted proposal wrote.

@@ -200,7 +200,7 @@ impl fmt::Display for Fault {
             Self::TooLarge { what, found, max } => {
                 write!(f, "{found} {what}, at most {max} are allowed")
             }
-            Self::UnknownTable => f.write_str("the catalogue has no such table"),
+            Self::UnknownTable => f.write_str("this program does not know the table"),
             Self::Schema { found, known } => write!(
                 f,
                 "its objects are of schema {found}, this program's of schema {known}"

@@ -194,11 +194,6 @@ impl Store {
     /// # struct Journal;
     /// # impl skep::Proposer for Journal {
     /// #     fn propose(&self, _: skep::Proposal) {}
-    /// #     fn version(&self) -> Option<skep::Version> { None }
-    /// #     fn changes_between(&self, _: skep::Version, to: skep::Version)
-    /// #         -> Result<Vec<skep::ProposedChange>, skep::ChangesError> {
-    /// #         Err(skep::ChangesError::Compacted { oldest: to })
-    /// #     }
     /// # }
     /// use skep::{Action, Version};
     ///

@@ -11,7 +11,6 @@ use super::error::{Fault, RestoreError};
 use super::plan::{AnyPlan, Section};
 use super::read::Reader;
 use super::saving::Progress;
-use super::shared::{Encoder, Parts};
 use crate::error::{DeferredError, UpdateError};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -131,53 +130,43 @@ fn read(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Plans, RestoreError> {
     let mut plans = HashMap::new();
-    let (parts, encoder) = (Rc::new(Parts::default()), Rc::new(Encoder::default()));
-    while let Some(found) = reader.next_table()? {
+    let mut section = Section {
+        table: "",
+        reader: &mut reader,
+        present: true,
+        progress,
+        parts: Rc::default(),
+        encoder: Rc::default(),
+        accepted,
+        told: 0,
+    };
+    while let Some(found) = section.reader.next_table()? {
         let Some(table) = catalogue.find(&found.name) else {
-            return Err(reader.error(Fault::UnknownTable).into());
+            return Err(section.reader.error(Fault::UnknownTable).into());
         };
         if found.schema != table.schema() {
             let schema = Fault::Schema {
                 found: found.schema,
                 known: table.schema(),
             };
-            return Err(reader.error(schema).into());
+            return Err(section.reader.error(schema).into());
         }
         if plans.contains_key(table.name()) {
             let twice = Fault::Malformed("the table comes twice");
-            return Err(reader.error(twice).into());
+            return Err(section.reader.error(twice).into());
         }
-        let mut section = Section {
-            table: table.name(),
-            reader: &mut reader,
-            present: true,
-            progress: &mut *progress,
-            parts: Rc::clone(&parts),
-            encoder: Rc::clone(&encoder),
-            accepted,
-            told: 0,
-        };
+        section.table = table.name();
+        section.told = 0;
         plans.insert(table.name(), table.plan(base, &mut section)?);
     }
+    section.present = false;
     let mut in_order = Plans::new();
     for table in &catalogue.tables {
-        let plan = match plans.remove(table.name()) {
+        section.table = table.name();
+        in_order.push(match plans.remove(table.name()) {
             Some(plan) => plan,
-            None => table.plan(
-                base,
-                &mut Section {
-                    table: table.name(),
-                    reader: &mut reader,
-                    present: false,
-                    progress: &mut *progress,
-                    parts: Rc::clone(&parts),
-                    encoder: Rc::clone(&encoder),
-                    accepted,
-                    told: 0,
-                },
-            )?,
-        };
-        in_order.push(plan);
+            None => table.plan(base, &mut section)?,
+        });
     }
     Ok(in_order)
 }

@@ -21,7 +21,7 @@ pub trait Key: Ord + Hash + Clone + Send + Sync + 'static {}
 impl<K: Ord + Hash + Clone + Send + Sync + 'static> Key for K {}
 
 /// A type whose values a [`Store`](crate::Store) keeps in a table: by hand, or with
-/// `#[derive(Object)]`.
+/// `#[derive(Object)]`, which takes rules and indexes of the type's own by their names.
 ///
 /// ```
 /// use skep::{Id, Index, Indexes, Object};

@@ -54,6 +54,14 @@ impl fmt::Debug for Submission {
 }
 
 impl Submission {
+    /// Of what is committed.
+    fn done(version: Version) -> Self {
+        Self {
+            version,
+            waited: None,
+        }
+    }
+
     /// The version that it makes if it is accepted (of the snapshot, if nothing was written).
     #[must_use]
     pub fn version(&self) -> Version {
@@ -215,13 +223,8 @@ impl<'s> Transaction<'s> {
     }
 
     pub(super) fn submit_changes(&mut self) -> Result<Submission, CommitError> {
-        let shared = self.shared;
-        let done = |version| Submission {
-            version,
-            waited: None,
-        };
-        let Some(line) = &shared.line else {
-            return self.commit_changes().map(done);
+        let Some(line) = &self.shared.line else {
+            return self.commit_changes().map(Submission::done);
         };
         match self.timed {
             true => self.commit_timed(|tx| tx.submit_to(line)),
@@ -231,17 +234,13 @@ impl<'s> Transaction<'s> {
 
     fn submit_to(&mut self, line: &Line) -> Result<Submission, CommitError> {
         let shared = self.shared;
-        let done = |version| Submission {
-            version,
-            waited: None,
-        };
         self.check()?;
         if self.work.order.is_empty() {
-            return Ok(done(self.version()));
+            return Ok(Submission::done(self.version()));
         }
         let mut prepared = self.prepare();
         let flight = match self.stage(&mut prepared) {
-            Ok(()) if prepared.is_empty() => return Ok(done(self.version())),
+            Ok(()) if prepared.is_empty() => return Ok(Submission::done(self.version())),
             Ok(()) => {
                 let begun = Begun::now(shared.clocks());
                 Ok(Arc::new(Flight::new(

@@ -120,11 +120,6 @@ impl<'s> Transaction<'s> {
     /// #         let version = Version::new(proposal.number().get() * 10);
     /// #         proposal.ticket().accept(version).expect("open");
     /// #     }
-    /// #     fn version(&self) -> Option<Version> { None }
-    /// #     fn changes_between(&self, _: Version, to: Version)
-    /// #         -> Result<Vec<skep::ProposedChange>, skep::ChangesError> {
-    /// #         Err(skep::ChangesError::Compacted { oldest: to })
-    /// #     }
     /// # }
     /// # let store = Store::builder().table::<Task>().proposer(Arc::new(Log)).build();
     /// let id = Id::from_u128(1);

@@ -1,8 +1,9 @@
 //! Watching: the changes that commits make, in order, once each.
 //!
-//! - [`event`]: what a watcher gives. [`filter`], [`clause`], [`asked`]: what it is asked for.
-//!   [`watcher`]: receiving, and waiting for it; [`whole`]: commits whole. [`source`]: where it
-//!   comes from; [`fetched`]: in runs. [`progress`]: how far it is, when nothing matches.
+//! - [`event`]: what a watcher gives. [`filter`], [`clause`], [`one_key`], [`asked`]: what it is
+//!   asked for. [`watcher`]: receiving, and waiting for it; [`receiving`]: in a future; [`whole`]:
+//!   commits whole. [`source`]: where it comes from; [`fetched`]: in runs; [`past`]: from a
+//!   proposer. [`progress`]: how far it is, when nothing matches.
 //! - [`log`]: a cursor on the commit log, for watchers that take much: it copies nothing and costs
 //!   a committer nothing but waking it, if it sleeps. The log is kept for it as far as the store's
 //!   watch bound goes, or its history. Beyond them the watcher has lagged, and is told so.
@@ -10,6 +11,7 @@
 //!   of their own. [`shard`]: who asks for what, and the delivery. [`post`]: what is delivered.
 //!   [`config`]: who delivers. [`coalescing`]: of whose changes several may be made one.
 //! - [`threads`]: threads that deliver, if the store was built so. [`figures`]: what watchers do.
+//!   [`admission`]: how many there may be.
 //!
 //! # Why nobody can stop the delivery
 //! It is done by whoever comes by: committers, watchers that receive, threads. Nothing is claimed,

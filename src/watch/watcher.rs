@@ -1,5 +1,6 @@
 //! A watcher: what is received, and waiting for it.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -48,7 +49,6 @@ use crate::version::Version;
 ///
 /// Events are fetched in runs of about 32, always of whole commits, and kept in the watcher until
 /// they are received.
-#[derive(Debug)]
 pub struct Watcher {
     pub(super) shared: Arc<Shared>,
     pub(super) member: Arc<Member>,
@@ -61,7 +61,7 @@ pub struct Watcher {
 }
 
 /// What most watchers never have.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Rare {
     /// The filter, if it calls closures of the user's.
     calling: Option<Filter>,
@@ -70,6 +70,15 @@ struct Rare {
     progress: Option<Progress>,
     /// Whether a sequence of events is over.
     ended: bool,
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watcher")
+            .field("filter", &self.member.filter)
+            .field("position", &self.position())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Watcher {

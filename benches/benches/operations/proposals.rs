@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use skep::{
-    Action, ChangesError, Proposal, ProposedChange, Proposer, Store, Submission, UpdateError,
-    Version,
-};
+use skep::{Action, Proposal, Proposer, Store, Submission, UpdateError, Version};
 
 use crate::Bench;
 use crate::items::{ITEMS, Item, count_up, filled, some};
@@ -19,18 +16,6 @@ impl Proposer for Agreeable {
     fn propose(&self, proposal: Proposal) {
         let accepted = proposal.ticket().accept(proposal.number());
         accepted.expect("the first answer");
-    }
-
-    fn version(&self) -> Option<Version> {
-        None
-    }
-
-    fn changes_between(
-        &self,
-        _: Version,
-        to: Version,
-    ) -> Result<Vec<ProposedChange>, ChangesError> {
-        Err(ChangesError::Compacted { oldest: to })
     }
 }
 

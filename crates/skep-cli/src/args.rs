@@ -99,6 +99,7 @@ pub struct Replay {
         long,
         value_name = "NUMBER",
         default_value_t = 1,
+        value_parser = seed,
         help_heading = "Input"
     )]
     pub seed: u64,
@@ -196,6 +197,12 @@ impl Replay {
     pub fn pace(&self) -> Pace {
         self.speed.map_or(Pace::Fastest, Pace::Speed)
     }
+}
+
+/// Reads what decides a made-up cluster.
+pub fn seed(text: &str) -> Result<u64, String> {
+    let seed = text.parse().ok();
+    seed.ok_or_else(|| format!("write a whole number from 0 to {}", u64::MAX))
 }
 
 fn threads(text: &str) -> Result<usize, String> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use skep::cluster::{self, Node};
 use skep::save::Catalogue;
-use skep::{ChangesError, Id, Indexes, Object, Proposal, ProposedChange, Proposer, Store, Version};
+use skep::{Id, Indexes, Object, Proposal, Proposer, Store, Version};
 use support::{Run, skep};
 use tempfile::TempDir;
 
@@ -74,18 +74,6 @@ impl Proposer for Steps {
     fn propose(&self, proposal: Proposal) {
         let version = Version::new(proposal.number().get() * 1000);
         proposal.ticket().accept(version).expect("open");
-    }
-
-    fn version(&self) -> Option<Version> {
-        None
-    }
-
-    fn changes_between(
-        &self,
-        _: Version,
-        to: Version,
-    ) -> Result<Vec<ProposedChange>, ChangesError> {
-        Err(ChangesError::Compacted { oldest: to })
     }
 }
 

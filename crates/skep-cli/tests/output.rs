@@ -149,6 +149,11 @@ fn negative_numbers_are_told_to_be_bad_values() {
         assert_eq!(run.code, Some(2), "{flag}");
         let told = format!("error: invalid value '{value}' for '{flag}");
         assert!(run.stderr.starts_with(&told), "{}", run.stderr);
+        assert!(
+            run.stderr.contains("': write "),
+            "what is right: {}",
+            run.stderr
+        );
     }
 }
 

@@ -314,6 +314,14 @@ fn the_duration_has_a_limit() {
     assert_eq!(summary["end"], "interrupted");
     assert_eq!(summary["books"]["balanced"], true);
     assert_eq!(summary["tasks"]["submitted"], 1);
+    // Nobody interrupted it.
+    let run = Files::sound().replay(&["--speed", "0.001", "--duration-max", "0.1"]);
+    assert!(
+        run.stdout
+            .contains("ended early; up to there the books balance"),
+        "{}",
+        run.stdout
+    );
 }
 
 #[test]

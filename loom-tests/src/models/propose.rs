@@ -11,13 +11,13 @@ use crate::kernel::testing::{Cell, Txn, append_only, cell, kernel};
 use crate::kernel::wake::{Waiter, Waiters, Waiting};
 use crate::kernel::{Kernel, Kind, Limits};
 use crate::latency::Begun;
+use crate::propose::Proposer;
 use crate::propose::decision::Decision;
 use crate::propose::flight::{Flight, Verdict};
 use crate::propose::line::Line;
 use crate::propose::numbering::{Neighbours, Numbering};
 use crate::propose::proposal::{AnswerError, Decides, Proposal, Ticket};
 use crate::propose::sets::ReadSet;
-use crate::propose::{ChangesError, ProposedChange, Proposer};
 use crate::sync::{AtomicBool, AtomicU64, Ordering, pause, thread};
 use crate::version::Version;
 
@@ -77,18 +77,6 @@ impl Proposer for Desk {
         // Relaxed: as above.
         self.calls.store(calls + 1, Ordering::Relaxed);
         self.kept.lock().expect("no panic").push((proposal, caller));
-    }
-
-    fn version(&self) -> Option<Version> {
-        None
-    }
-
-    fn changes_between(
-        &self,
-        _: Version,
-        to: Version,
-    ) -> Result<Vec<ProposedChange>, ChangesError> {
-        Err(ChangesError::Compacted { oldest: to })
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use shuttle::rand::{RngCore, thread_rng};
 use shuttle::sync::{Arc, Condvar, Mutex};
 use shuttle::thread;
-use skep::{ChangesError, Proposal, ProposedChange, Proposer, Store, Ticket, UpdateError, Version};
+use skep::{Proposal, Proposer, Store, Ticket, UpdateError, Version};
 
 use crate::explore::explore;
 use crate::items::{Item, Living, builder, shown, sum};
@@ -33,18 +33,6 @@ impl Proposer for Panel {
             .waiting
             .push_back((proposal.ticket().clone(), version));
         self.changed.notify_one();
-    }
-
-    fn version(&self) -> Option<Version> {
-        None
-    }
-
-    fn changes_between(
-        &self,
-        _: Version,
-        to: Version,
-    ) -> Result<Vec<ProposedChange>, ChangesError> {
-        Err(ChangesError::Compacted { oldest: to })
     }
 }
 

@@ -191,8 +191,8 @@ fn verdict(summary: &Summary) -> String {
         "{} and {} walked, {} of the whole store",
         what[0], what[1], what[2]
     );
-    let interrupted = match summary.end {
-        End::Interrupted => "interrupted; up to there ",
+    let until = match summary.end {
+        End::Interrupted => "ended early; up to there ",
         End::Complete | End::Broken => "",
     };
     let lagged = match books.watchers_lagged {
@@ -203,10 +203,10 @@ fn verdict(summary: &Summary) -> String {
         }
     };
     if books.balanced {
-        format!("{interrupted}the books balance: {what}{lagged}")
+        format!("{until}the books balance: {what}{lagged}")
     } else {
         let faults = counted(books.faults_count, "fault");
-        format!("{interrupted}the books do not balance: {faults} in {what}{lagged}")
+        format!("{until}the books do not balance: {faults} in {what}{lagged}")
     }
 }
 

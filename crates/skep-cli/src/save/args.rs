@@ -138,6 +138,7 @@ pub struct Save {
         long,
         value_name = "NUMBER",
         default_value_t = 1,
+        value_parser = crate::args::seed,
         requires = "synthetic"
     )]
     #[arg(help_heading = "Input")]
