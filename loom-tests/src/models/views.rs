@@ -113,6 +113,33 @@ fn a_view_after_a_view() {
     assert_eq!(seen, BTreeSet::from([1, 2]));
 }
 
+/// [end]: the same with the watermark moved by another, from whom who scans has it, and nothing of
+/// what was read.
+#[test]
+fn a_view_after_a_view_beside_another() {
+    let seen = outcomes(3, || {
+        let world = World::new();
+        let reader = spawn(&world, |world| {
+            let first = world.view();
+            let again = PinnedHold::begin(&world.kernel);
+            (first, world.check(&again))
+        });
+        let other = spawn(&world, |world| show(&world.kernel.horizon, 2));
+        let (horizon, after) = world.cut();
+        let (first, second) = reader.join().expect("no panic");
+        other.join().expect("no panic");
+        assert!(horizon <= first || after, "cut before the first view ended");
+        (first, second, horizon)
+    });
+    assert_eq!(seen, each_beside([(1, 1), (1, 2), (2, 2)]));
+}
+
+/// What two views of a thread show, beside either outcome of a scan.
+fn each_beside<const COUNT: usize>(versions: [(u64, u64); COUNT]) -> BTreeSet<(u64, u64, u64)> {
+    let both = |(first, second)| [1, 2].map(|horizon| (first, second, horizon));
+    versions.into_iter().flat_map(both).collect()
+}
+
 /// H1: a view within a pin that keeps nothing has it keep something.
 #[test]
 fn a_view_within_a_pin() {
@@ -151,10 +178,5 @@ fn two_views_of_a_thread() {
         assert!(horizon <= first || after, "cut before the views ended");
         (first, second, horizon)
     });
-    let versions = [(1, 1), (1, 2), (2, 2)];
-    let both = |(first, second)| [1, 2].map(|horizon| (first, second, horizon));
-    assert_eq!(
-        seen,
-        BTreeSet::from_iter(versions.into_iter().flat_map(both))
-    );
+    assert_eq!(seen, each_beside([(1, 1), (1, 2), (2, 2)]));
 }
