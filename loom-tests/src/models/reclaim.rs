@@ -257,22 +257,29 @@ fn ripe_left_by_another() {
     assert_eq!(seen, BTreeSet::from([vec![], vec![7]]));
 }
 
-/// L2, [own]: a line that another thread left has no pins for its next owner.
+/// L2, [own]: a line that another thread left has no pins for its next owner, who finds it as that
+/// left it, whatever it did last.
 #[test]
 fn a_line_changes_hands() {
     let seen = outcomes(3, || {
         let world = World::new();
-        let first = spawn(&world, |world| {
+        let own = Arc::new(Value::new(1));
+        let first_own = Arc::clone(&own);
+        let first = spawn(&world, move |world| {
             let line = world.domain.registry().take();
             drop(world.domain.pin_on(&line));
+            first_own.mark(2);
             line.leave();
         });
         let line = world.domain.registry().take();
         let guard = world.domain.pin_on(&line);
         let pinned = is_pinned(&line);
+        let left = own.get();
         drop(guard);
         first.join().expect("no panic");
-        (pinned, world.domain.registry().lines().count())
+        let lines = world.domain.registry().lines().count();
+        assert!(lines > 1 || left == 2, "taken before it was left");
+        (pinned, lines)
     });
     assert_eq!(seen, BTreeSet::from([(true, 1), (true, 2)]));
 }
