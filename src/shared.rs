@@ -16,7 +16,7 @@ use crate::propose::Proposer;
 use crate::propose::decision::Decision;
 use crate::propose::line::Line;
 use crate::propose::numbering::Neighbours;
-use crate::propose::proposal::Decides;
+use crate::propose::proposal::{AnswerError, Decides};
 use crate::sync::{AtomicBool, Ordering};
 use crate::table::schema::Schema;
 use crate::version::Version;
@@ -169,6 +169,11 @@ impl Shared {
 }
 
 impl Decides for Shared {
+    fn note(&self, number: Version, decision: Decision) -> Result<(), AnswerError> {
+        let line = self.line.as_ref();
+        line.map_or(Ok(()), |line| line.note(number, decision))
+    }
+
     fn decide(&self, number: Version, decision: Decision) {
         if let Some(line) = &self.line {
             line.decide(self.kernel(), number, decision);

@@ -117,6 +117,13 @@ impl Numbering {
         entry.tag.store(number.get(), Ordering::Release);
     }
 
+    /// Has nothing noted of a commit that was not decided after all.
+    pub(crate) fn take_back(&self, number: Version) {
+        let tag = &self.entry(number.get()).tag;
+        // Relaxed: what is noted next comes after it: the caller gives its claim back.
+        tag.store(NOBODY, Ordering::Relaxed);
+    }
+
     fn known(&self, number: u64) -> Known {
         let entry = self.entry(number);
         // Acquire: [entry].
