@@ -27,17 +27,17 @@ impl Transaction<'_> {
     }
 
     /// Commits whatever there is, as it was decided; within: that could not be. Without changes it
-    /// is no commit, unless it stands for a whole state.
+    /// is a commit only for the version's sake.
     pub(super) fn commit_told(
         &mut self,
         line: &Line,
         decision: Decision,
     ) -> Result<Result<Version, AnswerError>, CommitError> {
-        let is_whole = matches!(decision, Decision::Restored(_));
+        let is_told = decision != Decision::Unproposed;
         let appended = {
             let mut prepared = self.prepare();
             match self.stage(&mut prepared) {
-                Ok(()) if prepared.is_empty() && !is_whole => return Ok(Ok(self.version())),
+                Ok(()) if prepared.is_empty() && !is_told => return Ok(Ok(self.version())),
                 Ok(()) => self.append_pending(prepared, Arc::new(Told)),
                 Err(lost) => Err(lost),
             }
