@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) object_bounds: Option<ObjectBounds>,
     /// `None`: nothing is timed.
     pub(crate) timed_one_in: Option<NonZero<u32>>,
+    /// Which versions of their commit objects know.
+    pub(crate) words: Words,
 }
 
 /// How large objects may be.
@@ -130,10 +132,7 @@ impl Shared {
     /// Which versions of their commit objects know.
     #[inline]
     pub(crate) fn words(&self) -> Words {
-        match self.line {
-            None => Words::Number,
-            Some(_) => Words::Proposed,
-        }
+        self.config.words
     }
 
     /// What times what is done, if anything does.
