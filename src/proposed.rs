@@ -87,7 +87,9 @@ impl Store {
     /// It is not proposed. It costs what a commit by way of a proposer does without the wait for an
     /// answer, and is visible when those before it are decided, for which this waits. An entry that
     /// changes nothing, as one that a new leader begins with, is a commit without changes: the
-    /// store then shows its version.
+    /// store then shows its version. But if proposals are open, as on a leader whose cluster takes
+    /// in a member, it is none, and is not waited for: these come before it here, and have newer
+    /// versions.
     ///
     /// # Errors
     /// [`ApplyError::Version`] if the version is not above all that were accepted before, as that

@@ -319,6 +319,31 @@ fn an_entry_behind_an_open_proposal_shows_when_that_is_answered() {
     assert_eq!(proposer.proposals(), 1);
 }
 
+/// As a change of membership, on a leader: what is in flight has its place before it in the store's
+/// log, and newer versions. It neither waits for that nor is in its way.
+#[test]
+fn an_entry_that_changes_nothing_passes_open_proposals_by() {
+    let proposer = TestProposer::new();
+    let leader = store(Arc::clone(&proposer) as _);
+    proposer.hold();
+    let submitted = [1, 2].map(|id| common::submit(&leader, task(id)));
+    let version = leader.apply_accepted(at(2), &[]).expect("it fits");
+    assert_eq!((version, leader.version()), (Version::ZERO, Version::ZERO));
+    assert_eq!(leader.proposed_version(version), Some(Version::ZERO));
+    assert!(proposer.accept_at(0));
+    let version = leader.apply_accepted(at(4), &[]).expect("it fits");
+    assert_eq!(leader.proposed_version(version), Some(at(3)));
+    assert!(proposer.accept_at(0));
+    for submission in submitted {
+        submission.wait().expect("it is accepted");
+    }
+    assert_eq!(leader.proposed_version(leader.version()), Some(at(6)));
+    assert_eq!(leader.version_of(at(4)), leader.version_of(at(3)));
+    let applied = leader.apply_accepted(at(7), &[]).expect("it fits");
+    assert_eq!(leader.proposed_version(applied), Some(at(7)));
+    assert_eq!(tasks(&leader), [task(1), task(2)]);
+}
+
 /// A member that only applies is the one that collects there.
 #[test]
 fn what_entries_replace_goes() {

@@ -454,7 +454,7 @@ fn a_restore_waits_for_the_proposals_in_flight() {
     }
 }
 
-/// Forks have no proposer: they are equal in all but its versions, through a restore as well.
+/// Forks have no proposer, and its versions all the same, through a restore as well.
 #[test]
 fn forks_of_forks_follow_through_a_restore() {
     let (_, source) = leader();
@@ -473,9 +473,12 @@ fn forks_of_forks_follow_through_a_restore() {
     };
     assert_eq!(apart(fork.store()), apart(&source));
     assert_eq!(apart(second.store()), apart(&source));
-    assert!(
-        proposed(second.store())
-            .iter()
-            .all(|(_, version)| version.is_none())
-    );
+    assert_eq!(proposed(fork.store()), proposed(&source));
+    assert_eq!(proposed(second.store()), proposed(&source));
+    // A file of a fork is as good as one of its source.
+    let (_, member) = member();
+    let file = saved(second.store());
+    let restored = member.restore_accepted(at(30), &catalogue(), &file[..]);
+    assert!(restored.is_ok(), "{restored:?}");
+    assert_eq!(proposed(&member), proposed(&source));
 }

@@ -15,8 +15,8 @@
 //! # Orderings
 //! - [verdict]: the state's Release store after the reason is set and the kernel has decided, and
 //!   its Acquire load: who sees a verdict sees its reason and its effect.
-//! - [claim]: the state's Release store when a claim is given back, and the Acquire of the next
-//!   one: what that notes of the commit comes after what this took back.
+//! - [claim]: the state's Release store when a claim is given back, and the fence in the first look
+//!   of who notes what the next one decides: that comes after what this took back.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -81,10 +81,11 @@ impl Flight {
 
     /// Takes the right to decide; false: somebody else has it.
     pub(crate) fn claim(&self) -> bool {
-        // Acquire: [claim]. Relaxed: who fails learns nothing by it.
+        // Relaxed: the claim goes to one, and publishes nothing: [verdict] does. What one before it
+        // took back, the fence is for: [claim].
         let claimed =
             self.state
-                .compare_exchange(OPEN, CLAIMED, Ordering::Acquire, Ordering::Relaxed);
+                .compare_exchange(OPEN, CLAIMED, Ordering::Relaxed, Ordering::Relaxed);
         claimed.is_ok()
     }
 

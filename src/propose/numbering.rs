@@ -101,6 +101,7 @@ impl Numbering {
 
     /// Notes what is decided of a commit, before it is.
     pub(crate) fn note(&self, number: Version, decision: impl Into<Decision>) {
+        // With a fence Acquire, as all looks have: what was taken back came before.
         if let Some(version) = self.accepted(number.get().saturating_sub(KEPT)) {
             // Relaxed: [forgotten].
             self.forgotten.fetch_max(version.get(), Ordering::Relaxed);
