@@ -94,9 +94,9 @@ MODELS = {
     "ordered/path.rs": ["ordered"],
     "ordered/scan.rs": ["ordered"],
     "ordered/word.rs": ["ordered"],
-    "propose/flight.rs": ["propose"],
+    "propose/flight.rs": ["propose", "numbering"],
     "propose/line.rs": ["propose"],
-    "propose/numbering.rs": ["propose"],
+    "propose/numbering.rs": ["numbering"],
 }
 
 # What has orderings and no models: the fence itself, and what only tests and models use.
@@ -411,22 +411,21 @@ PROTOCOLS = [
         "propose/numbering.rs",
         "entry.tag.store(NOBODY,",
         "entry.tag.store(if ON { entry.tag.load(Ordering::Relaxed) } else { NOBODY },",
-        ["propose"],
+        ["numbering"],
     ),
     (
         "F5: the tag is not looked at again",
         "propose/numbering.rs",
         "if tag != number || entry.tag.load(Ordering::Relaxed) != number {",
         "if tag != number || !ON && entry.tag.load(Ordering::Relaxed) != number {",
-        ["propose"],
+        ["numbering"],
     ),
     (
-        "F6: a commit is noted when it is decided",
-        "propose/line.rs",
-        "self.numbering.note(number, decision);",
-        "if ON { let _ = kernel.decide(number.get(), decision.accepted_at());"
-        " return self.numbering.note(number, decision); }"
-        " self.numbering.note(number, decision);",
+        "F6: a commit is decided, and noted after that",
+        "propose/proposal.rs",
+        "let noted = store.note(self.number, decision);",
+        "let noted = if ON { store.decide(self.number, decision); self.flight.settle(verdict);"
+        " return store.note(self.number, decision); } else { store.note(self.number, decision) };",
         ["propose"],
     ),
 ]

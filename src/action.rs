@@ -16,9 +16,9 @@ use crate::table::object::Object;
 use crate::table::proposed::Rejected;
 use crate::table::value::Value;
 use crate::txn::Transaction;
-use crate::txn::restore::{Times, update_whole};
+use crate::txn::restore::{Stamp, Times, update_whole};
 use crate::txn::settle::WritePlace;
-use crate::version::{Meta, Version};
+use crate::version::Version;
 use crate::watch::event::{AnyChange, Change};
 
 /// What happens to one object, of whatever table. Cloning shares the object.
@@ -94,14 +94,14 @@ impl Action {
     /// The object comes to be. Without [`Action::at`] its times are those of the application.
     #[must_use]
     pub fn create<T: Object>(object: T) -> Self {
-        Self::Create(AnyObject::new(object, None))
+        Self::Create(AnyObject::new(object))
     }
 
     /// The object takes the place of the one with its key. Without [`Action::at`] it keeps the time
     /// of its creation, and its update is that of the application.
     #[must_use]
     pub fn update<T: Object>(object: T) -> Self {
-        Self::Update(AnyObject::new(object, None))
+        Self::Update(AnyObject::new(object))
     }
 
     /// The object with the key goes.
@@ -117,7 +117,12 @@ impl Action {
             created: created_at.into(),
             updated: updated_at.into(),
         };
-        let object = |object: AnyObject| AnyObject(object.0.with_times(times));
+        let proposed = None;
+        self.with(Stamp { times, proposed })
+    }
+
+    fn with(self, stamp: Stamp) -> Self {
+        let object = |object: AnyObject| AnyObject(object.0.with_stamp(stamp));
         match self {
             Self::Create(created) => Self::Create(object(created)),
             Self::Update(updated) => Self::Update(object(updated)),
@@ -128,17 +133,24 @@ impl Action {
     /// What a change did, with its times; `None` if it is of another table.
     #[must_use]
     pub fn of<T: Object>(change: &AnyChange) -> Option<Self> {
+        let stamp = Stamp::of(&change.meta()?);
+        let proposed = None;
+        Self::stamped::<T>(change, Stamp { proposed, ..stamp })
+    }
+
+    /// The same with the proposer's version of the object: for a copy of the store, and for nobody
+    /// who may have a proposer of their own.
+    pub(crate) fn copied<T: Object>(change: &AnyChange) -> Option<Self> {
+        Self::stamped::<T>(change, Stamp::of(&change.meta()?))
+    }
+
+    fn stamped<T: Object>(change: &AnyChange, stamp: Stamp) -> Option<Self> {
         let action = match change.of::<T>()? {
             Change::Created { new } => Self::create(new.clone()),
             Change::Updated { new, .. } => Self::update(new.clone()),
             Change::Deleted { old } => Self::delete::<T>(&old.key()),
         };
-        let Meta {
-            created_at,
-            updated_at,
-            ..
-        } = change.meta()?;
-        Some(action.at(created_at, updated_at))
+        Some(action.with(stamp))
     }
 
     /// What a proposed write does, with its times: so that members that apply it
@@ -242,8 +254,9 @@ impl ProposedWrite {
 }
 
 impl AnyObject {
-    fn new<T: Object>(object: T, times: Option<Times>) -> Self {
-        Self(Arc::new(TypedObject { object, times }))
+    fn new<T: Object>(object: T) -> Self {
+        let stamp = None;
+        Self(Arc::new(TypedObject { object, stamp }))
     }
 
     /// The table's name.
@@ -262,8 +275,8 @@ impl AnyObject {
     /// When it was created and updated, if that is told.
     #[must_use]
     pub fn times(&self) -> Option<(SystemTime, SystemTime)> {
-        let times = self.0.times();
-        times.map(|times| (times.created.into(), times.updated.into()))
+        let stamp = self.0.stamp();
+        stamp.map(|Stamp { times, .. }| (times.created.into(), times.updated.into()))
     }
 }
 
@@ -345,8 +358,8 @@ impl StdError for Divergence {
 trait ErasedObject: Send + Sync {
     fn table(&self) -> &'static str;
     fn key(&self) -> Value;
-    fn times(&self) -> Option<Times>;
-    fn with_times(self: Arc<Self>, times: Times) -> Arc<dyn ErasedObject>;
+    fn stamp(&self) -> Option<Stamp>;
+    fn with_stamp(self: Arc<Self>, stamp: Stamp) -> Arc<dyn ErasedObject>;
     fn as_any(&self) -> &dyn Any;
     fn image(&self) -> Image;
     fn create(&self, tx: &mut Transaction<'_>) -> Result<WritePlace, DivergenceCause>;
@@ -355,7 +368,7 @@ trait ErasedObject: Send + Sync {
 
 struct TypedObject<T> {
     object: T,
-    times: Option<Times>,
+    stamp: Option<Stamp>,
 }
 
 fn needs_table<T: Object>(tx: &Transaction<'_>) -> Result<(), DivergenceCause> {
@@ -375,17 +388,17 @@ impl<T: Object> ErasedObject for TypedObject<T> {
         Value::new(self.object.key())
     }
 
-    fn times(&self) -> Option<Times> {
-        self.times
+    fn stamp(&self) -> Option<Stamp> {
+        self.stamp
     }
 
-    fn with_times(self: Arc<Self>, times: Times) -> Arc<dyn ErasedObject> {
+    fn with_stamp(self: Arc<Self>, stamp: Stamp) -> Arc<dyn ErasedObject> {
         // Shared objects are copied: the other one keeps its times.
         let object =
             Arc::try_unwrap(self).map_or_else(|shared| shared.object.clone(), |own| own.object);
         Arc::new(Self {
             object,
-            times: Some(times),
+            stamp: Some(stamp),
         })
     }
 
@@ -395,21 +408,23 @@ impl<T: Object> ErasedObject for TypedObject<T> {
 
     fn image(&self) -> Image {
         let object = self.object.clone();
-        match self.times {
+        match self.stamp {
             None => Image::new(object),
-            Some(times) => Image::with_times(object, times.created.into(), times.updated.into()),
+            Some(Stamp { times, .. }) => {
+                Image::with_times(object, times.created.into(), times.updated.into())
+            }
         }
     }
 
     fn create(&self, tx: &mut Transaction<'_>) -> Result<WritePlace, DivergenceCause> {
         needs_table::<T>(tx)?;
-        let created = tx.apply_create(self.object.clone(), self.times);
+        let created = tx.apply_create(self.object.clone(), self.stamp);
         created.map_err(DivergenceCause::Exists)
     }
 
     fn update(&self, tx: &mut Transaction<'_>) -> Result<WritePlace, DivergenceCause> {
         needs_table::<T>(tx)?;
-        let updated = tx.apply_update(self.object.clone(), self.times);
+        let updated = tx.apply_update(self.object.clone(), self.stamp);
         updated.map_err(DivergenceCause::NotFound)
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::copy::TableCopy;
 use crate::kernel::history::HistoryLimits;
+use crate::kernel::node::Words;
 use crate::kernel::table::AnyTable;
 use crate::kernel::{Kernel, Limits};
 use crate::propose::Proposer;
@@ -127,6 +128,7 @@ impl Builder {
                 objects_max: None,
                 object_bounds: None,
                 timed_one_in: None,
+                words: Words::Number,
             },
             settings: Settings::default(),
             watch: WatchConfig {
@@ -354,9 +356,12 @@ impl Builder {
     #[must_use]
     pub fn proposer(mut self, proposer: Arc<dyn Proposer>) -> Self {
         self.proposer = Some(proposer);
+        self.config.words = Words::Proposed;
         self
     }
 
+    /// The same without the proposer, but with room for its versions: for a copy, which has them
+    /// from its original.
     pub(crate) fn without_proposer(&self) -> Self {
         Self {
             proposer: None,

@@ -9,14 +9,14 @@ use crate::snapshot::Snapshot;
 use crate::table::object::Object;
 use crate::table::query::keys;
 use crate::txn::Transaction;
-use crate::txn::restore::Times;
+use crate::txn::restore::Stamp;
 use crate::version::Version;
 use crate::watch::event::AnyChange;
 
 /// The functions of one type.
 #[derive(Clone, Copy)]
 pub(crate) struct TableCopy {
-    /// What a change did, if it is one of this table.
+    /// What a change did, if it is one of this table, with all that is known of the object.
     pub(crate) action: fn(&AnyChange) -> Option<Action>,
     /// Makes the transaction's table equal to the snapshot's, where it was equal at the version
     /// given.
@@ -32,7 +32,7 @@ impl fmt::Debug for TableCopy {
 impl TableCopy {
     pub(crate) fn of<T: Object>() -> Self {
         Self {
-            action: Action::of::<T>,
+            action: Action::copied::<T>,
             follow: follow::<T>,
         }
     }
@@ -49,11 +49,8 @@ fn follow<T: Object>(tx: &mut Transaction<'_>, source: &Snapshot, equal_at: Vers
     for entry in source.find(keys::<T>().all()).entries() {
         let meta = entry.meta();
         if meta.version > equal_at {
-            let times = Times {
-                created: meta.created_at.into(),
-                updated: meta.updated_at.into(),
-            };
-            tx.put_unjudged(entry.key(), Some((entry.get().clone(), Some(times))));
+            let stamp = Stamp::of(&meta);
+            tx.put_unjudged(entry.key(), Some((entry.get().clone(), Some(stamp))));
         }
     }
 }

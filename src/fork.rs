@@ -19,7 +19,10 @@ use crate::watch::watcher::Watcher;
 
 /// A second store with the tables of a first one, its source, kept equal to it: each commit of the
 /// source becomes one commit of the fork, with the same objects and times. Their versions are
-/// counted apart.
+/// counted apart. Objects also have the [proposer](crate::Builder::proposer)'s versions of their
+/// originals ([`Meta::proposed`](crate::Meta)), if the source has a proposer. The fork has none; so
+/// which of its versions it shows is asked of the source, by
+/// [`Store::proposed_version`] of [`Fork::version`].
 ///
 /// A fork follows only when it is told to, by [`Fork::poll`] or [`Fork::follow_until`]. It is a
 /// watcher of its source: if it falls behind by more than the source keeps for watchers, it copies

@@ -53,7 +53,7 @@ pub use store::Store;
 pub use table::condition::{AnyKeyOf, AnyOf, ByIndex, ByKey};
 pub use table::found::{Entries, Found};
 pub use table::handle::{Entry, Obj};
-pub use table::joined::{And, Or};
+pub use table::joined::{And, Except, Or};
 pub use table::object::{Index, Indexes, Key, Keys, Object, fold_case};
 pub use table::proposed::{Proposed, Rejected};
 pub use table::query::{Condition, Keyed, Query, keys};

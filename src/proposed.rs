@@ -83,12 +83,14 @@ impl Store {
     /// ([`Store::proposed_version`], [`Store::version_of`]), and [`Store::watch_from`] goes back as
     /// far as the proposer does.
     ///
-    /// Entries come in order, by one thread: of falling versions that several threads apply at the
-    /// same moment, both may pass, as with [`Ticket::accept`](crate::Ticket::accept).
+    /// Entries come in order, by one thread.
     ///
     /// It is not proposed. It costs what a commit by way of a proposer does without the wait for an
     /// answer, and is visible when those before it are decided, for which this waits. An entry that
-    /// changes nothing makes no commit, and its version is not noted.
+    /// changes nothing, as one that a new leader begins with, is a commit without changes: the
+    /// store then shows its version. But if proposals are open, as on a leader whose cluster takes
+    /// in a member, it is none, and is not waited for: these come before it here, and have newer
+    /// versions.
     ///
     /// # Errors
     /// [`ApplyError::Version`] if the version is not above all that were accepted before, as that

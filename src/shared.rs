@@ -16,7 +16,7 @@ use crate::propose::Proposer;
 use crate::propose::decision::Decision;
 use crate::propose::line::Line;
 use crate::propose::numbering::Neighbours;
-use crate::propose::proposal::Decides;
+use crate::propose::proposal::{AnswerError, Decides};
 use crate::sync::{AtomicBool, Ordering};
 use crate::table::schema::Schema;
 use crate::version::Version;
@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) object_bounds: Option<ObjectBounds>,
     /// `None`: nothing is timed.
     pub(crate) timed_one_in: Option<NonZero<u32>>,
+    /// Which versions of their commit objects know.
+    pub(crate) words: Words,
 }
 
 /// How large objects may be.
@@ -129,10 +131,7 @@ impl Shared {
     /// Which versions of their commit objects know.
     #[inline]
     pub(crate) fn words(&self) -> Words {
-        match self.line {
-            None => Words::Number,
-            Some(_) => Words::Proposed,
-        }
+        self.config.words
     }
 
     /// What times what is done, if anything does.
@@ -168,6 +167,11 @@ impl Shared {
 }
 
 impl Decides for Shared {
+    fn note(&self, number: Version, decision: Decision) -> Result<(), AnswerError> {
+        let line = self.line.as_ref();
+        line.map_or(Ok(()), |line| line.note(number, decision))
+    }
+
     fn decide(&self, number: Version, decision: Decision) {
         if let Some(line) = &self.line {
             line.decide(self.kernel(), number, decision);

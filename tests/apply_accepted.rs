@@ -142,6 +142,65 @@ fn a_follower_is_watched_from_as_far_back_as_the_proposer_goes() {
     );
 }
 
+/// The proposer of a member whose log has an entry without writes behind each other one, twice.
+struct WithIdle(Arc<TestProposer>);
+
+impl Proposer for WithIdle {
+    fn propose(&self, proposal: Proposal) {
+        proposal.ticket().refuse("not the leader").expect("open");
+    }
+
+    fn version(&self) -> Option<Version> {
+        None
+    }
+
+    fn changes_between(
+        &self,
+        from: Version,
+        to: Version,
+    ) -> Result<Vec<ProposedChange>, ChangesError> {
+        let newest = self.0.version().expect("it tells");
+        let changes = self.0.changes_between(Version::ZERO, newest)?.into_iter();
+        let idle = |version| ProposedChange {
+            version: at(version),
+            writes: std::iter::empty().collect(),
+        };
+        let all = changes.flat_map(|change| {
+            let version = change.version.get();
+            [change, idle(version + 1), idle(version + 2)]
+        });
+        let asked = |change: &ProposedChange| change.version > from && change.version <= to;
+        Ok(all.filter(asked).collect())
+    }
+}
+
+/// Those that were applied here are commits here, the others are none, and neither hides anything.
+#[test]
+fn a_watcher_from_before_entries_that_change_nothing_is_told_all_others() {
+    let proposer = TestProposer::new();
+    let leader = store(Arc::clone(&proposer) as _);
+    let follower = store(Arc::new(WithIdle(Arc::clone(&proposer))));
+    let mut after = Version::ZERO;
+    for id in 1..=10 {
+        put(&leader, [task(id)]);
+        after = follow(&proposer, &follower, after);
+        let idle = at(after.get() + 1);
+        follower.apply_accepted(idle, &[]).expect("it fits");
+    }
+    follower.reclaim();
+    let told = |filter: Filter| -> Vec<u64> {
+        let mut watcher = follower.watch_from(Version::ZERO, filter).expect("kept");
+        let events = events(&mut watcher);
+        events.iter().map(|event| event.version().get()).collect()
+    };
+    let of = |each: &[u64]| -> Vec<u64> {
+        let commits = (0..10).flat_map(|id| each.iter().map(move |more| 2 * id + more));
+        commits.collect()
+    };
+    assert_eq!(told(Filter::of::<Task>().changes_only()), of(&[1]));
+    assert_eq!(told(Filter::all().every_commit()), of(&[1, 1, 2]));
+}
+
 #[test]
 fn versions_rise_and_what_does_not_fit_leaves_nothing() {
     let (_, _, follower) = two_members();
@@ -182,13 +241,37 @@ fn a_divergence_uses_no_version_up() {
     follower
         .apply_accepted(at(3), &entry[..1])
         .expect("the version is free");
-    // What changes nothing is no commit.
-    let version = follower.version();
-    assert_eq!(
-        follower.apply_accepted(at(4), &[]).expect("no commit"),
-        version
-    );
-    assert_eq!(follower.proposed_version(version), Some(at(3)));
+}
+
+/// As an entry that a new leader begins with, or one that takes back what it does: so who waits for
+/// what was accepted up to such an entry does not wait for the next one.
+#[test]
+fn an_entry_that_changes_nothing_has_its_version() {
+    let (_, _, follower) = two_members();
+    let mut all = follower.watch(Filter::all().every_commit());
+    let mut tasks_alone = follower.watch(Filter::of::<Task>());
+    let nothing = [Action::create(task(2)), Action::delete::<Task>(&2)];
+    let entries = [&[][..], &[Action::create(task(1))], &nothing, &[]];
+    for (entry, version) in entries.into_iter().zip([3, 6, 9, 10]) {
+        let applied = follower.apply_accepted(at(version), entry);
+        let applied = applied.expect("it fits");
+        assert_eq!(applied, follower.version());
+        assert_eq!(follower.proposed_version(applied), Some(at(version)));
+        assert_eq!(follower.version_of(at(version)), Some(applied));
+        let again = follower.apply_accepted(at(version), entry);
+        assert!(matches!(again, Err(ApplyError::Version(_))), "{again:?}");
+    }
+    assert_eq!(follower.version_of(at(8)), Some(at(2)));
+    let told = |events: Vec<skep::Event>| -> Vec<u64> {
+        events.iter().map(|event| event.version().get()).collect()
+    };
+    assert_eq!(told(events(&mut all)), [1, 2, 2, 3, 4]);
+    assert_eq!(told(events(&mut tasks_alone)), [2, 2]);
+    let object = follower
+        .read()
+        .entry::<Task>(&1)
+        .map(|it| it.meta().proposed);
+    assert_eq!(object, Some(Some(at(6))));
 }
 
 #[test]
@@ -234,6 +317,31 @@ fn an_entry_behind_an_open_proposal_shows_when_that_is_answered() {
     assert_eq!(tasks(&member), [task(2)]);
     // It is not proposed.
     assert_eq!(proposer.proposals(), 1);
+}
+
+/// As a change of membership, on a leader: what is in flight has its place before it in the store's
+/// log, and newer versions. It neither waits for that nor is in its way.
+#[test]
+fn an_entry_that_changes_nothing_passes_open_proposals_by() {
+    let proposer = TestProposer::new();
+    let leader = store(Arc::clone(&proposer) as _);
+    proposer.hold();
+    let submitted = [1, 2].map(|id| common::submit(&leader, task(id)));
+    let version = leader.apply_accepted(at(2), &[]).expect("it fits");
+    assert_eq!((version, leader.version()), (Version::ZERO, Version::ZERO));
+    assert_eq!(leader.proposed_version(version), Some(Version::ZERO));
+    assert!(proposer.accept_at(0));
+    let version = leader.apply_accepted(at(4), &[]).expect("it fits");
+    assert_eq!(leader.proposed_version(version), Some(at(3)));
+    assert!(proposer.accept_at(0));
+    for submission in submitted {
+        submission.wait().expect("it is accepted");
+    }
+    assert_eq!(leader.proposed_version(leader.version()), Some(at(6)));
+    assert_eq!(leader.version_of(at(4)), leader.version_of(at(3)));
+    let applied = leader.apply_accepted(at(7), &[]).expect("it fits");
+    assert_eq!(leader.proposed_version(applied), Some(at(7)));
+    assert_eq!(tasks(&leader), [task(1), task(2)]);
 }
 
 /// A member that only applies is the one that collects there.
@@ -298,14 +406,13 @@ fn an_entry_that_was_applied_is_not_a_divergence() {
         assert!(follower.apply_accepted(at(version), entry).is_ok());
         let before = follower.version();
         let again = follower.apply_accepted(at(version), entry);
-        if !entry.is_empty() {
-            assert!(matches!(again, Err(ApplyError::Version(_))), "{again:?}");
-        }
+        assert!(matches!(again, Err(ApplyError::Version(_))), "{again:?}");
         assert_eq!(follower.version(), before);
     }
 }
 
-/// An entry that writes nothing is no commit, and says nothing of that of others.
+/// Without a version a list of actions that writes nothing is no commit, and says nothing of that
+/// of others.
 #[test]
 fn what_wrote_nothing_leaves_the_versions_of_others() {
     let (_, _, follower) = two_members();

@@ -4,13 +4,16 @@ mod common;
 #[path = "common/cluster.rs"]
 mod fixture;
 
+use std::collections::HashSet;
+
+use common::Random;
 use fixture::{builder, create, filled, found, id};
 use skep::cluster::{
     Annotations, Cluster, ClusterObject, Config, Extension, Finder, InvalidFind, Membership,
     Network, Node, NodeRole, Reads, Resource, ResourceType, Search, Secret, Service, Task,
     TaskState, Volume,
 };
-use skep::{Id, Object, Store, keys};
+use skep::{Id, Object, Store, View, keys};
 
 use Finder::{AllOf, AnyOf, Custom, CustomPrefix, IdPrefix, Name, NamePrefix, Not};
 
@@ -218,6 +221,76 @@ fn each_table_answers_its_finders_and_no_others() {
         "TaskState",
         "VolumeAttachment",
     ]);
+}
+
+/// A finder made of others, of a depth at most.
+fn made_of(leaves: &[Finder], depth: u64, random: &mut Random) -> Finder {
+    if depth == 0 || random.one_in(4) {
+        return leaves[random.below(leaves.len() as u64) as usize].clone();
+    }
+    let mut some = |count: u64| -> Vec<Finder> {
+        let made = (0..count).map(|_| made_of(leaves, depth - 1, random));
+        made.collect()
+    };
+    match some(1).pop().expect("one") {
+        one if matches!(one, Not(_)) => AnyOf(some(2)),
+        one if depth.is_multiple_of(2) => Not(Box::new(one)),
+        one => {
+            let all = [vec![one], some(2)].concat();
+            if depth == 1 { AnyOf(all) } else { AllOf(all) }
+        }
+    }
+}
+
+/// What a finder is to find, in its order: of one that is not made of others, what is found.
+fn told(view: &View<'_>, finder: &Finder) -> Vec<Id> {
+    let mut all = match finder {
+        AnyOf(finders) => finders.iter().flat_map(|it| told(view, it)).collect(),
+        AllOf(finders) if finders.is_empty() => told(view, &Finder::All),
+        AllOf(finders) => {
+            let mut found = finders.iter().map(|it| told(view, it));
+            let mut first = found.next().expect("there are some");
+            let others: Vec<Vec<Id>> = found.collect();
+            first.retain(|id| others.iter().all(|other| other.contains(id)));
+            first
+        }
+        Not(finder) => {
+            let (mut all, found) = (told(view, &Finder::All), told(view, finder));
+            all.retain(|id| !found.contains(id));
+            all
+        }
+        finder => Search::<Task>::new(finder)
+            .expect("tasks answer it")
+            .find(view)
+            .map(Object::key)
+            .collect::<Vec<Id>>(),
+    };
+    let mut seen = HashSet::new();
+    all.retain(|id| seen.insert(*id));
+    all
+}
+
+/// In their order, and from after each on.
+#[test]
+fn finders_made_of_finders_find_what_they_say() {
+    let store = store();
+    let view = store.read();
+    let leaves: Vec<Finder> = finders()
+        .into_iter()
+        .filter(|finder| Search::<Task>::new(finder).is_ok())
+        .collect();
+    let mut random = Random::new(11);
+    let mut some = 0;
+    for _ in 0..common::scaled(300, 3_000) {
+        let finder = made_of(&leaves, 3, &mut random);
+        let search = Search::<Task>::new(&finder).expect("tasks answer it");
+        let expected = told(&view, &finder);
+        let found: Vec<Id> = search.find(&view).map(Object::key).collect();
+        assert_eq!(found, expected, "{finder:?}");
+        goes_on_after_each(&search, &view, &format!("{finder:?}"));
+        some += usize::from(!expected.is_empty() && expected.len() < 4);
+    }
+    assert!(some > 50, "{some} of them find some");
 }
 
 /// What [`finders`] leaves out would not be checked above.

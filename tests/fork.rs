@@ -22,7 +22,8 @@ fn assert_same<T: ClusterObject + PartialEq + std::fmt::Debug>(left: &Store, rig
         entries
             .map(|entry| {
                 let meta = entry.meta();
-                (entry.get().clone(), meta.created_at, meta.updated_at)
+                let times = (meta.created_at, meta.updated_at);
+                (entry.get().clone(), times, meta.proposed)
             })
             .collect()
     };
@@ -160,6 +161,62 @@ fn a_fork_that_has_fallen_behind_goes_on_by_difference() {
         let commits = fork.store().version().since(before);
         assert!(commits <= 5, "{commits} commits for a difference");
     }
+}
+
+/// Copied, followed commit by commit and by difference; of a fork of it, too.
+#[cfg(feature = "testing")]
+#[test]
+fn a_forks_objects_have_the_proposers_versions_of_their_originals() {
+    let proposer = skep::testing::TestProposer::new();
+    let source = builder().watch_commits_max(4).proposer(proposer.clone());
+    let store = source.build();
+    let mut random = Random::new(3);
+    let mut work = |times: usize| {
+        for _ in 0..times {
+            store
+                .update(|tx| work(tx, &mut random))
+                .expect("nobody else writes");
+            proposer.refuse_next("so that the versions differ");
+            let refused = store.update(|tx| tx.create(Task::new(skep::Id::random())));
+            refused.unwrap_err();
+        }
+    };
+    work(20);
+    let mut fork = Fork::new(&store).expect("a sound source");
+    let mut second = Fork::new(fork.store()).expect("a sound source");
+    let mut watcher = fork.store().watch(Filter::all());
+    for times in [0, 1, 1, 2, 30, 1, 40] {
+        work(times);
+        store.reclaim();
+        let version = fork.poll().expect("it fits");
+        second.poll().expect("it fits");
+        assert_equal(&store, fork.store());
+        assert_equal(&store, second.store());
+        let view = fork.store().read();
+        let newest = view.find(keys::<Task>().all()).entries();
+        let newest = newest.map(|it| it.meta().proposed.expect("known")).max();
+        assert!(newest <= store.proposed_version(version));
+    }
+    let told = common::events(&mut watcher);
+    let mut changes = told.iter().filter_map(skep::Event::change);
+    assert!(changes.all(|change| change.meta().expect("one image").proposed.is_some()));
+    // What was read in a fork is a guard at its source.
+    let view = second.store().read();
+    let read = view.first(keys::<Node>().all()).expect("there are some");
+    let version = view.entry::<Node>(&read.id).map(|it| it.meta().proposed);
+    let version = version.flatten().expect("known");
+    let write = || store.update(|tx| tx.update_at_proposed(version, read.clone()));
+    assert!(write().is_ok());
+    assert!(write().is_err(), "it is out of sequence then");
+    // Without a proposer there are none.
+    let alone = builder().build();
+    let task = Task::new(id("a1"));
+    let created = alone.update(|tx| tx.create(task.clone()));
+    created.expect("a new key");
+    let alone = Fork::new(&alone).expect("a sound source");
+    let view = alone.store().read();
+    let proposed = view.entry::<Task>(&task.id).map(|it| it.meta().proposed);
+    assert_eq!(proposed, Some(None));
 }
 
 /// How many echoes there are to be in the source.

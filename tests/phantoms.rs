@@ -167,6 +167,44 @@ fn phantom_of_an_and_query_is_refused() {
     assert_conflict(tx);
 }
 
+/// What comes to be found, ceases to be, or changes; also what comes to be one of the others.
+#[test]
+fn phantom_of_an_except_query_is_refused() {
+    let store = store();
+    put(&store, [on(7, 1), on(7, 2), common::tagged(3, &["out"])]);
+    let read = |tx: &Transaction<'_>| {
+        let query = Task::BY_NODE.eq(7u64).except(Task::BY_TAG.eq("out"));
+        assert_eq!(tx.count(query), 2);
+    };
+    let out = |id| Task {
+        tags: vec!["out".into()],
+        ..on(7, id)
+    };
+    let writes = [on(7, 5), out(1), out(6), task(2)];
+    for written in writes {
+        let before = store.read().get::<Task>(&written.id).cloned();
+        let tx = having_read(&store, read);
+        put(&store, [written.clone()]);
+        assert_conflict(tx);
+        match before {
+            Some(before) => drop(put(&store, [before])),
+            None => drop(common::delete::<Task>(&store, &written.id)),
+        }
+    }
+    // What the first part does not find is no matter, however it is with the other.
+    let tx = having_read(&store, read);
+    put(&store, [task(3), common::tagged(4, &["out"])]);
+    tx.commit().expect("nothing that it read was changed");
+    common::delete::<Account>(&store, &99);
+    let all_but = |tx: &Transaction<'_>| {
+        let query = keys::<Task>().all().except(Task::BY_TAG.eq("out"));
+        assert_eq!(tx.count(query), 3);
+    };
+    let tx = having_read(&store, all_but);
+    put(&store, [task(4)]);
+    assert_conflict(tx);
+}
+
 #[test]
 fn predicate_write_skew_is_refused() {
     let store = bank();

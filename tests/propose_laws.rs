@@ -4,6 +4,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -321,4 +322,51 @@ fn of_many_writers_of_one_object_none_loses_all_its_attempts() {
     });
     let count = store.read().get::<Task>(&1).expect("created").count;
     assert_eq!(count, WRITERS * (TURNS / 4) as i64);
+}
+
+/// Whatever several threads answer at the same moment: what is accepted rises with the proposals,
+/// who gave what does not is told, and what was told can be answered anew.
+#[test]
+fn versions_that_fall_at_the_same_moment_are_told() {
+    const ANSWERERS: usize = 3;
+    let proposer = TestProposer::new();
+    let builder = Store::builder().table::<Task>();
+    let store = builder.proposer(proposer.clone()).build();
+    proposer.hold();
+    let mut random = Random::new(7);
+    let (mut newest, mut told) = (Version::ZERO, 0);
+    for round in 0..scaled(300, 3_000) as u64 {
+        let ids = (0..ANSWERERS as u64).map(|place| round * ANSWERERS as u64 + place);
+        let submitted: Vec<Submission> = ids.map(|id| common::submit(&store, task(id))).collect();
+        let begin = Barrier::new(ANSWERERS);
+        let answers: Vec<(Version, bool)> = thread::scope(|scope| {
+            let answerers: Vec<_> = submitted
+                .iter()
+                .map(|_| {
+                    let ticket = proposer.take(0).expect("it waits");
+                    let version = Version::new(newest.get() + 10 + random.below(10));
+                    let begin = &begin;
+                    scope.spawn(move || {
+                        begin.wait();
+                        let accepted = ticket.accept(version).is_ok();
+                        assert_eq!(ticket.verdict().is_some(), accepted, "what is told is open");
+                        (version, accepted)
+                    })
+                })
+                .collect();
+            let answers = answerers.into_iter();
+            answers.map(|it| it.join().expect("no panic")).collect()
+        });
+        for ((version, accepted), submission) in answers.into_iter().zip(submitted) {
+            // Of what was told the ticket is gone.
+            assert_eq!(submission.wait().is_ok(), accepted);
+            told += usize::from(!accepted);
+            if accepted {
+                assert!(version > newest, "{version} after {newest}");
+                newest = version;
+            }
+        }
+        assert_eq!(store.proposed_version(store.version()), Some(newest));
+    }
+    assert!(told > 0, "none fell");
 }

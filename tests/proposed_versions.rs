@@ -240,15 +240,42 @@ fn a_restored_version_must_be_newer_and_has_nothing_newer() {
     );
 }
 
+/// As a member that begins to lead after it was restored.
+#[test]
+fn a_test_proposer_begins_after_what_was_restored() {
+    let (_, leader) = leader();
+    let file = saved(&leader);
+    let (proposer, store) = member();
+    let restored = store.restore_accepted(at(20), &catalogue(), &file[..]);
+    let restored = restored.expect("newer").version;
+    proposer.begin_after(at(20));
+    assert_eq!(proposer.version(), Some(at(20)));
+    put(&store, [task(50)]);
+    put(&store, [named(50, "later")]);
+    assert_eq!(meta(&store, 50).proposed, Some(at(26)));
+    assert_eq!(store.proposed_version(store.version()), Some(at(26)));
+    let mut watcher = store.watch_from(restored, Filter::all()).expect("kept");
+    assert_eq!(events(&mut watcher).len(), 4);
+    let changes = proposer.changes_between(at(20), at(26)).expect("kept");
+    assert_eq!(changes.len(), 2);
+    let oldest = at(20);
+    let error = proposer.changes_between(at(19), at(26)).unwrap_err();
+    assert_eq!(error, skep::ChangesError::Compacted { oldest });
+    // It goes back to none.
+    proposer.begin_after(at(7));
+    put(&store, [task(51)]);
+    assert_eq!(meta(&store, 51).proposed, Some(at(29)));
+    assert!(proposer.changes_between(at(7), at(29)).is_err());
+}
+
 /// A file says which state there is at a version, and not how it came to be.
 #[test]
 fn what_led_to_a_restored_version_is_not_known() {
     let (proposer, leader) = leader();
     let (_, store) = member();
-    store.apply_accepted(at(5), &[]).expect("nothing");
     store
         .apply_accepted(at(6), &[Action::create(task(1))])
-        .expect("newer");
+        .expect("the first");
     let restored = store.restore_accepted(at(13), &catalogue(), &saved(&leader)[..]);
     assert_eq!(restored.expect("newer").version, at(2));
     put(&leader, [task(4)]);
@@ -427,7 +454,7 @@ fn a_restore_waits_for_the_proposals_in_flight() {
     }
 }
 
-/// Forks have no proposer: they are equal in all but its versions, through a restore as well.
+/// Forks have no proposer, and its versions all the same, through a restore as well.
 #[test]
 fn forks_of_forks_follow_through_a_restore() {
     let (_, source) = leader();
@@ -446,9 +473,12 @@ fn forks_of_forks_follow_through_a_restore() {
     };
     assert_eq!(apart(fork.store()), apart(&source));
     assert_eq!(apart(second.store()), apart(&source));
-    assert!(
-        proposed(second.store())
-            .iter()
-            .all(|(_, version)| version.is_none())
-    );
+    assert_eq!(proposed(fork.store()), proposed(&source));
+    assert_eq!(proposed(second.store()), proposed(&source));
+    // A file of a fork is as good as one of its source.
+    let (_, member) = member();
+    let file = saved(second.store());
+    let restored = member.restore_accepted(at(30), &catalogue(), &file[..]);
+    assert!(restored.is_ok(), "{restored:?}");
+    assert_eq!(proposed(&member), proposed(&source));
 }

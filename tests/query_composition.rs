@@ -137,6 +137,89 @@ fn or_finds_each_once_the_firsts_first() {
 }
 
 #[test]
+fn except_finds_what_the_other_does_not_in_the_firsts_order() {
+    let store = store();
+    put(
+        &store,
+        (0..300).map(|id| Task {
+            node: (id % 4 != 3).then_some(id % 4),
+            count: -(id as i64),
+            ..tagged(id, if id % 2 == 0 { &["even", "b"] } else { &["b"] })
+        }),
+    );
+    let of = |keep: fn(&u64) -> bool| (0..300).filter(keep).collect::<Vec<u64>>();
+    let all = || keys::<Task>().all();
+    let not_on_one = found!(store, all().except(Task::BY_NODE.eq(1u64)));
+    assert_eq!(not_on_one, of(|id| id % 4 != 1), "also those of no node");
+    assert_eq!(
+        found!(store, all().except(Task::BY_NODE.all())),
+        of(|id| id % 4 == 3)
+    );
+    let by_count = Task::BY_COUNT.range(-9..).except(Task::BY_TAG.eq("even"));
+    assert_eq!(found!(store, by_count), [9, 7, 5, 3, 1]);
+    let any = Task::BY_NODE
+        .any_of([2u64, 0])
+        .except(keys::<Task>().range(5..));
+    assert_eq!(found!(store, any), [0, 4, 2]);
+    let nobody = Task::BY_TAG.prefix("").except(Task::BY_TAG.eq("b"));
+    assert_eq!(found!(store, nobody), []);
+    // The other's limit, direction and beginning do not matter.
+    let other = Task::BY_NODE.eq(0u64).after(0u64, 100u64);
+    let rest = found!(store, all().except(other.limit(1).reversed()));
+    assert_eq!(rest, of(|id| id % 4 != 0));
+    assert_eq!(found!(store, all().except(all().limit(0))), []);
+    let none = keys::<Task>().any_of([] as [u64; 0]);
+    assert_eq!(found!(store, all().except(none)).len(), 300);
+    // Within others, and others within it.
+    let twice = all().except(all().except(Task::BY_NODE.eq(2u64)));
+    assert_eq!(found!(store, twice), of(|id| id % 4 == 2));
+    let both = Task::BY_NODE
+        .eq(0u64)
+        .except(keys::<Task>().range(9..).or(keys::<Task>().eq(4u64)));
+    assert_eq!(found!(store, both.clone()), [0, 8]);
+    let either = both.or(Task::BY_NODE.eq(1u64).except(keys::<Task>().range(3..)));
+    assert_eq!(found!(store, either), [0, 8, 1]);
+    let narrowed = all()
+        .except(Task::BY_NODE.eq(0u64))
+        .and(Task::BY_TAG.eq("even"))
+        .except(keys::<Task>().range(7..));
+    assert_eq!(found!(store, narrowed), [2, 6]);
+    let second = Task::BY_TAG
+        .eq("even")
+        .and(all().except(Task::BY_NODE.eq(2u64)));
+    assert_eq!(found!(store, second), of(|id| id % 4 == 0));
+}
+
+/// Own writes are what they are now, also where they came to meet the other, or ceased to.
+#[test]
+fn except_sees_own_writes() {
+    let store = store();
+    put(&store, (0..6).map(|id| counted(id, id as i64 % 2)));
+    let query = || {
+        Task::BY_COUNT
+            .range(..10)
+            .except(Task::BY_TAG.any_of(["out", "gone"]))
+    };
+    let mut tx = store.begin();
+    let ids = |tx: &skep::Transaction<'_>| -> Vec<u64> {
+        tx.find(query()).map(|task: &Task| task.id).collect()
+    };
+    assert_eq!(ids(&tx), [0, 2, 4, 1, 3, 5]);
+    tx.update(tagged(2, &["out"])).expect("it is there");
+    tx.create(counted(7, 1)).expect("it is new");
+    tx.create(tagged(8, &["in", "gone"])).expect("it is new");
+    tx.update(counted(4, 10)).expect("it is there");
+    tx.delete::<Task>(&1).expect("it is there");
+    assert_eq!(ids(&tx), [0, 3, 5, 7]);
+    tx.update(tagged(8, &["in"])).expect("it is there");
+    assert_eq!(ids(&tx), [0, 8, 3, 5, 7]);
+    assert_eq!(tx.count(query().reversed().limit(2)), 2);
+    assert_eq!(tx.first(query().reversed()).map(|task| task.id), Some(7));
+    tx.commit().expect("nothing is in the way");
+    assert_eq!(found!(store, query()), [0, 8, 3, 5, 7]);
+}
+
+#[test]
 fn limits_and_reversals_compose() {
     let store = store();
     put(&store, (0..200).map(|id| counted(id, id as i64 % 7)));

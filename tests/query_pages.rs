@@ -147,6 +147,11 @@ fn all_walks_by_object(tx: &Transaction<'_>) {
         walks_by_object(tx, &turned(some(), reversed));
         let both = Task::BY_TAG.prefix("c").and(Task::BY_NODE.all());
         walks_by_object(tx, &turned(both, reversed));
+        let without = Task::BY_TAG.any_of(["a", "d"]).except(Task::BY_NODE.all());
+        walks_by_object(tx, &turned(without.clone(), reversed));
+        let rest = keys::<Task>().all().except(Task::BY_TAG.eq("b"));
+        walks_by_object(tx, &turned(rest.clone(), reversed));
+        walks_by_object(tx, &turned(without.or(rest), reversed));
         let either = Task::BY_NODE
             .eq(1u64)
             .or(Task::BY_TAG.range("b".to_owned()..));
@@ -189,6 +194,11 @@ fn nothing_comes_after_an_object_that_is_not_found() {
     );
     let either = Task::BY_TAG.eq("a").or(Task::BY_TAG.eq("b"));
     assert_eq!(view.count(either.after_object(&other)), 0);
+    let all = keys::<Task>().all();
+    let except = all.clone().except(Task::BY_TAG.eq("z"));
+    assert_eq!(view.count(except.after_object(&other)), 0);
+    let except = all.except(Task::BY_TAG.eq("a"));
+    assert_ne!(view.count(except.after_object(&other)), 0);
 }
 
 /// Own writes come where they belong, and only after where the page begins.

@@ -294,12 +294,13 @@ impl World {
             let version = Version::new(index);
             match ticket {
                 Some(ticket) => ticket.accept(version).expect("in order"),
-                None if entry.is_empty() => {}
                 None => {
                     let applied = store.apply_accepted(version, &entry.actions());
                     applied.unwrap_or_else(|error| panic!("{at} at {index}: {error}"));
                 }
             }
+            let shown = store.proposed_version(store.version());
+            assert_eq!(shown, Some(version), "it is the index that is applied");
             state = member.state();
             state.applied = index;
         }

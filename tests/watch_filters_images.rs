@@ -5,11 +5,12 @@ mod common;
 
 use std::ops::Bound;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::{
     Random, Task, counted, delete, events, named, put, store, tagged, task, task_changes,
 };
-use skep::{Event, Filter, Images, Kind, TableFilter, keys};
+use skep::{Event, Filter, Images, Index, Indexes, Kind, Object, TableFilter, keys};
 
 /// Whether an object is asked for.
 type Asks = Rc<dyn Fn(&Task) -> bool>;
@@ -119,10 +120,87 @@ fn an_index_that_the_table_does_not_have_is_refused_at_once() {
     let _ = Filter::of::<Task>().meets(Task::BY_NODE.eq(1u64).or(nothing.eq(1u64)));
 }
 
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+/// It counts how often its index function is called.
+#[derive(Clone, Debug)]
+struct Asked(u64);
+
+impl Asked {
+    const BY_HALF: Index<Self, u64> = Index::new("by_half", |asked: &Self, keys| {
+        CALLS.fetch_add(1, Ordering::SeqCst);
+        keys.add(asked.0 / 2);
+    });
+}
+
+impl Object for Asked {
+    type Key = u64;
+    const TABLE: &'static str = "asked";
+
+    fn key(&self) -> u64 {
+        self.0
+    }
+
+    fn indexes(indexes: &mut Indexes<Self>) {
+        indexes.add(Self::BY_HALF);
+    }
+}
+
+/// Nor for one that is left out by what the other query finds.
+#[test]
+fn a_change_that_does_not_match_costs_no_index_function() {
+    let store = common::builder().table::<Asked>().build();
+    let all = || keys::<Asked>().all();
+    let filters = [
+        Filter::of::<Asked>().meets(Asked::BY_HALF.eq(7u64)),
+        Filter::of::<Asked>().meets(all().except(Asked::BY_HALF.eq(0u64))),
+        Filter::of::<Asked>().meets(Asked::BY_HALF.eq(0u64).except(Asked::BY_HALF.range(..3))),
+        Filter::of::<Asked>().meets(all().except(Asked::BY_HALF.any_of([0u64, 1]).or(all()))),
+    ];
+    let mut watchers = filters.map(|filter| store.watch(filter));
+    put(&store, [Asked(0), Asked(1)]);
+    common::wait_for_delivery(&store);
+    let calls = CALLS.load(Ordering::SeqCst);
+    for watcher in &mut watchers {
+        assert!(events(watcher).is_empty());
+    }
+    assert_eq!(CALLS.load(Ordering::SeqCst), calls);
+    put(&store, [Asked(2)]);
+    common::wait_for_delivery(&store);
+    let calls = CALLS.load(Ordering::SeqCst);
+    assert_eq!(events(&mut watchers[1]).len(), 2);
+    assert!(CALLS.load(Ordering::SeqCst) > calls, "it is asked then");
+}
+
 /// A condition, and the same in plain words.
 fn random_condition(random: &mut Random, filter: TableFilter<Task>) -> (TableFilter<Task>, Asks) {
     let (node, count, id) = (random.below(3), random.below(5) as i64, random.below(8));
-    match random.below(8) {
+    let all = keys::<Task>().all();
+    match random.below(11) {
+        7 => (
+            filter.meets(all.except(Task::BY_NODE.eq(node))),
+            Rc::new(move |task| task.node != Some(node)),
+        ),
+        8 => (
+            filter.meets(
+                Task::BY_NODE
+                    .eq(node)
+                    .except(Task::BY_TAG.any_of(["b", "c"])),
+            ),
+            Rc::new(move |task| {
+                task.node == Some(node) && !task.tags.iter().any(|tag| tag == "b" || tag == "c")
+            }),
+        ),
+        9 => (
+            filter.meets(
+                all.clone()
+                    .except(Task::BY_COUNT.range(count..).except(keys::<Task>().eq(id)))
+                    .except(keys::<Task>().range(..id).or(Task::BY_NODE.eq(node))),
+            ),
+            Rc::new(move |task| {
+                (task.count < count || task.id == id) && task.id >= id && task.node != Some(node)
+            }),
+        ),
         0 => (
             filter.meets(Task::BY_NODE.eq(node)),
             Rc::new(move |task| task.node == Some(node)),

@@ -44,6 +44,8 @@ pub enum Join {
     And(Part),
     /// One is met.
     Or(Part),
+    /// The first is met, and this is not.
+    Except(Part),
 }
 
 /// A query.
@@ -72,17 +74,18 @@ trait Ask {
 /// Joins a first query and the one that it is asked.
 struct Joined<'a, C, A> {
     first: Query<Item, C>,
-    and: bool,
+    join: &'a Join,
     ask: &'a mut A,
 }
 
 impl<C: Asking, A: Ask> Ask for Joined<'_, C, A> {
     fn ask<D: Asking>(&mut self, second: Query<Item, D>) {
         let first = self.first.clone();
-        if self.and {
-            self.ask.ask(first.and(second));
-        } else {
-            self.ask.ask(first.or(second));
+        match self.join {
+            Join::Alone => {}
+            Join::And(_) => self.ask.ask(first.and(second)),
+            Join::Or(_) => self.ask.ask(first.or(second)),
+            Join::Except(_) => self.ask.ask(first.except(second)),
         }
     }
 }
@@ -95,13 +98,13 @@ struct Joining<'a, A> {
 
 impl<A: Ask> Ask for Joining<'_, A> {
     fn ask<C: Asking>(&mut self, first: Query<Item, C>) {
-        let (and, second) = match self.join {
-            Join::Alone => return self.ask.ask(first),
-            Join::And(second) => (true, second),
-            Join::Or(second) => (false, second),
-        };
-        let ask = &mut *self.ask;
-        second.put(&mut Joined { first, and, ask });
+        let (join, ask) = (self.join, &mut *self.ask);
+        match join {
+            Join::Alone => ask.ask(first),
+            Join::And(second) | Join::Or(second) | Join::Except(second) => {
+                second.put(&mut Joined { first, join, ask });
+            }
+        }
     }
 }
 
@@ -194,6 +197,7 @@ impl Question {
         match &self.join {
             Join::Alone => {}
             Join::And(second) => found.retain(|item| second.is_met(item)),
+            Join::Except(second) => found.retain(|item| !second.is_met(item)),
             Join::Or(second) => {
                 let mut others = second.answer(state, self.reversed);
                 others.retain(|item| !self.part.is_met(item));
@@ -215,11 +219,12 @@ impl Question {
     }
 
     /// Whether a change of an object, as it was or as it is, touches what the question reads. Of a
-    /// conjunction only the first part is read: the second is asked of its objects alone.
+    /// conjunction or a difference only the first part is read: the second is asked of its objects
+    /// alone.
     pub fn is_touched(&self, item: &Item) -> bool {
         let second = match &self.join {
             Join::Or(second) => second.is_met(item),
-            Join::Alone | Join::And(_) => false,
+            Join::Alone | Join::And(_) | Join::Except(_) => false,
         };
         second || self.part.is_met(item)
     }
@@ -230,6 +235,7 @@ impl Question {
             Join::Alone => self.part.is_met(item),
             Join::And(second) => self.part.is_met(item) && second.is_met(item),
             Join::Or(second) => self.part.is_met(item) || second.is_met(item),
+            Join::Except(second) => self.part.is_met(item) && !second.is_met(item),
         }
     }
 

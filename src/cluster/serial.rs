@@ -128,6 +128,6 @@ impl Visitor<'_> for StateName {
     fn visit_str<E: Error>(self, name: &str) -> Result<TaskState, E> {
         let mut states = TaskState::ALL.into_iter();
         let named = states.find(|state| format!("{state:?}") == name);
-        named.ok_or_else(|| E::custom(format_args!("no task is in a state {name}")))
+        named.ok_or_else(|| E::custom("no task is in such a state"))
     }
 }

@@ -40,7 +40,6 @@ impl<T> Draft<T> {
 
     /// Says which version of the proposer's it has, if there is room for that: another one than
     /// that of the commit it will be in.
-    #[cfg(feature = "save")]
     pub(crate) fn set_proposed(&self, version: crate::version::Version) {
         // SAFETY: V2: not published, and whole.
         unsafe { at(self.node.cast_const().cast::<VersionHeader>()) }.set_proposed(version.get());

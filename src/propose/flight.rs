@@ -3,17 +3,20 @@
 //! # States
 //! ```text
 //! open --answer (CAS)--> claimed --the kernel has decided--> accepted | refused | lost
+//!   ^---- its version does not fit -------'
 //! ```
 //!
 //! # Invariants
-//! - F1: of all answers to a proposal one counts: its giver's claim. Who loses against it learns
-//!   the verdict, or that it is being carried out.
+//! - F1: of all answers to a proposal one counts: its giver's claim, unless that is given back. Who
+//!   loses against it learns the verdict, or that it is being carried out.
 //! - F2: a verdict shows when the kernel has decided, not before, and who waits is woken after
 //!   that: who sees it sees what it brought about, and nobody sleeps through it.
 //!
 //! # Orderings
 //! - [verdict]: the state's Release store after the reason is set and the kernel has decided, and
 //!   its Acquire load: who sees a verdict sees its reason and its effect.
+//! - [claim]: the state's Release store when a claim is given back, and the fence in the first look
+//!   of who notes what the next one decides: that comes after what this took back.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -77,12 +80,19 @@ impl Flight {
     }
 
     /// Takes the right to decide; false: somebody else has it.
-    pub(super) fn claim(&self) -> bool {
-        // Relaxed: the claim goes to one, and publishes nothing: [verdict] does.
+    pub(crate) fn claim(&self) -> bool {
+        // Relaxed: the claim goes to one, and publishes nothing: [verdict] does. What one before it
+        // took back, the fence is for: [claim].
         let claimed =
             self.state
                 .compare_exchange(OPEN, CLAIMED, Ordering::Relaxed, Ordering::Relaxed);
         claimed.is_ok()
+    }
+
+    /// Gives the right back: by who claimed it, and has decided nothing.
+    pub(crate) fn unclaim(&self) {
+        // Release: [claim].
+        self.state.store(OPEN, Ordering::Release);
     }
 
     pub(super) fn is_open(&self) -> bool {

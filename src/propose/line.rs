@@ -9,10 +9,14 @@
 //! # Invariants
 //! - F3: each pending commit is proposed once, in the log's order, one call at a time.
 //! - F4: who is not the first of those counted goes on at once, whatever the sender is doing.
+//! - F7: of two answers whose versions fall at least one is an error, also if both are given at the
+//!   same moment.
 //!
 //! # Orderings
 //! - [calls]: the count's AcqRel: who sends sees the log up to every commit that was counted, and
 //!   the position that the sender before it left.
+//! - [falling]: both note their version, fence, and look for the other's. Whose fence is first is
+//!   seen by the other; so of two that do not fit one at least takes its own back.
 
 use std::any::Any;
 use std::fmt;
@@ -30,7 +34,7 @@ use crate::kernel::log::Slot;
 use crate::kernel::pending::Outcome;
 use crate::kernel::release::contain_panic;
 use crate::latency::Begun;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 use crate::table::value::Value;
 use crate::version::Version;
 
@@ -74,14 +78,23 @@ impl Line {
         &self.proposer
     }
 
-    /// Decides a pending commit.
-    pub(crate) fn decide(&self, kernel: &Kernel, number: Version, decision: Decision) {
-        // F6.
+    /// Notes what is to be decided of a pending commit, unless its version does not fit between
+    /// those noted before.
+    pub(crate) fn note(&self, number: Version, decision: Decision) -> Result<(), AnswerError> {
         self.numbering.note(number, decision);
-        if decision.version().is_some() {
-            // Relaxed: it says where to look, and what is found there is true: F5.
-            self.newest.fetch_max(number.get(), Ordering::Relaxed);
-        }
+        let Some(version) = decision.version() else {
+            return Ok(());
+        };
+        // Relaxed: it says where to look, and what is found there is true: F5.
+        self.newest.fetch_max(number.get(), Ordering::Relaxed);
+        // SeqCst: [falling].
+        fence(Ordering::SeqCst);
+        let fits = self.neighbours(number).fits(version);
+        fits.inspect_err(|_| self.numbering.take_back(number))
+    }
+
+    /// Decides a pending commit as it was noted (F6).
+    pub(crate) fn decide(&self, kernel: &Kernel, number: Version, decision: Decision) {
         let decided = kernel.decide(number.get(), decision.accepted_at());
         assert!(decided, "D1: a commit is decided twice");
     }

@@ -99,9 +99,12 @@ use crate::version::Version;
 ///   ([`Action::of_write`](crate::Action::of_write)) with the times that they have, under an index;
 ///   when that is committed, it accepts the ticket with the index as version.
 /// - *It follows*: entries that are committed it applies in order, by
-///   [`Store::apply_accepted`](crate::Store::apply_accepted), with the index. It refuses what it is
-///   asked to propose.
-/// - *It begins to lead*: it refuses until all entries before its own first one are applied. For
+///   [`Store::apply_accepted`](crate::Store::apply_accepted), with the index; also those without
+///   writes, as that of a new leader, so that
+///   [`Store::proposed_version`](crate::Store::proposed_version) of the newest version is the index
+///   up to which it has applied. It refuses what it is asked to propose.
+/// - *It begins to lead*: it refuses until all entries up to its own first one, which has no
+///   writes, are applied. For
 ///   commits are in the order in which they were appended here, and what came before its own would
 ///   come after.
 /// - *It ceases to lead*: it answers all tickets with
@@ -154,7 +157,9 @@ pub trait Proposer: Send + Sync + 'static {
     }
 
     /// The changes after `from`, up to and including `to`, in order: one item for each accepted
-    /// proposal. Both are versions of the proposer's. A log of actions gives them back by
+    /// proposal, and for each entry that was [applied](crate::Store::apply_accepted), also for one
+    /// that changes nothing. Of these there may be more. Both are versions of the proposer's. A log
+    /// of actions gives them back by
     /// [`ProposedWrite::of_action`](crate::ProposedWrite::of_action).
     ///
     /// Watchers are told what an object was before. So of an update or a deletion without the old

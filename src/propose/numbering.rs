@@ -101,6 +101,7 @@ impl Numbering {
 
     /// Notes what is decided of a commit, before it is.
     pub(crate) fn note(&self, number: Version, decision: impl Into<Decision>) {
+        // With a fence Acquire, as all looks have: what was taken back came before.
         if let Some(version) = self.accepted(number.get().saturating_sub(KEPT)) {
             // Relaxed: [forgotten].
             self.forgotten.fetch_max(version.get(), Ordering::Relaxed);
@@ -115,6 +116,13 @@ impl Numbering {
         entry.version.store(version, Ordering::Relaxed);
         // Release: [entry].
         entry.tag.store(number.get(), Ordering::Release);
+    }
+
+    /// Has nothing noted of a commit that was not decided after all.
+    pub(crate) fn take_back(&self, number: Version) {
+        let tag = &self.entry(number.get()).tag;
+        // Relaxed: what is noted next comes after it: the caller gives its claim back.
+        tag.store(NOBODY, Ordering::Relaxed);
     }
 
     fn known(&self, number: u64) -> Known {

@@ -59,10 +59,13 @@ impl Proposal {
 
 /// Carries out what was decided.
 pub(crate) trait Decides: Send + Sync {
-    /// Decides the pending commit `number`.
-    fn decide(&self, number: Version, decision: Decision);
     /// The versions of the proposer's that were accepted nearest to a proposal.
     fn neighbours(&self, number: Version) -> Neighbours;
+    /// Notes what is to be decided of the pending commit `number`; nothing, if its version does not
+    /// fit.
+    fn note(&self, number: Version, decision: Decision) -> Result<(), AnswerError>;
+    /// Decides it so.
+    fn decide(&self, number: Version, decision: Decision);
     /// Counts how long a proposal took that was made so.
     fn answered(&self, begun: Begun);
     /// Wakes who waits for a verdict.
@@ -147,8 +150,8 @@ impl Ticket {
     /// proposals before it and older than those of all after it. It is visible as soon as all
     /// before it are answered. Versions are below 2^62.
     ///
-    /// A version is compared with what was accepted before the call: falling ones that several
-    /// threads give at the same moment may pass.
+    /// Versions that fall are told: of two that several threads give at the same moment one is an
+    /// error, or both are.
     ///
     /// # Errors
     /// See [`AnswerError`].
@@ -202,6 +205,8 @@ impl Held {
             let first = self.flight.verdict();
             return Err(AnswerError::Answered { first });
         }
+        let noted = store.note(self.number, decision);
+        noted.inspect_err(|_| self.flight.unclaim())?;
         // Before anybody knows of it, who could look for it.
         store.answered(self.flight.begun);
         store.decide(self.number, decision);

@@ -19,8 +19,8 @@ use crate::table::handle::Entry;
 use crate::table::object::Object;
 use crate::table::query::keys;
 use crate::txn::Transaction;
-use crate::txn::kept::{Kept, Stamp};
-use crate::txn::restore::Times;
+use crate::txn::kept::Kept;
+use crate::txn::restore::{Stamp, Times};
 use crate::version::{Meta, Version};
 
 /// So many objects ahead of the one that is written, another one is fetched.
@@ -156,27 +156,17 @@ fn stamp(saved: &SavedObject<'_>, base: &Snapshot) -> Stamp {
     }
 }
 
-fn stamp_of(meta: &Meta) -> Stamp {
-    Stamp {
-        times: Times {
-            created: meta.created_at.into(),
-            updated: meta.updated_at.into(),
-        },
-        proposed: meta.proposed,
-    }
-}
-
 /// Whether an object here may be the one that the file says that of. A file that says nothing of
 /// the proposer's version fits any.
 fn is_of(meta: &Meta, saved: Stamp) -> bool {
-    let own = stamp_of(meta);
+    let own = Stamp::of(meta);
     own.times == saved.times && (saved.proposed.is_none() || saved.proposed == own.proposed)
 }
 
 fn as_it_is<T: Object>(base: &Snapshot, entry: Entry<'_, T>) -> (Kept<T>, Stamp) {
     (
         Kept::new(base.words(), entry.get().clone()),
-        stamp_of(&entry.meta()),
+        Stamp::of(&entry.meta()),
     )
 }
 

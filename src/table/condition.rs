@@ -35,6 +35,12 @@ pub trait Sealed<T: Object> {
     /// without user code but comparisons and hashes.
     fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool;
 
+    /// True: an object with this image in the log meets the condition. As [`Sealed::may_match`];
+    /// of keys, whose hashes do not tell it, nothing is said.
+    fn must_match(&self, _table: &TableOf<T>, _image: Image<'_>) -> bool {
+        false
+    }
+
     /// Whether what is found by its routes meets it, but for hashes that are the same.
     const EXACT: bool = false;
 
@@ -187,6 +193,10 @@ impl<T: Object, V: Key> Sealed<T> for ByIndex<T, V> {
         image.any_value::<T, V>(table, self.index.name, |value| self.span.contains(value))
     }
 
+    fn must_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
+        self.may_match(table, image)
+    }
+
     fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
         let only = self.span.only();
         routes.extend(only.map(|value| table.route_of(self.index.name, value)));
@@ -302,6 +312,10 @@ impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
 
     fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
         image.any_value::<T, V>(table, self.index.name, |value| self.asked(value))
+    }
+
+    fn must_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
+        self.may_match(table, image)
     }
 
     fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {

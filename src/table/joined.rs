@@ -14,6 +14,10 @@ use crate::txn::reads::TableReads;
 #[derive(Clone, Debug)]
 pub struct And<A, B>(pub(super) A, pub(super) B);
 
+/// Objects that meet the first condition and not the second.
+#[derive(Clone, Debug)]
+pub struct Except<A, B>(pub(super) A, pub(super) B);
+
 /// Objects that meet at least one of the conditions.
 #[derive(Clone, Debug)]
 pub struct Or<A, B> {
@@ -47,6 +51,10 @@ impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for And<A, B> {
         self.0.may_match(table, image) && self.1.may_match(table, image)
     }
 
+    fn must_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
+        self.0.must_match(table, image) && self.1.must_match(table, image)
+    }
+
     fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
         let before = routes.len();
         self.0.routes(table, routes) || {
@@ -75,6 +83,61 @@ impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for And<A, B> {
     fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
         // Whatever comes to meet both comes through the first; the second is asked of the object
         // alone.
+        self.0.note(table, reads);
+    }
+}
+
+impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for Except<A, B> {
+    type Place<'s> = A::Place<'s>;
+
+    fn fill<'s>(
+        &self,
+        reader: Reader<'s>,
+        place: &mut Self::Place<'s>,
+        reversed: bool,
+        page: &mut Page<'s, T>,
+    ) {
+        while page.is_empty() && !page.done {
+            self.0.fill(reader, place, reversed, page);
+            page.retain(|object| !self.1.matches(object));
+        }
+    }
+
+    fn matches(&self, object: &T) -> bool {
+        self.0.matches(object) && !self.1.matches(object)
+    }
+
+    fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
+        self.0.may_match(table, image) && !self.1.must_match(table, image)
+    }
+
+    fn must_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
+        self.0.must_match(table, image) && !self.1.may_match(table, image)
+    }
+
+    fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {
+        self.0.routes(table, routes)
+    }
+
+    fn each_index(&self, each: &mut dyn FnMut(&'static str)) {
+        self.0.each_index(each);
+        self.1.each_index(each);
+    }
+
+    fn comes(&self, object: &T, reversed: bool) -> bool {
+        self.0.comes(object, reversed)
+    }
+
+    fn begin_after(&mut self, object: &T, reversed: bool) {
+        self.0.begin_after(object, reversed);
+    }
+
+    fn order(&self, left: &T, right: &T, reversed: bool) -> Ordering {
+        self.0.order(left, right, reversed)
+    }
+
+    fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
+        // Whatever ceases to meet the second is of the first, as it was before.
         self.0.note(table, reads);
     }
 }
@@ -124,6 +187,10 @@ impl<T: Object, A: Sealed<T>, B: Sealed<T>> Sealed<T> for Or<A, B> {
 
     fn may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
         self.first.may_match(table, image) || self.second.may_match(table, image)
+    }
+
+    fn must_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {
+        self.first.must_match(table, image) || self.second.must_match(table, image)
     }
 
     fn routes(&self, table: &TableOf<T>, routes: &mut Vec<Route>) -> bool {

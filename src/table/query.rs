@@ -7,7 +7,7 @@
 use std::ops::{Bound, RangeBounds};
 
 use super::condition::{AnyKeyOf, AnyOf, ByIndex, ByKey, Sealed};
-use super::joined::{And, Or};
+use super::joined::{And, Except, Or};
 use super::object::{Index, Key, Object};
 use super::span::{Prefix, Span};
 
@@ -87,6 +87,41 @@ impl<T: Object, C: Condition<T>> Query<T, C> {
     /// The order and limit of `other` do not matter.
     pub fn and<D: Condition<T>>(self, other: Query<T, D>) -> Query<T, And<C, D>> {
         self.with(|condition| And(condition, other.condition))
+    }
+
+    /// Only the objects that `other` does not find, in this query's order; else as [`Query::and`].
+    /// All objects of the table that a query does not find are `keys().all().except(query)`, which
+    /// walks the whole table.
+    ///
+    /// A transaction that runs it is held to what this query finds, whether `other` finds it or
+    /// not.
+    ///
+    /// ```
+    /// use skep::{Id, Object, Store, keys};
+    ///
+    /// #[derive(Clone, Debug, Object)]
+    /// struct Task {
+    ///     #[object(key)]
+    ///     id: Id,
+    ///     #[object(index)]
+    ///     node: Option<u64>,
+    ///     #[object(index)]
+    ///     title: String,
+    /// }
+    ///
+    /// let store = Store::builder().table::<Task>().build();
+    /// for (node, title) in [(Some(1), "a"), (Some(2), "b"), (None, "c")] {
+    ///     store.update(|tx| tx.create(Task { id: Id::random(), node, title: title.into() }))?;
+    /// }
+    /// let view = store.read();
+    /// let elsewhere = Task::BY_TITLE.all().except(Task::BY_NODE.eq(1u64));
+    /// let titles = view.find(elsewhere).map(|task| &*task.title);
+    /// assert_eq!(titles.collect::<Vec<_>>(), ["b", "c"]);
+    /// assert_eq!(view.count(keys::<Task>().all().except(Task::BY_NODE.all())), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn except<D: Condition<T>>(self, other: Query<T, D>) -> Query<T, Except<C, D>> {
+        self.with(|condition| Except(condition, other.condition))
     }
 
     /// Also the objects that `other` finds, each once: first those of this query, then the rest in

@@ -139,10 +139,44 @@ impl TestProposer {
         }
     }
 
+    /// The versions that it gives from now on are above this one, up to which it has no history: as
+    /// if others had accepted that much. For a store that was restored at this version
+    /// (`Store::restore_accepted`), or has [applied](crate::Store::apply_accepted) what was
+    /// accepted up to it. Say so after that: a store that is built later takes it for the version
+    /// that it shows while it is empty.
+    ///
+    /// ```
+    /// use skep::testing::TestProposer;
+    /// use skep::{Action, Store, Version};
+    /// # use skep::{Id, Indexes, Object};
+    /// # #[derive(Clone)] struct Task { id: Id }
+    /// # impl Object for Task {
+    /// #     type Key = Id;
+    /// #     const TABLE: &'static str = "task";
+    /// #     fn key(&self) -> Id { self.id }
+    /// #     fn indexes(_: &mut Indexes<Self>) {}
+    /// # }
+    ///
+    /// let proposer = TestProposer::new();
+    /// let store = Store::builder().table::<Task>().proposer(proposer.clone()).build();
+    /// store.apply_accepted(Version::new(700), &[Action::create(Task { id: Id::from_u128(1) })])?;
+    /// proposer.begin_after(Version::new(700));
+    /// store.update(|tx| tx.create(Task { id: Id::from_u128(2) }))?;
+    /// assert_eq!(store.proposed_version(store.version()), Some(Version::new(703)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn begin_after(&self, version: Version) {
+        {
+            let mut state = self.state();
+            state.given = state.given.max(version);
+        }
+        self.compact(version);
+    }
+
     /// Forgets the history up to a version.
     pub fn compact(&self, oldest: Version) {
         let mut state = self.state();
-        state.oldest = oldest;
+        state.oldest = state.oldest.max(oldest);
         let kept = state
             .history
             .partition_point(|change| change.version <= oldest);

@@ -27,24 +27,33 @@ impl Transaction<'_> {
     }
 
     /// Commits whatever there is, as it was decided; within: that could not be. Without changes it
-    /// is no commit, unless it stands for a whole state.
+    /// is a commit for the version's sake, unless what was appended before it is open, and has
+    /// newer versions.
     pub(super) fn commit_told(
         &mut self,
         line: &Line,
         decision: Decision,
     ) -> Result<Result<Version, AnswerError>, CommitError> {
-        let is_whole = matches!(decision, Decision::Restored(_));
+        let mut is_idle = false;
         let appended = {
             let mut prepared = self.prepare();
             match self.stage(&mut prepared) {
-                Ok(()) if prepared.is_empty() && !is_whole => return Ok(Ok(self.version())),
-                Ok(()) => self.append_pending(prepared, Arc::new(Told)),
+                Ok(()) if prepared.is_empty() && decision == Decision::Unproposed => {
+                    return Ok(Ok(self.version()));
+                }
+                Ok(()) => {
+                    is_idle = prepared.is_empty() && matches!(decision, Decision::Accepted(_));
+                    self.append_pending(prepared, Arc::new(Told))
+                }
                 Err(lost) => Err(lost),
             }
         };
         let number = appended.inspect_err(|lost| self.note_lost(lost))?;
         // What it does not accept is refused when it goes.
         let ticket = line.ticket(number, self.version());
+        if is_idle && self.shared.kernel().horizon.visible() + 1 < number.get() {
+            return Ok(Ok(self.version()));
+        }
         let accepted = ticket.accept_as(decision);
         drop(ticket);
         self.shared.kernel().collect_sometimes();

@@ -3,7 +3,7 @@
 //! about the end ([`Transaction::settle_placed`]).
 
 use super::Transaction;
-use super::restore::Times;
+use super::restore::Stamp;
 use super::settle::WritePlace;
 use super::write::key_error;
 use crate::error::KeyError;
@@ -19,26 +19,26 @@ impl Transaction<'_> {
     pub(crate) fn apply_create<T: Object>(
         &mut self,
         object: T,
-        times: Option<Times>,
+        stamp: Option<Stamp>,
     ) -> Result<WritePlace, KeyError> {
         let key = object.key();
         if self.holds::<T>(&key) {
             return Err(key_error::<T>(key));
         }
-        Ok(self.put_unjudged(key, Some((object, times))))
+        Ok(self.put_unjudged(key, Some((object, stamp))))
     }
 
     /// Replaces an object, which must be there.
     pub(crate) fn apply_update<T: Object>(
         &mut self,
         object: T,
-        times: Option<Times>,
+        stamp: Option<Stamp>,
     ) -> Result<WritePlace, KeyError> {
         let key = object.key();
         if !self.holds::<T>(&key) {
             return Err(key_error::<T>(key));
         }
-        Ok(self.put_unjudged(key, Some((object, times))))
+        Ok(self.put_unjudged(key, Some((object, stamp))))
     }
 
     /// Deletes an object, which must be there.

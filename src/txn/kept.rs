@@ -5,26 +5,17 @@ use std::cell::RefCell;
 
 use super::Transaction;
 use super::buffer::State;
-use super::restore::Times;
+use super::restore::Stamp;
 use crate::kernel::draft::Draft;
 use crate::kernel::node::Words;
 use crate::kernel::reading::Handle;
 use crate::table::object::Object;
-use crate::version::Version;
 
 /// An object to be written, kept for as many attempts as that takes. It is copied only for the
 /// second one.
 pub(crate) struct Kept<T> {
     words: Words,
     keeping: RefCell<Keeping<T>>,
-}
-
-/// What is known of an object to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    pub(crate) times: Times,
-    /// The proposer's version that it has, if not that of the commit.
-    pub(crate) proposed: Option<Version>,
 }
 
 enum Keeping<T> {

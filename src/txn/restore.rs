@@ -15,13 +15,34 @@ use crate::table::found::Entries;
 use crate::table::found::Found;
 use crate::table::object::Object;
 use crate::table::query::keys;
-use crate::version::{Moment, Version};
+use crate::version::{Meta, Moment, Version};
 
 /// When an object was created and written last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Times {
     pub(crate) created: Moment,
     pub(crate) updated: Moment,
+}
+
+/// What an object brings along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) times: Times,
+    /// The proposer's version that it has, if not that of the commit.
+    pub(crate) proposed: Option<Version>,
+}
+
+impl Stamp {
+    /// All that another store tells of its object.
+    pub(crate) fn of(meta: &Meta) -> Self {
+        Self {
+            times: Times {
+                created: meta.created_at.into(),
+                updated: meta.updated_at.into(),
+            },
+            proposed: meta.proposed,
+        }
+    }
 }
 
 impl Transaction<'_> {
@@ -35,16 +56,20 @@ impl Transaction<'_> {
     pub(crate) fn put_unjudged<T: Object>(
         &mut self,
         key: T::Key,
-        object: Option<(T, Option<Times>)>,
+        object: Option<(T, Option<Stamp>)>,
     ) -> WritePlace {
         let (seen, _) = self.see::<T>(&key);
         let state = match object {
             None => (State::Nothing, None),
-            Some((object, times)) => {
-                let created = times.map(|times| times.created);
+            Some((object, stamp)) => {
+                let draft = self.draft(object);
+                if let Some(version) = stamp.and_then(|stamp| stamp.proposed) {
+                    draft.set_proposed(version);
+                }
+                let created = stamp.map(|stamp| stamp.times.created);
                 let created = created.or(seen.created.filter(|_| seen.present));
-                let updated = times.map(|times| times.updated);
-                (State::Object(self.draft(object), created), updated)
+                let updated = stamp.map(|stamp| stamp.times.updated);
+                (State::Object(draft, created), updated)
             }
         };
         WritePlace {

@@ -1,10 +1,10 @@
 //! What a proposer still has of what the log has not any more: the beginning of a watch from an
 //! older version.
 //!
-//! What it gives is compared with what it accepted here: all of that, in order, and nothing else.
-//! So whatever it gives, nothing is left out and nothing comes twice; if it is not the same, it is
-//! as if it had nothing. An update or a deletion without the old object cannot be told: it has all
-//! from there on only.
+//! What it gives is compared with what it accepted here: all of that, in order, and nothing else,
+//! but for entries without writes, of which there may be more. So whatever it gives, nothing is
+//! left out and nothing comes twice; if it is not the same, it is as if it had nothing. An update
+//! or a deletion without the old object cannot be told: it has all from there on only.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -90,6 +90,7 @@ impl Past {
                 let from = line.accepted_since(first).ok_or(until)?;
                 let changes = line.proposer().changes_between(from, newest.proposed);
                 let changes = changes.map_err(|error| reach(error, &accepted).unwrap_or(until))?;
+                let changes = without_idle(&accepted, changes);
                 if let Some(number) = last_untold(&accepted, &changes) {
                     return Err(number);
                 }
@@ -146,6 +147,16 @@ fn reach(error: ChangesError, accepted: &[Accepted]) -> Option<u64> {
     };
     let reached = accepted.iter().find(|it| it.proposed >= oldest);
     reached.map(|it| it.number.get())
+}
+
+/// What a proposer gave, without what changes nothing and made no commit here.
+fn without_idle(accepted: &[Accepted], mut changes: Vec<ProposedChange>) -> Vec<ProposedChange> {
+    let is_accepted = |change: &ProposedChange| {
+        let found = accepted.binary_search_by_key(&change.version, |it| it.proposed);
+        found.is_ok()
+    };
+    changes.retain(|change| !change.writes.writes().is_empty() || is_accepted(change));
+    changes
 }
 
 /// The last commit that does something of which the object before is not known.

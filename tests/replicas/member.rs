@@ -46,10 +46,6 @@ impl Entry {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
-    }
-
     pub fn actions(&self) -> Vec<Action> {
         let decode = |write: &Written| catalogue().decode(&write.action).expect("its own bytes");
         self.writes.iter().map(decode).collect()
@@ -228,7 +224,6 @@ impl Proposer for Member {
             return Err(ChangesError::Future { newest });
         }
         let entries = (from.get() + 1..=to.get()).map(|index| (index, state.entry(index)));
-        let entries = entries.filter(|(_, entry)| !entry.is_empty());
         Ok(entries.map(|(index, entry)| entry.change(index)).collect())
     }
 }

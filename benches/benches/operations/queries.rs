@@ -70,6 +70,12 @@ pub fn measure(bench: &mut Bench) {
             .and(keys::<Item>().range(..some(time)));
         count(snapshot, both)
     });
+    bench.time("Query::except", |time| {
+        let others = Item::BY_GROUP
+            .eq(time % GROUPS)
+            .except(keys::<Item>().range(..some(time)));
+        count(snapshot, others)
+    });
     bench.time("Query::or", |time| {
         count(snapshot, range(time).or(keys::<Item>().eq(some(time + 1))))
     });

@@ -8,6 +8,7 @@ mod depot;
 mod entry;
 mod horizon;
 mod log;
+mod numbering;
 mod ordered;
 mod pending;
 mod places;

@@ -15,7 +15,7 @@ use crate::propose::Proposer;
 use crate::propose::decision::Decision;
 use crate::propose::flight::{Flight, Verdict};
 use crate::propose::line::Line;
-use crate::propose::numbering::{Neighbours, Numbering};
+use crate::propose::numbering::Neighbours;
 use crate::propose::proposal::{AnswerError, Decides, Proposal, Ticket};
 use crate::propose::sets::ReadSet;
 use crate::sync::{AtomicBool, AtomicU64, Ordering, pause, thread};
@@ -105,6 +105,10 @@ impl Drop for Store {
 
 impl Decides for Store {
     fn answered(&self, _: Begun) {}
+
+    fn note(&self, number: Version, decision: Decision) -> Result<(), AnswerError> {
+        self.line.note(number, decision)
+    }
 
     fn decide(&self, number: Version, decision: Decision) {
         self.line.decide(&self.kernel, number, decision);
@@ -342,6 +346,28 @@ fn answered_in_any_order() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
+/// F7: versions that fall, given to two at once: one is told at least, and what was told is open.
+#[test]
+fn falling_versions_at_once() {
+    let seen = outcomes(2, || {
+        let (world, first) = World::with_one_in_flight();
+        assert_eq!(world.submit(1, 77), 3);
+        let other = spawn(&world, |world| world.ticket(3).accept(Version::new(20)));
+        let accepted = first.accept(Version::new(30));
+        let other = other.join().expect("no panic");
+        let rest = accepted.is_err().then(|| first.accept(Version::new(10)));
+        (told(&accepted), told(&other), rest.map(|it| told(&it)))
+    });
+    let ok = || "ok".to_owned();
+    let (newer, older) = ("not newer than version 30", "not older than version 20");
+    let expected = [
+        (ok(), newer.to_owned(), None),
+        (older.to_owned(), ok(), Some(ok())),
+        (older.to_owned(), newer.to_owned(), Some(ok())),
+    ];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
 /// F2: the submitter falls asleep while the answer comes; a wake-up that is lost is a deadlock.
 #[test]
 fn an_answer_to_one_who_falls_asleep() {
@@ -410,48 +436,6 @@ fn an_answer_beside_the_end_of_the_store() {
         (true, ok(), true),
         (false, ok(), true),
         (false, gone(), false),
-    ];
-    assert_eq!(seen, BTreeSet::from(expected));
-}
-
-/// An older version is not accepted, though the entry of the newest is written over meanwhile.
-#[test]
-fn a_version_whose_entry_is_written_over() {
-    let seen = outcomes(4, || {
-        let numbering = Arc::new(Numbering::new(None));
-        numbering.note(Version::new(1), Some(Version::new(10)));
-        let other = spawn(&numbering, |numbering| {
-            numbering.note(Version::new(5), None)
-        });
-        let neighbours = numbering.neighbours(Version::new(6), 1);
-        let falls = neighbours.fits(Version::new(9)).is_ok();
-        other.join().expect("no panic");
-        falls
-    });
-    assert_eq!(seen, BTreeSet::from([false]));
-}
-
-/// F5: a commit is noted in the entry of one that is four before it, while both are looked up.
-#[test]
-fn an_entry_that_comes_around() {
-    let seen = outcomes(4, || {
-        let numbering = Arc::new(Numbering::new(None));
-        let note = |numbering: &Numbering, number| {
-            numbering.note(Version::new(number), Some(Version::new(number * 10)));
-        };
-        note(&numbering, 1);
-        let other = spawn(&numbering, move |numbering| note(numbering, 5));
-        let at = |number| numbering.at(Version::new(number)).map(Version::get);
-        let found = (at(1), at(5));
-        other.join().expect("no panic");
-        assert_eq!((at(1), at(5)), (None, Some(50)));
-        found
-    });
-    let expected = [
-        (Some(10), None),
-        (Some(10), Some(50)),
-        (None, None),
-        (None, Some(50)),
     ];
     assert_eq!(seen, BTreeSet::from(expected));
 }

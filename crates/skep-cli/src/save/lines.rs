@@ -1,5 +1,6 @@
 //! A dump's lines, one after the other: each the creation of an object, with its number.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
 use std::path::Path;
@@ -136,8 +137,28 @@ impl<'p, R: BufRead> Lines<'p, R> {
         let told = error.to_string();
         // A line is the whole text: its number within that says nothing.
         let place = format!(" at line {} column {}", error.line(), error.column());
-        let problem = told.strip_suffix(&place).unwrap_or(&told);
-        let problem = one_line(problem, FAULT_CHARS_MAX).replace("\\\"", "\"");
+        let problem = without_value(told.strip_suffix(&place).unwrap_or(&told));
+        let problem = one_line(&problem, FAULT_CHARS_MAX);
         self.fault(format!("{problem} at character {}", begin + error.column()))
     }
+}
+
+/// A fault of JSON as serde tells it, without the value that stands there: it may be a secret in
+/// the wrong place.
+fn without_value(told: &str) -> Cow<'_, str> {
+    const VALUES: [&str; 2] = ["invalid type: ", "invalid value: "];
+    const VARIANT: &str = "unknown variant `";
+    // What is expected comes last, whatever the value says.
+    if let Some(found) = VALUES.iter().find_map(|begin| told.strip_prefix(begin))
+        && let Some((found, expected)) = found.rsplit_once(", expected ")
+    {
+        let kind = found.split(['`', '"']).next().unwrap_or_default();
+        return format!("{} in the place of {expected}", kind.trim_end()).into();
+    }
+    if let Some(rest) = told.strip_prefix(VARIANT) {
+        let expected = rest.rsplit_once("`, expected ");
+        let expected = expected.map_or("there are none", |(_, expected)| expected);
+        return format!("an unknown variant in the place of {expected}").into();
+    }
+    told.into()
 }

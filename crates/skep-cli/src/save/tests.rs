@@ -1,6 +1,7 @@
 //! The made-up cluster and the tables.
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -12,7 +13,7 @@ use skep::cluster::{
 };
 use skep::{Action, Id, keys};
 
-use super::lines::{JSON_BYTES_MAX, ONCE_BYTES_MAX};
+use super::lines::{JSON_BYTES_MAX, Lines, ONCE_BYTES_MAX};
 use super::{sample, tables};
 
 fn saved(seed: u64, tasks: u32) -> Vec<u8> {
@@ -129,6 +130,69 @@ fn a_line_has_room_for_the_parts_of_a_task() {
     };
     task.assigned_generic_resources = vec![ssd; MANY];
     json_bytes(task);
+}
+
+/// Whatever stands in the place of another thing may be a secret.
+#[test]
+fn faults_tell_the_place_and_what_is_expected_and_never_the_value() {
+    let fault = |object: &str, table: &str| {
+        let line = format!(r#"{{"table":"{table}","object":{object}}}"#);
+        let mut lines = Lines::new(Path::new("a"), line.as_bytes());
+        let fault = lines.next().err().expect("it is refused");
+        assert!(!fault.to_string().contains("hunter2"), "{fault}");
+        fault.to_string()
+    };
+    let with = |place: &str, text: &str| {
+        let mut task = serde_json::to_value(Task::new(id())).expect("a task");
+        let text = serde_json::from_str(text).expect("JSON");
+        *task.pointer_mut(place).expect("a field of a task") = text;
+        task.to_string()
+    };
+    let texts = [
+        r#""hunter2""#,
+        r#""hunter2, expected struct `x`, expected hunter2""#,
+        r#""\"hunter2`\"""#,
+        r#"["hunter2"]"#,
+    ];
+    for text in texts {
+        for place in [
+            "",
+            "/spec",
+            "/annotations",
+            "/annotations/labels",
+            "/status",
+        ] {
+            let told = fault(&with(place, text), "task");
+            assert!(told.contains(" at character "), "{told}");
+        }
+    }
+    let told = fault(&with("/annotations/name", "7777"), "task");
+    assert!(told.contains("integer in the place of a string"), "{told}");
+    assert!(!told.contains("7777"), "{told}");
+    let told = fault(&with("/spec", "\"hunter2\""), "task");
+    assert!(
+        told.contains("string in the place of struct TaskSpec"),
+        "{told}"
+    );
+    for place in ["/desired_state", "/slot", "/id", "/service_id"] {
+        fault(&with(place, "\"hunter2`, expected hunter2\""), "task");
+    }
+    let mut node = serde_json::to_value(Node::named(id(), "a")).expect("a node");
+    node["role"] = "hunter2`, expected hunter2".into();
+    let told = fault(&node.to_string(), "node");
+    assert!(
+        told.contains("an unknown variant in the place of "),
+        "{told}"
+    );
+    let told = fault("\"hunter2\"", "secret");
+    assert!(
+        told.contains("string in the place of struct Secret"),
+        "{told}"
+    );
+    // Nor where the line itself is none.
+    let mut lines = Lines::new(Path::new("a"), &b"\"hunter2\""[..]);
+    let told = lines.next().err().expect("it is refused").to_string();
+    assert!(told.contains("string in the place of "), "{told}");
 }
 
 #[test]
