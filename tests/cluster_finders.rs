@@ -233,7 +233,7 @@ fn made_of(leaves: &[Finder], depth: u64, random: &mut Random) -> Finder {
         made.collect()
     };
     match some(1).pop().expect("one") {
-        one if matches!(one, Not(_)) => AnyOf(some(2)),
+        Not(_) => AnyOf(some(2)),
         one if depth.is_multiple_of(2) => Not(Box::new(one)),
         one => {
             let all = [vec![one], some(2)].concat();
