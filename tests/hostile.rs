@@ -281,6 +281,7 @@ fn a_waker_that_panics_when_it_goes_is_contained() {
             drop(going);
         }
         store.update(|tx| raise(tx, 1)).unwrap();
+        common::wait_until(|| woken.load(Ordering::SeqCst) > 0);
         assert_eq!(woken.load(Ordering::SeqCst), 1, "others are called");
         assert_eq!(events(&mut other).len(), 2);
         assert_eq!(store.stats().watchers, 1);
