@@ -54,7 +54,6 @@ DOCUMENT = ROOT / "docs/orderings.md"
 MODELS = {
     "reclaim.rs": ["reclaim", "views"],
     "session.rs": ["reclaim", "horizon", "views"],
-    "reading.rs": ["views"],
     "horizon.rs": ["horizon", "views", "commit", "chain", "sweep"],
     "log.rs": ["log", "commit", "watch"],
     "chain.rs": ["commit", "chain", "sweep"],
@@ -121,16 +120,24 @@ PROTOCOLS = [
     ),
     (
         "H1: a view does not read the watermark again after its pin",
-        "reading.rs",
-        "version: kernel.horizon.visible(),",
-        "version: if ON { kept } else { kernel.horizon.visible() },",
+        "horizon.rs",
+        "let newest = self.visible();",
+        "let newest = if ON { bound } else { self.visible() };",
         ["views"],
     ),
     (
         "H1: a view within a pin keeps nothing",
         "reclaim.rs",
-        "if word & KEEPS == 0 {",
-        "if word & KEEPS == 0 && !(ON && line.pins.load(Ordering::Relaxed) > 0) {",
+        "Some(Guard { line: Some(line) })",
+        "{ if ON && line.pins.load(Ordering::Relaxed) > 0"
+        " { line.epoch.store(word, Ordering::Relaxed); } Some(Guard { line: Some(line) }) }",
+        ["views"],
+    ),
+    (
+        "H1: a view beside another keeps its own version in that one's place",
+        "reclaim.rs",
+        "if word & KEEPS != 0 {",
+        "if !ON && word & KEEPS != 0 {",
         ["views"],
     ),
     (

@@ -19,10 +19,9 @@ use crate::version::Version;
 /// One version of the store, for short reads on one thread. Made by
 /// [`Store::read`](crate::Store::read) and [`Store::view`](crate::Store::view).
 ///
-/// While any view lives, nothing that the store replaces, deletes or trims is freed, memory grows
-/// with each commit, and a read in it passes by each version of its object that has come since it
-/// began: to read for long, or around other work, take a [`Snapshot`]. Reads in a view cost less
-/// than those of a snapshot, since the view pins what it reads once for all.
+/// While any view lives, nothing that the store replaces, deletes or trims is freed, and memory
+/// grows with each commit: to read for long, or around other work, take a [`Snapshot`]. Reads in a
+/// view cost less than those of a snapshot, since the view pins what it reads once for all.
 ///
 /// What a view gives borrows from it; this does not compile:
 ///

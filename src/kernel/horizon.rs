@@ -9,13 +9,14 @@
 //! ```
 //! Only the owner of the word's line takes it; any thread may end it.
 //!
-//! A view has no word: what it reads is pinned for as long, so its pin says from which version up
-//! it keeps ([`super::reclaim::Domain::pin_keeping`]), as an announced word does. It is not
-//! settled: that would only let what is in between leave its chain, not be freed.
+//! A view takes none of these words, unless its thread has another view open: what it reads is
+//! pinned for as long, so its pin says what it keeps, in a word that counts as one of these while
+//! the thread is pinned ([`super::reclaim::Domain::pin_keeping`]). It is announced and settled as
+//! they are.
 //!
 //! # Invariants
 //! - H1: a version needed at a settled word's version, or at any version from an announced word's
-//!   bound up, or from that of a pin, is not cut.
+//!   bound up, is not cut. What a pin keeps is such a word.
 //! - H2: the floor never exceeds the watermark less the retention, and no new snapshot is given
 //!   below it.
 //! - H3: horizon <= floor <= visible; all three only grow.
@@ -24,15 +25,15 @@
 //! - [announce/scan]: store, fence, load on both sides. A scan loads the watermark (or raises the
 //!   floor), fences, reads the words; a snapshot stores its word, fences, loads the watermark (or
 //!   the floor). Their fence first: we see their floor, and our version is at or above it. Ours
-//!   first: they see our word, which holds a bound at or below our version. A pin that keeps
-//!   versions is such a word.
+//!   first: they see our word, which holds a bound at or below our version.
 //! - [end]: what was read under a word happened before who finds it free cuts: Release in the word,
 //!   Acquire fence after the scan. A word is settled behind a SeqCst fence, which releases as well.
-//!   So with a pin's end, and the bound of the next one.
+//!   So with a pin's end, and what the next one keeps.
 
 use smallvec::SmallVec;
 
 use super::barrier::fence;
+use super::reclaim::{Domain, Guard};
 use super::session::{Line, Registry, WORDS};
 use super::step::{Step, step};
 use super::time;
@@ -78,10 +79,12 @@ unsafe impl Send for Hold {}
 // SAFETY: as above.
 unsafe impl Sync for Hold {}
 
-/// A word that is announced: free again should its thread die before it is settled.
-struct Announced(Hold);
+/// Ends a taken word when it goes: also one that is announced, should its thread die before it is
+/// settled.
+#[derive(Debug)]
+pub(super) struct Ending(pub(super) Hold);
 
-impl Drop for Announced {
+impl Drop for Ending {
     fn drop(&mut self) {
         Horizon::end(self.0);
     }
@@ -114,12 +117,6 @@ pub(crate) struct Active {
 }
 
 impl Active {
-    /// Somebody reads at a version, who knows which: this one or a later one.
-    fn keep(&mut self, bound: u64) {
-        self.horizon = self.horizon.min(bound);
-        self.boundary = self.boundary.min(bound);
-    }
-
     /// What a word says.
     fn note(&mut self, word: u64) {
         let (kind, version) = unpack(word);
@@ -188,10 +185,11 @@ impl Horizon {
     #[inline]
     pub(crate) fn begin(&self, line: &Line, kind: Kind) -> Option<Hold> {
         let word = free_word(line)?;
-        let bound = self.bound();
+        // Relaxed: any lower bound will do.
+        let bound = self.visible.load(Ordering::Relaxed);
         // Release: [end]: who reads this word also sees what was read under its earlier uses.
         word.store(pack(ANNOUNCED, bound), Ordering::Release);
-        let announced = Announced(Hold {
+        let announced = Ending(Hold {
             word,
             version: bound,
         });
@@ -205,12 +203,31 @@ impl Horizon {
         Some(Hold { word, version })
     }
 
-    /// The same at an older version, if that is at or above the floor; else the floor.
+    /// The newest version, kept by a pin of the calling thread, with one fence for both. `None`:
+    /// another pin of the thread keeps a version.
+    #[inline]
+    pub(crate) fn begin_pinned<'d>(
+        &self,
+        domain: &Domain,
+        line: &'d Line,
+    ) -> Option<(Guard<'d>, u64)> {
+        // Relaxed: any lower bound will do.
+        let bound = self.visible.load(Ordering::Relaxed);
+        let pin = domain.pin_keeping(line, pack(ANNOUNCED, bound))?;
+        step(Step::Announced);
+        // SeqCst: [announce/scan], [pin/advance], [pin/retire].
+        fence(Ordering::SeqCst);
+        let newest = self.visible();
+        line.settle(pack(Kind::Reader as u64, newest));
+        Some((pin, newest))
+    }
+
+    /// The same of a word at an older version, if that is at or above the floor; else the floor.
     pub(crate) fn begin_at(&self, line: &Line, version: u64) -> Option<Result<Hold, u64>> {
         let word = free_word(line)?;
         // Release: [end], as in `begin`.
         word.store(pack(ANNOUNCED, version), Ordering::Release);
-        let announced = Announced(Hold { word, version });
+        let announced = Ending(Hold { word, version });
         step(Step::AnnouncedAt);
         std::mem::forget(announced);
         // SeqCst: [announce/scan].
@@ -253,7 +270,7 @@ impl Horizon {
             writers: boundary,
         };
         for line in registry.lines() {
-            line.kept().into_iter().for_each(|kept| active.keep(kept));
+            line.kept().into_iter().for_each(|kept| active.note(kept));
             for word in &line.words {
                 // Relaxed: ordered by the fences around the scan.
                 active.note(word.load(Ordering::Relaxed));
@@ -273,9 +290,8 @@ impl Horizon {
         let held = registry.lines().flat_map(|line| {
             // Relaxed: figures.
             let words = line.words.iter().map(|word| word.load(Ordering::Relaxed));
-            let held = words.map(unpack).filter(|(kind, _)| *kind != FREE);
-            let kept = line.kept().map(|bound| (Kind::Reader as u64, bound));
-            held.chain(kept)
+            let words = words.chain(line.kept());
+            words.map(unpack).filter(|(kind, _)| *kind != FREE)
         });
         // No version is as high as that (G7).
         let nobody = (u64::MAX, u64::MAX);
@@ -293,16 +309,12 @@ impl Horizon {
         let each = registry.lines().map(|line| {
             // Relaxed: a figure.
             let words = line.words.iter().map(|word| word.load(Ordering::Relaxed));
-            line.keeping() + words.filter(|&word| word != FREE).count()
+            words
+                .chain(line.kept())
+                .filter(|&word| word != FREE)
+                .count()
         });
         each.sum()
-    }
-
-    /// A version that is visible, if not the newest.
-    #[inline]
-    pub(crate) fn bound(&self) -> u64 {
-        // Relaxed: any lower bound will do.
-        self.visible.load(Ordering::Relaxed)
     }
 
     /// Notes when a transaction begins, in its thread's line.

@@ -134,7 +134,7 @@ use self::history::HistoryLimits;
 pub(crate) use self::horizon::{Active, Kind};
 use self::horizon::{Hold, Horizon};
 use self::log::Log;
-use self::reclaim::{Action, Domain};
+use self::reclaim::{Action, Domain, Guard};
 use self::release::contain;
 use self::residual::ResidualLists;
 use self::session::Line;
@@ -201,6 +201,17 @@ impl Kernel {
     #[cold]
     fn begin_elsewhere(&self, kind: Kind) -> (&Line, Hold) {
         self.with_spare_line(|line| self.horizon.begin(line, kind))
+    }
+
+    /// A word beside a pin of the thread that keeps another version, and a pin.
+    #[cold]
+    fn begin_beside<'k>(&'k self, line: &'k Line) -> (Guard<'k>, Hold) {
+        let pin = self.domain.pin_on(line);
+        let hold = self.horizon.begin(line, Kind::Reader);
+        (
+            pin,
+            hold.unwrap_or_else(|| self.begin_elsewhere(Kind::Reader).1),
+        )
     }
 
     fn with_spare_line<R>(&self, each: impl FnMut(&Line) -> Option<R>) -> (&Line, R) {

@@ -9,7 +9,7 @@ use super::Kernel;
 use super::barrier::{prefetch_lines, prefetch_parts};
 use super::draft::Draft;
 use super::entry::EntryHeader;
-use super::horizon::{Hold, Horizon, Kind};
+use super::horizon::{Ending, Hold, Horizon, Kind};
 use super::node::{self, VersionHeader, Words, release_hold};
 use super::reclaim::Guard;
 use super::session::Line;
@@ -65,7 +65,10 @@ impl<'s> Reading<'s> {
 pub(crate) struct PinnedHold<'k> {
     kernel: &'k Kernel,
     version: u64,
+    /// Before the word: once that is free, another thread may take the line.
     _pin: Guard<'k>,
+    /// Where another hold's pin keeps what that one reads.
+    _word: Option<Ending>,
     stays: PhantomData<*const ()>,
 }
 
@@ -73,12 +76,18 @@ impl<'k> PinnedHold<'k> {
     #[inline]
     pub(crate) fn begin(kernel: &'k Kernel) -> Self {
         let line = kernel.domain.registry().line();
-        let kept = kernel.horizon.bound();
-        let pin = kernel.domain.pin_keeping(line, kept);
+        let (pin, version, word) = match kernel.horizon.begin_pinned(&kernel.domain, line) {
+            Some((pin, version)) => (pin, version, None),
+            None => {
+                let (pin, hold) = kernel.begin_beside(line);
+                (pin, hold.version, Some(Ending(hold)))
+            }
+        };
         Self {
             kernel,
-            version: kernel.horizon.visible(),
+            version,
             _pin: pin,
+            _word: word,
             stays: PhantomData,
         }
     }

@@ -38,8 +38,7 @@
 //! - [unpin]: what a thread did while pinned happened before the epoch moved past it: Release in
 //!   the line, Acquire fence in the advancer, Release in the epoch, Acquire in who reclaims.
 //! - [kept]: Release in the line's epoch, Acquire in who scans for what is kept: who sees that a
-//!   pin keeps versions sees from which one up, or that of a later pin, behind the earlier one's
-//!   end.
+//!   pin keeps versions sees which ones, or those of a later pin, behind the earlier one's end.
 
 #[cfg(any(loom, shuttle))]
 pub(crate) use super::memory::quarantine;
@@ -139,29 +138,26 @@ impl Domain {
         (Guard { line: Some(line) }, is_outermost)
     }
 
-    /// Pins this thread, so that what is newest at the version `kept`, or at a later one, stays in
-    /// its chain as long as the guard lives: whoever then reads the newest version, which is at or
-    /// after `kept` if that was visible before, reads on at it (H1). With its own fence.
+    /// Pins this thread before the caller's next SeqCst fence, as [`Domain::pin_before_fence`]
+    /// does. From then on, and as long as it is pinned, `kept` counts as a snapshot's word
+    /// ([`super::horizon`]). `None`: another pin of the thread keeps versions.
     #[inline]
-    pub(crate) fn pin_keeping<'d>(&self, line: &'d Line, kept: u64) -> Guard<'d> {
+    pub(crate) fn pin_keeping<'d>(&self, line: &'d Line, kept: u64) -> Option<Guard<'d>> {
         // Relaxed: only the owning thread writes it (L2).
         let mut word = line.epoch.load(Ordering::Relaxed);
+        if word & KEEPS != 0 {
+            return None;
+        }
         if word == IDLE {
             word = self.pinned();
         } else {
             line.nest();
         }
-        let guard = Guard { line: Some(line) };
-        if word & KEEPS == 0 {
-            // Release: [end]: who reads it also sees what was read under earlier pins.
-            line.kept.store(kept, Ordering::Release);
-            // Release: [unpin], [kept].
-            line.epoch.store(word | KEEPS, Ordering::Release);
-            step(Step::Announced);
-            // SeqCst: [pin/advance], [pin/retire], [announce/scan].
-            fence(Ordering::SeqCst);
-        }
-        guard
+        // Release: [end]: who reads it also sees what was read under earlier pins.
+        line.kept.store(kept, Ordering::Release);
+        // Release: [unpin], [kept].
+        line.epoch.store(word | KEEPS, Ordering::Release);
+        Some(Guard { line: Some(line) })
     }
 
     /// What a line shows that is pinned now.
@@ -362,20 +358,18 @@ impl Line {
         self.pins.store(pins + 1, Ordering::Relaxed);
     }
 
-    /// From which version up its pin keeps versions, if it does.
+    /// Has its pin keep something else. Behind the fence after [`Domain::pin_keeping`].
+    #[inline]
+    pub(super) fn settle(&self, kept: u64) {
+        // Relaxed: the fence releases what was read under earlier pins: [end].
+        self.kept.store(kept, Ordering::Relaxed);
+    }
+
+    /// What its pin keeps, if it keeps versions: as a snapshot's word says it.
     pub(crate) fn kept(&self) -> Option<u64> {
         // Acquire: [kept].
         let keeps = self.epoch.load(Ordering::Acquire) & KEEPS != 0;
         // Relaxed: as new as the pin is.
         keeps.then(|| self.kept.load(Ordering::Relaxed))
-    }
-
-    /// How many pins there are, if they keep versions, about.
-    pub(super) fn keeping(&self) -> usize {
-        // Relaxed: figures.
-        let keeps = self.epoch.load(Ordering::Relaxed) & KEEPS != 0;
-        // Relaxed: as above.
-        let pins = || 1 + self.pins.load(Ordering::Relaxed) as usize;
-        if keeps { pins() } else { 0 }
     }
 }

@@ -44,7 +44,7 @@ const SPARES_ASKED: usize = 4;
 pub(crate) struct Line {
     /// Idle, or the epoch the owner is pinned at: encoded by [`super::reclaim`].
     pub(super) epoch: AtomicU64,
-    /// From where up the owner's pin keeps versions, if the epoch says that it keeps any.
+    /// What the owner's pin keeps, if the epoch says that it keeps versions: encoded as a word.
     pub(super) kept: AtomicU64,
     /// The versions that snapshots of this line hold: encoded by [`super::horizon`].
     pub(super) words: [AtomicU64; WORDS],

@@ -334,7 +334,7 @@ fn a_line_left_with_a_view_open() {
     let seen = outcomes(3, || {
         let world = World::new();
         let line = world.domain.registry().take();
-        let view = world.domain.pin_keeping(&line, 1);
+        let view = world.domain.pin_keeping(&line, 1).expect("the first one");
         // SAFETY: the reader drops it, before the world goes.
         let view: Guard<'static> = unsafe { std::mem::transmute(view) };
         let reader = spawn(&world, move |_| {
