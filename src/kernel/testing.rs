@@ -14,7 +14,7 @@ use super::log::{Append, Slot};
 use super::node::{self, VersionHeader};
 use super::older::Older;
 use super::pending::{Outcome, Payload, Pending};
-use super::reading::{AnyHandle, LocalHold};
+use super::reading::{AnyHandle, LocalHold, Reading};
 use super::reclaim::{Action, Domain, Garbage, Guard, allocate, at, free, free_all};
 use super::record::{Record, RecordHeader, Unclaimed, Unlinking};
 use super::session::Line;
@@ -70,6 +70,17 @@ impl Cell {
     pub(crate) fn record<'a>(self) -> &'a Record<u64> {
         // SAFETY: as above.
         unsafe { at(self.0) }
+    }
+
+    /// What it shows to a reading, with the version's own number.
+    pub(crate) fn read(self, reading: Reading<'_>) -> Option<(u64, u64)> {
+        let _guard = reading.pin();
+        // SAFETY: pinned, and the reading's hold stands.
+        let version = unsafe { chain::read(self.header(), reading.version()) }?;
+        // SAFETY: of `make`.
+        let object =
+            (!version.is_tombstone()).then(|| unsafe { node::object::<Value>(version) })?;
+        Some((version.number(), object.get()))
     }
 
     /// The numbers of the chain, newest first.
@@ -249,13 +260,7 @@ impl<'k> Txn<'k> {
     /// What a cell shows, with the version's own number.
     pub(crate) fn read(&mut self, cell: Cell) -> Option<(u64, u64)> {
         self.read.push(cell);
-        let _guard = self.hold.reading().pin();
-        // SAFETY: pinned, and the hold is ours.
-        let version = unsafe { chain::read(cell.header(), self.version()) }?;
-        // SAFETY: of `make`.
-        let object =
-            (!version.is_tombstone()).then(|| unsafe { node::object::<Value>(version) })?;
-        Some((version.number(), object.get()))
+        cell.read(self.hold.reading())
     }
 
     /// Writes and commits; `Err`: the commit in the way. The cells written are validated, too.

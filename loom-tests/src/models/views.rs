@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::chain::{LIMITS, collect, write_numbers};
 use super::check::{outcomes, spawn};
 use crate::kernel::history::HistoryLimits;
 use crate::kernel::reading::PinnedHold;
-use crate::kernel::testing::{Value, show};
+use crate::kernel::testing::{Txn, Value, cell, kernel, show};
 use crate::kernel::{Kernel, Limits};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -181,4 +182,24 @@ fn two_views_of_a_thread() {
         (first, second, horizon)
     });
     assert_eq!(seen, each_beside([(1, 1), (1, 2), (2, 2)]));
+}
+
+/// H1, V4: a view begins while what is below the watermark is cut and freed.
+#[test]
+fn a_view_reads_during_a_cut() {
+    let seen = outcomes(2, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        write_numbers(&kernel, cell, 1..=2);
+        let reader = spawn(&kernel, move |kernel| {
+            let view = PinnedHold::begin(kernel);
+            (view.reading().version(), cell.read(view.reading()))
+        });
+        let done = Txn::begin(&kernel).commit(&[(cell, Some(30))]);
+        assert_eq!(done, Ok(3));
+        collect(&kernel, 1);
+        reader.join().expect("no panic")
+    });
+    let expected = [(2, Some((2, 20))), (3, Some((3, 30)))];
+    assert_eq!(seen, BTreeSet::from(expected));
 }
