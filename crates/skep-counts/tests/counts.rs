@@ -21,8 +21,8 @@ const READS: [Exact; 7] = [
     ("get, in a view", [0, 0, 0]),
     ("find 10 by an index, in a view", [0, 0, 0]),
     ("scan of 100, in a view", [0, 0, 0]),
-    ("get, in a snapshot", [0, 1, 4]),
-    ("read() and its end", [0, 1, 7]),
+    ("get, in a snapshot", [0, 1, 2]),
+    ("read() and its end", [0, 1, 4]),
     ("snapshot() and its end", [0, 1, 3]),
     ("begin() and roll back", [0, 1, 3]),
 ];
