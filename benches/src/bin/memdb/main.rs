@@ -47,7 +47,7 @@ const EXAMPLES: &str = "\
 The other store is a stand-in for SwarmKit's: 100,000 tasks in the trees of go-memdb, copied
 deeply whenever they are read or written. It is built first, by the `go` that is found; on Debian
 that takes the packages golang-go and golang-github-hashicorp-go-memdb-dev. Both processes
-together take some 2 GB of memory, and a round some three minutes on two cores. Progress goes to
+together take some 2 GB of memory, and a round some four minutes on two cores. Progress goes to
 standard error, the table to standard output.
 
 Examples:
