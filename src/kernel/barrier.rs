@@ -39,13 +39,16 @@ pub(crate) fn fence_after_modify() {
     crate::sync::fence(Ordering::SeqCst);
 }
 
-/// A locked addition of nothing to the top of the stack: a line that is this processor's anyway.
+/// A locked addition of nothing below the stack: to a line that is this processor's anyway, but to
+/// no word that is read soon. At the top of the stack may lie what a function takes back right
+/// after its pin, which it would get only when all before the fence is done.
 #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(skep_counted)))]
 #[inline]
 fn locked_fence() {
     // SAFETY: B1: it changes no memory and no register but the flags, which asm! takes as changed.
-    // Without `nomem` the compiler moves no access of memory across it.
-    unsafe { std::arch::asm!("lock or dword ptr [rsp], 0", options(nostack)) };
+    // Without `nomem` the compiler moves no access of memory across it, and without `nostack` it
+    // keeps nothing below the stack pointer.
+    unsafe { std::arch::asm!("lock or dword ptr [rsp - 64], 0") };
 }
 
 /// Bytes of a cache line.

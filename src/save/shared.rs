@@ -44,7 +44,8 @@
 use std::any::{Any, TypeId, type_name};
 use std::borrow::Borrow;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Bound;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -61,7 +62,7 @@ use super::buffer::Buffer;
 use super::error::Fault;
 use super::frame::undecodable;
 use crate::sync::local;
-use crate::table::hash::{HashedMap, hash_of};
+use crate::table::hash::hash_of;
 
 /// Bytes of parts that are remembered at most, in one restore.
 const KNOWN_BYTES_MAX: usize = 4 << 20;
@@ -268,6 +269,29 @@ impl<'de> Flavor<'de> for Reading<'de> {
 }
 
 local!(WRITING: RefCell<Option<Rc<Encoder>>> = RefCell::new(None));
+
+/// The hasher of a map whose keys are hashes already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("hashes are of 64 bits");
+    }
+
+    #[inline]
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A map by hashes.
+type HashedMap<V> = HashMap<u64, V, BuildHasherDefault<Hashed>>;
 
 /// Encodes objects one after the other, and the parts that they share once.
 #[derive(Default)]

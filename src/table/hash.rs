@@ -6,8 +6,7 @@
 //!
 //! Source: the folded multiply of wyhash (Wang Yi) and foldhash.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -98,28 +97,3 @@ impl Hasher for Folding {
         (product as u64) ^ ((product >> 64) as u64)
     }
 }
-
-/// The hasher of maps and sets whose keys are hashes of [`hash_of`] already.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("hashes are of 64 bits");
-    }
-
-    #[inline]
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// A map by hashes.
-pub(crate) type HashedMap<V> = HashMap<u64, V, BuildHasherDefault<Hashed>>;
-/// A set of hashes.
-pub(crate) type HashedSet = HashSet<u64, BuildHasherDefault<Hashed>>;

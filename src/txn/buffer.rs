@@ -7,6 +7,7 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 
 use super::Transaction;
+use super::positions::Positions;
 use super::read_bound::ReadBound;
 use super::reads::{Clash, TableReads};
 use crate::error::Duplicate;
@@ -21,7 +22,6 @@ use crate::kernel::stage::{Place, Put};
 use crate::kernel::table::AnyTable;
 use crate::kernel::typed::{Typed, downcast};
 use crate::propose::sets::TableReadSet;
-use crate::table::hash::HashedMap;
 use crate::table::object::{Index, Key, Object};
 use crate::table::proposed::{Proposed, Rejected};
 use crate::table::schema::TableOf;
@@ -62,7 +62,8 @@ pub(crate) enum State<T> {
 pub(crate) struct Buffer<T: Object> {
     pub(crate) reads: RefCell<TableReads<T>>,
     pub(crate) writes: SmallVec<[Own<T>; 2]>,
-    by_hash: HashedMap<SmallVec<[u32; 2]>>,
+    /// Where the writes are, once they are many.
+    positions: Positions,
     claims: RefCell<Vec<Box<dyn Any>>>,
 }
 
@@ -110,14 +111,14 @@ impl<T: Object> Buffer<T> {
         Self {
             reads: RefCell::new(TableReads::new(Rc::clone(read_bound))),
             writes: SmallVec::new(),
-            by_hash: HashedMap::default(),
+            positions: Positions::default(),
             claims: RefCell::default(),
         }
     }
 
     /// Where the transaction's own write of a key is.
     pub(crate) fn position(&self, hash: u64, key: &T::Key) -> Option<usize> {
-        position_in(&self.writes, &self.by_hash, hash, key)
+        position_in(&self.writes, &self.positions, hash, key)
     }
 
     pub(crate) fn own(&self, hash: u64, key: &T::Key) -> Option<&Own<T>> {
@@ -128,21 +129,11 @@ impl<T: Object> Buffer<T> {
     #[inline(always)]
     pub(crate) fn push(&mut self, own: Own<T>) -> usize {
         let at = self.writes.len();
-        if at == WRITES_SCANNED_MAX {
-            for at in 0..at {
-                self.note_hash(at, self.writes[at].hash);
-            }
-        }
-        if at >= WRITES_SCANNED_MAX {
-            self.note_hash(at, own.hash);
-        }
         self.writes.push(own);
+        if at >= WRITES_SCANNED_MAX {
+            self.positions.note_to(at + 1, |at| self.writes[at].hash);
+        }
         at
-    }
-
-    fn note_hash(&mut self, at: usize, hash: u64) {
-        let at = u32::try_from(at).expect("fewer writes than the bound of a transaction");
-        self.by_hash.entry(hash).or_default().push(at);
     }
 
     /// The object, among those written, that took a value of a unique index, and has it.
@@ -179,7 +170,7 @@ impl<T: Object> Buffer<T> {
             claims.extend(table.uniques().iter().map(|unique| unique.new_claims()));
         }
         let own = |key: &T::Key| {
-            let at = position_in(&self.writes, &self.by_hash, table.hash(key), key);
+            let at = position_in(&self.writes, &self.positions, table.hash(key), key);
             match at.map(|at| &self.writes[at].state) {
                 None => OwnWrite::Untouched,
                 Some(State::Object(object, _)) => OwnWrite::Object(&**object),
@@ -208,16 +199,15 @@ impl<T: Object> Buffer<T> {
 
 fn position_in<T: Object>(
     writes: &[Own<T>],
-    by_hash: &HashedMap<SmallVec<[u32; 2]>>,
+    positions: &Positions,
     hash: u64,
     key: &T::Key,
 ) -> Option<usize> {
-    let is_it = |at: &usize| writes[*at].hash == hash && writes[*at].key == *key;
-    if writes.len() <= WRITES_SCANNED_MAX {
-        return (0..writes.len()).find(is_it);
+    let is_it = |at: usize| writes[at].hash == hash && writes[at].key == *key;
+    match writes.len() {
+        few @ ..=WRITES_SCANNED_MAX => (0..few).find(|&at| is_it(at)),
+        _ => positions.find(hash, is_it),
     }
-    let places = by_hash.get(&hash)?.iter();
-    places.map(|&at| at as usize).find(is_it)
 }
 
 fn typed<T: Object>(table: &dyn AnyTable) -> &TableOf<T> {
@@ -320,7 +310,7 @@ impl<T: Object> AnyBuffer for Buffer<T> {
     fn clear(&mut self) {
         self.reads.get_mut().clear();
         self.writes.clear();
-        self.by_hash.clear();
+        self.positions.clear();
         self.claims.get_mut().clear();
     }
 }

@@ -36,6 +36,7 @@ pub(crate) mod buffer;
 #[cfg(feature = "save")]
 pub(crate) mod kept;
 pub(crate) mod overlay;
+mod positions;
 pub(crate) mod publish;
 pub(crate) mod read;
 pub(crate) mod read_bound;

@@ -1,7 +1,7 @@
 //! Read: from the snapshot, under the transaction's own writes; noted in the read set, or not
 //! (`peek`).
 
-use super::buffer::{Own, State};
+use super::buffer::{Buffer, Own, State};
 use super::overlay::Overlaid;
 use super::reads::TableReads;
 use super::{Checks, Transaction};
@@ -33,9 +33,12 @@ impl<'s> Transaction<'s> {
 
     #[inline]
     fn see_entry<T: Object>(&self, key: &T::Key) -> Option<Entry<'_, T>> {
-        let hash = self.table::<T>().hash(key);
-        self.buffer::<T>().reads.borrow_mut().note_point(hash, key);
-        self.look(key, hash)
+        let table = self.table::<T>();
+        let (hash, buffer) = (table.hash(key), self.buffer_of::<T>(table));
+        // Looked up before it is noted: its cache misses are waited for meanwhile.
+        let entry = self.look(table, buffer, hash, key);
+        buffer.reads.borrow_mut().note_point(hash, key);
+        entry
     }
 
     /// Looks for one object, timed.
@@ -59,7 +62,10 @@ impl<'s> Transaction<'s> {
     /// than serializable.
     #[must_use]
     pub fn peek<T: Object>(&self, key: &T::Key) -> Option<&T> {
-        let look = || self.look(key, self.table::<T>().hash(key));
+        let look = || {
+            let table = self.table::<T>();
+            self.look(table, self.buffer_of::<T>(table), table.hash(key), key)
+        };
         let entry: Option<Entry<'_, T>> = if self.timed {
             self.time_look_up(look)
         } else {
@@ -141,11 +147,19 @@ impl<'s> Transaction<'s> {
         }
     }
 
-    pub(super) fn look<T: Object>(&self, key: &T::Key, hash: u64) -> Option<Entry<'_, T>> {
-        match self.buffer::<T>().own(hash, key) {
-            Some(own) => own_entry(own),
-            None => self.reader().entry(key),
+    #[inline]
+    fn look<'a, T: Object>(
+        &'a self,
+        table: &TableOf<T>,
+        buffer: &'a Buffer<T>,
+        hash: u64,
+        key: &T::Key,
+    ) -> Option<Entry<'a, T>> {
+        if let Some(own) = buffer.own(hash, key) {
+            return own_entry(own);
         }
+        let stored = table.get(self.hold.reading(), hash, |found| found == key);
+        stored.map(Entry::stored)
     }
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use smallvec::SmallVec;
 
+use super::positions::Positions;
 use super::read_bound::ReadBound;
 use crate::error::Duplicate;
 use crate::kernel::commit::{Write, signature_bit};
@@ -13,7 +14,6 @@ use crate::kernel::entry::EntryHeader;
 use crate::kernel::reclaim::Guard;
 use crate::kernel::secondary::Secondary;
 use crate::propose::sets::{IndexReadRange, ReadRange, TableReadSet, UniqueClaim};
-use crate::table::hash::HashedSet;
 use crate::table::object::{Key, Object};
 use crate::table::schema::TableOf;
 use crate::table::span::Span;
@@ -30,8 +30,8 @@ const POINTS_KEPT_MAX: usize = 1024;
 pub struct TableReads<T: Object> {
     /// Keys read, present or absent, each once.
     points: SmallVec<[(u64, T::Key); 4]>,
-    /// Their hashes, once they are many.
-    hashes: HashedSet,
+    /// Where they are, once they are many.
+    positions: Positions,
     /// A bit a point: a write without one of them is no read point's.
     signature: u64,
     key_spans: Vec<Span<T::Key>>,
@@ -91,7 +91,7 @@ impl<T: Object> TableReads<T> {
     pub(crate) fn new(read_bound: Rc<ReadBound>) -> Self {
         Self {
             points: SmallVec::new(),
-            hashes: HashedSet::default(),
+            positions: Positions::default(),
             signature: 0,
             key_spans: Vec::new(),
             index_spans: Vec::new(),
@@ -107,7 +107,7 @@ impl<T: Object> TableReads<T> {
             return;
         }
         if self.points.len() > POINTS_SCANNED_MAX || !self.is_points_only() {
-            self.hashes.clear();
+            self.positions.clear();
             self.key_spans.clear();
             self.index_spans.clear();
             self.taken.clear();
@@ -126,21 +126,19 @@ impl<T: Object> TableReads<T> {
         }
         self.signature |= signature_bit(hash);
         self.points.push((hash, key.clone()));
-        if self.points.len() == POINTS_SCANNED_MAX + 1 {
-            self.hashes
-                .extend(self.points.iter().map(|(hash, _)| *hash));
-        } else if self.points.len() > POINTS_SCANNED_MAX {
-            self.hashes.insert(hash);
+        if self.points.len() > POINTS_SCANNED_MAX {
+            self.positions
+                .note_to(self.points.len(), |at| self.points[at].0);
         }
     }
 
     /// Whether a key with the hash was read. Two keys with one hash of 64 bits are taken for one: a
     /// conflict too many, never one too few.
     fn has_point(&self, hash: u64) -> bool {
-        if self.hashes.is_empty() {
-            self.points.iter().any(|(read, _)| *read == hash)
-        } else {
-            self.hashes.contains(&hash)
+        let is_it = |at: usize| self.points[at].0 == hash;
+        match self.points.len() {
+            few @ ..=POINTS_SCANNED_MAX => (0..few).any(is_it),
+            _ => self.positions.find(hash, is_it).is_some(),
         }
     }
 
