@@ -5,12 +5,16 @@ mod common;
 #[path = "common/within.rs"]
 mod within;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use common::{Counted, Task, assert_none_left, put, task};
-use skep::{Builder, Filter, Indexes, Object, Snapshot, Store, Transaction, Watcher, keys};
+use skep::{
+    Builder, Filter, Indexes, Object, Proposal, Proposer, Snapshot, Store, Transaction, Watcher,
+    keys,
+};
 use within::{count_of, ends, raise};
 
 /// An object whose Drop runs something, once.
@@ -216,4 +220,81 @@ fn a_drop_of_a_write_that_is_rolled_back_uses_the_store() {
         drop(tx);
         assert_eq!(count_of(&store, 1), 1);
     });
+}
+
+/// A key of which each copy panics when a thread drops it that wants that, once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Brittle(u64);
+
+thread_local!(static BREAKS: Cell<bool> = const { Cell::new(false) });
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        assert!(!BREAKS.replace(false), "as the test wants it");
+    }
+}
+
+#[derive(Clone)]
+struct OfBrittle {
+    id: u64,
+    _token: Arc<()>,
+}
+
+impl Object for OfBrittle {
+    type Key = Brittle;
+    const TABLE: &'static str = "of_brittle";
+
+    fn key(&self) -> Brittle {
+        Brittle(self.id)
+    }
+
+    fn indexes(_: &mut Indexes<Self>) {}
+}
+
+/// Refuses what it is asked while it is told to.
+struct Refuses(AtomicBool);
+
+impl Proposer for Refuses {
+    fn propose(&self, proposal: Proposal) {
+        let answered = match self.0.load(Ordering::Relaxed) {
+            true => proposal.ticket().refuse("as the test wants it"),
+            false => proposal.ticket().accept(proposal.number()),
+        };
+        answered.expect("the first answer");
+    }
+}
+
+/// What a refused proposal had read and written goes with it, in a thread that had no part in it;
+/// and all that it had put in place goes, whatever of it panics.
+#[test]
+fn what_a_refused_proposal_has_read_panics_as_it_goes() {
+    for ends in [false, true] {
+        let proposer = Arc::new(Refuses(AtomicBool::new(false)));
+        let builder = Store::builder().table::<OfBrittle>();
+        let shared = Arc::clone(&proposer) as Arc<dyn Proposer>;
+        let store = store_of(builder.proposer(shared));
+        let token = Arc::new(());
+        for id in 0..8 {
+            let object = OfBrittle {
+                id,
+                _token: Arc::clone(&token),
+            };
+            proposer.0.store(true, Ordering::Relaxed);
+            let refused = store.update(|tx| tx.create(object.clone()));
+            assert!(refused.is_err(), "{refused:?}");
+            proposer.0.store(false, Ordering::Relaxed);
+            drop(object);
+            BREAKS.set(true);
+            if ends && id == 7 {
+                break;
+            }
+            pass(&store);
+            assert!(!BREAKS.get(), "nothing of it went");
+            store.reclaim();
+            assert_eq!(Arc::strong_count(&token), 1, "some of it stays");
+        }
+        drop(store);
+        assert!(!BREAKS.get(), "nothing of it went");
+        assert_eq!(Arc::strong_count(&token), 1, "some of it stays");
+    }
 }

@@ -3,11 +3,13 @@
 
 mod common;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::mpsc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{OnceLock, mpsc};
 
 use common::{Random, Task, counted, put, scaled, store};
-use skep::{Snapshot, Store, Version, View};
+use skep::{ByIndex, Found, Snapshot, Store, Transaction, Version, View};
 
 const KEYS: u64 = 4;
 
@@ -173,4 +175,161 @@ fn thousands_of_views_of_a_thread_show_each_its_own_version() {
         store.reclaim();
     }
     assert_eq!(store.stats().versions, 1);
+}
+
+/// Asserts at compile time that a type is neither sent nor shared: else it has the trait twice, and
+/// which one is meant is not known.
+macro_rules! assert_stays {
+    ($kind:ty) => {{
+        trait Stays<Way> {
+            fn is_asserted() {}
+        }
+        impl<T> Stays<()> for T {}
+        impl<T: Send> Stays<u8> for T {}
+        impl<T: Sync> Stays<u16> for T {}
+        <$kind as Stays<_>>::is_asserted();
+    }};
+}
+
+/// Its pin is its thread's.
+#[test]
+fn a_view_and_what_it_lends_stay_on_their_thread() {
+    assert_stays!(View<'static>);
+    assert_stays!(Found<'static, Task, ByIndex<Task, u64>>);
+    assert_stays!(Transaction<'static>);
+}
+
+/// Nobody reads in it any more, and nobody knows: it stands for good, and its thread's line with
+/// it. What others replace and trim is as beside any other view.
+#[test]
+fn a_view_that_is_forgotten_by_a_thread_that_ends_is_a_view_that_is_held() {
+    let store = store();
+    put(&store, (0..KEYS).map(|id| counted(id, 0)));
+    let before = store.version();
+    let forgotten = 3;
+    for _ in 0..forgotten {
+        let inner = store.clone();
+        let thread = std::thread::spawn(move || {
+            std::mem::forget(inner.read());
+            std::mem::forget(inner.read());
+            // The last one of the thread does not end the first.
+            drop(inner.read());
+        });
+        thread.join().expect("no panic");
+    }
+    assert_eq!(store.stats().snapshots, 2 * forgotten);
+    for turn in 0..20 {
+        let inner = store.clone();
+        let other = std::thread::spawn(move || {
+            let view = inner.read();
+            change(&inner, 500);
+            assert_eq!(count_of(&view, 0), turn * 125);
+            drop(view);
+            assert_eq!(count_of(&inner.read(), 0), (turn + 1) * 125);
+        });
+        other.join().expect("no panic");
+        let stats = store.stats();
+        assert_eq!(stats.snapshots, 2 * forgotten, "after {turn}");
+        assert_eq!(stats.oldest_snapshot, Some(before));
+    }
+}
+
+/// Two stores' views within each other, and what a panic ends.
+#[test]
+fn views_of_two_stores_end_by_a_panic_amid_each_other() {
+    let stores = [store(), store()];
+    for store in &stores {
+        put(store, (0..KEYS).map(|id| counted(id, 0)));
+    }
+    for turn in 0..8 {
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            let outer = stores[0].read();
+            let other = stores[1].read();
+            stores.iter().for_each(|store| change(store, KEYS));
+            let inner = stores[0].read();
+            stores.iter().for_each(|store| change(store, KEYS));
+            let shown = [&outer, &other, &inner].map(|view| count_of(view, 0));
+            assert_eq!(shown, [2 * turn, 2 * turn, 2 * turn + 1]);
+            if turn % 2 == 0 {
+                drop(outer);
+            }
+            std::panic::panic_any(turn);
+        }));
+        let payload = ended.expect_err("it panics");
+        assert_eq!(payload.downcast_ref(), Some(&turn), "its own panic");
+        for store in &stores {
+            assert_eq!(store.stats().snapshots, 0);
+            store.reclaim();
+            assert_eq!(store.stats().versions, KEYS);
+        }
+    }
+}
+
+/// A view in a local of a thread, which goes when what the thread knew of the store has gone.
+struct InLocal(Option<(View<'static>, Ending)>);
+
+/// What is told, and awaited, when the local goes.
+struct Ending {
+    store: &'static Store,
+    goes: mpsc::Sender<()>,
+    changed: mpsc::Receiver<i64>,
+}
+
+thread_local! {
+    static IN_LOCAL: RefCell<InLocal> = const { RefCell::new(InLocal(None)) };
+}
+
+impl Drop for InLocal {
+    fn drop(&mut self) {
+        let Some((view, ending)) = self.0.take() else {
+            return;
+        };
+        ending.goes.send(()).expect("it is awaited");
+        let changed = ending.changed.recv().expect("it is told");
+        assert_eq!(count_of(&view, 0), 0, "what it showed when it began");
+        for _ in 0..100 {
+            assert_eq!(count_of(&ending.store.read(), 0), changed);
+            assert_eq!(ending.store.snapshot().version(), ending.store.version());
+        }
+        change(ending.store, KEYS);
+        drop(view);
+        change(ending.store, KEYS);
+        ending.goes.send(()).expect("it is awaited");
+    }
+}
+
+#[test]
+fn a_view_that_outlives_its_threads_session_shows_what_it_did() {
+    static STORE: OnceLock<Store> = OnceLock::new();
+    let store = STORE.get_or_init(store);
+    put(store, (0..KEYS).map(|id| counted(id, 0)));
+    let (goes, gone) = mpsc::channel();
+    let (change_it, changed) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        IN_LOCAL.with_borrow_mut(|local| {
+            let ending = Ending {
+                store,
+                goes,
+                changed,
+            };
+            local.0 = Some((store.read(), ending));
+        });
+    });
+    gone.recv().expect("the thread ends");
+    for turn in 0..8 {
+        // Who comes new must not take the line of who is about to go.
+        let other = std::thread::spawn(move || {
+            let view = store.read();
+            change(store, 1_000);
+            assert_eq!(count_of(&view, 0), turn * 250);
+        });
+        other.join().expect("no panic");
+    }
+    change_it.send(2_000).expect("it waits");
+    gone.recv().expect("nothing panics in the local");
+    thread.join().expect("no panic");
+    assert_eq!(count_of(&store.read(), 0), 2_002);
+    assert_eq!(store.stats().snapshots, 0);
+    store.reclaim();
+    assert_eq!(store.stats().versions, KEYS);
 }

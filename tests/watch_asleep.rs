@@ -289,3 +289,101 @@ fn in_place(filter: Filter, shards: usize) {
             .all(|watcher| watcher.position() == store.version())
     );
 }
+
+/// A task of two watchers, polled where it is woken; a select over them.
+struct OfTwo {
+    watchers: Mutex<Option<[Watcher; 2]>>,
+    seen: [AtomicUsize; 2],
+    depths: Arc<(AtomicUsize, AtomicUsize)>,
+}
+
+impl Wake for OfTwo {
+    fn wake(self: Arc<Self>) {
+        // Else it is being polled, and looks again.
+        let Ok(mut watchers) = self.watchers.try_lock() else {
+            return;
+        };
+        let Some(watchers) = &mut *watchers else {
+            return;
+        };
+        let (depth, depth_max) = &*self.depths;
+        depth_max.fetch_max(depth.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let waker = Waker::from(Arc::clone(&self));
+        for (watcher, seen) in watchers.iter_mut().zip(&self.seen) {
+            while let Poll::Ready(received) = watcher.poll_recv(&mut Context::from_waker(&waker)) {
+                received.expect("it is open, and no bound is near");
+                seen.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        depth.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl OfTwo {
+    fn of(watchers: [Watcher; 2], depths: &Arc<(AtomicUsize, AtomicUsize)>) -> Arc<Self> {
+        Arc::new(Self {
+            watchers: Mutex::new(Some(watchers)),
+            seen: Default::default(),
+            depths: Arc::clone(depths),
+        })
+    }
+
+    /// That each has seen so many events of either watcher; then it watches no more.
+    fn end(tasks: &[Arc<Self>], seen: usize) {
+        for task in tasks {
+            let each = task.seen.each_ref().map(|it| it.load(Ordering::Relaxed));
+            assert_eq!(each, [seen; 2]);
+            *task.watchers.lock().expect("nothing panics") = None;
+        }
+    }
+}
+
+/// Not deeper for each other thing that a task waits for, of the same store, either.
+#[test]
+fn tasks_of_two_watchers_that_deliver_where_they_are_woken_take_a_bounded_stack() {
+    // With a proposer others commit, and two may poll one at once.
+    let builder = Store::builder().table::<common::Task>();
+    let store = builder.watch_shards(2).build();
+    let depths = Arc::default();
+    // The one watcher is of the one shard, and the other of the other.
+    let filter = || Filter::of::<common::Task>().events_max(64);
+    let tasks = (0..1_000).map(|_| {
+        let task = OfTwo::of([store.watch(filter()), store.watch(filter())], &depths);
+        Arc::clone(&task).wake();
+        task
+    });
+    let tasks: Vec<_> = tasks.collect();
+    for id in 0..3 {
+        put(&store, [task(id)]);
+    }
+    OfTwo::end(&tasks, 6);
+    let depth_max = depths.1.load(Ordering::Relaxed);
+    assert!(depth_max <= 32, "{depth_max}");
+}
+
+/// Nor of two stores, of both of which they are due to be woken.
+#[test]
+fn tasks_of_two_stores_that_wake_one_another_take_a_bounded_stack() {
+    let stores = [(); 2].map(|()| Store::builder().table::<common::Task>().build());
+    let depths = Arc::default();
+    let watch_both = || stores.each_ref().map(|store| store.watch(Filter::all()));
+    let tasks = (0..2_000).map(|_| {
+        let task = OfTwo::of(watch_both(), &depths);
+        Arc::clone(&task).wake();
+        task
+    });
+    let tasks: Vec<_> = tasks.collect();
+    // Those that commits call first come by much later: the others are left to them.
+    let mut first = Asleep::on(&stores[0]);
+    let second = Asleep::on(&stores[1]);
+    for store in &stores {
+        put(store, [task(1)]);
+    }
+    let (watcher, waker, _) = &mut first.tasks[0];
+    let polled = watcher.poll_recv(&mut Context::from_waker(waker));
+    assert!(polled.is_ready());
+    OfTwo::end(&tasks, 2);
+    let depth_max = depths.1.load(Ordering::Relaxed);
+    assert!(depth_max <= 32, "{depth_max}");
+    drop(second);
+}

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use skep::{Builder, Index, Indexes, Object, Snapshot, Store, UpdateError, keys};
+use skep::{Builder, Index, Indexes, Object, Snapshot, Store, UpdateError, View, keys};
 
 /// What an item's seal is made with.
 const SEAL: u64 = 0x5EA1_5EA1_5EA1_5EA1;
@@ -158,21 +158,34 @@ pub fn show(item: &Item) -> Shown {
     (item.key, item.amount, item.group, item.name, item.stamp)
 }
 
+/// All that a snapshot or a view shows.
+macro_rules! all_of {
+    ($reader:expr) => {{
+        let reader = $reader;
+        let all = || reader.find(keys::<Item>().all());
+        let items: Vec<Shown> = all().map(|item| show(item.certify())).collect();
+        let mut by_group: Vec<Shown> = reader.find(Item::BY_GROUP.all()).map(show).collect();
+        by_group.sort_unstable();
+        assert_eq!(items, by_group, "the index shows something else");
+        let mut by_name: Vec<Shown> = reader.find(Item::BY_NAME.all()).map(show).collect();
+        by_name.sort_unstable();
+        assert_eq!(items, by_name, "the unique index shows something else");
+        for item in all() {
+            let looked_up = reader.get::<Item>(&item.key).map(show);
+            assert_eq!(looked_up, Some(show(item)), "a lookup shows something else");
+        }
+        items
+    }};
+}
+
 /// All that a snapshot shows, by the keys; the indexes and lookups must show the same.
 pub fn shown(snapshot: &Snapshot) -> Vec<Shown> {
-    let all = || snapshot.find(keys::<Item>().all());
-    let items: Vec<Shown> = all().map(|item| show(item.certify())).collect();
-    let mut by_group: Vec<Shown> = snapshot.find(Item::BY_GROUP.all()).map(show).collect();
-    by_group.sort_unstable();
-    assert_eq!(items, by_group, "the index shows something else");
-    let mut by_name: Vec<Shown> = snapshot.find(Item::BY_NAME.all()).map(show).collect();
-    by_name.sort_unstable();
-    assert_eq!(items, by_name, "the unique index shows something else");
-    for item in all() {
-        let looked_up = snapshot.get::<Item>(&item.key).map(show);
-        assert_eq!(looked_up, Some(show(item)), "a lookup shows something else");
-    }
-    items
+    all_of!(snapshot)
+}
+
+/// The same of a view.
+pub fn viewed(view: &View<'_>) -> Vec<Shown> {
+    all_of!(view)
 }
 
 /// The sum of all amounts in a snapshot.

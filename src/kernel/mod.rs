@@ -26,6 +26,7 @@
 //! | [`slots`], [`cursor`] | where watchers stand in the log | N, W |
 //! | [`station`], [`routes`], [`mailbox`], [`seat`] | delivery to watchers | J, U, M, S |
 //! | [`wake`], [`passing`], [`task`] | waking who waits for a newer version | Q |
+//! | [`nesting`] | how deep a thread is in what it does for others | |
 //! | [`reclaim`], [`garbage`], [`memory`] | epochs: who may still see what; what is retired | R |
 //! | [`horizon`] | snapshot words: who reads at which version | H |
 //! | [`record`] | a key's record, claims and death | K |
@@ -85,6 +86,7 @@ mod magazine;
 pub(crate) mod mailbox;
 pub(crate) mod mapping;
 pub(crate) mod memory;
+mod nesting;
 pub(crate) mod node;
 pub(crate) mod older;
 pub(crate) mod ordered;

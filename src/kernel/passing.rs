@@ -2,75 +2,61 @@
 //!
 //! A task may be polled where it is woken. Then it passes on as well, in its waker, and so do those
 //! whom it wakes by that: as deep as there are tasks. So from some depth on a thread leaves it to
-//! itself: to the call further up, which goes on until nobody is due.
+//! itself ([`super::nesting`]): to the call further up, which goes on until nobody is due.
 
-use std::cell::Cell;
-
+use super::nesting::Nesting;
 use crate::sync::local;
 
 /// How often at most who comes by wakes a few: there may be more due by then, without end.
 const PASSES_MAX: u32 = if cfg!(any(loom, shuttle)) { 4 } else { 4096 };
-/// How deep a thread passes on in its wakers. Not at the first: one may stop after that.
-const NESTED_MAX: u32 = 8;
 
-/// What this thread is at.
-#[derive(Clone, Copy, Debug)]
+// For whom this thread passes on, and whether a call further down has left it the rest.
+local!(PASSING: Nesting = Nesting::new());
+
+/// While it lives this thread passes on for these, as a number.
 struct Passing {
-    /// For whom, as a number; 0: nobody.
     waiters: usize,
-    /// How deep.
-    depth: u32,
-    /// Whether a call further down has left it the rest.
-    asked: bool,
 }
 
-const NOTHING: Passing = Passing {
-    waiters: 0,
-    depth: 0,
-    asked: false,
-};
+impl Passing {
+    /// None: it does so already, as deep as it may, and the rest is left to that.
+    fn begin(waiters: usize) -> Option<Self> {
+        let begun = PASSING.try_with(|nesting| {
+            let begun = nesting.enter(waiters);
+            if !begun {
+                nesting.leave_to(waiters, 1);
+            }
+            begun
+        });
+        // A thread whose locals are gone is about to end.
+        begun.unwrap_or(true).then(|| Self { waiters })
+    }
 
-local!(PASSING: Cell<Passing> = Cell::new(NOTHING));
-
-fn replace(now: Passing) -> Passing {
-    // A thread whose locals are gone is about to end.
-    let before = PASSING.try_with(|passing| passing.replace(now));
-    before.unwrap_or(NOTHING)
+    /// Whether a call further down has left it the rest since this was asked last.
+    fn was_asked(&self) -> bool {
+        let asked = PASSING.try_with(|nesting| nesting.take_left(self.waiters));
+        asked.is_ok_and(|asked| asked > 0)
+    }
 }
 
-/// What the thread was at before, and is at again when this is dropped.
-struct Before(Passing);
-
-impl Drop for Before {
+impl Drop for Passing {
     fn drop(&mut self) {
-        replace(self.0);
+        // Nobody is due any more, of those either who were left to it.
+        self.was_asked();
+        let _ = PASSING.try_with(|nesting| nesting.leave(self.waiters));
     }
 }
 
 /// Calls `pass`, which wakes a few of those who are due and tells whether there are more, until
 /// there are none. False: this thread is doing so, deep enough, and goes on.
 pub(super) fn pass_all(waiters: usize, mut pass: impl FnMut() -> bool) -> bool {
-    let before = replace(NOTHING);
-    let depth = match before.waiters == waiters {
-        true => before.depth,
-        false => 0,
-    };
-    if depth >= NESTED_MAX {
-        let asked = true;
-        replace(Passing { asked, ..before });
+    let Some(passing) = Passing::begin(waiters) else {
         return false;
-    }
-    let _before = Before(before);
-    let own = Passing {
-        waiters,
-        depth: depth + 1,
-        asked: false,
     };
-    replace(own);
     let mut passes = 0;
     while passes < PASSES_MAX && pass() {
         // What was left to us is bounded as if it was not.
-        passes = if replace(own).asked { 0 } else { passes + 1 };
+        passes = if passing.was_asked() { 0 } else { passes + 1 };
     }
     true
 }

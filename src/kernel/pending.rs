@@ -164,7 +164,14 @@ impl Kernel {
 pub(super) unsafe fn give_back(kernel: Option<&Kernel>, commit: *mut Commit) {
     // SAFETY: the caller's alone.
     let commit = unsafe { own(commit) };
-    let compacted = commit.take_pending().map(|pending| pending.compacted);
+    let compacted = commit.take_pending().map(|pending| {
+        let Pending {
+            payload, compacted, ..
+        } = *pending;
+        // Keys of the user's that were read go with it.
+        contain(|| drop(payload));
+        compacted
+    });
     let mut compacted = compacted.unwrap_or_default().into_iter().peekable();
     for (place, &write) in commit.writes().iter().enumerate() {
         let own = compacted.next_if(|(of, _)| *of == place);

@@ -22,6 +22,9 @@
 //! - L2: at most one thread uses a line: its owner, or, when that thread's locals are gone, a hold
 //!   of the same thread that has a word of it, or pins by it; such a line is not taken.
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 use std::cell::{Cell, RefCell};
 
 use super::figures::{Figures, figures};
@@ -148,28 +151,30 @@ impl Registry {
     /// (lock-free).
     #[inline]
     pub(crate) fn line(&self) -> &Line {
-        let cached = SESSIONS.try_with(|sessions| {
-            let (id, line) = sessions.last.get();
-            if id == self.id {
-                line
-            } else {
-                sessions.find_or_register(self)
-            }
-        });
-        // A thread whose locals are gone already (a snapshot read in another local's Drop) takes a
-        // line for good: it ends anyway.
-        let line = cached.unwrap_or_else(|_| Arc::as_ptr(&self.take()));
+        let line = match LAST.try_with(Cell::get) {
+            Ok((id, line)) if id == self.id => line,
+            _ => self.find_or_register(),
+        };
         // SAFETY: L1: `line` is of this registry (its id is unique), which keeps it for as long as
         // `self` lives.
         unsafe { &*line }
     }
 
+    #[cold]
+    fn find_or_register(&self) -> *const Line {
+        let found = with_sessions(|sessions| sessions.find_or_register(self));
+        // A thread whose locals are gone takes a line for good: one, for it ends anyway.
+        let line = found.unwrap_or_else(|| Arc::as_ptr(&self.take()));
+        let _ = LAST.try_with(|last| last.set((self.id, line)));
+        line
+    }
+
     /// Asks the spare lines of this thread, and then a new one, until `each` answers; gives the
     /// line that did.
     pub(crate) fn with_spare<R>(&self, mut each: impl FnMut(&Line) -> Option<R>) -> (&Line, R) {
-        let found = SESSIONS.try_with(|sessions| sessions.with_spare(self, &mut each));
+        let found = with_sessions(|sessions| sessions.with_spare(self, &mut each));
         // A thread whose locals are gone takes a line for good: it ends anyway.
-        let (line, answer) = found.unwrap_or_else(|_| {
+        let (line, answer) = found.unwrap_or_else(|| {
             let line = self.register();
             let answer = each(&line).expect("L2: a new line has free words");
             (Arc::as_ptr(&line), answer)
@@ -271,10 +276,9 @@ impl Drop for Registry {
     }
 }
 
-/// The lines that this thread owns, the one used last in front.
+/// The lines that this thread owns.
 #[derive(Debug)]
 struct Sessions {
-    last: Cell<(u64, *const Line)>,
     all: RefCell<Vec<(u64, Arc<Line>)>>,
     /// Further lines, for threads that hold more snapshots than a line has words.
     spares: RefCell<Spares>,
@@ -295,7 +299,6 @@ struct Spares {
 impl Sessions {
     const fn new() -> Self {
         Self {
-            last: Cell::new((0, std::ptr::null())),
             all: RefCell::new(Vec::new()),
             spares: RefCell::new(Spares {
                 lines: Vec::new(),
@@ -322,7 +325,6 @@ impl Sessions {
         (taken, answer)
     }
 
-    #[cold]
     fn find_or_register(&self, registry: &Registry) -> *const Line {
         let mut all = self.all.borrow_mut();
         let found = all.iter().position(|(id, _)| *id == registry.id);
@@ -332,9 +334,7 @@ impl Sessions {
             all.push((registry.id, registry.take()));
             all.len() - 1
         });
-        let line = Arc::as_ptr(&all[position].1);
-        self.last.set((registry.id, line));
-        line
+        Arc::as_ptr(&all[position].1)
     }
 }
 
@@ -376,6 +376,8 @@ impl Spares {
 
 impl Drop for Sessions {
     fn drop(&mut self) {
+        // Before another thread may take them: from now on they are not this one's.
+        let _ = LAST.try_with(|last| last.set((0, std::ptr::null())));
         let (all, spares) = (self.all.borrow(), self.spares.borrow());
         for (_, line) in all.iter().chain(&spares.lines) {
             line.leave();
@@ -384,68 +386,14 @@ impl Drop for Sessions {
 }
 
 local!(SESSIONS: Sessions = Sessions::new());
+// Of a thread whose own are gone: the destructor of another of its locals uses a store. They go
+// when that is over.
+local!(LATE: Sessions = Sessions::new());
+// The line that was used last. It has no destructor, and so is there until the thread ends.
+local!(LAST: Cell<(u64, *const Line)> = Cell::new((0, std::ptr::null())));
 
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    /// Takes `count` words of spare lines; how many lines were asked for them.
-    fn take_words(registry: &Registry, words: &mut Vec<*const AtomicU64>, count: usize) -> usize {
-        let mut asked = 0;
-        for _ in 0..count {
-            let (_, word) = registry.with_spare(|line| {
-                asked += 1;
-                // Relaxed: nobody else is there.
-                let mut free = line
-                    .words
-                    .iter()
-                    .filter(|word| word.load(Ordering::Relaxed) == 0);
-                free.next().map(std::ptr::from_ref)
-            });
-            // SAFETY: L1.
-            unsafe { &*word }.store(1, Ordering::Relaxed);
-            words.push(word);
-        }
-        asked
-    }
-
-    #[test]
-    fn a_thread_that_holds_many_words_asks_few_lines_for_another() {
-        let registry = Registry::new();
-        let mut words = Vec::new();
-        let asked = take_words(&registry, &mut words, 10_000);
-        assert!(asked <= 2 * 10_000, "{asked}");
-        let lines = registry.lines().count();
-        assert_eq!(lines, 10_000_usize.div_ceil(WORDS));
-        // Most of them come and go: they find the lines that have room.
-        for _ in 0..10 {
-            for word in words.drain(100..) {
-                // SAFETY: L1.
-                unsafe { &*word }.store(0, Ordering::Relaxed);
-            }
-            let asked = take_words(&registry, &mut words, 9_900);
-            assert!(asked <= 2 * 9_900, "{asked}");
-        }
-        let now = registry.lines().count();
-        assert!(now <= lines + lines / 8, "{now} of {lines}");
-    }
-
-    #[test]
-    fn lines_that_were_left_are_taken_again() {
-        let registry = Registry::new();
-        let most = 1000 * 8 / 7 + 2;
-        for _ in 0..4 {
-            let lines: Vec<_> = (0..1000).map(|_| registry.take()).collect();
-            assert!((1000..=most).contains(&registry.lines().count()));
-            lines.iter().for_each(|line| line.leave());
-        }
-        let mut lines: Vec<_> = (0..1000).map(|_| registry.take()).collect();
-        for round in 0..10_000 {
-            for at in [round % 900, round * 7 % 900] {
-                lines.swap_remove(at).leave();
-            }
-            lines.extend([registry.take(), registry.take()]);
-        }
-        assert!(registry.lines().count() <= most);
-    }
+/// Runs it on the thread's sessions; `None`: they are gone, and the later ones, too.
+fn with_sessions<R>(mut run: impl FnMut(&Sessions) -> R) -> Option<R> {
+    let found = SESSIONS.try_with(&mut run);
+    found.or_else(|_| LATE.try_with(run)).ok()
 }

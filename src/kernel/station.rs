@@ -8,8 +8,9 @@
 //! watermark: who finds another's commit next waits a few pauses for its committer.
 //!
 //! A task may be polled where it is woken, and then carries its station on in its waker: as deep as
-//! there are such tasks. So from some depth on a thread only delivers there, and leaves the calling
-//! and moving to itself: to the call further up, which goes on over what was delivered so.
+//! there are such tasks. So from some depth on ([`super::nesting`]) a thread only delivers there,
+//! and leaves the calling and moving to itself: to the call further up, which goes on over what was
+//! delivered so.
 //!
 //! # Invariants
 //! - J1: what is at or below the position has been delivered to, and those it was delivered to have
@@ -29,12 +30,11 @@
 //! - [station]: the position's AcqRel maximum and its Acquire load: who sees a position finds in
 //!   its mailbox what was delivered up to it, and what is lost up to it in `lost`.
 
-use std::cell::Cell;
-
 use super::Kernel;
 use super::barrier::fence;
 use super::commit::Commit;
 use super::log::Slot;
+use super::nesting::Nesting;
 use super::pending::Outcome;
 use super::reclaim::Guard;
 use super::seat::Calls;
@@ -43,9 +43,6 @@ use crate::sync::{AtomicU64, Ordering, local, pause};
 
 /// Pauses that are granted to those who have the next commits to deliver.
 const PATIENCE: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
-
-/// How deep a thread carries a station on in the wakers that it calls for that.
-const NESTED_MAX: u32 = 8;
 
 /// A station; see the module's documentation.
 #[derive(Debug)]
@@ -90,7 +87,7 @@ impl Station {
     /// The same, as far as this thread is concerned: in a waker it may have delivered more than it
     /// has called for.
     pub(crate) fn position_here(&self) -> u64 {
-        self.position().max(Carrying::on(self).ahead)
+        self.position().max(ahead(self))
     }
 
     /// Up to here something may not have been delivered to anybody: the log was trimmed first.
@@ -152,12 +149,12 @@ impl Station {
         until: u64,
         mut deliver: impl FnMut(&Guard<'_>, Option<&Commit>, &mut Calls) -> Delivered,
     ) {
-        let Some(carrying) = Nested::begin(self) else {
+        let Some(_carrying) = Carrying::begin(self) else {
             return self.deliver_ahead(kernel, until, deliver);
         };
         let mut position = self.position();
         let mut patience = PATIENCE;
-        while position < until.max(carrying.ahead()) {
+        while position < until.max(ahead(self)) {
             let next = position + 1;
             if next < until && patience > 0 {
                 pause();
@@ -190,7 +187,7 @@ impl Station {
             if self.skip_if_idle(until) {
                 return;
             }
-            let ahead = match kernel.log.at(&guard, next) {
+            let through = match kernel.log.at(&guard, next) {
                 Slot::Commit(commit) if commit.outcome() == Outcome::Refused => next,
                 Slot::Commit(commit) => match deliver(&guard, Some(commit), &mut Calls::new()) {
                     Delivered::Whole => next,
@@ -200,8 +197,7 @@ impl Station {
                 Slot::Empty => return,
                 Slot::Trimmed => self.lose(kernel, next).unwrap_or_default(),
             };
-            let ahead = ahead.max(Carrying::on(self).ahead);
-            let _ = CARRYING.try_with(|own| own.set(Carrying { ahead, ..own.get() }));
+            let _ = CARRYING.try_with(|nesting| nesting.leave_to(number(self), through));
         }
     }
 
@@ -262,75 +258,38 @@ impl Station {
     }
 }
 
-/// How this thread carries a station on.
-#[derive(Clone, Copy, Debug)]
+// Which stations this thread carries on, and up to where it has delivered in wakers, and is to call
+// and move.
+local!(CARRYING: Nesting = Nesting::new());
+
+/// A station as a number.
+fn number(station: &Station) -> usize {
+    std::ptr::from_ref(station).addr()
+}
+
+/// Up to where this thread has delivered in wakers, while it carries a station on.
+fn ahead(station: &Station) -> u64 {
+    // A thread whose locals are gone is about to end.
+    let ahead = CARRYING.try_with(|nesting| nesting.left(number(station)));
+    ahead.unwrap_or(0)
+}
+
+/// While it lives this thread carries a station on.
 struct Carrying {
-    /// Which one, as a number; 0: none.
     station: usize,
-    /// How deep.
-    depth: u32,
-    /// Up to here it has delivered, in wakers, and is to call and move.
-    ahead: u64,
 }
 
 impl Carrying {
-    const NOTHING: Self = Self {
-        station: 0,
-        depth: 0,
-        ahead: 0,
-    };
-
-    /// How this thread carries this station on, at the moment.
-    fn on(station: &Station) -> Self {
-        // A thread whose locals are gone is about to end.
-        let own = CARRYING.try_with(Cell::get).unwrap_or(Self::NOTHING);
-        match own.station == std::ptr::from_ref(station).addr() {
-            true => own,
-            false => Self::NOTHING,
-        }
-    }
-}
-
-local!(CARRYING: Cell<Carrying> = Cell::new(Carrying::NOTHING));
-
-/// While it lives this thread carries a station on; then what it did before.
-struct Nested {
-    before: Carrying,
-}
-
-impl Nested {
     /// None: it does so already, as deep as it may.
     fn begin(station: &Station) -> Option<Self> {
-        let outer = Carrying::on(station);
-        if outer.depth >= NESTED_MAX {
-            return None;
-        }
-        let own = Carrying {
-            station: std::ptr::from_ref(station).addr(),
-            depth: outer.depth + 1,
-            ahead: outer.ahead,
-        };
-        let before = CARRYING.try_with(|carrying| carrying.replace(own));
-        Some(Self {
-            before: before.unwrap_or(Carrying::NOTHING),
-        })
-    }
-
-    /// Up to where it has delivered ahead.
-    fn ahead(&self) -> u64 {
-        CARRYING.try_with(Cell::get).map_or(0, |own| own.ahead)
+        let station = number(station);
+        let begun = CARRYING.try_with(|nesting| nesting.enter(station));
+        begun.unwrap_or(true).then(|| Self { station })
     }
 }
 
-impl Drop for Nested {
+impl Drop for Carrying {
     fn drop(&mut self) {
-        let _ = CARRYING.try_with(|carrying| {
-            let own = carrying.get();
-            let mut before = self.before;
-            if before.station == own.station {
-                before.ahead = before.ahead.max(own.ahead);
-            }
-            carrying.set(before);
-        });
+        let _ = CARRYING.try_with(|nesting| nesting.leave(self.station));
     }
 }

@@ -59,6 +59,8 @@ use crate::version::Version;
 /// and frees what nobody can see any more. So wakers, and the Drop of objects, run within the
 /// answer: if one of these waits for a commit of the store, and the proposer answers on one thread
 /// alone, it waits for itself.
+/// If the last handle of the store goes meanwhile, the store ends there as well, and the proposer,
+/// if nobody else has it: one that waits for its own thread as it goes would wait for itself.
 ///
 /// # Versions
 /// There are two numbers. A [`Version`] counts the places of this store's own log, refused

@@ -3,7 +3,7 @@
 use shuttle::thread;
 
 use crate::explore::explore;
-use crate::items::{Item, Living, builder, put, shown, transfer};
+use crate::items::{Item, Living, builder, put, shown, transfer, viewed};
 
 /// Two write the same objects again and again, and collect; three hold snapshots, look at them
 /// repeatedly, and drop them in another order.
@@ -35,6 +35,55 @@ fn a_held_snapshot_shows_the_same() {
                 });
             }
         });
+        drop(store);
+        living.assert_none();
+    });
+}
+
+/// Two write the same objects again and again beside a view that is held all the while, one of them
+/// within a view of its own; two others look at views repeatedly, and end them in either order.
+/// Beside the one that is held the log is trimmed, and behind it everything goes.
+#[test]
+fn a_held_view_shows_the_same() {
+    explore("a_held_view_shows_the_same", || {
+        let living = Living::default();
+        let store = builder().build();
+        put(&store, (0..2).map(|key| living.item(key, 10)));
+        let held = store.read();
+        let at_first = viewed(&held);
+        thread::scope(|scope| {
+            for writer in 0..2 {
+                let store = &store;
+                scope.spawn(move || {
+                    let own = (writer == 1).then(|| store.read());
+                    let before = own.as_ref().map(viewed);
+                    for turn in 0..4 {
+                        transfer(store, writer, 1 - writer, 1, turn);
+                    }
+                    assert_eq!(own.as_ref().map(viewed), before, "a writer's own changed");
+                });
+            }
+            for old_goes_first in [false, true] {
+                let store = &store;
+                scope.spawn(move || {
+                    let old = store.read();
+                    let before = viewed(&old);
+                    let young = store.read();
+                    let between = viewed(&young);
+                    assert_eq!(viewed(&old), before, "the old one changed");
+                    if old_goes_first {
+                        drop(old);
+                    }
+                    assert_eq!(viewed(&young), between, "the young one changed");
+                });
+            }
+        });
+        store.reclaim();
+        assert_eq!(store.stats().log_commits, 0, "the log waits for a view");
+        assert_eq!(viewed(&held), at_first, "what is held changed");
+        drop(held);
+        store.reclaim();
+        assert_eq!(store.stats().versions, 2, "something waits for no view");
         drop(store);
         living.assert_none();
     });
