@@ -5,12 +5,14 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::action::{Action, Divergence, DivergenceCause, apply};
 use crate::error::{UpdateError, WatchError};
+use crate::shared::Shared;
 use crate::snapshot::Snapshot;
-use crate::store::Store;
+use crate::store::{Store, snapshot_and_watch};
 use crate::txn::restore::update_whole;
 use crate::version::Version;
 use crate::watch::event::Event;
@@ -26,7 +28,9 @@ use crate::watch::watcher::Watcher;
 ///
 /// A fork follows only when it is told to, by [`Fork::poll`] or [`Fork::follow_until`]. It is a
 /// watcher of its source: if it falls behind by more than the source keeps for watchers, it copies
-/// what differs in one commit, and goes on from there. It keeps its source open.
+/// what differs in one commit, and goes on from there. It does not keep its source open: when the
+/// last handle of that is dropped, it follows what was committed, and then there is
+/// [`ForkError::Closed`].
 ///
 /// ```
 /// use skep::cluster::{self, Node};
@@ -41,9 +45,9 @@ use crate::watch::watcher::Watcher;
 /// assert_eq!(there.get::<Node>(&node.id), here.get::<Node>(&node.id));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Fork {
-    source: Store,
+    /// No handle, which would keep it open.
+    source: Arc<Shared>,
     store: Store,
     /// None: there is nobody yet, or not any more.
     watcher: Option<Watcher>,
@@ -55,6 +59,18 @@ pub struct Fork {
     equal_at: Version,
     /// Whether it goes on by difference: the watcher has missed something, or a commit did not fit.
     broken: bool,
+}
+
+/// How long a fork waits at a time. What was refused moves its source on and makes no event.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+impl fmt::Debug for Fork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fork")
+            .field("store", &self.store)
+            .field("version", &self.followed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Store {
@@ -104,7 +120,7 @@ pub enum ForkError {
         /// How many there may be.
         watchers_max: u64,
     },
-    /// The source is closed.
+    /// The source is closed, and the fork equal to what it was last.
     Closed,
 }
 
@@ -115,7 +131,7 @@ impl Fork {
     /// None if the source's index functions depend on the object alone, as they must.
     pub fn new(source: &Store) -> Result<Self, ForkError> {
         let mut fork = Self {
-            source: source.clone(),
+            source: Arc::clone(source.shared()),
             store: source.like().build(),
             watcher: None,
             followed: Version::ZERO,
@@ -147,23 +163,32 @@ impl Fork {
     /// See [`ForkError`].
     pub fn poll(&mut self) -> Result<Version, ForkError> {
         self.catch_up()?;
-        self.follow_to(self.source.version())
+        self.follow_to(self.newest())
     }
 
     /// Follows until it is equal to the source at `version` or a later one, and blocks until the
-    /// source has committed that.
+    /// source has committed that, or is closed.
     ///
     /// # Errors
     /// See [`ForkError`].
     pub fn follow_until(&mut self, version: Version) -> Result<Version, ForkError> {
         self.catch_up()?;
         while self.followed < version {
-            self.follow_to(version.min(self.source.version()))?;
+            self.follow_to(version.min(self.newest()))?;
             if self.followed < version {
-                self.source.wait(self.followed, Duration::MAX);
+                match self.watcher().recv_timeout(LOOK_AGAIN) {
+                    Ok(Some(event)) => self.follow(event)?,
+                    Ok(None) => {}
+                    Err(error) => self.missed(error)?,
+                }
             }
         }
         Ok(self.followed)
+    }
+
+    /// The source's newest version.
+    fn newest(&self) -> Version {
+        Version::new(self.source.kernel().horizon.visible())
     }
 
     /// Follows up to a version that the source has. Looks once in any case: a watcher without a
@@ -190,7 +215,7 @@ impl Fork {
     fn follow(&mut self, event: Event) -> Result<(), ForkError> {
         match event {
             Event::Change(change) => {
-                let mut tables = self.source.copies();
+                let mut tables = self.store.copies();
                 let action = tables.find_map(|table| (table.action)(&change));
                 self.actions
                     .push(action.expect("a change is of one of the tables"));
@@ -225,7 +250,7 @@ impl Fork {
         }
         // So that its place is free.
         self.watcher = None;
-        let (snapshot, watcher) = self.source.snapshot_and_watch(Filter::all());
+        let (snapshot, watcher) = snapshot_and_watch(&self.source, Filter::all());
         self.actions.clear();
         self.become_equal(snapshot.version(), |store, equal_at| {
             store.follow(&snapshot, equal_at)

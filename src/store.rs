@@ -141,8 +141,7 @@ impl Store {
     /// for the allocation of its handle.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let hold = SharedHold::begin(self.kernel(), Kind::Reader);
-        Snapshot::new(Arc::clone(self.shared()), hold)
+        snapshot(self.shared())
     }
 
     /// A snapshot of an older version, if the store still retains it
@@ -300,11 +299,7 @@ impl Store {
     #[doc(alias = "view_and_watch")]
     #[must_use]
     pub fn snapshot_and_watch(&self, filter: impl Into<Filter>) -> (Snapshot, Watcher) {
-        // The watcher first: it misses nothing from a position at or below the snapshot's on.
-        let mut watcher = Watcher::new(self.shared(), filter.into());
-        let snapshot = self.snapshot();
-        watcher.start_at(snapshot.version().get());
-        (snapshot, watcher)
+        snapshot_and_watch(self.shared(), filter.into())
     }
 
     /// Blocks until there is a version after `after`, or `timeout` is over; gives the newest
@@ -397,4 +392,18 @@ impl Store {
         }
         self.kernel().release_spare();
     }
+}
+
+fn snapshot(shared: &Arc<Shared>) -> Snapshot {
+    let hold = SharedHold::begin(shared.schema.kernel(), Kind::Reader);
+    Snapshot::new(Arc::clone(shared), hold)
+}
+
+/// As [`Store::snapshot_and_watch`], of who has no handle.
+pub(crate) fn snapshot_and_watch(shared: &Arc<Shared>, filter: Filter) -> (Snapshot, Watcher) {
+    // The watcher first: it misses nothing from a position at or below the snapshot's on.
+    let mut watcher = Watcher::new(shared, filter);
+    let snapshot = snapshot(shared);
+    watcher.start_at(snapshot.version().get());
+    (snapshot, watcher)
 }

@@ -28,9 +28,12 @@ impl Version {
     }
 
     /// The version after this one.
+    ///
+    /// # Panics
+    /// If this is the largest that 64 bits can tell. No store ever gets there.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.checked_add(1).expect("there is no larger one"))
     }
 
     /// How many commits lie between `earlier` and this version; 0 if `earlier` is not earlier.

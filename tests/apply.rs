@@ -51,6 +51,27 @@ fn an_entry_is_one_commit_with_its_times() {
     assert_eq!(store.apply(&[]).expect("nothing to do"), Version::new(2));
 }
 
+/// Without times of its own an update keeps when the object was created; what takes its place
+/// begins anew.
+#[test]
+fn an_object_that_is_deleted_and_created_in_one_entry_begins_anew() {
+    let store = store();
+    let created = || {
+        let view = store.read();
+        let entry = view.entry::<Task>(&1).expect("it is there");
+        entry.meta().created_at
+    };
+    let actions = [Action::create(task(1)).at(time(5), time(5))];
+    store.apply(&actions).expect("there is none");
+    store
+        .apply(&[Action::update(named(1, "new"))])
+        .expect("it is there");
+    assert_eq!(created(), time(5));
+    let again = [Action::delete::<Task>(&1), Action::create(task(1))];
+    store.apply(&again).expect("it is there");
+    assert!(created() > time(5));
+}
+
 #[test]
 fn a_failure_names_action_and_cause_and_leaves_nothing() {
     let store = store();

@@ -166,6 +166,10 @@ fn conditions_of_services_nodes_resources_and_volumes() {
         ["a1", "a2"]
     );
     assert_eq!(
+        volumes(Specifier::<Volume>::new().driver("test")),
+        ["a1", "a2", "a3", "b1"]
+    );
+    assert_eq!(
         volumes(Specifier::<Volume>::new().driver("none")),
         Vec::<String>::new()
     );
@@ -218,12 +222,14 @@ fn what_leaves_is_seen_unless_only_the_last_image_is_asked() {
     let specifier = || Specifier::<Task>::new().node(Some(id("a1")));
     let mut either = store.watch(specifier());
     let mut last = store.watch(specifier().as_it_is());
+    let mut before = store.watch(specifier().as_it_was());
     let to = |at: &str, node: Option<&str>| {
         let moved =
             store.update(|tx| tx.modify::<Task>(&id(at), |task| task.node_id = node.map(id)));
         moved.expect("it is there");
     };
     to("a2", Some("a1"));
+    assert_eq!(told::<Task>(&mut before), []);
     to("a2", None);
     to("a2", Some("a3"));
     store
@@ -235,7 +241,9 @@ fn what_leaves_is_seen_unless_only_the_last_image_is_asked() {
         told::<Task>(&mut either),
         [enters.clone(), enters.clone(), deleted.clone()]
     );
-    assert_eq!(told::<Task>(&mut last), [enters, deleted]);
+    assert_eq!(told::<Task>(&mut last), [enters.clone(), deleted.clone()]);
+    let leaves = enters;
+    assert_eq!(told::<Task>(&mut before), [leaves, deleted]);
 }
 
 /// A task that failed just now, not one that had failed before.

@@ -106,7 +106,8 @@ fn finders() -> Vec<Finder> {
     ]
 }
 
-/// The store of the fixture, with custom entries of three nodes, three tasks and three secrets.
+/// The store of the fixture, with custom entries of three objects of the tables with an index by
+/// them of their own.
 fn store() -> Store {
     let store = filled();
     let entries = [("a1", "east-1"), ("a2", "east-2"), ("a3", "west")];
@@ -115,6 +116,9 @@ fn store() -> Store {
             tx.modify::<Node>(&id(at), |node| add(&mut node.spec.annotations, value))?;
             tx.modify::<Task>(&id(at), |task| add(&mut task.annotations, value))?;
             tx.modify::<Secret>(&id(at), |secret| add(&mut secret.spec.annotations, value))?;
+            tx.modify::<Service>(&id(at), |service| add(&mut service.spec.annotations, value))?;
+            tx.modify::<Volume>(&id(at), |volume| add(&mut volume.spec.annotations, value))?;
+            tx.modify::<Resource>(&id(at), |resource| add(&mut resource.annotations, value))?;
         }
         Ok::<_, skep::ReplaceError>(())
     });
@@ -342,6 +346,9 @@ fn finders_find_what_they_say() {
     assert_eq!(services(Finder::ReferencedNetwork(id("a2"))), ["a3"]);
     let kind = Finder::Kind("Name2".into());
     assert_eq!(found::<Resource>(&view, &kind), Ok(vec!["a2".into()]));
+    let driver = |name: &str| found::<Volume>(&view, &Finder::Driver(name.into()));
+    assert_eq!(driver("test").map(|found| found.len()), Ok(4));
+    assert_eq!(driver("fast"), Ok(vec![]));
     let group = Finder::VolumeGroup("fast".into());
     assert_eq!(
         found::<Volume>(&view, &group),

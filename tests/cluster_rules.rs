@@ -261,6 +261,38 @@ fn a_copied_state_must_keep_to_the_rules() {
     );
 }
 
+/// Names are compared without case, and no further: neither folded nor normalized.
+#[test]
+fn names_that_look_alike_are_two() {
+    let store = builder().build();
+    let names = [
+        "straße", "strasse", "ς", "σ", "\u{e9}", "e\u{301}", "i", "İ", "ı", "a\0b", "a b", "", " ",
+    ];
+    for (at, name) in (0..).zip(names) {
+        let created = store.update(|tx| tx.create(Service::named(Id::from_u128(at), name)));
+        assert_eq!(created, Ok(()), "{name:?}");
+    }
+    for (name, held) in [
+        ("STRASSE", "strasse"),
+        ("STRA\u{1e9e}E", "straße"),
+        ("Σ", "σ"),
+        ("\u{c9}", "\u{e9}"),
+        ("E\u{301}", "e\u{301}"),
+        ("I", "i"),
+        ("i\u{307}", "İ"),
+        ("A\0B", "a\0b"),
+    ] {
+        let refused = store.update(|tx| tx.create(Service::named(id("c"), name)));
+        let at = names.iter().position(|own| *own == held);
+        let conflict = RuleError::NameConflict {
+            table: "service",
+            name: name.into(),
+            holder: Id::from_u128(at.expect("it is among them") as u128),
+        };
+        assert_eq!(rule(refused), conflict);
+    }
+}
+
 #[test]
 fn refusals_say_what_they_are_about() {
     let resource = id("a2");

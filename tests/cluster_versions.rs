@@ -260,6 +260,23 @@ fn a_copied_version_of_a_spec_is_not_given_again() {
     }
 }
 
+/// A copy may have the largest number that there is. What comes after it differs from it.
+#[test]
+fn a_copied_version_of_a_spec_may_be_the_largest() {
+    let (key, copied) = (id("a1"), Version::new(u64::MAX));
+    let store = with_copied(copied);
+    let rename = |version, name: &'static str| {
+        store.update(|tx| {
+            Service::modify_spec_at(tx, &key, version, |it| it.annotations.name = name.into())
+        })
+    };
+    assert_eq!(rename(copied, "once"), Ok(()));
+    let moved = spec_version::<Service>(&store, "a1");
+    is_out_of_sequence(&rename(copied, "twice"), copied, moved);
+    assert_eq!(rename(moved, "twice"), Ok(()));
+    assert!(spec_version::<Service>(&store, "a1") > moved);
+}
+
 /// Nor to an object that takes the copied one's place in the same transaction.
 #[test]
 fn a_copied_version_of_a_spec_is_not_given_to_what_takes_its_place() {

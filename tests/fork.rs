@@ -12,7 +12,9 @@ use skep::cluster::{
     Cluster, ClusterObject, Config, Extension, Network, Node, Resource, Secret, Service, Task,
     Volume, builder,
 };
-use skep::{Error, Filter, Fork, ForkError, Indexes, Object, Store, Transaction, Version, keys};
+use skep::{
+    Error, Filter, Fork, ForkError, Indexes, Object, Snapshot, Store, Transaction, Version, keys,
+};
 
 #[track_caller]
 fn assert_same<T: ClusterObject + PartialEq + std::fmt::Debug>(left: &Store, right: &Store) {
@@ -282,6 +284,40 @@ fn a_fork_follows_a_writer_on_another_thread() {
         assert!(fork.follow_until(end).expect("it fits") >= end);
     });
     assert_equal(&store, fork.store());
+}
+
+/// It holds no store open: who follows on a thread of its own ends when its source does.
+#[test]
+fn a_fork_of_a_closed_store_follows_to_its_end() {
+    let tasks = |of: &Snapshot| -> Vec<Task> { of.find(keys::<Task>().all()).cloned().collect() };
+    for (watch_commits_max, waits) in [(1_000, true), (1_000, false), (4, false)] {
+        let store = builder().watch_commits_max(watch_commits_max).build();
+        let mut fork = Fork::new(&store).expect("a sound source");
+        let follow = move || {
+            if waits {
+                let end = fork.follow_until(Version::new(u64::MAX));
+                assert!(matches!(end, Err(ForkError::Closed)), "{end:?}");
+            }
+            fork
+        };
+        let follower = std::thread::spawn(follow);
+        let mut random = Random::new(2);
+        for _ in 0..50 {
+            store
+                .update(|tx| work(tx, &mut random))
+                .expect("nobody else writes");
+        }
+        store.reclaim();
+        let last = store.snapshot();
+        drop(store);
+        let mut fork = follower.join().expect("it does not panic");
+        if !waits {
+            assert_eq!(fork.poll().expect("there is more"), last.version());
+        }
+        assert!(matches!(fork.poll(), Err(ForkError::Closed)));
+        assert_eq!(fork.version(), last.version());
+        assert_eq!(tasks(&fork.store().snapshot()), tasks(&last));
+    }
 }
 
 #[test]

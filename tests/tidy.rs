@@ -136,7 +136,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "fork",
         &[
-            "action", "error", "snapshot", "store", "txn", "version", "watch",
+            "action", "error", "shared", "snapshot", "store", "txn", "version", "watch",
         ],
     ),
     (

@@ -220,3 +220,26 @@ fn a_panicking_waker_is_not_the_committers_trouble() {
     put(&store, [task(1)]);
     assert!(watcher.try_recv().unwrap().is_some());
 }
+
+#[test]
+fn whole_commits_are_awaited_and_none_is_lost_with_a_future() {
+    let store = store();
+    let mut watcher = store.watch(Filter::of::<Task>());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(
+        pin!(watcher.recv_commit_async())
+            .poll(&mut context)
+            .is_pending()
+    );
+    put(&store, [task(1), task(2)]);
+    let commit = block_on(watcher.recv_commit_async()).expect("the store is open");
+    assert_eq!((commit.version, commit.changes.len()), (store.version(), 2));
+    std::thread::scope(|scope| {
+        scope.spawn(|| put(&store, [task(3)]));
+        let commit = block_on(watcher.recv_commit_async()).expect("the store is open");
+        assert_eq!(commit.changes.len(), 1);
+    });
+    drop(store);
+    let closed = block_on(watcher.recv_commit_async());
+    assert!(matches!(closed, Err(WatchError::Closed)), "{closed:?}");
+}

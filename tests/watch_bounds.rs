@@ -117,6 +117,19 @@ fn bytes_are_a_bound_as_well() {
     let mut tight = tasks(&store, |filter| filter.bytes_max(1));
     put(&store, [task(200)]);
     assert_eq!(all(&mut tight), [Ok(101)]);
+    // A store's bound is that of watchers that ask for none.
+    let builder = common::builder().table::<Task>();
+    let store = builder.watch_bytes_max(20 * size).build();
+    let mut watcher = store.watch(Filter::of::<Task>().key(&1));
+    for count in 0..100 {
+        put(&store, [counted(1, count)]);
+    }
+    wait_for_delivery(&store);
+    let [own] = store.watchers()[..] else {
+        panic!("one watcher");
+    };
+    assert!(own.waiting_bytes <= 20 * size, "{own:?}");
+    assert!(all(&mut watcher)[0].is_err());
 }
 
 #[test]

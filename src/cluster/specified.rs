@@ -108,15 +108,17 @@ pub fn keep_spec_version<T: Specified>(object: &mut T, old: Option<&T>, tx: &Tra
     // versions of specs grow, also from one object with an ID to the next. With a proposer they are
     // its versions, so that they grow whatever member writes. A store that was
     // restored may have smaller numbers; one that copies, larger ones, or just this one, and what
-    // comes after these has the next. What this transaction has given before nobody has seen.
+    // comes after these has the next; after the largest that there is, this one. What this
+    // transaction has given before nobody has seen.
     let shown = tx.proposed_version().unwrap_or_else(|| tx.version());
     let own = shown.next();
     let version = match old {
         Some(old) if old.spec() == object.spec() => old.spec_version(),
-        _ => match tx.before::<T>(&object.key()) {
-            Some(before) if before.spec_version() >= own => before.spec_version().next(),
-            _ => own,
-        },
+        _ => {
+            let before = tx.before::<T>(&object.key()).map(T::spec_version);
+            let before = before.filter(|before| (own.get()..u64::MAX).contains(&before.get()));
+            before.map_or(own, Version::next)
+        }
     };
     object.set_spec_version(version);
 }

@@ -384,12 +384,14 @@ impl<T: Object> Indexes<T> {
 /// that the folding of a prefix is a prefix of the folding.
 ///
 /// Not full case folding: "ß" and "SS" stay different, and so do "σ" and the "ς" that ends words.
+/// Nor is text normalized: an "é" of one character and one of two stay different.
 ///
 /// ```
 /// let fold = |text: &str| skep::fold_case(text.to_owned());
 /// assert_eq!(fold("WEB-Ä"), fold("web-ä"));
 /// assert_ne!(fold("straße"), fold("STRASSE"));
 /// assert_ne!(fold("ς"), fold("Σ"));
+/// assert_ne!(fold("\u{e9}"), fold("e\u{301}"));
 /// ```
 #[must_use]
 pub fn fold_case(mut text: String) -> String {

@@ -67,6 +67,9 @@ impl Target {
         if there.as_ref().is_some_and(fs::Metadata::is_dir) {
             return Err(fault("it is a folder"));
         }
+        if there.is_none() && path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Err(fault("there is no such folder"));
+        }
         // A link is followed, so that what it leads to is replaced and not the link.
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let mut inputs = wanted.inputs.iter();

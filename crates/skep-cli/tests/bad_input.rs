@@ -4,8 +4,10 @@
 mod support;
 
 use std::fs;
+use std::io::Write;
+use std::process::Stdio;
 
-use support::{Files, NODES, PODS, replay, skep};
+use support::{Files, NODES, PODS, Run, replay, skep};
 
 /// Asserts that the files are refused with just this line.
 #[track_caller]
@@ -334,4 +336,30 @@ fn an_output_that_cannot_be_written_is_refused_before_the_replay() {
         fs::read_to_string(files.path("pods.csv")).expect("it is there"),
         PODS
     );
+}
+
+/// What is given by mistake may be long, or have no end.
+#[cfg(unix)]
+#[test]
+fn what_is_no_saved_file_is_not_read_to_its_end() {
+    const PORTIONS: usize = 1_000;
+    for command in ["restore", "inspect"] {
+        let mut command_line = skep();
+        command_line.args([command, "/dev/stdin"]);
+        command_line
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command_line.spawn().expect("the program starts");
+        let mut input = child.stdin.take().expect("a pipe");
+        let portion = b"y\n".repeat(1 << 15);
+        let taken = (0..PORTIONS).take_while(|_| input.write_all(&portion).is_ok());
+        let taken = taken.count();
+        drop(input);
+        let run = Run::from(child.wait_with_output().expect("it ends"));
+        assert_eq!((run.code, &*run.stdout), (Some(2), ""), "{command}");
+        let told = "error: /dev/stdin: at byte 0: it is no saved version of a store\n";
+        assert_eq!(run.stderr, told);
+        assert!(taken < PORTIONS / 10, "{command}: {taken}");
+    }
 }

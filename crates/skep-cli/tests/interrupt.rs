@@ -175,6 +175,25 @@ fn ctrl_c_at_any_moment_of_a_saving_leaves_nothing() {
     }
 }
 
+/// Killed outright it may leave a part beside the place, and never in it.
+#[test]
+fn a_saving_that_is_killed_at_any_moment_leaves_a_whole_file() {
+    let folder = tempfile::TempDir::new().expect("a folder for the test");
+    let save = |tasks: &str| {
+        let args = ["save", "-q", "--synthetic", "--tasks", tasks, "a.skep"];
+        start_in(folder.path(), &args)
+    };
+    assert_eq!(ended(save("10")).code, Some(0));
+    for millis in [10, 100, 300, 600] {
+        let child = save("20000");
+        sleep(Duration::from_millis(millis));
+        send("-KILL", &child);
+        ended(child);
+        let look = ended(start_in(folder.path(), &["inspect", "a.skep", "--json"]));
+        assert_eq!((look.code, &*look.stderr), (Some(0), ""), "{millis} ms");
+    }
+}
+
 #[test]
 fn ctrl_c_in_the_midst_of_a_pipe_tells_that_a_part_was_written() {
     let folder = tempfile::TempDir::new().expect("a folder for the test");

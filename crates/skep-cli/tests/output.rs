@@ -113,6 +113,32 @@ fn whoever_reads_no_more_is_told_no_more() {
     }
 }
 
+/// Whoever made a file chose the names in it. None breaks out of the line that tells of it.
+#[test]
+fn a_name_stays_on_the_line_that_tells_of_it() {
+    let saved = Saved::new(10);
+    let configs = ["inspect", &saved.path, "--table", "config", "--json"];
+    let configs = Run::of(skep().args(configs)).stdout;
+    let folder = TempDir::new().expect("a folder for the test");
+    let path = |name: &str| folder.path().join(name);
+    let named = |line: &str| {
+        let mut line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        line["object"]["spec"]["annotations"]["name"] = "a\n\u{1b}[31m".into();
+        format!("{line}\n")
+    };
+    let lines: String = configs.lines().take(2).map(named).collect();
+    assert_eq!(lines.lines().count(), 2);
+    std::fs::write(path("lines.jsonl"), lines).expect("a writable folder");
+    let mut save = skep();
+    save.current_dir(folder.path())
+        .args(["save", "-q", "--from", "lines.jsonl", "a.skep"]);
+    let run = Run::of(&mut save);
+    assert_eq!(run.code, Some(2));
+    let told = r"by_name a\n\u{1b}[31m is taken";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+}
+
 #[test]
 fn quiet_says_nothing_but_the_result() {
     let run = replay(&[&TINY[..], &["--json", "--quiet"]].concat());

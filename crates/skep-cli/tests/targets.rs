@@ -48,3 +48,22 @@ fn a_link_to_nothing_is_not_replaced() {
     assert!(link.is_symlink());
     assert_eq!(names(folder.path()), ["a.skep"]);
 }
+
+/// It is known before the work is done that nothing can be put there.
+#[test]
+fn what_is_named_as_a_folder_is_no_file() {
+    let folder = TempDir::new().expect("a folder for the test");
+    for name in ["new/", "no/new/", "./"] {
+        let mut save = skep();
+        save.current_dir(folder.path())
+            .args(["save", "-q", "--synthetic", name]);
+        let run = Run::of(&mut save);
+        assert_eq!((run.code, &*run.stdout), (Some(2), ""), "{name}");
+        assert!(
+            run.stderr.contains("folder; name another"),
+            "{}",
+            run.stderr
+        );
+        assert!(names(folder.path()).is_empty());
+    }
+}

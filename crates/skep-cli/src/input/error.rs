@@ -25,7 +25,7 @@ impl InputError {
             line: None,
             column: None,
             value: None,
-            problem: problem.into(),
+            problem: escaped(&problem.into(), char::is_control),
         }
     }
 
@@ -75,16 +75,24 @@ impl std::error::Error for InputError {}
 pub fn one_line(text: &str, chars_max: usize) -> String {
     let cut = text.chars().count() > chars_max;
     let kept: String = text.chars().take(chars_max).collect();
-    let mut shown = String::with_capacity(kept.len());
-    for character in kept.chars() {
-        if character.is_control() || character == '"' {
+    let mut shown = escaped(&kept, |character| {
+        character.is_control() || character == '"'
+    });
+    if cut {
+        shown.push('…');
+    }
+    shown
+}
+
+/// `text` with some of its characters escaped.
+fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_escaped(character) {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);
         }
-    }
-    if cut {
-        shown.push('…');
     }
     shown
 }
@@ -102,8 +110,8 @@ mod tests {
             r#"pods.csv:7: column cpu_milli: "4\n\"x": not a number"#
         );
         assert_eq!(
-            InputError::file(path, "not there").to_string(),
-            "pods.csv: not there"
+            InputError::file(path, "not \"there\"\u{1b}").to_string(),
+            "pods.csv: not \"there\"\\u{1b}"
         );
     }
 

@@ -1,10 +1,10 @@
 //! A saved file that is read several times.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
-use skep::save::Limits;
+use skep::save::{Fault, Limits, ReadError};
 
 use super::{at, open};
 use crate::input::error::InputError;
@@ -29,6 +29,9 @@ impl<'p> Saved<'p> {
         let source = match reader.get_ref().metadata() {
             Ok(metadata) if metadata.is_file() => Source::File(reader.into_inner()),
             _ => {
+                // What is no saved file may have no end.
+                let begin = reader.fill_buf().map_err(|error| at(path, &error))?;
+                begins_well(begin).map_err(|error| at(path, &error))?;
                 let mut bytes = Vec::new();
                 let read = reader.read_to_end(&mut bytes);
                 length = read.map_err(|error| at(path, &error))? as u64;
@@ -66,5 +69,13 @@ impl<'p> Saved<'p> {
     pub(super) fn reader(&self) -> Result<skep::save::Reader<Box<dyn Read + '_>>, InputError> {
         let reader = skep::save::Reader::open(self.bytes()?, Limits::default());
         reader.map_err(|error| at(self.path, &error))
+    }
+}
+
+/// Whether a file may begin so, as far as that goes.
+fn begins_well(bytes: &[u8]) -> Result<(), ReadError> {
+    match skep::save::Reader::open(bytes, Limits::default()) {
+        Err(error) if !matches!(error.fault, Fault::Truncated) => Err(error),
+        _ => Ok(()),
     }
 }
