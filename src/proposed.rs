@@ -34,7 +34,8 @@ impl Store {
     /// As [`Store::update`], as a future that blocks no thread while a proposer decides, with the
     /// version of the commit. Runs on any executor; without a proposer it never waits.
     ///
-    /// Dropping it does not take back what it has proposed.
+    /// Dropping it does not take back what it has proposed. Until it has ended it counts as a
+    /// handle of the store, which is not closed before.
     ///
     /// # Errors
     /// See [`UpdateError`].
@@ -45,7 +46,8 @@ impl Store {
     where
         F: FnMut(&mut Transaction<'_>) -> Result<R, E>,
     {
-        update_async(Arc::clone(self.shared()), run)
+        let store = self.clone();
+        async move { update_async(store.shared(), run).await }
     }
 
     /// The proposer, if there is one.

@@ -3,8 +3,8 @@
 mod common;
 
 use skep::{
-    Action, BoundError, CommitError, CreateError, Error, Indexes, Object, ReplaceError, Store,
-    UpdateError, UpsertError, keys,
+    Action, BoundError, CommitError, CreateError, Error, Filter, Indexes, Object, ReplaceError,
+    Store, UpdateError, UpsertError, keys,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,4 +214,45 @@ fn an_object_as_large_as_the_bound_says() {
     assert_eq!(point.bytes(), 32);
     assert!(store.update(|tx| tx.create(point.clone())).is_err());
     assert_eq!(point.place.len(), 3);
+}
+
+/// An object that says it points to all that there could be.
+#[derive(Clone)]
+struct Endless(u64);
+
+impl Object for Endless {
+    type Key = u64;
+    const TABLE: &'static str = "endless";
+
+    fn key(&self) -> u64 {
+        self.0
+    }
+
+    fn indexes(_: &mut Indexes<Self>) {}
+
+    fn bytes(&self) -> usize {
+        usize::MAX
+    }
+}
+
+#[test]
+fn sizes_that_no_number_has_room_for_are_as_much_as_there_can_be() {
+    let builder = common::builder().table::<Endless>();
+    let store = builder.history_bytes(1 << 30).build();
+    let mut watcher = store.watch(Filter::of::<Endless>().key(&1).bytes_max(1 << 20));
+    let batched = store.batch(|batch| {
+        batch.step(|tx| (1..=3).try_for_each(|number| tx.create(Endless(number))))?;
+        batch.step(|tx| tx.create(Endless(4)))
+    });
+    let report = batched.expect("nothing is in the way");
+    assert_eq!((report.applied, report.transactions), (2, 2));
+    common::wait_for_delivery(&store);
+    assert_eq!(store.watchers()[0].waiting_bytes, u64::MAX);
+    assert_eq!(common::events(&mut watcher).len(), 2);
+    // What they replace is kept as history, of which there is room for none.
+    for _ in 0..1_000 {
+        store.update(|tx| tx.upsert(Endless(1))).unwrap();
+    }
+    store.reclaim();
+    assert_eq!(store.stats().log_commits, 0);
 }

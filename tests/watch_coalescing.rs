@@ -87,6 +87,26 @@ fn what_could_be_lost_by_coalescing_lags_instead() {
     }
 }
 
+/// An object that comes and goes is one, however often, unless it is changed while it is gone.
+#[test]
+fn visits_between_which_an_object_was_changed_are_told_apart() {
+    for (changes_elsewhere, lags) in [(1, false), (2, true)] {
+        let store = store();
+        let on_seven = Filter::of::<Task>().value(Task::BY_NODE, 7u64);
+        let mut watcher = store.watch(coalesced(on_seven, 16));
+        for visit in 0..40 {
+            put(&store, [on_node(1, 7, visit)]);
+            for change in 0..changes_elsewhere {
+                put(&store, [on_node(1, 8, change)]);
+            }
+        }
+        wait_for_delivery(&store);
+        let told = watcher.try_recv();
+        let lagged = matches!(told, Err(WatchError::Lagged { .. }));
+        assert_eq!(lagged, lags, "{told:?}");
+    }
+}
+
 /// A filter, and what a watcher with it is to know of tasks.
 struct Way {
     filter: Filter,

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use common::{Task, builder, counted, put, task, wait_for_delivery};
@@ -105,5 +106,24 @@ fn who_only_looks_is_told_that_the_store_is_closed() {
         let (given, error) = all(&mut events);
         assert_eq!((given.len(), error), (2, WatchError::Closed));
         assert_eq!(all(&mut events).1, WatchError::Closed);
+    }
+}
+
+/// It may commit yet: so the store is not closed before it has ended.
+#[test]
+fn a_future_of_an_update_keeps_its_store_open() {
+    for filter in [Filter::all(), Filter::of::<Task>().key(&1).into()] {
+        let store = builder().table::<Task>().build();
+        let mut watcher = store.watch(filter);
+        let mut update = Box::pin(store.update_async(|tx| tx.create(task(1))));
+        drop(store);
+        assert!(watcher.try_recv().unwrap().is_none(), "it is open");
+        let mut context = Context::from_waker(Waker::noop());
+        while update.as_mut().poll(&mut context).is_pending() {
+            std::thread::yield_now();
+        }
+        // Though the future is still there.
+        let (given, error) = all(&mut watcher);
+        assert_eq!((given.len(), error), (2, WatchError::Closed));
     }
 }

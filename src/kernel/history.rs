@@ -28,6 +28,10 @@ use crate::sync::{AtomicU64, Ordering};
 /// Commits counted, and commits let go for their bytes, in a slice.
 const SLICE: u64 = if cfg!(any(loom, shuttle)) { 2 } else { 96 };
 
+/// What a commit counts for at most: so that the sum of as many as the log may hold (2^30) is a
+/// number, whatever objects say of themselves.
+const COMMIT_BYTES_MAX: u64 = (1 << 33) - 1;
+
 /// In a commit's word: it is counted no more.
 const GONE: u64 = u64::MAX;
 
@@ -118,7 +122,7 @@ impl History {
     }
 
     fn count_commit(&self, commit: &Commit, bytes: u64) {
-        let bytes = bytes.min(GONE - 2);
+        let bytes = bytes.min(COMMIT_BYTES_MAX);
         // Relaxed: a figure, and the CAS decides whose it is to add (Y1).
         let counted =
             commit

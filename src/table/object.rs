@@ -75,7 +75,9 @@ pub trait Object: Clone + Send + Sync + 'static {
     /// it; and of what a commit has replaced, where
     /// [`history_bytes`](crate::Builder::history_bytes) or
     /// [`watch_log_bytes_max`](crate::Builder::watch_log_bytes_max) is set, by whoever collects. In
-    /// the last two a panic is contained, and what the object points to not counted. Never else.
+    /// the last two it runs inside the store's own operations, as comparisons do: keep it short,
+    /// and do not call the store from it. A panic is contained there, and what the object points to
+    /// not counted. Never else.
     ///
     /// Default: its own size, which derived ones have as well. The objects of a
     /// [`cluster`](crate::cluster) tell all that they hold.

@@ -30,7 +30,9 @@ use crate::version::Version;
 /// A commit on its way: a future of its outcome, on any executor; or [`Submission::wait`].
 ///
 /// Made by [`Transaction::submit`]. Dropping it gives up waiting and nothing else: the commit is
-/// applied and shown if the proposer accepts it.
+/// applied and shown if the proposer accepts it. It is no handle of the store: if the last one goes
+/// before the outcome is known, watchers are told [`WatchError::Closed`](crate::WatchError::Closed)
+/// before the commit.
 #[must_use = "the outcome is not known before it is waited for"]
 pub struct Submission {
     version: Version,
@@ -367,11 +369,11 @@ pub(super) fn update_proposed<R, E>(
 
 /// The same without blocking, by way of a proposer or of a store that may have one.
 pub(crate) async fn update_async<R, E>(
-    shared: Arc<Shared>,
+    shared: &Arc<Shared>,
     run: impl FnMut(&mut Transaction<'_>) -> Result<R, E>,
 ) -> Result<(R, Version), UpdateError<E>> {
     let begun = Begun::now(shared.clocks());
-    let updated = try_async(&shared, run).await;
+    let updated = try_async(shared, run).await;
     begun.end(shared.clocks(), Operation::Update);
     updated
 }

@@ -353,7 +353,7 @@ impl<'s> Transaction<'s> {
         created: Option<Moment>,
     ) -> Result<(), Duplicate> {
         if let Some(bytes) = &mut self.bytes {
-            *bytes += draft.bytes();
+            *bytes = bytes.saturating_add(draft.bytes());
         }
         let table = seen.table;
         if !self.checks_deferred() && !table.uniques().is_empty() {

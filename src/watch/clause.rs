@@ -163,8 +163,9 @@ impl<T: Object> TableFilter<T> {
     }
 
     /// Changes of objects that a query finds (and meet what else is asked): values, ranges,
-    /// prefixes, of indexes or keys, joined as queries are. The query's order and limit do not
-    /// matter. Costs no user code but comparisons and hashes for a change that does not match.
+    /// prefixes, of indexes or keys, joined as queries are. The query's order, its limit and what
+    /// it begins after do not matter. Costs no user code but comparisons and hashes for a change
+    /// that does not match.
     ///
     /// # Panics
     /// If [`Object::indexes`] does not name an index of the query.

@@ -122,8 +122,9 @@ impl Filter {
     /// Also gives the markers of commits of which no change matches: so that whoever receives knows
     /// to be current up to that version. Takes the place of an earlier [`Filter::changes_only`].
     ///
-    /// Each commit wakes the watcher then. Of several such commits in a row one with a mailbox
-    /// ([`Filter::events_max`]) is told of the newest.
+    /// Each commit wakes the watcher then, which has a mailbox only if it asks for bounds
+    /// ([`Filter::events_max`]). Of several such commits in a row one with a mailbox is told of the
+    /// newest.
     #[must_use]
     pub fn every_commit(self) -> Self {
         self.wish(|wishes| wishes.markers = Some(Markers::Every))
@@ -164,9 +165,9 @@ impl Filter {
     /// A commit with more changes for the watcher than this is always too much for it. What the
     /// watcher has taken out of its mailbox and not yet given is not counted: up to as much again.
     ///
-    /// With this bound a watcher has a mailbox, whatever its filter. A watcher without bounds whose
-    /// filter asks for no key and no index value has none: it reads the commit log itself, and is
-    /// bounded by [`Builder::watch_commits_max`](crate::Builder::watch_commits_max) and
+    /// With this bound a watcher has a mailbox, whatever its filter. Which others have one is said
+    /// at [`Watcher`](crate::Watcher); the rest read the commit log themselves, and are bounded by
+    /// [`Builder::watch_commits_max`](crate::Builder::watch_commits_max) and
     /// [`Builder::watch_log_bytes_max`](crate::Builder::watch_log_bytes_max).
     #[must_use]
     pub fn events_max(self, events: u32) -> Self {
@@ -206,7 +207,8 @@ impl Filter {
     /// last marker. Default: never.
     ///
     /// A thread that waits is told when the time comes, and of what is committed only then as long
-    /// after it at most, or 100 ms; a task when it is polled. Costs nothing until then.
+    /// after it at most, or 100 ms; a task when it is polled. Costs nothing until then. A thread
+    /// that waits looks once a millisecond at most, however short the interval.
     #[must_use]
     pub fn progress(self, interval: Duration) -> Self {
         self.wish(|wishes| wishes.progress = Some(interval))

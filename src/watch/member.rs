@@ -56,7 +56,13 @@ pub enum Overflow {
     /// Changes of an object that follow one another become one, from what was there before the
     /// first to what is there after the last: see [`AnyChange::since`](crate::AnyChange::since).
     /// What was deleted and what is created under its key later are two objects: what came between
-    /// is left out, but the one going and the other coming are told apart.
+    /// is left out, but the one going and the other coming are told apart. So are two visits of an
+    /// object that ceased to meet the filter, was changed, and came back.
+    ///
+    /// What is given comes in the order of the last commits, and so between two of these need not
+    /// be what ever was: an object may come with a name before the one that had it has let it go.
+    /// A copy is as the store was once all is received that waited.
+    ///
     /// When that does not leave a quarter of its bounds free, since too many objects were changed,
     /// it lags: a bound is to be well above the number of the objects that it is about.
     ///

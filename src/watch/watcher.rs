@@ -31,17 +31,20 @@ use crate::version::Version;
 /// | the next event, and block until there is one | `recv`, `recv_timeout`, `iter` |
 /// | the next event if there is one now | `try_recv` |
 /// | the next event in async code | `recv_async`, `poll_recv` |
-/// | the changes of a commit together | `recv_commit`, `try_recv_commit`, `recv_commit_async` |
+/// | the changes of a commit together | `recv_commit`, `recv_commit_timeout` |
+/// | the same without blocking | `try_recv_commit`, `recv_commit_async` |
 ///
 /// Events are the changes that match its [`Filter`], and after those of each commit the commit's
 /// marker ([`Event`]). It gives them late or not at all if it is not received from: how far it may
 /// fall behind depends on its filter.
 ///
-/// - A watcher whose filter asks for keys or index values, or has bounds of its own, has a mailbox.
+/// - A watcher whose filter names keys or index values, or has bounds of its own, has a mailbox.
 ///   Commits put what may match there, and wake it for nothing else. The mailbox is bounded:
 ///   [`Filter::events_max`], [`Filter::bytes_max`], and [`Filter::overflow`] for what becomes of it
-///   beyond these.
-/// - Every other watcher reads the store's commit log itself. The log is kept for it up to
+///   beyond these. Each part of a filter that is joined by or is to name some; a range or a prefix
+///   names none.
+/// - Every other watcher reads the store's commit log itself, as does one without bounds that asks
+///   for [every commit](Filter::every_commit). The log is kept for it up to
 ///   [`Builder::watch_commits_max`](crate::Builder::watch_commits_max) commits.
 ///
 /// A watcher that fell behind by more is told [`WatchError::Lagged`], once, and goes on after the
@@ -292,7 +295,8 @@ impl Watcher {
             .map(|event| event.expect("without a deadline it ends with an event"))
     }
 
-    /// The next event; blocks until there is one, or gives `None` when the time is over.
+    /// The next event; blocks until there is one, or gives `None` when the time is over. What is
+    /// there already it looks through in any case, for as long as matchers take for that.
     ///
     /// # Errors
     /// See [`WatchError`].

@@ -1,6 +1,7 @@
 //! Receiving commits whole: their changes are laid aside until the commit ends.
 
 use std::future::Future;
+use std::time::{Duration, Instant};
 
 use super::event::{AnyChange, Event};
 use super::receiving::Receiving;
@@ -95,6 +96,17 @@ impl Watcher {
     pub fn recv_commit(&mut self) -> Result<WatchedCommit, WatchError> {
         let received = self.receive_until(None, Self::try_recv_commit);
         received.map(|commit| commit.expect("without a deadline it ends with a commit"))
+    }
+
+    /// As [`Watcher::recv_commit`]; gives `None` when the time is over.
+    ///
+    /// # Errors
+    /// See [`WatchError`].
+    pub fn recv_commit_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Option<WatchedCommit>, WatchError> {
+        self.receive_until(Instant::now().checked_add(timeout), Self::try_recv_commit)
     }
 
     /// As [`Watcher::recv_commit`], for async code. Dropping the future loses nothing.

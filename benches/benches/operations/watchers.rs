@@ -89,6 +89,12 @@ pub fn measure(bench: &mut Bench) {
     bench.received("Watcher::recv_commit", store, |watcher| {
         watcher.recv_commit().expect(there)
     });
+    bench.received("Watcher::recv_commit_timeout", store, |watcher| {
+        watcher
+            .recv_commit_timeout(long)
+            .expect(there)
+            .expect(there)
+    });
     bench.received("Watcher::recv_commit_async", store, |watcher| {
         ready(watcher.recv_commit_async()).expect(there)
     });

@@ -36,8 +36,8 @@ pub enum Command {
 }
 
 const FIRST_HELP: &str = "\
-`skep replay` without options runs a made-up cluster, in a second or so. `skep help COMMAND` has a
-command's options, examples and exit codes.";
+`skep replay` without options runs a made-up cluster, in a second or so.
+`skep help COMMAND` has a command's options, examples and exit codes.";
 
 const LONG_ABOUT: &str = "\
 Run a cluster's scheduler on the store and check that its books balance.
@@ -60,28 +60,31 @@ Examples:
       pods:  name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,
              creation_time,deletion_time,scheduled_time
       or only the first five: such pods come one a second and stay.
-      Times are in seconds, a GPU's share and a CPU in thousandths. gpu_spec names the GPU
-      models that a pod may run on, as A|B, or none for any. Only gpu_spec and scheduled_time
-      may be empty, and model on a node without a GPU. 12.0 is as good as 12.
+      Times are in seconds, a GPU's share and a CPU in thousandths. gpu_spec
+      names the GPU models that a pod may run on, as A|B, or none for any. Only
+      gpu_spec and scheduled_time may be empty, and model on a node without a
+      GPU. 12.0 is as good as 12.
   skep replay --synthetic-nodes 50 --synthetic-load 150
       Half as much again as fits: tasks wait for room.
   skep replay --schedulers 8 --json | jq .commits
       Eight schedulers that race, figures for a program.
   skep replay --soak 10m
-      Replays for ten minutes, disturbed: broken if the books do not balance in one of them, if
-      one leaves 8 MiB more allocated than the first, or if the process holds more than twice
-      what was allocated at once, and 128 MiB.
+      Replays for ten minutes, disturbed: broken if the books do not balance in
+      one of them, if one leaves 8 MiB more allocated than the first, or if the
+      process holds more than twice what was allocated at once, and 128 MiB.
   skep replay --speed 3600 --csv-out placements.csv
-      An hour a second, and where each task went: task,node,gpus,state,placed_at_version,
-      created_at,placed_at,ended_at. A state is finished, failed, no_room (it never had any),
-      unplaceable (on no node, even empty), or what the task was at when the replay ended.
+      An hour a second, and where each task went:
+      task,node,gpus,state,placed_at_version,created_at,placed_at,ended_at.
+      A state is finished, failed, no_room (it never had any), unplaceable (on
+      no node, even empty), or what the task was at when the replay ended.
 
 Exit codes:
   0    the books balance
   1    they do not, or a result could not be written: stderr says what broke
   2    the input or the command line is wrong; nothing was started
-  130  interrupted by Ctrl-C; the table tells how far it came, and the books balance that far.
-       A second Ctrl-C ends it at once, without a table and without placements";
+  130  interrupted by Ctrl-C; the table tells how far it came, and the books
+       balance that far. A second Ctrl-C ends it at once, without a table and
+       without placements";
 
 /// The replay's arguments.
 #[derive(Debug, Args)]

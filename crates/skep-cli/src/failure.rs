@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use crate::aside;
 use crate::input::error::InputError;
 use crate::{BAD_INPUT, BROKEN};
 
@@ -36,7 +37,7 @@ impl Failure {
             Self::Output(error) => (error, BROKEN),
             Self::Enough => return 0,
         };
-        eprintln!("error: {error}");
+        aside::tell(format_args!("error: {error}"));
         code
     }
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::aside;
 use crate::unfinished::Unfinished;
 
 /// The exit code of a program that was interrupted.
@@ -53,6 +54,8 @@ impl Interrupt {
 
 fn hear(heard: impl FnMut() + Send + 'static) {
     if let Err(error) = ctrlc::set_handler(heard) {
-        eprintln!("warning: Ctrl-C will not end the program cleanly: {error}");
+        aside::tell(format_args!(
+            "warning: Ctrl-C will not end the program cleanly: {error}"
+        ));
     }
 }

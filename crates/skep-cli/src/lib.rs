@@ -15,12 +15,14 @@
 //! | `save` | saved versions: written, restored, looked into |
 //! | `watchers` | what the store's watchers do, live |
 //! | `meter`, `target` | a progress bar; a file that is there when it is complete |
+//! | `aside` | what is told beside the result |
 //! | `failure` | why the program ends early, and its exit code |
 //! | `interrupt`, `unfinished` | Ctrl-C, and what is removed then |
 
 #![forbid(unsafe_code)]
 
 mod args;
+mod aside;
 mod books;
 mod cluster;
 mod failure;
@@ -123,7 +125,9 @@ fn replay(args: &args::Replay) -> Result<ExitCode, Failure> {
         End::Broken => BROKEN,
     };
     if let Err(error) = print(args, &summary) {
-        eprintln!("error: standard output: it cannot be written: {error}");
+        aside::tell(format_args!(
+            "error: standard output: it cannot be written: {error}"
+        ));
         code = BROKEN;
     }
     if let (Some(target), Some(audited)) = (target, &outcome.audited)
@@ -177,7 +181,7 @@ fn print(args: &args::Replay, summary: &Summary) -> io::Result<()> {
 /// Prints a text, and what broke.
 fn print_lines(text: &str, faults: &[String]) -> io::Result<()> {
     for fault in faults {
-        eprintln!("error: {fault}");
+        aside::tell(format_args!("error: {fault}"));
     }
     let mut out = io::stdout();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {

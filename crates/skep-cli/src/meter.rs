@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::aside;
+
 /// How often a line is printed where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
@@ -64,7 +66,7 @@ impl Meter {
                     *next = Instant::now() + LINE_EVERY;
                     let percent = passed.saturating_mul(100) / self.total.max(1);
                     let seconds = self.began.elapsed().as_secs();
-                    eprintln!("{seconds:>4} s  {percent:>3}%  {message}");
+                    aside::tell(format_args!("{seconds:>4} s  {percent:>3}%  {message}"));
                 }
             }
         }
@@ -74,7 +76,7 @@ impl Meter {
     pub fn tell(&self, text: &str) {
         match &self.target {
             Target::Bar(bar) => bar.println(text),
-            Target::Nowhere | Target::Lines { .. } => eprintln!("{text}"),
+            Target::Nowhere | Target::Lines { .. } => aside::tell(text),
         }
     }
 

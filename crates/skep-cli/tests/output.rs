@@ -168,6 +168,37 @@ fn watchers_are_shown_while_a_replay_runs() {
     assert!(run.stderr.contains("mailbox"), "{}", run.stderr);
 }
 
+/// As where a pipe is closed that both outputs go to.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_nobody_hears_stops_nothing() {
+    let on_full = |args: &[&str]| {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let mut command = skep();
+        command.arg("replay").args(args).stdout(Stdio::piped());
+        let child = command.stderr(full.expect("the device is there")).spawn();
+        Run::from(
+            child
+                .expect("it starts")
+                .wait_with_output()
+                .expect("it ends"),
+        )
+    };
+    let shown = [
+        "--watchers",
+        "--json",
+        "--speed",
+        "1",
+        "--duration-max",
+        "1",
+    ];
+    let run = on_full(&[&TINY[..], &shown].concat());
+    assert_eq!(run.code, Some(0));
+    assert_eq!(run.json()["books"]["balanced"], true);
+    let run = on_full(&["--nodes", "nowhere.csv", "--pods", "nowhere.csv"]);
+    assert_eq!((run.code, &*run.stdout), (Some(2), ""));
+}
+
 #[test]
 fn negative_numbers_are_told_to_be_bad_values() {
     for (flag, value) in [("--schedulers", "-1"), ("--speed", "-3"), ("--seed", "-1")] {

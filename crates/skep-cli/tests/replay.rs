@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use support::{Files, NODES, PODS, replay, rows, skep};
+use support::{Files, NODES, PODS, Run, replay, rows, skep};
 
 /// A made-up cluster that is played in a moment.
 const SMALL: [&str; 6] = [
@@ -363,5 +363,17 @@ fn the_help_teaches() {
             "{words} is not in\n{}",
             run.stdout
         );
+    }
+}
+
+/// What stands there line by line is not broken anew on a terminal of 80 columns.
+#[test]
+fn examples_and_exit_codes_fit_on_a_terminal() {
+    for command in ["replay", "save", "restore", "inspect"] {
+        let run = Run::of(skep().args([command, "--help"]));
+        let examples = run.stdout.split_once("Examples:").expect("there are some");
+        for line in examples.1.lines() {
+            assert!(line.chars().count() <= 80, "skep {command}: {line}");
+        }
     }
 }

@@ -148,9 +148,9 @@ fn latencies(summary: &Summary) -> Table {
         } = *quantiles;
         table.add_row([
             name.to_owned(),
-            micros(p50),
-            micros(p99),
-            micros(p999),
+            of_so_many(count, p50),
+            of_so_many(count, p99),
+            of_so_many(count, p999),
             grouped(count),
         ]);
     };
@@ -229,6 +229,14 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// A quantile in microseconds; of nothing there is none.
+fn of_so_many(count: u64, quantile: f64) -> String {
+    match count {
+        0 => "-".to_owned(),
+        _ => micros(quantile),
+    }
+}
+
 /// Microseconds with a unit that leaves few digits.
 fn micros(micros: f64) -> String {
     match micros {
@@ -250,6 +258,8 @@ mod tests {
         assert_eq!(grouped(1_234_567), "1 234 567");
         assert_eq!(counted(1, "fault"), "1 fault");
         assert_eq!(counted(2_000, "fault"), "2 000 faults");
+        assert_eq!(of_so_many(0, 0.0), "-");
+        assert_eq!(of_so_many(1, 0.0), "0.0 µs");
         assert_eq!(micros(12.34), "12.3 µs");
         assert_eq!(micros(12_340.0), "12.3 ms");
         assert_eq!(micros(2_500_000.0), "2.5 s");

@@ -19,8 +19,7 @@ owner may read and write it (0600), whatever the older file allowed.";
 /// What follows the options.
 pub const SAVE_HELP: &str = "\
 A line of JSON has a table, an object and, if it is to keep its times, a meta:
-  {\"table\":\"config\",\"meta\":{\"version\":7,\"created_at\":{...},\
-\"updated_at\":{...}},\"object\":{...}}
+  {\"table\":\"config\",\"meta\":{\"version\":7,...},\"object\":{...}}
 `skep save --synthetic F && skep restore F --to lines.jsonl` shows all of them.
 
 Examples:
@@ -28,18 +27,20 @@ Examples:
       A made-up cluster with objects of all ten types.
   skep save --synthetic --tasks 100000 --nodes 1000 --seed 7 large.skep
       A larger one; the same arguments make the same file.
-  skep restore cluster.skep --to lines.jsonl && skep save --from lines.jsonl again.skep
+  skep restore cluster.skep --to lines.jsonl
+  skep save --from lines.jsonl again.skep
       Through JSON and back, perhaps with an editor between.
 
 Exit codes:
   0    the file is written; or it is a pipe, and whoever read it wants no more
   1    the file, or what is told of it, could not be written: stderr says which
   2    the command line or the input is wrong: stderr has the line
-  130  interrupted by Ctrl-C, or by a request to terminate: it ends at once, and stderr says
-       whether anything was written
-A file that was not written whole is removed, and an older one is as it was. Only what went into a
-pipe or a device is not taken back; and where the program is killed outright, a file whose name
-begins with .skep- is left in the folder, with what was written by then.";
+  130  interrupted by Ctrl-C, or by a request to terminate: it ends at once, and
+       stderr says whether anything was written
+A file that was not written whole is removed, and an older one is as it was.
+Only what went into a pipe or a device is not taken back; and where the program
+is killed outright, a file whose name begins with .skep- is left in the folder,
+with what was written by then.";
 
 /// What `skep restore --help` says.
 pub const RESTORE_ABOUT: &str = "\
@@ -57,20 +58,22 @@ Examples:
       Is this file good? Exit code 0 says so.
   skep restore cluster.skep --to lines.jsonl
       The objects for people, and for other programs.
-  skep restore cluster.skep --quiet --to /dev/stdout | jq -r 'select(.table==\"node\") | .object.id'
+  skep restore cluster.skep --quiet --to /dev/stdout | jq -r .table | uniq -c
   ssh manager cat cluster.skep | skep restore /dev/stdin
       A pipe is read to its end first: all of it is kept in memory.
 
 Exit codes:
   0    the file is good; or whoever read the result wants no more of it
-  1    the lines, or what is told of them, could not be written: stderr says which
-  2    the file is not good, or the command line is wrong: stderr says what, at which byte, in
-       which table
-  130  interrupted by Ctrl-C, or by a request to terminate: it ends at once, and stderr says
-       whether anything was written
-Lines that were not written whole are removed, and an older file is as it was. Only what went into
-a pipe or a device is not taken back; and where the program is killed outright, a file whose name
-begins with .skep- is left in the folder, with what was written by then.";
+  1    the lines, or what is told of them, could not be written: stderr says
+       which
+  2    the file is not good, or the command line is wrong: stderr says what, at
+       which byte, in which table
+  130  interrupted by Ctrl-C, or by a request to terminate: it ends at once, and
+       stderr says whether anything was written
+Lines that were not written whole are removed, and an older file is as it was.
+Only what went into a pipe or a device is not taken back; and where the program
+is killed outright, a file whose name begins with .skep- is left in the folder,
+with what was written by then.";
 
 /// What `skep inspect --help` says.
 pub const INSPECT_ABOUT: &str = "\
@@ -87,7 +90,8 @@ Examples:
   skep inspect cluster.skep
       The table of tables.
   skep inspect cluster.skep --table node
-      A line an object: ID, version, bytes; and the proposer's version, if the store had one.
+      A line an object: ID, version, bytes; and the proposer's version, if the
+      store had one.
   skep inspect cluster.skep --table node --json
       A line of JSON an object, as `skep restore --to` writes them.
   skep inspect cluster.skep --object 4f00000000000000000000000
@@ -96,7 +100,8 @@ Examples:
 Exit codes:
   0  the file is good; or whoever read the result wants no more of it
   1  the result could not be written
-  2  the file is not good, or there is no such table or object: stderr says which";
+  2  the file is not good, or there is no such table or object: stderr says
+     which";
 
 /// The arguments of `skep save`.
 #[derive(Debug, Args)]

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::args::Replay;
+use crate::aside;
 use crate::books::fault::{Fault, Faults};
 use crate::input::error::InputError;
 use crate::interrupt::{self, Interrupt};
@@ -74,7 +75,9 @@ pub fn soak(args: &Replay, length: Duration) -> Result<ExitCode, InputError> {
     soaked.finish(&soak.disturbances, &soak.memory, soak.end.began.elapsed());
     let printed = crate::print_lines(&soaked.text(args.json), &soaked.faults);
     if let Err(error) = &printed {
-        eprintln!("error: standard output: it cannot be written: {error}");
+        aside::tell(format_args!(
+            "error: standard output: it cannot be written: {error}"
+        ));
     }
     let code = match (
         soaked.faults.is_empty() && printed.is_ok(),
