@@ -282,8 +282,10 @@ impl<'s> Transaction<'s> {
         let table = self.table::<T>();
         let hash = table.hash(key);
         let buffer = self.buffer_of::<T>(table);
+        // Looked up before it is noted: its cache misses are waited for meanwhile.
+        let seen = self.look_up(table, buffer, hash, key);
         buffer.reads.borrow_mut().note_point(hash, key);
-        self.look_up(table, buffer, hash, key)
+        seen
     }
 
     /// The same in a table whose read is noted as a whole.
