@@ -61,8 +61,9 @@ pub struct Fork {
     broken: bool,
 }
 
-/// How long a fork waits at a time. What was refused moves its source on and makes no event.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How long a fork waits for an event before it looks how far its source is: what was refused moves
+/// that on and makes no event.
+const WAIT_MAX: Duration = Duration::from_millis(100);
 
 impl fmt::Debug for Fork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -176,7 +177,7 @@ impl Fork {
         while self.followed < version {
             self.follow_to(version.min(self.newest()))?;
             if self.followed < version {
-                match self.watcher().recv_timeout(LOOK_AGAIN) {
+                match self.watcher().recv_timeout(WAIT_MAX) {
                     Ok(Some(event)) => self.follow(event)?,
                     Ok(None) => {}
                     Err(error) => self.missed(error)?,

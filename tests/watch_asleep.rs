@@ -217,32 +217,67 @@ fn closing_wakes_everybody() {
     }
 }
 
-/// A task that is polled where it is woken, on whatever stack.
+/// How many are being polled, one within the other, and were at most.
+type Depths = Arc<(AtomicUsize, AtomicUsize)>;
+
+/// A task that is polled where it is woken, on whatever stack; of some watchers, as a select is.
 struct InPlace {
-    /// Until the end: it keeps its waker, and that the task.
-    watcher: Mutex<Option<Watcher>>,
-    seen: AtomicUsize,
-    /// How many of them are being polled, one within the other, and were at most.
-    depths: Arc<(AtomicUsize, AtomicUsize)>,
+    /// None at the end: they keep its waker, and that the task.
+    watchers: Mutex<Vec<Watcher>>,
+    /// Of each watcher.
+    seen: Vec<AtomicUsize>,
+    depths: Depths,
 }
 
 impl Wake for InPlace {
     fn wake(self: Arc<Self>) {
         // Else it is being polled, and looks again.
-        let Ok(mut watcher) = self.watcher.try_lock() else {
-            return;
-        };
-        let Some(watcher) = &mut *watcher else {
+        let Ok(mut watchers) = self.watchers.try_lock() else {
             return;
         };
         let (depth, depth_max) = &*self.depths;
         depth_max.fetch_max(depth.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         let waker = Waker::from(Arc::clone(&self));
-        while let Poll::Ready(received) = watcher.poll_recv(&mut Context::from_waker(&waker)) {
-            received.expect("it is open, and no bound is near");
-            self.seen.fetch_add(1, Ordering::Relaxed);
+        for (watcher, seen) in watchers.iter_mut().zip(&self.seen) {
+            while let Poll::Ready(received) = watcher.poll_recv(&mut Context::from_waker(&waker)) {
+                received.expect("it is open, and no bound is near");
+                seen.fetch_add(1, Ordering::Relaxed);
+            }
         }
         depth.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl InPlace {
+    /// So many, each polled once.
+    fn tasks(count: usize, watchers: impl Fn() -> Vec<Watcher>, depths: &Depths) -> Vec<Arc<Self>> {
+        let tasks = (0..count).map(|_| {
+            let watchers = watchers();
+            let task = Arc::new(Self {
+                seen: watchers.iter().map(|_| AtomicUsize::new(0)).collect(),
+                watchers: Mutex::new(watchers),
+                depths: Arc::clone(depths),
+            });
+            Arc::clone(&task).wake();
+            task
+        });
+        tasks.collect()
+    }
+
+    /// That each has seen so many events of each of its watchers.
+    fn assert_seen(tasks: &[Arc<Self>], events: usize) {
+        for seen in tasks.iter().flat_map(|task| &task.seen) {
+            assert_eq!(seen.load(Ordering::Relaxed), events, "all are woken");
+        }
+    }
+
+    /// They watch no more; gives the watchers, and how deep they were at most.
+    fn end(tasks: &[Arc<Self>], depths: &Depths) -> (Vec<Watcher>, usize) {
+        let watchers = tasks.iter().flat_map(|task| {
+            let mut watchers = task.watchers.lock().expect("nothing panics");
+            std::mem::take(&mut *watchers)
+        });
+        (watchers.collect(), depths.1.load(Ordering::Relaxed))
     }
 }
 
@@ -264,78 +299,16 @@ fn in_place(filter: Filter, shards: usize) {
     // With a proposer others commit, and two may poll one at once.
     let builder = Store::builder().watch_shards(shards);
     let store = builder.table::<common::Task>().build();
-    let depths = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
-    let tasks = (0..2_000).map(|_| {
-        let task = Arc::new(InPlace {
-            watcher: Mutex::new(Some(store.watch(filter.clone()))),
-            seen: AtomicUsize::new(0),
-            depths: Arc::clone(&depths),
-        });
-        Arc::clone(&task).wake();
-        task
-    });
-    let tasks: Vec<_> = tasks.collect();
+    let depths = Depths::default();
+    let tasks = InPlace::tasks(2_000, || vec![store.watch(filter.clone())], &depths);
     for id in 0..3 {
         put(&store, [task(id)]);
-        let seen = tasks.iter().map(|task| task.seen.load(Ordering::Relaxed));
-        assert_eq!(seen.min(), Some(2 * (id as usize + 1)), "all are woken");
+        InPlace::assert_seen(&tasks, 2 * (id as usize + 1));
     }
-    let depth_max = depths.1.load(Ordering::Relaxed);
+    let (watchers, depth_max) = InPlace::end(&tasks, &depths);
     assert!(depth_max <= 16 * shards, "{depth_max}");
-    let watchers = tasks.iter().map(|task| task.watcher.lock().unwrap().take());
-    assert!(
-        watchers
-            .flatten()
-            .all(|watcher| watcher.position() == store.version())
-    );
-}
-
-/// A task of two watchers, polled where it is woken; a select over them.
-struct OfTwo {
-    watchers: Mutex<Option<[Watcher; 2]>>,
-    seen: [AtomicUsize; 2],
-    depths: Arc<(AtomicUsize, AtomicUsize)>,
-}
-
-impl Wake for OfTwo {
-    fn wake(self: Arc<Self>) {
-        // Else it is being polled, and looks again.
-        let Ok(mut watchers) = self.watchers.try_lock() else {
-            return;
-        };
-        let Some(watchers) = &mut *watchers else {
-            return;
-        };
-        let (depth, depth_max) = &*self.depths;
-        depth_max.fetch_max(depth.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-        let waker = Waker::from(Arc::clone(&self));
-        for (watcher, seen) in watchers.iter_mut().zip(&self.seen) {
-            while let Poll::Ready(received) = watcher.poll_recv(&mut Context::from_waker(&waker)) {
-                received.expect("it is open, and no bound is near");
-                seen.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        depth.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl OfTwo {
-    fn of(watchers: [Watcher; 2], depths: &Arc<(AtomicUsize, AtomicUsize)>) -> Arc<Self> {
-        Arc::new(Self {
-            watchers: Mutex::new(Some(watchers)),
-            seen: Default::default(),
-            depths: Arc::clone(depths),
-        })
-    }
-
-    /// That each has seen so many events of either watcher; then it watches no more.
-    fn end(tasks: &[Arc<Self>], seen: usize) {
-        for task in tasks {
-            let each = task.seen.each_ref().map(|it| it.load(Ordering::Relaxed));
-            assert_eq!(each, [seen; 2]);
-            *task.watchers.lock().expect("nothing panics") = None;
-        }
-    }
+    let mut watchers = watchers.iter();
+    assert!(watchers.all(|watcher| watcher.position() == store.version()));
 }
 
 /// Not deeper for each other thing that a task waits for, of the same store, either.
@@ -344,20 +317,15 @@ fn tasks_of_two_watchers_that_deliver_where_they_are_woken_take_a_bounded_stack(
     // With a proposer others commit, and two may poll one at once.
     let builder = Store::builder().table::<common::Task>();
     let store = builder.watch_shards(2).build();
-    let depths = Arc::default();
+    let depths = Depths::default();
     // The one watcher is of the one shard, and the other of the other.
-    let filter = || Filter::of::<common::Task>().events_max(64);
-    let tasks = (0..1_000).map(|_| {
-        let task = OfTwo::of([store.watch(filter()), store.watch(filter())], &depths);
-        Arc::clone(&task).wake();
-        task
-    });
-    let tasks: Vec<_> = tasks.collect();
+    let watch = || store.watch(Filter::of::<common::Task>().events_max(64));
+    let tasks = InPlace::tasks(1_000, || vec![watch(), watch()], &depths);
     for id in 0..3 {
         put(&store, [task(id)]);
     }
-    OfTwo::end(&tasks, 6);
-    let depth_max = depths.1.load(Ordering::Relaxed);
+    InPlace::assert_seen(&tasks, 6);
+    let (_, depth_max) = InPlace::end(&tasks, &depths);
     assert!(depth_max <= 32, "{depth_max}");
 }
 
@@ -365,14 +333,14 @@ fn tasks_of_two_watchers_that_deliver_where_they_are_woken_take_a_bounded_stack(
 #[test]
 fn tasks_of_two_stores_that_wake_one_another_take_a_bounded_stack() {
     let stores = [(); 2].map(|()| Store::builder().table::<common::Task>().build());
-    let depths = Arc::default();
-    let watch_both = || stores.each_ref().map(|store| store.watch(Filter::all()));
-    let tasks = (0..2_000).map(|_| {
-        let task = OfTwo::of(watch_both(), &depths);
-        Arc::clone(&task).wake();
-        task
-    });
-    let tasks: Vec<_> = tasks.collect();
+    let depths = Depths::default();
+    let watch_both = || {
+        stores
+            .iter()
+            .map(|store| store.watch(Filter::all()))
+            .collect()
+    };
+    let tasks = InPlace::tasks(2_000, watch_both, &depths);
     // Those that commits call first come by much later: the others are left to them.
     let mut first = Asleep::on(&stores[0]);
     let second = Asleep::on(&stores[1]);
@@ -382,8 +350,8 @@ fn tasks_of_two_stores_that_wake_one_another_take_a_bounded_stack() {
     let (watcher, waker, _) = &mut first.tasks[0];
     let polled = watcher.poll_recv(&mut Context::from_waker(waker));
     assert!(polled.is_ready());
-    OfTwo::end(&tasks, 2);
-    let depth_max = depths.1.load(Ordering::Relaxed);
+    InPlace::assert_seen(&tasks, 2);
+    let (_, depth_max) = InPlace::end(&tasks, &depths);
     assert!(depth_max <= 32, "{depth_max}");
     drop(second);
 }

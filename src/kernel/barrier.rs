@@ -45,10 +45,15 @@ pub(crate) fn fence_after_modify() {
 #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(skep_counted)))]
 #[inline]
 fn locked_fence() {
+    /// Bytes below the stack pointer: on the next line, and within the 128 that System V's calling
+    /// convention lets every function use there, so that they belong to the thread's stack.
+    const BELOW: usize = LINE;
     // SAFETY: B1: it changes no memory and no register but the flags, which asm! takes as changed.
     // Without `nomem` the compiler moves no access of memory across it, and without `nostack` it
-    // keeps nothing below the stack pointer.
-    unsafe { std::arch::asm!("lock or dword ptr [rsp - 64], 0") };
+    // keeps nothing below the stack pointer. What lies there is the thread's own stack, which its
+    // next call would write; of whoever else should use it, a signal's handler or a debugger, the
+    // word is left as it was, in one step.
+    unsafe { std::arch::asm!("lock or dword ptr [rsp - {below}], 0", below = const BELOW) };
 }
 
 /// Bytes of a cache line.
