@@ -52,6 +52,14 @@ fn reads(group: &mut Group<'_>, store: &Store) {
                 .map(|task| task.count),
         );
     });
+    by_threads(group, "get_200_in_transaction", |thread, time| {
+        let tx = store.begin();
+        let counts = (0..BATCH).filter_map(|step| {
+            let task = tx.get::<Task>(&id(pick(thread, time * BATCH + step)));
+            task.map(|task| task.count)
+        });
+        black_box(counts.sum::<u64>());
+    });
     by_threads(group, "view", |_, _| drop(black_box(store.read())));
     by_threads(group, "snapshot", |_, _| drop(black_box(store.snapshot())));
     by_threads(group, "snapshot_at", |_, _| {
