@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::kernel::ahead::Purpose;
 #[cfg(feature = "save")]
 use crate::kernel::node::Words;
 use crate::kernel::reading::{PinnedHold, SharedHold};
@@ -122,6 +123,34 @@ macro_rules! reads {
             #[must_use]
             pub fn get<T: Object>(&self, key: &T::Key) -> Option<&T> {
                 self.reader().get::<T>(key).map(|stored| stored.object())
+            }
+
+            /// Has the processor fetch what reads of these keys go to, so that their cache misses
+            /// are waited for together: half the time of the reads, where most objects are in no
+            /// cache. A hint, without any other effect. Some hundred keys at once, or else the
+            /// first ones are gone again when they are read. O(keys), 20 ns each or so; wait-free.
+            ///
+            /// ```
+            /// # use skep::{Id, Indexes, Object, Store};
+            /// # #[derive(Clone)] struct Task { id: Id, state: u8 }
+            /// # impl Object for Task {
+            /// #     type Key = Id;
+            /// #     const TABLE: &'static str = "task";
+            /// #     fn key(&self) -> Id { self.id }
+            /// #     fn indexes(_: &mut Indexes<Self>) {}
+            /// # }
+            /// # let store = Store::builder().table::<Task>().build();
+            /// # let ids: Vec<Id> = (0..1000).map(Id::from_u128).collect();
+            /// let view = store.read();
+            /// let mut states = Vec::new();
+            /// for some in ids.chunks(100) {
+            ///     view.prefetch::<Task>(some);
+            ///     let tasks = some.iter().filter_map(|id| view.get::<Task>(id));
+            ///     states.extend(tasks.map(|task| task.state));
+            /// }
+            /// ```
+            pub fn prefetch<'k, T: Object>(&self, keys: impl IntoIterator<Item = &'k T::Key>) {
+                self.reader().prefetch::<T>(keys, Purpose::Read);
             }
 
             /// The same, with what the store knows of the object: its version and times.

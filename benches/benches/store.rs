@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
-use skep::{Filter, ReplaceError, Store, UpdateError, Watcher, keys};
+use skep::{Filter, Id, ReplaceError, Store, UpdateError, Watcher, keys};
 use skep_benches::profile::Profile;
 use skep_benches::{TASKS, Task, id, measure_threads, pick, store};
 use skep_measure::origin::usual_threads;
@@ -40,6 +40,12 @@ fn count_up(store: &Store, numbers: impl Iterator<Item = u64> + Clone) {
     updated.expect("attempts are not limited");
 }
 
+/// Ids of 200 tasks.
+fn many(thread: u64, time: u64) -> Vec<Id> {
+    let steps = time * BATCH..(time + 1) * BATCH;
+    steps.map(|step| id(pick(thread, step))).collect()
+}
+
 fn reads(group: &mut Group<'_>, store: &Store) {
     let snapshot = store.snapshot();
     by_threads(group, "get", |thread, time| {
@@ -59,6 +65,17 @@ fn reads(group: &mut Group<'_>, store: &Store) {
             task.map(|task| task.count)
         });
         black_box(counts.sum::<u64>());
+    });
+    by_threads(group, "view_get_200", |thread, time| {
+        let (view, ids) = (store.read(), many(thread, time));
+        let counts = ids.iter().filter_map(|id| view.get::<Task>(id));
+        black_box(counts.map(|task| task.count).sum::<u64>());
+    });
+    by_threads(group, "view_get_200_prefetched", |thread, time| {
+        let (view, ids) = (store.read(), many(thread, time));
+        view.prefetch::<Task>(&ids);
+        let counts = ids.iter().filter_map(|id| view.get::<Task>(id));
+        black_box(counts.map(|task| task.count).sum::<u64>());
     });
     by_threads(group, "view", |_, _| drop(black_box(store.read())));
     by_threads(group, "snapshot", |_, _| drop(black_box(store.snapshot())));
@@ -105,6 +122,15 @@ fn writes(group: &mut Group<'_>, store: &Store) {
             store,
             (0..BATCH).map(|step| pick(thread, time * BATCH + step)),
         );
+    });
+    by_threads(group, "update_200_prefetched", |thread, time| {
+        let ids = many(thread, time);
+        let updated = store.update(|tx| {
+            tx.prefetch::<Task>(&ids);
+            ids.iter()
+                .try_for_each(|id| tx.modify::<Task>(id, |task| task.count += 1))
+        });
+        updated.expect("attempts are not limited");
     });
     by_threads(group, "begin_commit_own", |thread, time| {
         let mut transaction = store.begin();

@@ -56,6 +56,7 @@
 //! 2020): exact pruning with the set of active snapshots. Fraser, "Practical lock-freedom" (2004):
 //! epochs.
 
+pub(crate) mod ahead;
 pub(crate) mod array;
 pub(crate) mod barrier;
 mod below;

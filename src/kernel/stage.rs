@@ -21,7 +21,7 @@ use super::reading::{Reading, Stored};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::record::{KeyProbe, Record, RecordHeader};
 use super::step::{Step, step};
-use super::table::{GarbageBin, KeyBounds, Table};
+use super::table::{GarbageBin, KeyBounds, Table, WRITE_AHEAD_MAX};
 use super::{Active, Kernel};
 use crate::sync::Ordering;
 use crate::version::Moment;
@@ -31,9 +31,6 @@ use crate::version::Moment;
 const LINKS_MAX: u16 = if cfg!(any(loom, shuttle)) { 2 } else { 4 };
 /// The same when nothing holds it back for long: collection will cut soon.
 const LINKS_HOT_MAX: u16 = if cfg!(any(loom, shuttle)) { 2 } else { 64 };
-/// Bytes of a version that are fetched ahead for a writer at most: as many lines as a core fetches
-/// at once.
-const WRITE_AHEAD_MAX: usize = 1024;
 
 /// What a transaction makes of one object.
 #[derive(Debug)]

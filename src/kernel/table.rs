@@ -30,7 +30,10 @@ pub trait KeyBounds: Ord + Clone + Send + Sync + 'static {}
 impl<K: Ord + Clone + Send + Sync + 'static> KeyBounds for K {}
 
 /// Bytes of a version that are fetched ahead for a reader, who may look at one field only.
-const READ_AHEAD: usize = 64;
+pub(super) const READ_AHEAD: usize = 64;
+/// Bytes of a version that are fetched ahead for a writer at most: as many lines as a core fetches
+/// at once.
+pub(super) const WRITE_AHEAD_MAX: usize = 1024;
 
 /// A table of objects `T` with keys `K`.
 pub struct Table<K: KeyBounds, T> {

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::handle::Entry;
 use super::hash::hash_of;
 use super::object::{Indexes, Key, Object};
 use super::unique::AnyUnique;
 use crate::kernel::Kernel;
+use crate::kernel::ahead::{GROUP, Purpose};
 use crate::kernel::reading::{Reading, Stored};
 use crate::kernel::routes::Route;
 use crate::kernel::secondary::{AnySecondary, Secondary};
@@ -155,6 +158,24 @@ impl<'s> Reader<'s> {
     #[inline(always)]
     pub(crate) fn get<T: Object>(self, key: &T::Key) -> Option<Stored<'s, T>> {
         self.table::<T>().find(self.reading, key)
+    }
+
+    /// Has the processor fetch what reads, or writes, of some keys go to. A hint.
+    pub(crate) fn prefetch<'k, T: Object>(
+        self,
+        keys: impl IntoIterator<Item = &'k T::Key>,
+        purpose: Purpose,
+    ) {
+        let table = self.table::<T>();
+        let mut hashes = keys.into_iter().map(|key| table.hash(key));
+        loop {
+            // The user's code runs here, and the store's pin only after it.
+            let group: SmallVec<[u64; GROUP]> = hashes.by_ref().take(GROUP).collect();
+            table.prefetch(self.reading, &group, purpose);
+            if group.len() < GROUP {
+                return;
+            }
+        }
     }
 
     pub(crate) fn entry<T: Object>(self, key: &T::Key) -> Option<Entry<'s, T>> {

@@ -5,6 +5,7 @@ use super::buffer::{Buffer, Own, State};
 use super::overlay::Overlaid;
 use super::reads::TableReads;
 use super::{Checks, Transaction};
+use crate::kernel::ahead::Purpose;
 use crate::kernel::reading::Stored;
 use crate::latency::{Begun, Operation};
 use crate::table::found::Found;
@@ -72,6 +73,34 @@ impl<'s> Transaction<'s> {
             look()
         };
         entry.map(Entry::get)
+    }
+
+    /// Has the processor fetch what writes of these keys go to, so that their cache misses are
+    /// waited for together: two thirds of the time of a transaction that changes many objects
+    /// whose keys it knows, where most of them are in no cache. A hint: nothing is read, or
+    /// tracked. Some hundred keys at once, or else the first ones are gone again when they are
+    /// written. O(keys), some tens of nanoseconds each; wait-free.
+    ///
+    /// ```
+    /// # use skep::{Id, Indexes, Object, ReplaceError, Store};
+    /// # #[derive(Clone)] struct Task { id: Id, state: u8 }
+    /// # impl Object for Task {
+    /// #     type Key = Id;
+    /// #     const TABLE: &'static str = "task";
+    /// #     fn key(&self) -> Id { self.id }
+    /// #     fn indexes(_: &mut Indexes<Self>) {}
+    /// # }
+    /// # let store = Store::builder().table::<Task>().build();
+    /// # let ids: Vec<Id> = (0..100).map(Id::from_u128).collect();
+    /// # store.update(|tx| ids.iter().try_for_each(|&id| tx.create(Task { id, state: 0 })))?;
+    /// store.update(|tx| {
+    ///     tx.prefetch::<Task>(&ids);
+    ///     ids.iter().try_for_each(|id| tx.modify::<Task>(id, |task| task.state = 1))
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn prefetch<'k, T: Object>(&self, keys: impl IntoIterator<Item = &'k T::Key>) {
+        self.reader().prefetch::<T>(keys, Purpose::Write);
     }
 
     /// The object with a key as the snapshot has it, whatever this transaction has written since:

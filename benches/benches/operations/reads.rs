@@ -15,6 +15,9 @@ macro_rules! reads {
         $bench.time(concat!($kind, "::get"), |time| {
             $reader.get::<Item>(&some(time)).map(|item| item.count)
         });
+        $bench.time(concat!($kind, "::prefetch"), |time| {
+            $reader.prefetch::<Item>(&[some(time), some(time + 1), some(time + 2), some(time + 3)]);
+        });
         $bench.time(concat!($kind, "::entry"), |time| {
             $reader.entry::<Item>(&some(time)).map(|entry| entry.count)
         });

@@ -21,6 +21,9 @@ fn reads(bench: &mut Bench, store: &Store) {
     bench.on("Transaction::get", open(store), |(tx, id)| {
         tx.get::<Item>(id).map(|item| item.count)
     });
+    bench.on("Transaction::prefetch", open(store), |(tx, id)| {
+        tx.prefetch::<Item>(&[*id, *id + 1, *id + 2, *id + 3]);
+    });
     bench.on("Transaction::entry", open(store), |(tx, id)| {
         tx.entry::<Item>(id).map(|entry| entry.count)
     });

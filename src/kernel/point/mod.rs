@@ -180,6 +180,12 @@ impl<N: Point> PointIndex<N> {
         }
     }
 
+    /// Has the processor fetch what a lookup of a hash begins with. A hint; wait-free.
+    #[inline]
+    pub(crate) fn fetch_home(&self, guard: &Guard<'_>, hash: u64) {
+        self.first(guard).fetch_home(hash);
+    }
+
     /// Inserts a node, or accepts the one that is there; gives the node that is then in the table.
     /// The caller sees to who owns that, and then has the tables tended ([`PointIndex::tend`]).
     ///

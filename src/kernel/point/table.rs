@@ -205,6 +205,14 @@ impl<N> Table<N> {
         Found::Beyond
     }
 
+    /// Has the processor fetch what a lookup of a hash begins with.
+    #[inline]
+    pub(super) fn fetch_home(&self, hash: u64) {
+        let (index, slot) = self.slot_of_run(self.home(hash));
+        prefetch(slot);
+        self.forecasts.prepare(index);
+    }
+
     /// Bytes of the slots and their forecasts.
     pub(super) fn bytes(&self) -> usize {
         size_of_val(&*self.groups) + self.forecasts.bytes()

@@ -105,6 +105,8 @@ impl Peer for Skep {
         let mut attempts = 0;
         let updated = self.store.update(|tx| {
             attempts += 1;
+            // Its keys are known ahead.
+            tx.prefetch::<Task>(picks.iter().map(|&pick| self.id(pick)));
             picks.iter().for_each(|&pick| count_up(tx, self.id(pick)));
             Ok::<_, Infallible>(())
         });
