@@ -13,12 +13,16 @@
 use std::alloc::Layout;
 use std::cell::{Cell, RefCell};
 
+use super::barrier::LINE;
 use super::depot::{Depot, Taken};
 use super::{pool, slab};
 use crate::sync::local;
 
-/// Used blocks kept of a size.
-const USED_MAX: u32 = 96;
+/// Used blocks kept of a size, and bytes of them: what a transaction of some hundred writes makes,
+/// and another one before has left. With fewer, each of its versions is made in memory that is in
+/// no cache; more of them would not stay in the second cache either.
+const USED_MAX: u32 = 512;
+const USED_BYTES_MAX: usize = 256 << 10;
 
 /// Blocks of one size.
 #[derive(Debug)]
@@ -110,7 +114,7 @@ impl Magazine {
     #[inline]
     unsafe fn give(&self, lines: usize, block: *mut u8) {
         let count = self.used_count.get();
-        if count >= USED_MAX {
+        if count >= USED_MAX || count as usize * lines * LINE >= USED_BYTES_MAX {
             // SAFETY: the caller's promise.
             return unsafe { self.send_away(lines, block) };
         }
@@ -233,7 +237,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::kernel::barrier::LINE;
 
     /// Two kibibytes, less a little: no version of another test is so large.
     type Large = [u64; 249];

@@ -18,9 +18,10 @@ use crate::sync::local;
 /// Classes of sizes, by multiples of 16 bytes.
 const CLASSES: usize = 64;
 const CLASS_BYTES: usize = 16;
-/// Blocks kept of a size, and their size at most (leaves of the ordered index are among them): no
-/// more than 108 KiB a size.
-const BLOCKS_MAX: u32 = 96;
+/// Blocks kept of a size, bytes of them, and their size at most (leaves of the ordered index are
+/// among them): as of the blocks of slabs.
+const BLOCKS_MAX: u32 = 512;
+const KEPT_BYTES_MAX: usize = 256 << 10;
 const BLOCK_BYTES_MAX: usize = 1152;
 
 /// Free blocks of one layout.
@@ -92,7 +93,8 @@ impl Class {
         if count == 0 {
             self.layout.set(layout);
         }
-        if count >= BLOCKS_MAX || self.layout.get() != layout {
+        let is_full = count >= BLOCKS_MAX || count as usize * layout.size() >= KEPT_BYTES_MAX;
+        if is_full || self.layout.get() != layout {
             return false;
         }
         let block = block.cast::<Block>();
