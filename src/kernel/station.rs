@@ -175,7 +175,7 @@ impl Station {
         until: u64,
         mut deliver: impl FnMut(&Guard<'_>, Option<&Commit>, &mut Calls) -> Delivered,
     ) {
-        // Each turn delivers a commit, or finds that somebody has moved over it.
+        // Each turn delivers a commit or a part of it, or finds that somebody has moved over it.
         loop {
             let next = self.position_here() + 1;
             if next > until {
@@ -191,7 +191,8 @@ impl Station {
                 Slot::Commit(commit) if commit.outcome() == Outcome::Refused => next,
                 Slot::Commit(commit) => match deliver(&guard, Some(commit), &mut Calls::new()) {
                     Delivered::Whole => next,
-                    Delivered::Part { .. } => return,
+                    // Nobody has been called to whom the rest could be left.
+                    Delivered::Part { .. } => continue,
                 },
                 // Not of a visible version.
                 Slot::Empty => return,
