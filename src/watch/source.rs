@@ -49,19 +49,14 @@ pub(super) struct Joining {
 }
 
 impl Joining {
-    /// As [`FromLog::fetch`], up to where the mailbox goes on. A lag may go beyond that: then the
-    /// mailbox goes on behind it.
+    /// As [`FromLog::fetch`], up to where the mailbox goes on.
     fn fetch(
         &mut self,
         schema: &Schema,
         member: &Member,
         fetched: &mut Fetched,
     ) -> Result<bool, WatchError> {
-        let read = self.log.fetch(schema, &member.filter, self.last, fetched);
-        if let Err(WatchError::Lagged { resume_from, .. }) = &read {
-            self.mail.skip(member, resume_from.get());
-        }
-        read
+        self.log.fetch(schema, &member.filter, self.last, fetched)
     }
 }
 
