@@ -110,6 +110,12 @@ impl Station {
         // Relaxed: ordered by the fence below.
         self.subscribers.fetch_add(1, Ordering::Relaxed);
         step(Step::Subscribing);
+        self.begin(kernel, stand)
+    }
+
+    /// The version that a subscriber begins at that is counted, and says by `stand` what is to be
+    /// delivered to it: who delivers what comes after that version sees what it has said.
+    pub(crate) fn begin(&self, kernel: &Kernel, stand: impl FnOnce()) -> u64 {
         stand();
         step(Step::Subscribed);
         // SeqCst: [subscribe/deliver], [announce/walk].

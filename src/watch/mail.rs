@@ -255,6 +255,17 @@ impl FromMail {
         self.read = version.get();
     }
 
+    /// Leaves out what is at or below a version, after which the member is delivered to anew, of
+    /// what lies in the mailbox as well.
+    pub(super) fn begin_anew(&mut self, kernel: &Kernel, member: &Member, version: u64) {
+        self.skip(member, version);
+        if self.end().is_none()
+            && let Some(taken) = take(kernel, member, 0)
+        {
+            self.sort_in(member, taken);
+        }
+    }
+
     /// Leaves out what is at or below a version.
     pub(super) fn skip(&mut self, member: &Member, through: u64) {
         self.read = self.read.max(through);

@@ -302,6 +302,11 @@ impl Member {
         }
     }
 
+    /// Whether several of its changes may be made one.
+    pub(super) fn coalesces(&self) -> bool {
+        self.filter.wishes().overflow == Some(Overflow::Coalesce)
+    }
+
     /// In milliseconds.
     pub(super) fn timeout(&self) -> Option<u64> {
         let timeout = self.filter.wishes().timeout?;

@@ -58,6 +58,19 @@ impl Joining {
     ) -> Result<bool, WatchError> {
         self.log.fetch(schema, &member.filter, self.last, fetched)
     }
+
+    /// Has the log give all there is, and the mailbox what comes then: what lies in that may have
+    /// been made one of what the log gives again and what comes later. So one that subscribes
+    /// begins, and nothing from before that is made one with what comes after it.
+    fn begin_anew(&mut self, shared: &Shared, member: &Member) {
+        let kernel = shared.kernel();
+        let station = shared.shards.station(kernel, member);
+        self.last = station.begin(kernel, || {
+            member.begin_later_than(kernel.horizon.visible());
+        });
+        member.begin_after(self.last);
+        self.mail.begin_anew(kernel, member, self.last);
+    }
 }
 
 /// A member, and where its events come from.
@@ -125,28 +138,33 @@ impl Source {
     pub(super) fn go_back(&mut self, shared: &Shared, member: &Member, to: u64) -> Result<(), u64> {
         let (past, log) = past::after(shared, &member.filter, to)?;
         let before = std::mem::replace(self, Self::Mail(FromMail::after(0)));
-        *self = before.reading(member, log).behind(past);
+        *self = before.reading(shared, member, log).behind(past);
         Ok(())
     }
 
-    /// The same, with another log before where the mailbox goes on. What lies before the log is
-    /// given by the caller, though the mailbox have it as well: a mailbox keeps no log for itself.
-    fn reading(self, member: &Member, log: FromLog) -> Self {
+    /// The same, with another log before where the mailbox goes on.
+    fn reading(self, shared: &Shared, member: &Member, log: FromLog) -> Self {
         match self {
             Self::Log(_) => Self::Log(Box::new(log)),
-            Self::Mail(mut mail) => {
-                mail.skip(member, log.position());
+            Self::Mail(mail) => {
                 let last = mail.position();
-                Self::Joining(Box::new(Joining { log, last, mail }))
+                Self::joining(shared, member, Joining { log, last, mail })
             }
-            Self::Joining(mut joining) => {
-                joining.mail.skip(member, log.position());
-                Self::Joining(Box::new(Joining { log, ..*joining }))
-            }
-            Self::Past(before) => before.then.reading(member, log),
+            Self::Joining(joining) => Self::joining(shared, member, Joining { log, ..*joining }),
+            Self::Past(before) => before.then.reading(shared, member, log),
             // It has not lagged, and has nowhere to go back to.
             refused @ Self::Refused(_) => refused,
         }
+    }
+
+    /// What lies before the log is given by the caller, though the mailbox have it as well: a
+    /// mailbox keeps no log for itself.
+    fn joining(shared: &Shared, member: &Member, mut joining: Joining) -> Self {
+        if member.coalesces() {
+            joining.begin_anew(shared, member);
+        }
+        joining.mail.skip(member, joining.log.position());
+        Self::Joining(Box::new(joining))
     }
 
     /// The snapshot that goes with it is of this version: what comes after it is wanted.
