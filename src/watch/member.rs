@@ -291,14 +291,16 @@ impl Member {
         }
     }
 
-    /// What its mailbox holds, where a store's watchers have `config` if they ask for nothing else.
-    pub(super) fn bounds(&self, config: &WatchConfig) -> Bounds {
+    /// What its mailbox holds, where a store's watchers have `config` if they ask for nothing else,
+    /// and those of its shard have lost all up to a version: no change from before that and one
+    /// from after it are made one.
+    pub(super) fn bounds(&self, config: &WatchConfig, lost: u64) -> Bounds {
         let wishes = self.filter.wishes();
         Bounds {
             letters: wishes.events_max.unwrap_or(config.events_max).max(1),
             bytes: wishes.bytes_max.unwrap_or(config.bytes_max),
             policy: wishes.overflow.map_or(Policy::Lag, Policy::from),
-            after: self.begun(),
+            after: self.begun().map(|begun| begun.max(lost)),
         }
     }
 
