@@ -79,6 +79,44 @@ fn what_is_lost_between_two_changes_keeps_them_apart() {
     assert_eq!(last.map(|task| task.count), Some(39));
 }
 
+/// What comes after its end is not lost to it.
+#[test]
+fn one_that_is_closed_ends_once_whatever_is_lost_later() {
+    for looks_before in [false, true] {
+        let (store, mut other) = store_of_receivers();
+        let of_one = Filter::of::<Task>().key(&1).events_max(2);
+        let mut watcher = store.watch(of_one.overflow(Overflow::Close));
+        put(&store, [task(2)]);
+        for count in 0..3 {
+            put(&store, [counted(1, count)]);
+        }
+        assert!(other.try_recv().unwrap().is_none());
+        let mut end = || loop {
+            match watcher.try_recv() {
+                Err(WatchError::Lagged { .. }) if !looks_before => {}
+                Ok(Some(_)) if looks_before => {}
+                received => {
+                    assert_eq!(received.unwrap_err(), WatchError::Overflowed);
+                    return watcher.position();
+                }
+            }
+        };
+        if looks_before {
+            assert_eq!(end(), Version::new(3));
+        }
+        lose(&store);
+        lagged_to(other.try_recv());
+        let untold = if looks_before { 0 } else { 3 };
+        let own = store.watchers()[1];
+        assert_eq!((own.missed, own.untold), (untold, untold), "{own:?}");
+        assert_eq!(end(), Version::new(3));
+        assert_eq!(end(), Version::new(3));
+        let own = store.watchers()[1];
+        assert_eq!((own.missed, own.untold), (untold, 0), "{own:?}");
+        assert_eq!(own.oldest, Some(Version::new(4)), "{own:?}");
+    }
+}
+
 /// A watcher, and a copy of the tasks that it is about.
 struct Copy {
     node: Option<u64>,

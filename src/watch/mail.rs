@@ -187,12 +187,14 @@ impl FromMail {
                 self.sort_in(member, taken);
             }
         }
+        let end = self.end();
+        // Of what comes after its end nothing is lost to it.
+        let lost = end.map_or(lost, |end| lost.min(end - 1));
         if lost > self.read {
             let missed = lost - self.read;
             self.skip(member, lost);
             return Err(lagged(missed, lost));
         }
-        let end = self.end();
         let through = end.map_or(complete, |end| complete.min(end - 1));
         match self.items.front() {
             Some(&Item::Gap(missed)) => {
