@@ -45,7 +45,9 @@ use crate::version::Version;
 ///   names none.
 /// - Every other watcher reads the store's commit log itself, as does one without bounds that asks
 ///   for [every commit](Filter::every_commit). The log is kept for it up to
-///   [`Builder::watch_commits_max`](crate::Builder::watch_commits_max) commits.
+///   [`Builder::watch_commits_max`](crate::Builder::watch_commits_max) commits. Each commit wakes
+///   it, also those of other tables, to move on: one that is to sleep through these asks for a
+///   bound.
 ///
 /// A watcher that fell behind by more is told [`WatchError::Lagged`], once, and goes on after the
 /// gap. A watcher costs commits nothing but its delivery and its waking.
