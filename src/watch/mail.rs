@@ -207,6 +207,7 @@ impl FromMail {
             }
             _ if through > self.read && member.filter.wants_every_commit() => {
                 fetched.push(Event::Commit(Version::new(through)), 1);
+                fetched.turn(self.read);
                 self.read = through;
                 Ok(true)
             }

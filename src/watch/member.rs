@@ -248,6 +248,11 @@ impl Member {
     /// Says after which version it wants what is delivered.
     pub(super) fn begin_after(&self, version: u64) {
         self.begins.set(version << 1 | 1);
+    }
+
+    /// The same of one that has read nothing, and gives nothing of that version or before.
+    pub(super) fn stand_at(&self, version: u64) {
+        self.begin_after(version);
         self.read.set(version);
     }
 

@@ -82,11 +82,13 @@ impl Source {
         let schema = &shared.schema;
         if filter.asks_for_delivery(schema) {
             let member = shared.shards.member(schema, filter, true);
+            member.read.set(shared.kernel().horizon.visible());
             let start = shared.shards.subscribe(schema, &member);
             return (member, Self::Mail(FromMail::after(start)));
         }
         let member = shared.shards.member(schema, filter, false);
         let log = FromLog::new(schema, &member.filter);
+        member.read.set(log.position());
         shared.shards.list(schema.kernel(), &member);
         (member, Self::Log(Box::new(log)))
     }
@@ -114,10 +116,12 @@ impl Source {
         let (past, log) = past::after(shared, &filter, version)?;
         if !filter.asks_for_delivery(schema) {
             let member = shared.shards.member(schema, filter, false);
+            member.read.set(version);
             shared.shards.list(schema.kernel(), &member);
             return Ok((member, Self::Log(Box::new(log)).behind(past)));
         }
         let member = shared.shards.member(schema, filter, true);
+        member.read.set(version);
         let last = shared.shards.subscribe(schema, &member);
         member.begin_after(last);
         let mail = FromMail::after(last);

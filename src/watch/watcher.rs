@@ -143,7 +143,7 @@ impl Watcher {
     /// Moves a new watcher up to the snapshot that goes with it.
     pub(crate) fn start_at(&mut self, version: u64) {
         self.source.start_at(version);
-        self.member.begin_after(version);
+        self.member.stand_at(version);
         if let Some(progress) = self.progress_mut() {
             progress.start_at(Version::new(version));
         }
