@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use common::{put, store, task};
+use common::{put, store, task, wait_for_delivery, wait_until};
 use skep::{Delivery, Filter, Store, WatchError, Watcher};
 
 const WATCHERS: usize = 500;
@@ -354,4 +354,35 @@ fn tasks_of_two_stores_that_wake_one_another_take_a_bounded_stack() {
     let (_, depth_max) = InPlace::end(&tasks, &depths);
     assert!(depth_max <= 32, "{depth_max}");
     drop(second);
+}
+
+/// Who reads the log is woken by each commit, since it has to move on there; who is delivered to
+/// has nothing to do with other tables, though it is about all of its own.
+#[test]
+fn a_watcher_of_a_table_with_a_bound_sleeps_through_commits_of_others() {
+    let store = store();
+    let tasks = || Filter::of::<common::Task>();
+    for (filter, is_woken) in [
+        (Filter::from(tasks()), true),
+        (tasks().events_max(100), false),
+    ] {
+        let count = Arc::new(AtomicUsize::new(0));
+        let waker = Waker::from(Arc::new(Task {
+            woken: AtomicBool::new(false),
+            count: Arc::clone(&count),
+        }));
+        let mut watcher = store.watch(filter);
+        let mut poll = || watcher.poll_recv(&mut Context::from_waker(&waker));
+        assert!(poll().is_pending());
+        put(&store, [common::account(1, 1)]);
+        wait_for_delivery(&store);
+        let woken = || count.load(Ordering::Relaxed) > 0;
+        wait_until(|| woken() == is_woken);
+        assert_eq!(woken(), is_woken);
+        assert!(poll().is_pending());
+        put(&store, [task(1)]);
+        wait_until(woken);
+        assert!(woken());
+        assert!(poll().is_ready());
+    }
 }

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use common::{
-    Account, Random, Task, account, counted, delete, put, scaled, store, wait_for_delivery,
+    Account, Random, Task, account, builder, counted, delete, put, scaled, store, wait_for_delivery,
 };
 use skep::{
-    AnyChange, Event, Filter, Images, Kind, Object, Overflow, Store, TableFilter, WatchError,
-    Watcher, keys,
+    AnyChange, Change, Event, Filter, Images, Kind, Object, Overflow, Store, TableFilter,
+    WatchError, Watcher, keys,
 };
 
 const KINDS: [Kind; 3] = [Kind::Created, Kind::Updated, Kind::Deleted];
@@ -105,6 +105,44 @@ fn visits_between_which_an_object_was_changed_are_told_apart() {
         let lagged = matches!(told, Err(WatchError::Lagged { .. }));
         assert_eq!(lagged, lags, "{told:?}");
     }
+}
+
+/// A watcher that goes back is given single changes again: none of them is made one with what came
+/// later, of which it would then be told no more.
+#[test]
+fn what_is_given_again_after_going_back_is_no_part_of_what_was_made_one() {
+    let builder = builder().table::<Task>().history_commits(1_000);
+    let store = builder.build();
+    let on_seven = Filter::of::<Task>().value(Task::BY_NODE, 7u64);
+    let mut watcher = store.watch(coalesced(on_seven, 8));
+    for id in 10..20 {
+        put(&store, [on_node(id, 7, 0)]);
+    }
+    wait_for_delivery(&store);
+    while !matches!(watcher.try_recv(), Err(WatchError::Lagged { .. })) {}
+    while watcher.try_recv().unwrap().is_some() {}
+    // The first one comes and goes; the last of them does not fit in the mailbox any more.
+    put(&store, [on_node(1, 7, 0)]);
+    put(&store, [on_node(2, 7, 0)]);
+    for count in 1..7 {
+        put(&store, [on_node(10, 7, count)]);
+    }
+    delete::<Task>(&store, &1);
+    wait_for_delivery(&store);
+    let change = watcher.try_recv().unwrap().expect("of the second");
+    let new = change.change().and_then(|it| it.new_object::<Task>());
+    assert_eq!(new.map(|task| task.id), Some(2), "the first came and went");
+    watcher.resume().expect("the history has it");
+    let mut kinds = Vec::new();
+    while let Some(event) = watcher.try_recv().unwrap() {
+        let change = event.change().and_then(|it| it.of::<Task>());
+        let of_first = |change: &Change<'_, Task>| {
+            let image = change.new().or(change.old());
+            image.is_some_and(|task| task.id == 1)
+        };
+        kinds.extend(change.filter(of_first).map(Change::kind));
+    }
+    assert_eq!(kinds, [Kind::Created, Kind::Deleted]);
 }
 
 /// A filter, and what a watcher with it is to know of tasks.

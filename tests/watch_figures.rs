@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use skep::{Filter, Overflow, Store, Version, WatchError, Watcher, WatcherStats};
 
 /// For how long they are stopped, at least.
 const AGE: Duration = Duration::from_millis(50);
+/// Watchers that begin while somebody looks all the time.
+const TURNS: usize = 10_000;
 
 fn figures(store: &Store) -> WatcherStats {
     wait_for_delivery(store);
@@ -261,4 +264,32 @@ fn one_that_went_back_is_not_current_before_it_has_all() {
         assert_eq!(commit.expect("it is there").version.get(), version);
     }
     assert!(first.version() > Version::new(1));
+}
+
+/// Neither while it begins, nor while it takes its first marker.
+#[test]
+fn one_that_begins_stands_nowhere_before_that() {
+    let store = builder().table::<Task>().build();
+    let told = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        let looks = scope.spawn(|| {
+            let mut least = 0;
+            while least < u64::MAX {
+                for own in store.watchers() {
+                    assert!(own.position.get() >= least, "{least}: {own:?}");
+                }
+                least = told.load(Ordering::Acquire);
+            }
+        });
+        let filters = [of_one(8).every_commit(), Filter::all()];
+        for filter in filters.iter().cycle().take(TURNS) {
+            told.store(store.version().get(), Ordering::Release);
+            let mut watcher = store.watch(filter.clone());
+            put(&store, [task(2)]);
+            if watcher.try_recv().is_err() || looks.is_finished() {
+                break;
+            }
+        }
+        told.store(u64::MAX, Ordering::Release);
+    });
 }

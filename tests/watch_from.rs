@@ -260,6 +260,31 @@ fn a_lagged_watcher_is_resumed_within_the_history() {
     assert_eq!(told_on.len(), 2000);
 }
 
+/// The log is trimmed beyond where a watcher's mailbox goes on, which has all from there.
+#[test]
+fn what_lies_in_a_mailbox_is_not_lost_with_the_history_before_it() {
+    let store = builder().history_commits(50).watch_commits_max(50).build();
+    for count in 0..100 {
+        put(&store, [counted(1, count)]);
+    }
+    let filter = Filter::of::<Task>().key(&1).events_max(10_000);
+    let mut watcher = store.watch_from(at(80), filter).unwrap();
+    for count in 100..300 {
+        put(&store, [counted(1, count)]);
+    }
+    store.reclaim();
+    let lagged = WatchError::Lagged {
+        missed: 20,
+        resume_from: at(100),
+    };
+    assert_eq!(watcher.recv().unwrap_err(), lagged);
+    let told: Vec<_> = events(&mut watcher).iter().map(|it| it.version()).collect();
+    assert!(
+        told.into_iter()
+            .eq((101..=300).flat_map(|version| [at(version); 2]))
+    );
+}
+
 #[test]
 fn a_watcher_of_the_history_outlives_its_store() {
     let store = keeping(100);

@@ -10,7 +10,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use common::{Task, builder, counted, events, put, store, task, wait_for_delivery};
-use skep::{Delivery, Filter, Watcher};
+use skep::{Delivery, Filter, Store, Watcher};
 
 /// More than a committer leaves a commit's rest to.
 const MANY: usize = 300;
@@ -173,4 +173,47 @@ fn where_receivers_deliver_a_committer_delivers_to_nobody() {
     assert_eq!(events(&mut watchers[0]).len(), 2);
     let waiting = store.watchers().iter().filter(|it| it.waiting == 1).count();
     assert_eq!(waiting, MANY - 1, "who receives has delivered to all");
+}
+
+/// Commits the next key where it is woken first.
+struct CommitsWhenWoken {
+    store: Mutex<Option<Store>>,
+    key: u64,
+}
+
+impl Wake for CommitsWhenWoken {
+    fn wake(self: Arc<Self>) {
+        let store = self.store.lock().expect("nothing panics").take();
+        if let Some(store) = store {
+            put(&store, [task(self.key)]);
+        }
+    }
+}
+
+/// A commit in a waker, so deep that it is called for further up: nobody was called yet to whom
+/// the rest could be left.
+#[test]
+fn what_is_committed_deep_in_wakers_is_delivered_to_all() {
+    for depth in [1, 7, 8, 9, 12] {
+        // With a proposer others commit.
+        let store = Store::builder().table::<Task>().build();
+        let of = |key: u64| store.watch(Filter::of::<Task>().key(&key));
+        let mut committing: Vec<_> = (1..=depth).map(of).collect();
+        for (key, watcher) in (2..).zip(&mut committing) {
+            let store = Mutex::new(Some(store.clone()));
+            let waker = Waker::from(Arc::new(CommitsWhenWoken { store, key }));
+            let polled = watcher.poll_recv(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+        }
+        let mut many: Vec<_> = (0..3 * MANY).map(|_| of(depth + 1)).collect();
+        let calls: Vec<_> = many.iter_mut().map(wait_for).collect();
+        put(&store, [task(1)]);
+        assert_eq!(store.version().get(), depth + 1, "each in the one before");
+        calls[0].assert_made();
+        // Who was called goes on.
+        for (watcher, calls) in many.iter_mut().zip(&calls) {
+            calls.assert_made();
+            assert_eq!(events(watcher).len(), 2);
+        }
+    }
 }

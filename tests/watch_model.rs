@@ -3,100 +3,20 @@
 //! figures are what the record says.
 
 mod common;
+#[path = "common/record.rs"]
+mod record;
 
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use common::{Random, Task, builder, scaled, task, wait_for_delivery};
+use common::{Random, Task, builder, scaled, wait_for_delivery};
+use record::{Asks, IDS, NODES, Record, Written};
 use skep::{
-    AnyChange, Change, Delivery, Error, Event, Filter, Overflow, Store, Version, WatchError,
-    WatchedCommit, Watcher, WatcherStats,
+    AnyChange, Delivery, Event, Filter, Overflow, Store, Version, WatchError, WatchedCommit,
+    Watcher, WatcherStats,
 };
-
-const IDS: u64 = 6;
-const NODES: u64 = 3;
-
-/// Whether an object is asked for.
-type Asks = Rc<dyn Fn(&Task) -> bool>;
-
-/// A change of an object, by its images.
-#[derive(Clone, Debug, PartialEq)]
-struct Written {
-    old: Option<Task>,
-    new: Option<Task>,
-}
-
-impl Written {
-    fn of(change: Change<'_, Task>) -> Self {
-        Self {
-            old: change.old().cloned(),
-            new: change.new().cloned(),
-        }
-    }
-
-    fn id(&self) -> u64 {
-        self.new
-            .as_ref()
-            .or(self.old.as_ref())
-            .expect("an image")
-            .id
-    }
-}
-
-/// What was committed, and what there is.
-#[derive(Default)]
-struct Record {
-    commits: BTreeMap<u64, Vec<Written>>,
-    state: BTreeMap<u64, Task>,
-}
-
-impl Record {
-    /// Commits changes of up to three tasks.
-    fn commit(&mut self, store: &Store, random: &mut Random) {
-        let mut ids: Vec<u64> = (0..IDS).collect();
-        let count = 1 + random.below(3) as usize;
-        let mut written = Vec::new();
-        for at in 0..count {
-            ids.swap(at, at + random.below(IDS - at as u64) as usize);
-            let old = self.state.get(&ids[at]).cloned();
-            let new = (old.is_none() || !random.one_in(3)).then(|| Task {
-                node: (!random.one_in(4)).then(|| random.below(NODES)),
-                count: random.below(1_000_000) as i64,
-                ..task(ids[at])
-            });
-            written.push(Written { old, new });
-        }
-        let committed = store.update_versioned(|tx| {
-            for one in &written {
-                match &one.new {
-                    Some(new) => tx.upsert(new.clone())?,
-                    None => drop(tx.delete::<Task>(&one.id())?),
-                }
-            }
-            Ok::<_, Error>(())
-        });
-        for one in &written {
-            match &one.new {
-                Some(new) => drop(self.state.insert(one.id(), new.clone())),
-                None => drop(self.state.remove(&one.id())),
-            }
-        }
-        let version = committed.expect("nobody is in the way").1;
-        self.commits.insert(version.get(), written);
-    }
-
-    /// The changes of an object from a version to another, made one.
-    fn joined(&self, id: u64, versions: [u64; 2]) -> Option<Written> {
-        let own = |version| self.commits.get(version)?.iter().find(|it| it.id() == id);
-        let [first, last] = versions.each_ref().map(own);
-        Some(Written {
-            old: first?.old.clone(),
-            new: last?.new.clone(),
-        })
-    }
-}
 
 /// What is asked for: by a filter, and in plain words.
 fn random_filter(random: &mut Random) -> (Filter, Asks) {
@@ -141,6 +61,8 @@ struct Follower {
     /// and of what comes next so many changes.
     given_of_next: usize,
     lagged_from: Option<u64>,
+    /// What there is of what it asks for, by what it was told.
+    known: BTreeMap<u64, Task>,
     delivered: u64,
     missed: u64,
     /// As its figures told last.
@@ -149,7 +71,7 @@ struct Follower {
 }
 
 impl Follower {
-    fn begin(store: &Store, random: &mut Random) -> Self {
+    fn begin(store: &Store, record: &Record, random: &mut Random) -> Self {
         let (mut filter, asks) = random_filter(random);
         let (mut events_max, mut overflow) = (None, Overflow::Lag);
         if random.one_in(2) {
@@ -179,6 +101,7 @@ impl Follower {
             what,
             watcher,
             number,
+            known: record.at(position, &asks),
             asks,
             events_max,
             overflow,
@@ -222,10 +145,20 @@ impl Follower {
         left
     }
 
+    /// Follows a change from what it knew before.
+    fn know(&mut self, change: &Written) {
+        let asked = |image: &Option<Task>| image.clone().filter(|it| (self.asks)(it));
+        let (old, new) = (asked(&change.old), asked(&change.new));
+        let before = self.known.remove(&change.id());
+        assert_eq!(before, old, "{}: {change:?}", self.what);
+        self.known.extend(new.map(|new| (new.id, new)));
+    }
+
     fn take(&mut self, record: &Record, change: &AnyChange) {
         self.delivered += 1;
         let got = Written::of(change.of::<Task>().expect("a task's"));
         let versions = [change.since(), change.version()].map(Version::get);
+        self.know(&got);
         if self.coalesces() {
             assert_eq!(
                 record.joined(got.id(), versions),
@@ -282,6 +215,7 @@ impl Follower {
 
     /// Receives once; false: there was nothing.
     fn receive(&mut self, record: &Record, random: &mut Random) -> bool {
+        let before = self.watcher.position().get();
         let received = match random.below(3) {
             0 => self.watcher.try_recv_commit().map(|commit| {
                 commit
@@ -319,7 +253,7 @@ impl Follower {
                 missed,
                 resume_from,
             }) => {
-                self.lag(record, missed, resume_from.get());
+                self.lag(record, missed, [before, resume_from.get()]);
                 return true;
             }
             Err(WatchError::Overflowed) => {
@@ -337,7 +271,7 @@ impl Follower {
         false
     }
 
-    fn lag(&mut self, record: &Record, missed: u64, through: u64) {
+    fn lag(&mut self, record: &Record, missed: u64, [before, through]: [u64; 2]) {
         assert_ne!(self.overflow, Overflow::Close, "{}", self.what);
         let within = 1..=through - self.position;
         assert!(
@@ -345,7 +279,12 @@ impl Follower {
             "{}: {missed} {through}",
             self.what
         );
-        let mut begun = self.position;
+        // What is made one has no place in the record.
+        let mut begun = if self.coalesces() {
+            before
+        } else {
+            self.position
+        };
         if self.given_of_next > 0 && !self.coalesces() {
             let first = &self.wanted(record)[0];
             assert!(
@@ -358,14 +297,20 @@ impl Follower {
         self.missed += missed;
         self.lagged_from = Some(begun);
         (self.position, self.given_of_next) = (through, 0);
+        self.known = record.at(through, &self.asks);
     }
 
-    fn resume(&mut self) {
-        let Some(from) = self.lagged_from.take().filter(|_| !self.coalesces()) else {
+    fn resume(&mut self, record: &Record) {
+        let Some(from) = self.lagged_from.take() else {
             return;
         };
         self.watcher.resume().expect("history has it");
         (self.position, self.given_of_next) = (from, 0);
+        self.known = record.at(from, &self.asks);
+        if self.coalesces() {
+            // What else it was to be told of as missed is given as well.
+            self.missed_seen = self.missed;
+        }
     }
 
     fn figures(&self, store: &Store) -> WatcherStats {
@@ -415,6 +360,8 @@ impl Follower {
         assert!(after.missed == before.missed || !is_known, "{what}");
         if !self.ended {
             assert_eq!((after.behind, after.taken), (0, 0), "{what}");
+            let all = record.at(store.version().get(), &self.asks);
+            assert_eq!(self.known, all, "{what}");
         }
     }
 }
@@ -431,7 +378,7 @@ fn follow(delivery: Delivery, seed: u64) {
     let mut followers: Vec<Follower> = Vec::new();
     for _ in 0..60 {
         if followers.len() < 8 {
-            followers.push(Follower::begin(&store, &mut random));
+            followers.push(Follower::begin(&store, &record, &mut random));
         }
         for _ in 0..random.below(12) {
             record.commit(&store, &mut random);
@@ -443,7 +390,7 @@ fn follow(delivery: Delivery, seed: u64) {
             match random.below(6) {
                 0 => {}
                 1 => follower.drain((&store, delivery), &record, &mut random),
-                2 => follower.resume(),
+                2 => follower.resume(&record),
                 times => {
                     let _ = (0..2 * times).all(|_| follower.receive(&record, &mut random));
                 }

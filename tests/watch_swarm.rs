@@ -160,8 +160,22 @@ impl<'w> Copy<'w> {
         }
     }
 
+    /// Goes back to where it lagged, often when it has been given some of what comes after that.
+    /// False: it has lagged again meanwhile.
+    fn resume(&mut self, random: &mut Random) -> bool {
+        for _ in 0..random.below(8) {
+            match self.watcher.try_recv() {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => return false,
+            }
+        }
+        self.watcher.resume().expect("the history has it");
+        true
+    }
+
     /// Takes what is there. False: it was told that it is not whole any more.
-    fn follow(&mut self) -> bool {
+    fn follow(&mut self, random: &mut Random) -> bool {
         loop {
             match self.watcher.try_recv() {
                 Ok(Some(Event::Change(change))) => {
@@ -175,7 +189,9 @@ impl<'w> Copy<'w> {
                 Ok(None) => return true,
                 Err(WatchError::Lagged { missed, .. }) => {
                     assert!(missed > 0);
-                    return false;
+                    if random.one_in(3) || !self.resume(random) {
+                        return false;
+                    }
                 }
                 Err(WatchError::Overflowed) => return false,
                 Err(error) => panic!("{error}"),
@@ -257,14 +273,14 @@ fn follow_all(store: &Store, seed: u64, done: &AtomicBool) {
                 20 => *copy = Copy::begin(store, copy.way),
                 21 => *copy = Copy::rejoin(store, copy.way, &before),
                 22 => before = store.snapshot(),
-                _ if copy.follow() => {}
+                _ if copy.follow(&mut random) => {}
                 _ => *copy = Copy::begin(store, copy.way),
             }
         }
     }
     let last = store.snapshot();
     for mut copy in copies {
-        if copy.follow() {
+        if copy.follow(&mut random) {
             assert_eq!(copy.tasks, content(&last, copy.way));
             assert!(copy.watcher.position() <= store.version());
         }

@@ -335,6 +335,14 @@ impl<L: Letter> Mailbox<L> {
         head.is_some_and(|seen| !matches!(seen.content, Content::Base(None)))
     }
 
+    /// The version up to which it has all, if it takes no more.
+    pub(crate) fn end(&self, guard: &Guard<'_>) -> Option<u64> {
+        match self.head(guard).1?.content {
+            Content::Closed(version) => Some(version - 1),
+            Content::Base(_) | Content::Letter(_) => None,
+        }
+    }
+
     /// How much waits in it, where that begins, or what went before it, and what went. O(what
     /// waits).
     pub(crate) fn depth(&self, guard: &Guard<'_>) -> (Depth, Option<Since>, Option<Missed>) {

@@ -110,6 +110,12 @@ impl Station {
         // Relaxed: ordered by the fence below.
         self.subscribers.fetch_add(1, Ordering::Relaxed);
         step(Step::Subscribing);
+        self.begin(kernel, stand)
+    }
+
+    /// The version that a subscriber begins at that is counted, and says by `stand` what is to be
+    /// delivered to it: who delivers what comes after that version sees what it has said.
+    pub(crate) fn begin(&self, kernel: &Kernel, stand: impl FnOnce()) -> u64 {
         stand();
         step(Step::Subscribed);
         // SeqCst: [subscribe/deliver], [announce/walk].
@@ -175,7 +181,7 @@ impl Station {
         until: u64,
         mut deliver: impl FnMut(&Guard<'_>, Option<&Commit>, &mut Calls) -> Delivered,
     ) {
-        // Each turn delivers a commit, or finds that somebody has moved over it.
+        // Each turn delivers a commit or a part of it, or finds that somebody has moved over it.
         loop {
             let next = self.position_here() + 1;
             if next > until {
@@ -191,7 +197,8 @@ impl Station {
                 Slot::Commit(commit) if commit.outcome() == Outcome::Refused => next,
                 Slot::Commit(commit) => match deliver(&guard, Some(commit), &mut Calls::new()) {
                     Delivered::Whole => next,
-                    Delivered::Part { .. } => return,
+                    // Nobody has been called to whom the rest could be left.
+                    Delivered::Part { .. } => continue,
                 },
                 // Not of a visible version.
                 Slot::Empty => return,

@@ -6,6 +6,7 @@ use super::member::Member;
 use crate::kernel::Kernel;
 use crate::kernel::log::Slot;
 use crate::kernel::reclaim::Guard;
+use crate::kernel::station::Station;
 use crate::shared::Shared;
 use crate::version::{Moment, Version};
 
@@ -93,8 +94,7 @@ fn figures(shared: &Shared, kernel: &Kernel, member: &Member, now: SystemTime) -
     // Of one that was closed with all it has, what it has not may be yet to come.
     let since = since.filter(|since| since.version <= visible);
     let (taken, own) = (member.taken(), member.read.get());
-    // What it looks for first.
-    let lost = station.lost().max(own) - own;
+    let lost = lost(&guard, station, member);
     let untold = match member.fetched() {
         Some(fetched) => passed_by(kernel, &guard, (fetched, visible)),
         None => {
@@ -135,6 +135,12 @@ fn figures(shared: &Shared, kernel: &Kernel, member: &Member, now: SystemTime) -
         behind: visible.saturating_sub(read),
         behind_for: at.ago(now),
     }
+}
+
+/// Commits that nobody delivered, which it looks for first: none beyond its end.
+fn lost(guard: &Guard<'_>, station: &Station, member: &Member) -> u64 {
+    let end = member.mailbox.end(guard).unwrap_or(u64::MAX);
+    station.lost().min(end).saturating_sub(member.read.get())
 }
 
 /// Commits that a reader of the log will have passed by when it goes on: they are not there.

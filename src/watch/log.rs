@@ -86,14 +86,14 @@ impl FromLog {
         // What comes before the gap is received first.
         if trimmed && run.position == position {
             drop(run);
-            return Err(self.lag(kernel, visible));
+            return Err(self.lag(kernel, visible, last));
         }
         Ok(true)
     }
 
-    /// Goes on where the log is.
-    fn lag(&mut self, kernel: &Kernel, visible: u64) -> WatchError {
-        let resume_from = kernel.resume_position(visible);
+    /// Goes on where the log is, or after `last`, where something else has all.
+    fn lag(&mut self, kernel: &Kernel, visible: u64, last: u64) -> WatchError {
+        let resume_from = kernel.resume_position(visible).min(last);
         let missed = resume_from - self.cursor.position();
         self.cursor.move_to(resume_from);
         WatchError::Lagged {

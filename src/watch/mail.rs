@@ -187,12 +187,14 @@ impl FromMail {
                 self.sort_in(member, taken);
             }
         }
+        let end = self.end();
+        // Of what comes after its end nothing is lost to it.
+        let lost = end.map_or(lost, |end| lost.min(end - 1));
         if lost > self.read {
             let missed = lost - self.read;
             self.skip(member, lost);
             return Err(lagged(missed, lost));
         }
-        let end = self.end();
         let through = end.map_or(complete, |end| complete.min(end - 1));
         match self.items.front() {
             Some(&Item::Gap(missed)) => {
@@ -205,6 +207,7 @@ impl FromMail {
             }
             _ if through > self.read && member.filter.wants_every_commit() => {
                 fetched.push(Event::Commit(Version::new(through)), 1);
+                fetched.turn(self.read);
                 self.read = through;
                 Ok(true)
             }
@@ -253,6 +256,17 @@ impl FromMail {
             self.items.pop_front();
         }
         self.read = version.get();
+    }
+
+    /// Leaves out what is at or below a version, after which the member is delivered to anew, of
+    /// what lies in the mailbox as well.
+    pub(super) fn begin_anew(&mut self, kernel: &Kernel, member: &Member, version: u64) {
+        self.skip(member, version);
+        if self.end().is_none()
+            && let Some(taken) = take(kernel, member, 0)
+        {
+            self.sort_in(member, taken);
+        }
     }
 
     /// Leaves out what is at or below a version.

@@ -248,6 +248,11 @@ impl Member {
     /// Says after which version it wants what is delivered.
     pub(super) fn begin_after(&self, version: u64) {
         self.begins.set(version << 1 | 1);
+    }
+
+    /// The same of one that has read nothing, and gives nothing of that version or before.
+    pub(super) fn stand_at(&self, version: u64) {
+        self.begin_after(version);
         self.read.set(version);
     }
 
@@ -291,15 +296,22 @@ impl Member {
         }
     }
 
-    /// What its mailbox holds, where a store's watchers have `config` if they ask for nothing else.
-    pub(super) fn bounds(&self, config: &WatchConfig) -> Bounds {
+    /// What its mailbox holds, where a store's watchers have `config` if they ask for nothing else,
+    /// and those of its shard have lost all up to a version: no change from before that and one
+    /// from after it are made one.
+    pub(super) fn bounds(&self, config: &WatchConfig, lost: u64) -> Bounds {
         let wishes = self.filter.wishes();
         Bounds {
             letters: wishes.events_max.unwrap_or(config.events_max).max(1),
             bytes: wishes.bytes_max.unwrap_or(config.bytes_max),
             policy: wishes.overflow.map_or(Policy::Lag, Policy::from),
-            after: self.begun(),
+            after: self.begun().map(|begun| begun.max(lost)),
         }
+    }
+
+    /// Whether several of its changes may be made one.
+    pub(super) fn coalesces(&self) -> bool {
+        self.filter.wishes().overflow == Some(Overflow::Coalesce)
     }
 
     /// In milliseconds.

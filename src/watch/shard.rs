@@ -223,6 +223,7 @@ impl Shards {
                 guard,
                 garbage: GarbageBin::new(kernel),
                 carrier,
+                lost: station.lost(),
                 called: 0,
                 served: 0,
             };
@@ -273,6 +274,8 @@ struct Round<'r, 'g> {
     guard: &'g Guard<'g>,
     garbage: GarbageBin<'r>,
     carrier: Carrier,
+    /// What comes up to here nobody is given any more.
+    lost: u64,
     /// Watchers that were called who can be relied on.
     called: u32,
     /// All that were delivered to, or asked in vain.
@@ -435,7 +438,7 @@ impl<'g> Round<'_, 'g> {
             .post
             .get_or_insert_with(|| commit.post(guard, schema.kernel(), at));
         let letter = (delivering.stamp, &**post);
-        let bounds = member.bounds(&self.shards.config);
+        let bounds = member.bounds(&self.shards.config, self.lost);
         if bounds.bytes < MEASURED_BELOW || member.mailbox.letters(guard) >= MEASURED_FROM {
             post.measure(schema.kernel().table(usize::from(write.table)));
         }

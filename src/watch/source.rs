@@ -49,19 +49,27 @@ pub(super) struct Joining {
 }
 
 impl Joining {
-    /// As [`FromLog::fetch`], up to where the mailbox goes on. A lag may go beyond that: then the
-    /// mailbox goes on behind it.
+    /// As [`FromLog::fetch`], up to where the mailbox goes on.
     fn fetch(
         &mut self,
         schema: &Schema,
         member: &Member,
         fetched: &mut Fetched,
     ) -> Result<bool, WatchError> {
-        let read = self.log.fetch(schema, &member.filter, self.last, fetched);
-        if let Err(WatchError::Lagged { resume_from, .. }) = &read {
-            self.mail.skip(member, resume_from.get());
-        }
-        read
+        self.log.fetch(schema, &member.filter, self.last, fetched)
+    }
+
+    /// Has the log give all there is, and the mailbox what comes then: what lies in that may have
+    /// been made one of what the log gives again and what comes later. So one that subscribes
+    /// begins, and nothing from before that is made one with what comes after it.
+    fn begin_anew(&mut self, shared: &Shared, member: &Member) {
+        let kernel = shared.kernel();
+        let station = shared.shards.station(kernel, member);
+        self.last = station.begin(kernel, || {
+            member.begin_later_than(kernel.horizon.visible());
+        });
+        member.begin_after(self.last);
+        self.mail.begin_anew(kernel, member, self.last);
     }
 }
 
@@ -74,11 +82,13 @@ impl Source {
         let schema = &shared.schema;
         if filter.asks_for_delivery(schema) {
             let member = shared.shards.member(schema, filter, true);
+            member.read.set(shared.kernel().horizon.visible());
             let start = shared.shards.subscribe(schema, &member);
             return (member, Self::Mail(FromMail::after(start)));
         }
         let member = shared.shards.member(schema, filter, false);
         let log = FromLog::new(schema, &member.filter);
+        member.read.set(log.position());
         shared.shards.list(schema.kernel(), &member);
         (member, Self::Log(Box::new(log)))
     }
@@ -106,10 +116,12 @@ impl Source {
         let (past, log) = past::after(shared, &filter, version)?;
         if !filter.asks_for_delivery(schema) {
             let member = shared.shards.member(schema, filter, false);
+            member.read.set(version);
             shared.shards.list(schema.kernel(), &member);
             return Ok((member, Self::Log(Box::new(log)).behind(past)));
         }
         let member = shared.shards.member(schema, filter, true);
+        member.read.set(version);
         let last = shared.shards.subscribe(schema, &member);
         member.begin_after(last);
         let mail = FromMail::after(last);
@@ -130,28 +142,33 @@ impl Source {
     pub(super) fn go_back(&mut self, shared: &Shared, member: &Member, to: u64) -> Result<(), u64> {
         let (past, log) = past::after(shared, &member.filter, to)?;
         let before = std::mem::replace(self, Self::Mail(FromMail::after(0)));
-        *self = before.reading(member, log).behind(past);
+        *self = before.reading(shared, member, log).behind(past);
         Ok(())
     }
 
-    /// The same, with another log before where the mailbox goes on. What lies before the log is
-    /// given by the caller, though the mailbox have it as well: a mailbox keeps no log for itself.
-    fn reading(self, member: &Member, log: FromLog) -> Self {
+    /// The same, with another log before where the mailbox goes on.
+    fn reading(self, shared: &Shared, member: &Member, log: FromLog) -> Self {
         match self {
             Self::Log(_) => Self::Log(Box::new(log)),
-            Self::Mail(mut mail) => {
-                mail.skip(member, log.position());
+            Self::Mail(mail) => {
                 let last = mail.position();
-                Self::Joining(Box::new(Joining { log, last, mail }))
+                Self::joining(shared, member, Joining { log, last, mail })
             }
-            Self::Joining(mut joining) => {
-                joining.mail.skip(member, log.position());
-                Self::Joining(Box::new(Joining { log, ..*joining }))
-            }
-            Self::Past(before) => before.then.reading(member, log),
+            Self::Joining(joining) => Self::joining(shared, member, Joining { log, ..*joining }),
+            Self::Past(before) => before.then.reading(shared, member, log),
             // It has not lagged, and has nowhere to go back to.
             refused @ Self::Refused(_) => refused,
         }
+    }
+
+    /// What lies before the log is given by the caller, though the mailbox have it as well: a
+    /// mailbox keeps no log for itself.
+    fn joining(shared: &Shared, member: &Member, mut joining: Joining) -> Self {
+        if member.coalesces() {
+            joining.begin_anew(shared, member);
+        }
+        joining.mail.skip(member, joining.log.position());
+        Self::Joining(Box::new(joining))
     }
 
     /// The snapshot that goes with it is of this version: what comes after it is wanted.

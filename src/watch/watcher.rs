@@ -45,7 +45,9 @@ use crate::version::Version;
 ///   names none.
 /// - Every other watcher reads the store's commit log itself, as does one without bounds that asks
 ///   for [every commit](Filter::every_commit). The log is kept for it up to
-///   [`Builder::watch_commits_max`](crate::Builder::watch_commits_max) commits.
+///   [`Builder::watch_commits_max`](crate::Builder::watch_commits_max) commits. Each commit wakes
+///   it, also those of other tables, to move on: one that is to sleep through these asks for a
+///   bound.
 ///
 /// A watcher that fell behind by more is told [`WatchError::Lagged`], once, and goes on after the
 /// gap. A watcher costs commits nothing but its delivery and its waking.
@@ -141,7 +143,7 @@ impl Watcher {
     /// Moves a new watcher up to the snapshot that goes with it.
     pub(crate) fn start_at(&mut self, version: u64) {
         self.source.start_at(version);
-        self.member.begin_after(version);
+        self.member.stand_at(version);
         if let Some(progress) = self.progress_mut() {
             progress.start_at(Version::new(version));
         }

@@ -2,6 +2,7 @@
 
 use super::list::Fresh;
 use super::{Bounds, Letter, Missed, Since, Stamp, Taken};
+use crate::version::Moment;
 
 /// A list that goes, whole.
 #[derive(Clone, Copy, Debug)]
@@ -22,15 +23,17 @@ pub(super) fn lag<L: Letter>(old: Going, stamp: Stamp, letter: &L) -> Fresh<L> {
         through: through.version,
     };
     if through.version == stamp.version {
-        let all = Stamp {
-            write: u32::MAX,
-            ..through
-        };
-        return Fresh::base(all, Some(missed));
+        return nothing(through, missed);
     }
     let mut fresh = Fresh::base(through, Some(missed));
     fresh.add(stamp, letter.clone());
     fresh
+}
+
+/// A list of nothing, also of what is still to come of its last commit.
+fn nothing<L: Letter>(through: Stamp, missed: Missed) -> Fresh<L> {
+    let write = u32::MAX;
+    Fresh::base(Stamp { write, ..through }, Some(missed))
 }
 
 /// A list in which each object has one letter; or, if that is not much shorter, as [`lag`].
@@ -52,8 +55,18 @@ pub(super) fn coalesce<L: Letter>(
     list(old.missed, letters, stamp)
 }
 
-/// A list without what is of a version or before.
+/// A list without what is of a version or before; without anything, if something was made of what
+/// was before and what came after that.
 pub(super) fn wanted<L: Letter>(old: Taken<L>, through: Stamp, after: u64) -> Fresh<L> {
+    let is_both = |letter: &L| letter.since().version <= after && letter.version() > after;
+    if old.letters.iter().any(is_both) {
+        let missed = Missed {
+            from: after + 1,
+            from_at: Moment::UNKNOWN,
+            through: through.version,
+        };
+        return nothing(through, missed);
+    }
     let missed = old.missed.filter(|missed| missed.through > after);
     let missed = missed.map(|missed| Missed {
         from: missed.from.max(after + 1),

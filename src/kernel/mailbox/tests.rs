@@ -83,6 +83,60 @@ fn what_is_not_wanted_counts_for_nothing() {
     }
 }
 
+/// Made of what came at two versions.
+#[derive(Clone, Debug)]
+struct Joined([u64; 2]);
+
+impl Letter for Joined {
+    fn bytes(&self) -> u64 {
+        1
+    }
+
+    fn version(&self) -> u64 {
+        self.0[1]
+    }
+
+    fn since(&self) -> Since {
+        Since {
+            version: self.0[0],
+            at: Moment::UNKNOWN,
+        }
+    }
+
+    fn coalesce(_: &mut Vec<Self>) {}
+}
+
+/// What is made of something that is not wanted and something that is, goes with all else that
+/// waits, which is told.
+#[test]
+fn what_is_wanted_by_half_is_missed() {
+    let (domain, mailbox) = (Domain::new(), Mailbox::new());
+    let put = |letter: Joined, after| {
+        let bounds = Bounds {
+            letters: 2,
+            bytes: 8,
+            policy: Policy::Close,
+            after,
+        };
+        let (version, write) = (letter.version(), 0);
+        let mut garbage = Garbage::new();
+        let stamp = Stamp { version, write };
+        let put = mailbox.put(&domain.pin(), &mut garbage, (stamp, &letter), bounds);
+        domain.give(garbage);
+        put
+    };
+    assert_eq!(put(Joined([3, 8]), None), Put::First);
+    assert_eq!(put(Joined([9, 9]), None), Put::Done);
+    assert_eq!(put(Joined([10, 10]), Some(5)), Put::First);
+    let mut garbage = Garbage::new();
+    let taken = mailbox.take(&domain.pin(), &mut garbage, 10);
+    domain.give(garbage);
+    let taken = taken.expect("one, and a gap");
+    let missed = taken.missed.map(|missed| (missed.from, missed.through));
+    assert_eq!((missed, taken.letters.len()), (Some((6, 9)), 1));
+    assert_eq!(taken.closed_at, None);
+}
+
 /// M1, M4.
 #[test]
 fn what_was_taken_is_not_delivered_again_and_what_was_not_is() {
