@@ -18,10 +18,12 @@ use crate::version::{Moment, Version};
 pub(super) struct Seen<'s, T: Object> {
     table: &'s TableOf<T>,
     hash: u64,
-    /// The version in the snapshot; what the object was created at, so far; whether there is an
-    /// object now.
+    /// The version in the snapshot.
     base: Option<Base>,
+    /// When the object that there is now was created; none also of one that this transaction
+    /// creates, as of now.
     pub(super) created: Option<Moment>,
+    /// Whether there is an object now.
     pub(super) present: bool,
     /// Where its own write of the key is.
     own: Option<usize>,
@@ -167,7 +169,7 @@ impl<'s> Transaction<'s> {
         let key = object.key();
         let (seen, old) = self.see::<T>(&key);
         self.ask(old, &mut object)?;
-        let created = seen.created.filter(|_| seen.present);
+        let created = seen.created;
         Ok(self.put(key, seen, self.draft(object), created)?)
     }
 
