@@ -39,13 +39,22 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("docs", &[]),
     ("latency", &["sync"]),
     ("kernel", &["id", "sync", "version"]),
-    ("error", &["table::proposed", "table::value", "version"]),
+    (
+        "error",
+        &[
+            "table::object",
+            "table::proposed",
+            "table::value",
+            "version",
+        ],
+    ),
     // The looks upward: what a query reads is noted in the transaction's read set, and rules read
     // through the transaction.
     (
         "table",
         &[
             "error::Duplicate",
+            "error::KeyError",
             "id",
             "kernel",
             "txn::Transaction",
@@ -177,6 +186,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "Key",
             "Kind",
             "Object",
+            "OutOfSequence",
             "Prefix",
             "Proposed",
             "Query",

@@ -3,7 +3,8 @@
 use super::buffer::{Base, Buffer, Own, State};
 use super::{Transaction, buffer_in};
 use crate::error::{
-    BoundError, CreateError, DeleteError, Duplicate, KeyError, ReplaceError, UpsertError,
+    BoundError, CreateError, DeleteError, Duplicate, KeyError, OutOfSequence, ReplaceError,
+    UpsertError,
 };
 use crate::kernel::draft::Draft;
 use crate::shared::ObjectBounds;
@@ -152,7 +153,7 @@ impl<'s> Transaction<'s> {
             return Err(ReplaceError::NotFound(key_error::<T>(key)));
         }
         if let Some((expected, found)) = self.out_of_sequence(&seen, &key, expected) {
-            return Err(ReplaceError::OutOfSequence { expected, found });
+            return Err(OutOfSequence::new::<T>(key, expected, found).into());
         }
         self.ask(old, &mut object)?;
         let created = seen.created;
@@ -246,10 +247,10 @@ impl<'s> Transaction<'s> {
             return Err(DeleteError::NotFound(key_error::<T>(key.clone())));
         };
         if let Some((expected, found)) = self.out_of_sequence(&seen, key, expected) {
-            return Err(DeleteError::OutOfSequence { expected, found });
+            return Err(OutOfSequence::new::<T>(key.clone(), expected, found).into());
         }
         if !self.checks_deferred() {
-            T::check(Proposed::Delete(old), self)?;
+            T::check(Proposed::Delete(old), self).map_err(|refused| refused.about::<T>(key))?;
         }
         if let Some(bytes) = &mut self.bytes {
             *bytes += size_of::<T::Key>();
@@ -336,9 +337,11 @@ impl<'s> Transaction<'s> {
             None => Proposed::Create(new),
             Some(old) => Proposed::Update { old, new },
         };
-        T::check(change, self)?;
+        T::check(change, self).map_err(|refused| refused.about::<T>(&new.key()))?;
         match &self.shared.config.object_bounds {
-            Some(bounds) => within(bounds, old.is_none(), new),
+            Some(bounds) => {
+                within(bounds, old.is_none(), new).map_err(|refused| refused.about::<T>(&new.key()))
+            }
             None => Ok(()),
         }
     }
@@ -408,6 +411,7 @@ fn within<T: Object>(bounds: &ObjectBounds, is_new: bool, object: &T) -> Result<
     if key_bytes > bounds.key_bytes {
         return Err(Rejected::new(BoundError::KeyTooLong {
             table: T::TABLE,
+            key: Value::new(key),
             bytes: key_bytes,
             bytes_max: bounds.key_bytes,
         }));
