@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::descriptor::Descriptor;
 use crate::failure::Failure;
 use crate::input::error::InputError;
 use crate::interrupt::Interrupt;
@@ -81,13 +82,24 @@ impl Target {
             return Err(fault("it is a link to nothing"));
         }
         let unfinished = interrupt.unfinished().clone();
-        if let Some(file) = standard_output(path) {
+        let descriptor = Descriptor::of(path);
+        if let Some(file) = descriptor.and_then(standard) {
             return Ok(Self {
                 path: path.to_owned(),
                 file: file.map_err(cannot)?,
                 beside: false,
                 unfinished,
             });
+        }
+        match (descriptor, &there) {
+            (Some(_), None) => return Err(fault("there is no such descriptor")),
+            (Some(_), Some(there)) if there.is_file() => {
+                return Err(fault(
+                    "it is the descriptor of a file, that is not to be replaced; \
+                     redirect standard output there, and name /dev/stdout, or name the file",
+                ));
+            }
+            _ => {}
         }
         let beside = there.as_ref().is_none_or(fs::Metadata::is_file);
         let file = if beside {
@@ -98,10 +110,7 @@ impl Target {
                     .open(&real)
                     .map_err(cannot)?;
             }
-            let folder = match real.parent() {
-                Some(folder) if folder != Path::new("") => folder,
-                _ => Path::new("."),
-            };
+            let folder = folder_of(&real);
             let file = unfinished.begin_beside(|| make(folder, wanted.readers));
             file.map_err(cannot)?
         } else {
@@ -151,20 +160,31 @@ impl Unwritten {
     }
 }
 
-/// Standard output, if the path is one of its names. Where it is a file, that is not the program's
-/// to replace: others have written to it, and are going to.
-fn standard_output(path: &Path) -> Option<io::Result<File>> {
+/// Another handle of a descriptor that the program has by name. What is written by it goes behind
+/// what others wrote by theirs.
+fn standard(descriptor: Descriptor) -> Option<io::Result<File>> {
     #[cfg(unix)]
     {
         use std::os::fd::AsFd;
-        const NAMES: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
-        let is_named = NAMES.iter().any(|name| path == Path::new(name));
-        is_named.then(|| io::stdout().as_fd().try_clone_to_owned().map(File::from))
+        let handle = match descriptor {
+            Descriptor::Output => io::stdout().as_fd().try_clone_to_owned(),
+            Descriptor::Error => io::stderr().as_fd().try_clone_to_owned(),
+            Descriptor::Other => return None,
+        };
+        Some(handle.map(File::from))
     }
     #[cfg(not(unix))]
     {
-        let _ = path;
+        let _ = descriptor;
         None
+    }
+}
+
+/// The folder that a file is in.
+fn folder_of(place: &Path) -> &Path {
+    match place.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
     }
 }
 
