@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::aside;
 use crate::descriptor::Descriptor;
 use crate::failure::Failure;
 use crate::input::error::InputError;
@@ -129,6 +130,15 @@ impl Target {
         self,
         run: impl FnOnce(&mut dyn Write) -> Result<R, Unwritten>,
     ) -> Result<R, Failure> {
+        self.write_and(run, sync_folder)
+    }
+
+    /// The same, with what makes a file stay in its place.
+    fn write_and<R>(
+        self,
+        run: impl FnOnce(&mut dyn Write) -> Result<R, Unwritten>,
+        sync_folder: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> Result<R, Failure> {
         let cannot = |error: io::Error| Failure::output(&self.path, &error);
         if !self.beside {
             self.unfinished.begin_in_place();
@@ -140,6 +150,10 @@ impl Target {
             self.file.sync_all().map_err(cannot)?;
         }
         self.unfinished.complete(&self.path).map_err(cannot)?;
+        if self.beside {
+            // Else it may be gone, whole as it is, when the system has crashed.
+            told(&self.path, sync_folder(&self.path))?;
+        }
         Ok(written)
     }
 }
@@ -180,6 +194,36 @@ fn standard(descriptor: Descriptor) -> Option<io::Result<File>> {
     }
 }
 
+/// Has the system keep what was put into the folder of a file, also if it ends now.
+fn sync_folder(place: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(folder_of(place))?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = place;
+    Ok(())
+}
+
+/// Tells that a folder is not synced: a failure, but where that cannot be done at all.
+fn told(place: &Path, synced: io::Result<()>) -> Result<(), Failure> {
+    let Err(error) = synced else {
+        return Ok(());
+    };
+    let unkept = InputError::file(
+        place,
+        format!("it is written, but its folder not synced, a crash may take it back: {error}"),
+    );
+    match error.kind() {
+        // By a system that does not do it for folders, or of a folder that only takes files.
+        io::ErrorKind::InvalidInput
+        | io::ErrorKind::Unsupported
+        | io::ErrorKind::PermissionDenied => {
+            aside::tell(format_args!("warning: {unkept}"));
+            Ok(())
+        }
+        _ => Err(Failure::Output(unkept)),
+    }
+}
+
 /// The folder that a file is in.
 fn folder_of(place: &Path) -> &Path {
     match place.parent() {
@@ -205,4 +249,65 @@ fn make(folder: &Path, readers: Readers) -> io::Result<NamedTempFile> {
     #[cfg(not(unix))]
     let _ = readers;
     builder.tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(path: &Path) -> Wanted<'_> {
+        Wanted {
+            path,
+            named: "FILE",
+            inputs: &[],
+            readers: Readers::Usual,
+        }
+    }
+
+    /// Writes it, and has its folder synced so.
+    fn written(path: &Path, sync: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), Failure> {
+        let target = Target::open(&wanted(path), &Interrupt::default()).expect("it is writable");
+        target.write_and(
+            |out| out.write_all(b"whole").map_err(Unwritten::Target),
+            sync,
+        )
+    }
+
+    /// In this order: a folder that is synced before keeps nothing.
+    #[test]
+    fn a_folder_is_synced_when_the_file_is_in_it() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let path = folder.path().join("file");
+        let real = fs::canonicalize(folder.path()).expect("it is there");
+        let mut synced = None;
+        let sync = |place: &Path| {
+            synced = Some((folder_of(place).to_owned(), fs::read(place)?));
+            sync_folder(place)
+        };
+        assert!(written(&path, sync).is_ok());
+        assert_eq!(synced, Some((real, b"whole".to_vec())));
+        let failed = written(&path, |_| Err(io::ErrorKind::Other.into()));
+        let Err(Failure::Output(told)) = failed else {
+            panic!("{failed:?}");
+        };
+        let told = told.to_string();
+        assert!(told.contains("it is written, but its folder"), "{told}");
+        assert!(path.exists());
+        let cannot = written(&path, |_| Err(io::ErrorKind::Unsupported.into()));
+        assert!(cannot.is_ok(), "nothing has failed");
+    }
+
+    #[test]
+    fn what_is_no_folder_is_not_synced() {
+        assert!(sync_folder(Path::new("/no/such/folder/file")).is_err() || !cfg!(unix));
+        assert!(sync_folder(Path::new("Cargo.toml")).is_ok());
+    }
+
+    /// What is no file has no folder to be synced.
+    #[cfg(unix)]
+    #[test]
+    fn a_device_stays_without_its_folder() {
+        let synced = written(Path::new("/dev/null"), |_| panic!("it is no file"));
+        assert!(synced.is_ok());
+    }
 }
