@@ -56,7 +56,8 @@ pub struct Fork {
     actions: Vec<Action>,
     /// The source's version at which the store was equal to it, as far as is known.
     equal_at: Version,
-    /// Whether it goes on by difference: the watcher has missed something, or a commit did not fit.
+    /// Whether it goes on by difference: the watcher has missed something, or a commit did not fit,
+    /// or could not be copied.
     broken: bool,
 }
 
@@ -223,10 +224,13 @@ impl Fork {
     fn follow(&mut self, event: Event) -> Result<(), ForkError> {
         match event {
             Event::Change(change) => {
+                // A copy that panics is missing, and does not come again.
+                self.broken = true;
                 let mut tables = self.store.copies();
                 let action = tables.find_map(|table| (table.action)(&change));
                 self.actions
                     .push(action.expect("a change is of one of the tables"));
+                self.broken = false;
             }
             Event::Commit(version) => {
                 let actions = std::mem::take(&mut self.actions);
