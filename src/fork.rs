@@ -6,7 +6,6 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::action::{Action, Divergence, DivergenceCause, apply};
 use crate::error::{UpdateError, WatchError};
@@ -57,13 +56,10 @@ pub struct Fork {
     actions: Vec<Action>,
     /// The source's version at which the store was equal to it, as far as is known.
     equal_at: Version,
-    /// Whether it goes on by difference: the watcher has missed something, or a commit did not fit.
+    /// Whether it goes on by difference: the watcher has missed something, or a commit did not fit,
+    /// or could not be copied.
     broken: bool,
 }
-
-/// How long a fork waits for an event before it looks how far its source is: what was refused moves
-/// that on and makes no event.
-const WAIT_MAX: Duration = Duration::from_millis(100);
 
 impl fmt::Debug for Fork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,7 +173,7 @@ impl Fork {
         while self.followed < version {
             self.follow_to(version.min(self.newest()))?;
             if self.followed < version {
-                match self.watcher().recv_timeout(WAIT_MAX) {
+                match self.wait(version) {
                     Ok(Some(event)) => self.follow(event)?,
                     Ok(None) => {}
                     Err(error) => self.missed(error)?,
@@ -187,9 +183,21 @@ impl Fork {
         Ok(self.followed)
     }
 
+    /// The next event; `None`, if the source has come to a version without one: what was refused
+    /// moves it on, wakes who waits, and makes no event.
+    fn wait(&mut self, version: Version) -> Result<Option<Event>, WatchError> {
+        let source = Arc::clone(&self.source);
+        let received = self.watcher().receive_until(None, |watcher| {
+            let event = watcher.try_recv()?;
+            let comes = event.is_some() || newest(&source) >= version;
+            Ok(comes.then_some(event))
+        });
+        received.map(Option::flatten)
+    }
+
     /// The source's newest version.
     fn newest(&self) -> Version {
-        Version::new(self.source.kernel().horizon.visible())
+        newest(&self.source)
     }
 
     /// Follows up to a version that the source has. Looks once in any case: a watcher without a
@@ -216,10 +224,13 @@ impl Fork {
     fn follow(&mut self, event: Event) -> Result<(), ForkError> {
         match event {
             Event::Change(change) => {
+                // A copy that panics is missing, and does not come again.
+                self.broken = true;
                 let mut tables = self.store.copies();
                 let action = tables.find_map(|table| (table.action)(&change));
                 self.actions
                     .push(action.expect("a change is of one of the tables"));
+                self.broken = false;
             }
             Event::Commit(version) => {
                 let actions = std::mem::take(&mut self.actions);
@@ -273,6 +284,10 @@ impl Fork {
         (self.followed, self.equal_at, self.broken) = (version, version, false);
         Ok(())
     }
+}
+
+fn newest(source: &Shared) -> Version {
+    Version::new(source.kernel().horizon.visible())
 }
 
 impl From<UpdateError<Divergence>> for ForkError {

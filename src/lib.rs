@@ -34,7 +34,8 @@ pub use action::{Action, AnyKey, AnyObject, Divergence, DivergenceCause};
 pub use builder::Builder;
 pub use error::{
     BoundError, CommitError, CreateError, DeferredError, DeleteError, Duplicate, Error, KeyError,
-    ReplaceError, SnapshotError, UpdateError, UpsertError, WatchError, WatchFromError,
+    OutOfSequence, ReplaceError, SnapshotError, UpdateError, UpsertError, WatchError,
+    WatchFromError,
 };
 pub use fork::{Fork, ForkError};
 pub use id::{Id, ParseIdError};

@@ -115,3 +115,28 @@ fn a_filter_of_a_value_makes_no_index_to_look_its_name_up() {
     // What it asks, and the list of that.
     assert_eq!(allocations(filter), 2);
 }
+
+/// By the finders that the page before has ended in, which all others share.
+#[cfg(feature = "cluster")]
+#[test]
+fn a_page_of_any_of_many_finders_copies_none_for_each_other() {
+    use skep::Id;
+    use skep::cluster::{self, Finder, Node, Search};
+
+    let store = cluster::builder().build();
+    let [last, next] = [1, 2].map(|id| Node::named(Id::from_u128(id), "host"));
+    for node in [&last, &next] {
+        let created = store.update(|tx| tx.create(node.clone()));
+        created.expect("there is none");
+    }
+    let nothing = || Finder::Not(Box::new(Finder::All));
+    let mut finders: Vec<Finder> = std::iter::repeat_with(nothing).take(400).collect();
+    finders[200] = Finder::All;
+    let search = Search::<Node>::new(&Finder::AnyOf(finders)).expect("all tables answer it");
+    let read = store.read();
+    let made = allocations(|| {
+        let found = search.find_after(&read, &last).map(|node| node.id);
+        assert!(found.eq([next.id]));
+    });
+    assert!(made < 4_000, "{made}");
+}

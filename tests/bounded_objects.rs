@@ -155,16 +155,18 @@ fn a_key_as_long_as_the_bound_says() {
     let Err(UpdateError::Closure(CreateError::Rejected(rejected))) = create(&store, "fifth") else {
         panic!("a longer one");
     };
-    let too_long = BoundError::KeyTooLong {
-        table: "page",
-        bytes: 6,
-        bytes_max: 5,
+    let Some(BoundError::KeyTooLong { table, key, .. }) = rejected.downcast_ref() else {
+        panic!("{rejected}");
     };
-    assert_eq!(rejected.downcast_ref(), Some(&too_long));
+    assert_eq!((*table, key.to_string()), ("page", "fifth".into()));
     assert_eq!(
         rejected.to_string(),
-        "page: a key of 6 bytes, at most 5 are allowed"
+        "page fifth: a key of 6 bytes, at most 5 are allowed"
     );
+    let long = "k".repeat(1 << 20);
+    let told = create(&store, &long).unwrap_err().to_string();
+    let shown = format!("page {}: a key of {} bytes", &long[..32], long.len() + 1);
+    assert!(told.starts_with(&shown), "{}", &told[..99]);
     let upserted = store.update(|tx| tx.upsert(page("fifth", "")));
     assert!(matches!(
         upserted,

@@ -127,13 +127,13 @@ fn a_resource_has_a_kind_that_there_is() {
     assert_eq!(rule(refused), no_kind("a1", "none"));
     // The name before the kind, the kind before the ID.
     let refused = tx.create(Resource::named(id("a1"), "none", "NAME2"));
-    assert_eq!(rule(refused), conflict::<Resource>("NAME2", "a2"));
+    assert_eq!(rule(refused), conflict::<Resource>("a1", "NAME2", "a2"));
     let refused = tx.create(Resource::named(id("a1"), "none", "fresh"));
     assert_eq!(rule(refused), no_kind("a1", "none"));
     let refused = tx.create(Resource::named(id("a1"), "name1", "fresh"));
     assert!(matches!(refused, Err(CreateError::Exists(_))));
     let refused = tx.update(Resource::named(id("a1"), "none", "NAME2"));
-    assert_eq!(rule(refused), conflict::<Resource>("NAME2", "a2"));
+    assert_eq!(rule(refused), conflict::<Resource>("a1", "NAME2", "a2"));
     // Whatever the case, and with an extension of this very transaction.
     assert_eq!(
         tx.create(Resource::named(id("c"), "NAME1", "fresh")),

@@ -33,6 +33,7 @@ fn try_create<T: ClusterObject>(store: &Store, object: T) -> Result<(), UpdateEr
 #[track_caller]
 fn is_taken<T: ClusterObject>(
     refused: &(impl std::error::Error + 'static),
+    claimant: &str,
     name: &str,
     holder: &str,
 ) {
@@ -40,6 +41,7 @@ fn is_taken<T: ClusterObject>(
         table: T::TABLE,
         name: name.into(),
         holder: id(holder),
+        claimant: id(claimant),
     };
     assert_eq!(RuleError::of(refused), Some(&conflict), "{refused}");
 }
@@ -69,7 +71,7 @@ fn holds_of_all<T: ClusterObject>(make: impl Fn(Id, &str) -> T, names_are_unique
 
     let same_name = try_create(&store, make(id("c"), "Name1"));
     match same_name {
-        Err(refused) if names_are_unique => is_taken::<T>(&refused, "Name1", "a1"),
+        Err(refused) if names_are_unique => is_taken::<T>(&refused, "c", "Name1", "a1"),
         Ok(()) if !names_are_unique => {}
         other => panic!("{}: {other:?}", T::TABLE),
     }
@@ -106,7 +108,7 @@ fn refuses_a_rename_to_a_used_name<T: ClusterObject>(make: impl Fn(Id, &str) -> 
     for name in ["name2", "NAME2"] {
         let renamed = store.update(|tx| tx.update(make(id("a1"), name)));
         match renamed {
-            Err(refused) => is_taken::<T>(&refused, name, "a2"),
+            Err(refused) => is_taken::<T>(&refused, "a1", name, "a2"),
             Ok(()) => panic!("{}: {name}", T::TABLE),
         }
     }
@@ -166,7 +168,7 @@ fn an_empty_name_is_a_name() {
     let store = builder().build();
     assert_eq!(try_create(&store, Network::named(id("a1"), "")), Ok(()));
     let second = try_create(&store, Network::named(id("a2"), ""));
-    is_taken::<Network>(&second.expect_err("it is taken"), "", "a1");
+    is_taken::<Network>(&second.expect_err("it is taken"), "a2", "", "a1");
     // A node's name is its host's: without a description it has none, whatever its annotations say.
     let mut node = Node::new(id("a1"));
     node.spec.annotations.name = "name".into();
@@ -183,7 +185,7 @@ fn a_deletion_and_a_creation_hand_a_name_over() {
     });
     assert_eq!(handed, Ok(()));
     let third = try_create(&store, Service::named(id("d"), "name1"));
-    is_taken::<Service>(&third.expect_err("it is taken"), "name1", "c");
+    is_taken::<Service>(&third.expect_err("it is taken"), "d", "name1", "c");
 }
 
 #[test]

@@ -151,15 +151,16 @@ fn store() -> Store {
 #[test]
 fn its_names_are_unique_whatever_the_case() {
     let store = store();
-    let conflict = |name: &str| RuleError::NameConflict {
+    let conflict = |claimant: &str, name: &str| RuleError::NameConflict {
         table: "device",
         name: name.into(),
         holder: id("a1"),
+        claimant: id(claimant),
     };
     // Before the ID is looked at.
     for at in ["a1", "a2", "c"] {
         let refused = store.update(|tx| tx.create(Device::new(at, "EAST", "T4")));
-        assert_eq!(rule(refused), conflict("EAST"));
+        assert_eq!(rule(refused), conflict(at, "EAST"));
     }
     let exists = store.update(|tx| tx.create(Device::new("a1", "fresh", "T4")));
     assert!(matches!(
@@ -171,7 +172,7 @@ fn its_names_are_unique_whatever_the_case() {
             tx.modify::<Device>(&id("a2"), |it| it.spec.annotations.name = name.into())
         })
     };
-    assert_eq!(rule(rename("east")), conflict("east"));
+    assert_eq!(rule(rename("east")), conflict("a2", "east"));
     assert_eq!(rename("West"), Ok(()));
 }
 

@@ -24,11 +24,12 @@ fn store_of(rule: ResourceNames, names: [&str; 2]) -> Result<Store, UpdateError<
     Ok(store)
 }
 
-fn taken(name: &str, holder: &str) -> RuleError {
+fn taken(claimant: &str, name: &str, holder: &str) -> RuleError {
     RuleError::NameConflict {
         table: "resource",
         name: name.into(),
         holder: id(holder),
+        claimant: id(claimant),
     }
 }
 
@@ -36,7 +37,7 @@ fn taken(name: &str, holder: &str) -> RuleError {
 fn a_name_is_unique_among_all_resources_unless_the_store_is_built_otherwise() {
     for rule_of in [ResourceNames::default(), ResourceNames::Unique] {
         let refused = store_of(rule_of, ["main", "Main"]);
-        assert_eq!(rule(refused), taken("Main", "a1"));
+        assert_eq!(rule(refused), taken("a2", "Main", "a1"));
     }
     assert!(store_of(ResourceNames::UniqueInKind, ["main", "Main"]).is_ok());
 }
@@ -46,23 +47,23 @@ fn in_its_kind_a_name_is_unique_in_each_verb() {
     let store = store_of(ResourceNames::UniqueInKind, ["main", "main"]).expect("two kinds");
     let other = |kind, name| Resource::named(id("b1"), kind, name);
     let refused = store.update(|tx| tx.create(other("POOL", "MAIN")));
-    assert_eq!(rule(refused), taken("MAIN", "a1"));
+    assert_eq!(rule(refused), taken("b1", "MAIN", "a1"));
     let refused = store.update(|tx| tx.upsert(other("route", "Main")));
-    assert_eq!(rule(refused), taken("Main", "a2"));
+    assert_eq!(rule(refused), taken("b1", "Main", "a2"));
     // Of a creation it comes before the ID.
     let refused = store.update(|tx| tx.create(Resource::named(id("a1"), "pool", "main")));
-    assert_eq!(rule(refused), taken("main", "a1"));
+    assert_eq!(rule(refused), taken("a1", "main", "a1"));
     store
         .update(|tx| tx.create(other("pool", "spare")))
         .expect("no other has the name");
     let renamed = store.update(|tx| tx.update(other("pool", "Main")));
-    assert_eq!(rule(renamed), taken("Main", "a1"));
+    assert_eq!(rule(renamed), taken("b1", "Main", "a1"));
     // Into a kind where the name is taken.
     store
         .update(|tx| tx.create(Resource::named(id("b2"), "route", "spare")))
         .expect("its own");
     let moved = store.update(|tx| tx.update(other("route", "spare")));
-    assert_eq!(rule(moved), taken("spare", "b2"));
+    assert_eq!(rule(moved), taken("b1", "spare", "b2"));
     // A resource may change the case of its own.
     let cased = store.update(|tx| tx.update(other("Pool", "SPARE")));
     assert_eq!(cased, Ok(()));
@@ -76,7 +77,7 @@ fn a_kind_that_changes_keeps_a_name_that_is_unique_among_all() {
     let moved = store.update(|tx| tx.update(Resource::named(id("a1"), "route", "One")));
     assert_eq!(moved, Ok(()));
     let refused = store.update(|tx| tx.update(Resource::named(id("a1"), "pool", "Two")));
-    assert_eq!(rule(refused), taken("Two", "a2"));
+    assert_eq!(rule(refused), taken("a1", "Two", "a2"));
 }
 
 #[test]

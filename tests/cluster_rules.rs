@@ -31,28 +31,28 @@ fn names_have_no_case<T: ClusterObject>(make: impl Fn(Id, &str) -> T) {
         let mut tx = store.begin();
         let refused = tx.create(make(id("c"), name));
         assert!(matches!(refused, Err(CreateError::Rejected(_))));
-        assert_eq!(rule(refused), conflict::<T>(name, "a1"));
+        assert_eq!(rule(refused), conflict::<T>("c", name, "a1"));
         assert_eq!(
             rule(tx.upsert(make(id("c"), name))),
-            conflict::<T>(name, "a1")
+            conflict::<T>("c", name, "a1")
         );
         // With the ID of the holder or of another: the name comes first.
         for key in ["a1", "a2"] {
             let refused = tx.create(make(id(key), name));
-            assert_eq!(rule(refused), conflict::<T>(name, "a1"));
+            assert_eq!(rule(refused), conflict::<T>(key, name, "a1"));
         }
         let refused = tx.create(make(id("a1"), "fresh"));
         assert!(matches!(refused, Err(CreateError::Exists(_))));
         if T::TABLE != Extension::TABLE {
             let refused = tx.update(make(id("a2"), name));
             assert!(matches!(refused, Err(ReplaceError::Rejected(_))));
-            assert_eq!(rule(refused), conflict::<T>(name, "a1"));
+            assert_eq!(rule(refused), conflict::<T>("a2", name, "a1"));
             assert_eq!(
                 rule(tx.upsert(make(id("a2"), name))),
-                conflict::<T>(name, "a1")
+                conflict::<T>("a2", name, "a1")
             );
             let renamed = tx.modify::<T>(&id("a2"), |object| *object = make(id("a2"), name));
-            assert_eq!(rule(renamed), conflict::<T>(name, "a1"));
+            assert_eq!(rule(renamed), conflict::<T>("a2", name, "a1"));
             // Its own name in another case is no conflict.
             assert_eq!(tx.update(make(id("a1"), name)), Ok(()));
         }
@@ -60,7 +60,7 @@ fn names_have_no_case<T: ClusterObject>(make: impl Fn(Id, &str) -> T) {
         tx.create(make(id("d"), "Straße")).expect("it is free");
         assert_eq!(
             rule(tx.create(make(id("e"), "STRAßE"))),
-            conflict::<T>("STRAßE", "d")
+            conflict::<T>("e", "STRAßE", "d")
         );
     }
     assert_eq!(names::<T>(&store), before);
@@ -89,7 +89,7 @@ fn names_hold_at_the_commit<T: ClusterObject>(make: impl Fn(Id, &str) -> T) {
         }
         created
     });
-    assert_eq!((rule(refused), runs), (conflict::<T>("late", "f"), 2));
+    assert_eq!((rule(refused), runs), (conflict::<T>("e", "late", "f"), 2));
     if T::TABLE == Extension::TABLE {
         return;
     }
@@ -288,6 +288,7 @@ fn names_that_look_alike_are_two() {
             table: "service",
             name: name.into(),
             holder: Id::from_u128(at.expect("it is among them") as u128),
+            claimant: id("c"),
         };
         assert_eq!(rule(refused), conflict);
     }
@@ -299,8 +300,8 @@ fn refusals_say_what_they_are_about() {
     let extension = id("a1");
     let texts = [
         (
-            conflict::<Service>("Web", "a1"),
-            "service: the name \"Web\" is taken by a1",
+            conflict::<Service>("c", "Web", "a1"),
+            "service c000000000000000000000000: the name \"Web\" is taken by a1",
         ),
         (no_kind("a2", "Kind"), "resource a2"),
         (

@@ -11,7 +11,9 @@ use skep::cluster::{
     self, Cluster, Config, Network, Node, NodeState, Secret, Service, Specified, Task, TaskState,
     Volume,
 };
-use skep::{Action, Error, Id, Meta, Object, ReplaceError, Store, UpdateError, Version};
+use skep::{
+    Action, Error, Id, Meta, Object, OutOfSequence, ReplaceError, Store, UpdateError, Version,
+};
 
 fn meta<T: Object<Key = Id>>(store: &Store, key: &str) -> Meta {
     let read = store.read();
@@ -27,8 +29,10 @@ type Updated = Result<(), UpdateError<ReplaceError>>;
 
 #[track_caller]
 fn is_out_of_sequence(updated: &Updated, expected: Version, found: Version) {
-    let out_of_sequence = ReplaceError::OutOfSequence { expected, found };
-    assert_eq!(updated, &Err(UpdateError::Closure(out_of_sequence)));
+    let Err(UpdateError::Closure(ReplaceError::OutOfSequence(refused))) = updated else {
+        panic!("{updated:?}");
+    };
+    assert_eq!((refused.expected, refused.found), (expected, found));
 }
 
 #[test]
@@ -123,7 +127,8 @@ fn every_verb_moves_it<T: Specified>(
     assert_eq!(touched, Ok(()));
     assert_eq!(spec_version::<T>(store, "a1"), last);
     let late = store.update(|tx| T::modify_spec_at(tx, key, Version::ZERO, |_| {}));
-    is_out_of_sequence(&late, Version::ZERO, last);
+    let told = OutOfSequence::new::<T>(*key, Version::ZERO, last);
+    assert_eq!(late, Err(UpdateError::Closure(told.into())));
     // Deleted and created again it is another one: also within one transaction.
     let again = store.update(|tx| {
         let object = tx.get::<T>(key).expect("it is there").clone();

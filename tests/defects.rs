@@ -42,7 +42,7 @@ fn a_copied_difference_keeps_names_across_delete_and_recreate() {
         assert_eq!(copied, Ok(()));
         assert_eq!(named(&store, "name1"), ["c"]);
         let third = store.update(|tx| tx.create(Service::named(id("d"), "NAME1")));
-        assert_eq!(rule(third), conflict::<Service>("NAME1", "c"));
+        assert_eq!(rule(third), conflict::<Service>("d", "NAME1", "c"));
     }
 }
 
@@ -95,7 +95,7 @@ fn a_failed_step_of_a_batch_leaves_nothing() {
             tx.create(Service::named(id("d"), "half"))?;
             tx.create(Service::named(id("e"), "NAME1"))
         });
-        assert_eq!(rule(failed), conflict::<Service>("NAME1", "a1"));
+        assert_eq!(rule(failed), conflict::<Service>("e", "NAME1", "a1"));
         batch.step(|tx| tx.create(Service::named(id("f"), "after")))
     });
     assert_eq!(report.expect("the rest is right").applied, 2);
@@ -133,7 +133,7 @@ fn a_resource_is_not_renamed_to_a_used_name() {
     for name in ["name1", "NAME1"] {
         let renamed = store
             .update(|tx| tx.modify::<Resource>(&id("a2"), |it| it.annotations.name = name.into()));
-        assert_eq!(rule(renamed), conflict::<Resource>(name, "a1"));
+        assert_eq!(rule(renamed), conflict::<Resource>("a2", name, "a1"));
     }
     let deleted = store.update(|tx| tx.delete::<Resource>(&id("a1")));
     assert_eq!(deleted, Ok(()));
@@ -324,7 +324,7 @@ fn a_custom_entry_is_found_in_the_table_that_is_asked() {
 fn who_is_in_the_way_is_told() {
     let store = filled();
     let same = store.update(|tx| tx.create(Service::named(id("a1"), "name1")));
-    assert_eq!(rule(same), conflict::<Service>("name1", "a1"));
+    assert_eq!(rule(same), conflict::<Service>("a1", "name1", "a1"));
     let fresh = store.update(|tx| tx.create(Service::named(id("a1"), "fresh")));
     assert!(matches!(
         fresh,

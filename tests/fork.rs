@@ -4,6 +4,8 @@
 mod cluster_objects;
 mod common;
 
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 use cluster_objects::{filled, id};
@@ -317,6 +319,51 @@ fn a_fork_of_a_closed_store_follows_to_its_end() {
         assert!(matches!(fork.poll(), Err(ForkError::Closed)));
         assert_eq!(fork.version(), last.version());
         assert_eq!(tasks(&fork.store().snapshot()), tasks(&last));
+    }
+}
+
+thread_local! {
+    static BREAKS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Cannot be copied where this thread is told so.
+struct Brittle(u64);
+
+impl Clone for Brittle {
+    fn clone(&self) -> Self {
+        assert!(!BREAKS.get(), "the test's own panic");
+        Self(self.0)
+    }
+}
+
+impl Object for Brittle {
+    type Key = u64;
+    const TABLE: &'static str = "brittle";
+
+    fn key(&self) -> u64 {
+        self.0
+    }
+
+    fn indexes(_: &mut Indexes<Self>) {}
+}
+
+/// A copy that panics is made another time, and so is what its commit had beside it.
+#[test]
+fn a_copy_that_panics_is_not_left_out() {
+    let store = common::builder().table::<Brittle>().build();
+    let mut fork = Fork::new(&store).expect("a sound source");
+    let objects = |fork: &Fork| fork.store().read().count(keys::<Brittle>().all());
+    for commit in 0..3 {
+        let created =
+            store.update(|tx| (0..3).try_for_each(|at| tx.create(Brittle(commit * 3 + at))));
+        assert_eq!(created, Ok(()));
+        BREAKS.set(true);
+        let polled = catch_unwind(AssertUnwindSafe(|| fork.poll().map(drop)));
+        BREAKS.set(false);
+        assert!(polled.is_err(), "{polled:?}");
+        let followed = fork.poll().expect("nobody else writes");
+        assert_eq!(followed, store.version());
+        assert_eq!(objects(&fork), 3 * (commit as usize + 1));
     }
 }
 

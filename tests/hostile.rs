@@ -445,6 +445,22 @@ fn a_hash_that_panics_where_a_watcher_begins_leaves_none() {
     });
 }
 
+/// Nor is anything delivered to a mailbox that nobody empties.
+#[test]
+fn a_hash_that_panics_where_a_watcher_ends_leaves_none() {
+    ends(|| {
+        let store = store_of_meddled();
+        let watch = || store.watch(Filter::of::<Meddled>().key(&Meddling(1)));
+        let (ending, mut other) = (watch(), watch());
+        DEED.set(Some(Box::new(|| panic!("the test's own panic"))));
+        drop(ending);
+        assert!(DEED.take().is_none());
+        assert_eq!((store.stats().watchers, store.watchers().len()), (1, 1));
+        count_up(&store, 1);
+        assert!(matches!(other.try_recv(), Ok(Some(Event::Change(_)))));
+    });
+}
+
 #[test]
 fn a_wait_in_a_matcher_for_what_another_thread_commits() {
     ends(|| {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use common::{Account, Task, account, count, named, proposed, put, submit, task};
 use skep::testing::TestProposer;
 use skep::{
-    Action, AnswerError, ChangesError, CommitError, Fork, Image, Indexes, Object, Proposal,
-    Proposer, Store, UpdateError, Version, keys,
+    Action, AnswerError, ChangesError, CommitError, Event, Filter, Fork, Image, Indexes, Object,
+    Proposal, Proposer, Store, UpdateError, Version, keys,
 };
 
 #[test]
@@ -337,6 +337,33 @@ fn a_fork_does_not_wait_for_what_was_refused() {
     put(&store, [task(3)]);
     assert_eq!(fork.poll().unwrap(), store.version());
     assert_eq!(count(fork.store()), 2);
+}
+
+/// How far a watcher is with a mailbox: a number, at which the store can be asked, and no more.
+#[test]
+fn a_marker_of_how_far_it_is_may_be_of_what_was_refused() {
+    let (proposer, store) = proposed();
+    put(&store, [task(1)]);
+    let accepted = store.version();
+    let of_one = || Filter::of::<Task>().key(&1);
+    let mut delivered = store.watch(of_one().events_max(9).every_commit());
+    let mut reading = store.watch(of_one().every_commit());
+    proposer.refuse_next("as the test wants it");
+    store.update(|tx| tx.create(task(2))).unwrap_err();
+    let refused = store.version();
+    assert_eq!(refused, accepted.next());
+    let marker = |event: Option<Event>| match event? {
+        Event::Commit(version) => Some(version),
+        Event::Change(change) => panic!("{change:?}"),
+    };
+    assert_eq!(marker(delivered.try_recv().unwrap()), Some(refused));
+    assert_eq!(marker(reading.try_recv().unwrap()), None);
+    let proposed = |version| store.proposed_version(version);
+    assert_eq!(proposed(refused), proposed(accepted));
+    let mut later = store
+        .watch_from(refused, Filter::all().every_commit())
+        .unwrap();
+    assert_eq!(marker(later.try_recv().unwrap()), None);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use common::{delete, events, put};
 use skep::save::{Catalogue, Fault, Reader, RestoreError, SavedObject};
 use skep::testing::TestProposer;
 use skep::{
-    Action, AnswerError, ApplyError, DeleteError, Filter, Indexes, Meta, Object, ProposedChange,
-    Proposer, ReplaceError, Store, UpdateError, Version, keys,
+    Action, AnswerError, ApplyError, DeleteError, Filter, Indexes, Meta, Object, OutOfSequence,
+    ProposedChange, Proposer, Store, UpdateError, Version, keys,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -156,20 +156,14 @@ fn a_version_read_on_one_member_guards_on_another() {
     let version = read.proposed.expect("the leader accepted it");
     let changed = |version| follower.update(|tx| tx.update_at_proposed(version, task(2)));
     let stale = changed(at(6));
-    let expected = ReplaceError::OutOfSequence {
-        expected: at(6),
-        found: version,
-    };
-    assert_eq!(stale, Err(UpdateError::Closure(expected)));
+    let expected = OutOfSequence::new::<Task>(2, at(6), version);
+    assert_eq!(stale, Err(UpdateError::Closure(expected.into())));
     assert_eq!(changed(version), Ok(()));
     assert!(changed(version).is_err(), "it has moved on");
     let now = meta(&follower, 2).proposed.expect("accepted");
     let deleted = |version| follower.update(|tx| tx.delete_at_proposed::<Task>(version, &2));
-    let expected = DeleteError::OutOfSequence {
-        expected: version,
-        found: now,
-    };
-    assert_eq!(deleted(version), Err(UpdateError::Closure(expected)));
+    let expected = OutOfSequence::new::<Task>(2, version, now);
+    assert_eq!(deleted(version), Err(UpdateError::Closure(expected.into())));
     assert_eq!(deleted(now), Ok(()));
     let gone = deleted(now);
     assert!(matches!(
@@ -190,11 +184,8 @@ fn what_came_without_a_version_has_none_and_fits_none() {
     assert_eq!(meta(&store, 4).proposed, None);
     for version in [Version::ZERO, at(12), meta(&store, 4).version] {
         let updated = store.update(|tx| tx.update_at_proposed(version, task(4)));
-        let expected = ReplaceError::OutOfSequence {
-            expected: version,
-            found: Version::ZERO,
-        };
-        assert_eq!(updated, Err(UpdateError::Closure(expected)));
+        let expected = OutOfSequence::new::<Task>(4, version, Version::ZERO);
+        assert_eq!(updated, Err(UpdateError::Closure(expected.into())));
     }
     let alone = Store::builder().table::<Task>().build();
     put(&alone, [task(1)]);

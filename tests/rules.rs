@@ -9,7 +9,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fixture::{Fault, Folder, fault, folder, named, names, store};
-use skep::{CommitError, CreateError, DeleteError, Error, Rejected, ReplaceError, UpsertError};
+use skep::{
+    CommitError, CreateError, DeferredError, DeleteError, Error, Rejected, ReplaceError,
+    UpsertError,
+};
 
 #[test]
 fn every_verb_asks_the_rules_and_goes_on_after_a_refusal() {
@@ -55,6 +58,36 @@ fn every_verb_asks_the_rules_and_goes_on_after_a_refusal() {
     assert_eq!(tx.delete::<Folder>(&1), Ok(()));
     assert!(tx.commit().is_ok());
     assert_eq!(names(&store), [(3, "folder-3".into())]);
+}
+
+/// A rule's own words need not say it.
+#[test]
+fn a_refusal_of_a_rule_is_of_an_object() {
+    let store = store();
+    let mut tx = store.begin();
+    let of = |rejected: &Rejected| {
+        let object = rejected.object().expect("the store knows");
+        (object.table, object.key.downcast_ref::<u32>().copied())
+    };
+    let Err(CreateError::Rejected(created)) = tx.create(folder(4, Some(9))) else {
+        panic!("without its parent");
+    };
+    let Err(DeleteError::Rejected(deleted)) = tx.delete::<Folder>(&1) else {
+        panic!("with its child");
+    };
+    let wrote = tx.defer_checks(|tx| {
+        tx.create(folder(5, None))?;
+        tx.create(folder(6, Some(9)))
+    });
+    let Err(DeferredError::Rejected(put_off)) = wrote else {
+        panic!("without its parent");
+    };
+    let told = [&created, &deleted, &put_off].map(of);
+    assert_eq!(told, [4, 1, 6].map(|id| ("folder", Some(id))));
+    // It is the rule's refusal still, and none before it has been given.
+    assert_eq!(fault(&created), &Fault::NoParent(9));
+    assert_eq!(created, created.clone());
+    assert_eq!(Rejected::new("of nothing").object(), None);
 }
 
 #[test]

@@ -184,15 +184,20 @@ fn more_than_the_limits_is_refused_when_read_and_when_written() {
     few.objects_max = 2;
     let mut small = Limits::default();
     small.bytes_max = 150;
-    for limits in [limits, few, small] {
+    let first = [("node", 1), ("task", 3), ("task", 3)];
+    for (limits, first) in [limits, few, small].into_iter().zip(first) {
         let limited = catalogue.clone().limits(limits);
         let error = refused(&target, &limited, &file);
         assert!(matches!(error.fault, Fault::TooLarge { .. }), "{error}");
         target.restore(&catalogue, &file[..]).expect("a sound file");
         let written = target.save(&limited, &mut Vec::new());
-        assert!(
-            matches!(written, Err(SaveError::TooLarge { .. })),
-            "{written:?}"
+        let Err(SaveError::TooLarge { table, key, .. }) = &written else {
+            panic!("{written:?}");
+        };
+        // The first object that is too large, or one too many.
+        assert_eq!(
+            (*table, key.downcast_ref()),
+            (first.0, Some(&Id::from_u128(first.1)))
         );
         let put = target.update(|tx| tx.upsert(Node::named(Id::from_u128(2), "other")));
         put.expect("nobody else writes");

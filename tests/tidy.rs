@@ -39,13 +39,22 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("docs", &[]),
     ("latency", &["sync"]),
     ("kernel", &["id", "sync", "version"]),
-    ("error", &["table::proposed", "table::value", "version"]),
+    (
+        "error",
+        &[
+            "table::object",
+            "table::proposed",
+            "table::value",
+            "version",
+        ],
+    ),
     // The looks upward: what a query reads is noted in the transaction's read set, and rules read
     // through the transaction.
     (
         "table",
         &[
             "error::Duplicate",
+            "error::KeyError",
             "id",
             "kernel",
             "txn::Transaction",
@@ -177,6 +186,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "Key",
             "Kind",
             "Object",
+            "OutOfSequence",
             "Prefix",
             "Proposed",
             "Query",
@@ -199,6 +209,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
 const ALLOWED: &[(&str, &str)] = &[
     // Each thread draws its random numbers from a stock of its own.
     ("src/id.rs", "thread_local!"),
+    // How deep finders are nested that a thread decodes: a format passes nothing down.
+    ("src/cluster/serial.rs", "thread_local!"),
     // The threads of a model or scenario are one thread of the system; this is its list of what is
     // freed.
     ("src/kernel/memory.rs", "thread_local!"),

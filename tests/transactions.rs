@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use common::{Account, Task, account, assert_holds, builder, named, put, store, task};
 use skep::{
-    CommitError, CreateError, DeleteError, Error, Kind, ReplaceError, Store, UpdateError,
-    UpsertError, Version, keys,
+    CommitError, CreateError, DeleteError, Error, Kind, Object, OutOfSequence, ReplaceError, Store,
+    UpdateError, UpsertError, Version, keys,
 };
 
 #[test]
@@ -93,17 +93,10 @@ fn update_of_an_object_that_moved_on_is_out_of_sequence() {
     let first = put(&store, [task(1)]);
     let second = put(&store, [task(1)]);
     let refused = store.update(|tx| tx.update_at(first, task(1)));
-    let expected = ReplaceError::OutOfSequence {
-        expected: first,
-        found: second,
-    };
-    assert_eq!(refused, Err(UpdateError::Closure(expected)));
+    let expected = OutOfSequence::new::<Task>(1, first, second);
+    assert_eq!(refused, Err(UpdateError::Closure(expected.clone().into())));
     let refused = store.update(|tx| tx.delete_at::<Task>(first, &1));
-    let expected = DeleteError::OutOfSequence {
-        expected: first,
-        found: second,
-    };
-    assert_eq!(refused, Err(UpdateError::Closure(expected)));
+    assert_eq!(refused, Err(UpdateError::Closure(expected.into())));
     // A commit elsewhere does not move it on.
     put(&store, [task(2)]);
     store.update(|tx| tx.update_at(second, task(1))).unwrap();
@@ -120,8 +113,35 @@ fn own_write_is_no_version_to_build_on() {
     let mut tx = store.begin();
     tx.update_at(first, task(1)).unwrap();
     let again = tx.update_at(first, task(1));
-    let (expected, found) = (first, first);
-    assert_eq!(again, Err(ReplaceError::OutOfSequence { expected, found }));
+    let expected = OutOfSequence::new::<Task>(1, first, first);
+    assert_eq!(again, Err(expected.into()));
+}
+
+/// Of many writes the one that is refused is told, whatever refuses it.
+#[test]
+fn a_refusal_says_which_object_it_is_about() {
+    let store = store();
+    let old = put(&store, (0..200).map(task));
+    put(&store, [task(123)]);
+    let updated = store.update(|tx| (0..200).try_for_each(|id| tx.update_at(old, task(id))));
+    let Err(UpdateError::Closure(ReplaceError::OutOfSequence(refused))) = &updated else {
+        panic!("{updated:?}");
+    };
+    assert_eq!(
+        (refused.table, refused.key.downcast_ref()),
+        (Task::TABLE, Some(&123_u64))
+    );
+    let told = updated.expect_err("it has moved on").to_string();
+    assert!(
+        told.starts_with("task 123: written from version "),
+        "{told}"
+    );
+    let deleted = store.update(|tx| (0..200).try_for_each(|id| tx.delete_at::<Task>(old, &id)));
+    let told = deleted.expect_err("it has moved on").to_string();
+    assert!(
+        told.starts_with("task 123: written from version "),
+        "{told}"
+    );
 }
 
 #[test]

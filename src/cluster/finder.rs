@@ -7,6 +7,8 @@ use super::annotations::custom_prefix;
 use super::lookup::Lookup;
 use super::node::{Membership, NodeRole};
 use super::object::ClusterObject;
+#[cfg(feature = "serde")]
+use super::serial::nested_finders;
 use super::task_spec::ResourceType;
 use super::task_state::TaskState;
 use crate::Id;
@@ -125,15 +127,20 @@ pub enum Finder {
     Driver(String),
     /// Objects that any of these finds, each once: the first one's, then what the second one finds
     /// beside, and so on. None of none.
-    AnyOf(Vec<Finder>),
+    AnyOf(#[cfg_attr(feature = "serde", serde(deserialize_with = "nested_finders"))] Vec<Finder>),
     /// Objects that each of these finds, in the order of the first. Every object, of none.
-    AllOf(Vec<Finder>),
+    AllOf(#[cfg_attr(feature = "serde", serde(deserialize_with = "nested_finders"))] Vec<Finder>),
     /// Objects that this does not find; in the order of IDs. It walks the whole table, but among
     /// the others of an [`AllOf`](Self::AllOf), where it is only asked of what those find.
-    Not(Box<Finder>),
+    Not(#[cfg_attr(feature = "serde", serde(deserialize_with = "nested_finders"))] Box<Finder>),
 }
 
 impl Finder {
+    /// How deep finders may be nested that are deserialized: deeper ones are an error of the
+    /// format's, since each level takes of the stack, when they are decoded, searched by and
+    /// dropped. What a program makes itself is not bounded.
+    pub const NESTING_MAX: usize = 64;
+
     /// Its name.
     #[must_use]
     pub fn label(&self) -> &'static str {

@@ -64,10 +64,15 @@ const RESERVED: [&str; 10] = [
 /// use skep::cluster::{self, RuleError, Service};
 ///
 /// let store = cluster::builder().build();
-/// let holder = Id::random();
+/// let (holder, claimant) = (Id::random(), Id::random());
 /// store.update(|tx| tx.create(Service::named(holder, "web")))?;
-/// let error = store.update(|tx| tx.create(Service::named(Id::random(), "Web"))).unwrap_err();
-/// let conflict = RuleError::NameConflict { table: "service", name: "Web".into(), holder };
+/// let error = store.update(|tx| tx.create(Service::named(claimant, "Web"))).unwrap_err();
+/// let conflict = RuleError::NameConflict {
+///     table: "service",
+///     name: "Web".into(),
+///     holder,
+///     claimant,
+/// };
 /// assert_eq!(RuleError::of(&error), Some(&conflict));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -82,6 +87,8 @@ pub enum RuleError {
         name: String,
         /// The object that has it, in whatever case.
         holder: Id,
+        /// The object that was to have it.
+        claimant: Id,
     },
     /// No extension has the name that is the kind of a resource.
     NoKind {
@@ -141,7 +148,11 @@ impl fmt::Display for RuleError {
                 table,
                 name,
                 holder,
-            } => write!(f, "{table}: the name {name:?} is taken by {holder}"),
+                claimant,
+            } => write!(
+                f,
+                "{table} {claimant}: the name {name:?} is taken by {holder}"
+            ),
             Self::NoKind { resource, kind } => {
                 write!(
                     f,
@@ -203,16 +214,19 @@ pub fn check_name<T: ClusterObject>(
     }
     let creates = matches!(change, Proposed::Create(_));
     match tx.get_by(T::BY_NAME, &*name) {
-        Some(holder) if creates || holder.key() != new.key() => Err(name_conflict(&name, holder)),
+        Some(holder) if creates || holder.key() != new.key() => {
+            Err(name_conflict(&name, holder, new))
+        }
         _ => Ok(()),
     }
 }
 
-fn name_conflict<T: ClusterObject>(name: &str, holder: &T) -> Rejected {
+fn name_conflict<T: ClusterObject>(name: &str, holder: &T, claimant: &T) -> Rejected {
     Rejected::new(RuleError::NameConflict {
         table: T::TABLE,
         name: name.to_owned(),
         holder: holder.key(),
+        claimant: claimant.key(),
     })
 }
 
@@ -301,7 +315,7 @@ pub(super) fn check_resource(
         return Ok(());
     };
     if let Some(holder) = holder_of_name(change, new, tx) {
-        return Err(name_conflict(&new.annotations.name, holder));
+        return Err(name_conflict(&new.annotations.name, holder, new));
     }
     if tx.get_by(Extension::BY_NAME, &*new.kind).is_none() {
         let (resource, kind) = (new.id, new.kind.clone());

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::rc::Rc;
 
 use super::finder::{Finder, InvalidFind};
 use super::lookup::Lookup;
@@ -172,13 +173,17 @@ fn any_of<'r, T: ClusterObject>(
 ) -> Results<'r, T> {
     let found_last = |last| searches.iter().position(|search| search.matches(last));
     let begin = last.and_then(found_last);
+    // What these find has been given, also what came before the last.
+    let given = begin.map_or(&[][..], |begin| &searches[..=begin]);
+    let given: Rc<[Search<T>]> = given.into();
     let found = searches.iter().enumerate().skip(begin.unwrap_or(0));
     let found = found.map(|(at, search)| {
         let found = search.walk(reads, last.filter(|_| begin == Some(at)));
-        // What these find has been given, also what came before the last.
-        let given = begin.map_or(0, |begin| at.min(begin + 1));
-        let given = searches[..given].to_vec();
-        found.filter(move |object| !given.iter().any(|search| search.matches(object)))
+        let (given, before) = (Rc::clone(&given), at.min(given.len()));
+        found.filter(move |object| {
+            let mut given = given[..before].iter();
+            !given.any(|search| search.matches(object))
+        })
     });
     let found: Vec<_> = found.collect();
     let mut seen: HashSet<Id> = HashSet::new();

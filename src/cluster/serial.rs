@@ -4,7 +4,10 @@
 //!
 //! Secrets leave no copy behind in memory that they outgrew, and what stands in the place of one is
 //! not repeated in errors: it may be one that was told in the wrong way.
+//!
+//! Finders are nested by so many levels at most: not every format bounds that itself.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -12,6 +15,7 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::finder::Finder;
 use super::payload::{Bytes, SecretBytes};
 use super::task_state::TaskState;
 
@@ -92,6 +96,45 @@ fn push(bytes: &mut Vec<u8>, byte: u8) {
         *bytes = larger;
     }
     bytes.push(byte);
+}
+
+thread_local! {
+    /// How deep the finder is nested that this thread decodes.
+    static NESTING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A level of nesting, until it is dropped.
+struct Nested;
+
+impl Nested {
+    /// One level more; `None`, if there are as many as there may be.
+    fn enter() -> Option<Self> {
+        let depth = NESTING.get();
+        (depth < Finder::NESTING_MAX).then(|| {
+            NESTING.set(depth + 1);
+            Self
+        })
+    }
+}
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        NESTING.set(NESTING.get() - 1);
+    }
+}
+
+/// Decodes what is nested in a finder.
+pub(super) fn nested_finders<'de, D: Deserializer<'de>, F: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<F, D::Error> {
+    let too_deep = || {
+        let levels = Finder::NESTING_MAX;
+        Error::custom(format_args!(
+            "finders are nested by more than {levels} levels"
+        ))
+    };
+    let _level = Nested::enter().ok_or_else(too_deep)?;
+    F::deserialize(deserializer)
 }
 
 impl Serialize for TaskState {

@@ -9,6 +9,7 @@ use super::secret::{Secret, SecretSpec};
 use super::service::{Service, ServiceSpec};
 use super::volume::{Volume, VolumeSpec};
 use crate::Id;
+use crate::OutOfSequence;
 use crate::ReplaceError;
 use crate::Transaction;
 use crate::Version;
@@ -92,10 +93,9 @@ pub trait Specified: ClusterObject {
     ) -> Result<(), ReplaceError> {
         let found = tx.get::<Self>(id).map(Self::spec_version);
         match found {
-            Some(found) if found != version => Err(ReplaceError::OutOfSequence {
-                expected: version,
-                found,
-            }),
+            Some(found) if found != version => {
+                Err(OutOfSequence::new::<Self>(*id, version, found).into())
+            }
             _ => tx.modify::<Self>(id, |object| change(object.spec_mut())),
         }
     }

@@ -8,6 +8,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::table::object::Object;
 use crate::table::proposed::Rejected;
 use crate::table::value::Value;
 use crate::version::Version;
@@ -28,7 +29,7 @@ pub struct Duplicate {
     pub claimant: Value,
 }
 
-/// An object with the key is there already, or is not there.
+/// An object that is there already, is not there, or is [refused](Rejected::object).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyError {
@@ -36,6 +37,35 @@ pub struct KeyError {
     pub table: &'static str,
     /// The key.
     pub key: Value,
+}
+
+/// A write was decided on another version of the object than the one that is there, or the
+/// transaction has written the object itself since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OutOfSequence {
+    /// The table's name.
+    pub table: &'static str,
+    /// The object's key.
+    pub key: Value,
+    /// The version that the write was decided on.
+    pub expected: Version,
+    /// The version in the snapshot: the same, if it was the transaction itself.
+    pub found: Version,
+}
+
+impl OutOfSequence {
+    /// The refusal of a write of the object with this key: for operations of one's own that ask for
+    /// versions, as [`modify_spec_at`](crate::cluster::Specified::modify_spec_at) does.
+    #[must_use]
+    pub fn new<T: Object>(key: T::Key, expected: Version, found: Version) -> Self {
+        Self {
+            table: T::TABLE,
+            key: Value::new(key),
+            expected,
+            found,
+        }
+    }
 }
 
 /// What a bound of the store refuses of an object: the reason of a [`Rejected`].
@@ -46,6 +76,8 @@ pub enum BoundError {
     KeyTooLong {
         /// The table's name.
         table: &'static str,
+        /// The key.
+        key: Value,
         /// How long it is.
         bytes: usize,
         /// How long it may be.
@@ -84,12 +116,7 @@ pub enum ReplaceError {
     NotFound(KeyError),
     /// The update was made from another version of the object than the one that is there, or the
     /// transaction has written the object itself since.
-    OutOfSequence {
-        /// The version that the update was made from.
-        expected: Version,
-        /// The version in the snapshot: the same, if it was the transaction itself.
-        found: Version,
-    },
+    OutOfSequence(OutOfSequence),
     /// A unique index refuses it.
     Duplicate(Duplicate),
     /// The table's rules refuse it.
@@ -114,12 +141,7 @@ pub enum DeleteError {
     NotFound(KeyError),
     /// The deletion was decided on another version of the object than the one that is there, or the
     /// transaction has written the object itself since.
-    OutOfSequence {
-        /// The version that the deletion was decided on.
-        expected: Version,
-        /// The version in the snapshot: the same, if it was the transaction itself.
-        found: Version,
-    },
+    OutOfSequence(OutOfSequence),
     /// The table's rules refuse the deletion.
     Rejected(Rejected),
 }
@@ -418,6 +440,8 @@ from! {
     Duplicate => ReplaceError::Duplicate,
     Duplicate => UpsertError::Duplicate,
     Duplicate => CommitError::Duplicate,
+    OutOfSequence => ReplaceError::OutOfSequence,
+    OutOfSequence => DeleteError::OutOfSequence,
     Rejected => CreateError::Rejected,
     Rejected => ReplaceError::Rejected,
     Rejected => UpsertError::Rejected,

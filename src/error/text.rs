@@ -5,9 +5,12 @@ use std::fmt;
 
 use super::{
     BoundError, CommitError, CreateError, DeferredError, DeleteError, Duplicate, KeyError,
-    ReplaceError, SnapshotError, UpdateError, UpsertError, WatchError, WatchFromError,
+    OutOfSequence, ReplaceError, SnapshotError, UpdateError, UpsertError, WatchError,
+    WatchFromError,
 };
-use crate::version::Version;
+
+/// How much of a key that is too long is shown, in characters.
+const KEY_CHARS: usize = 32;
 
 impl fmt::Display for Duplicate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,23 +33,34 @@ impl fmt::Display for KeyError {
     }
 }
 
-fn out_of_sequence(f: &mut fmt::Formatter<'_>, expected: Version, found: Version) -> fmt::Result {
-    write!(
-        f,
-        "made from version {expected}, but the object is at version {found}"
-    )
+impl fmt::Display for OutOfSequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            table,
+            key,
+            expected,
+            found,
+        } = self;
+        write!(
+            f,
+            "{table} {key}: written from version {expected}, but it is at version {found}"
+        )
+    }
 }
+
+impl StdError for OutOfSequence {}
 
 impl fmt::Display for BoundError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KeyTooLong {
                 table,
+                key,
                 bytes,
                 bytes_max,
             } => write!(
                 f,
-                "{table}: a key of {bytes} bytes, at most {bytes_max} are allowed"
+                "{table} {key:.KEY_CHARS$}: a key of {bytes} bytes, at most {bytes_max} are allowed"
             ),
             Self::ObjectTooLarge {
                 table,
@@ -81,7 +95,7 @@ impl fmt::Display for ReplaceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound(key) => write!(f, "{key} not found"),
-            Self::OutOfSequence { expected, found } => out_of_sequence(f, *expected, *found),
+            Self::OutOfSequence(versions) => versions.fmt(f),
             Self::Duplicate(duplicate) => duplicate.fmt(f),
             Self::Rejected(rejected) => rejected.fmt(f),
         }
@@ -101,7 +115,7 @@ impl fmt::Display for DeleteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound(key) => write!(f, "{key} not found"),
-            Self::OutOfSequence { expected, found } => out_of_sequence(f, *expected, *found),
+            Self::OutOfSequence(versions) => versions.fmt(f),
             Self::Rejected(rejected) => rejected.fmt(f),
         }
     }

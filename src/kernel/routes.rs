@@ -240,8 +240,8 @@ impl<M: Send + Sync + 'static> Routes<M> {
         });
     }
 
-    /// Removes what was added.
-    pub(crate) fn remove(&self, kernel: &Kernel, route: Route, number: u64) {
+    /// Removes what was added; false: it is not there.
+    pub(crate) fn remove(&self, kernel: &Kernel, route: Route, number: u64) -> bool {
         let mut garbage = GarbageBin::new(kernel);
         let guard = kernel.domain.pin();
         let probe = Place {
@@ -249,15 +249,33 @@ impl<M: Send + Sync + 'static> Routes<M> {
             number: Some(number),
         };
         let Some(node) = self.tree.get(&guard, &probe) else {
-            return;
+            return false;
         };
-        if self.tree.remove(&guard, &mut garbage.0, node) {
+        let removed = self.tree.remove(&guard, &mut garbage.0, node);
+        if removed {
             // SAFETY: R1, U1: out of the tree by us.
             unsafe { garbage.0.retire(std::ptr::from_ref(node).cast_mut()) };
             if let Some(asked) = self.asked(route) {
                 // Relaxed: a hint from here on: nobody needs what comes.
                 asked.fetch_sub(1, Order::Relaxed);
             }
+        }
+        removed
+    }
+
+    /// Removes a member from wherever it stands: for one of which nobody can tell any more where
+    /// that is. O(all subscriptions).
+    #[cold]
+    pub(crate) fn remove_everywhere(&self, kernel: &Kernel, number: u64) {
+        let mut routes = Vec::new();
+        let none: Option<&Place> = None;
+        self.tree
+            .scan(&kernel.domain.pin(), none, Self::COURSE, |node| {
+                routes.extend((node.number == number).then_some(Route(node.route)));
+                ControlFlow::Continue(())
+            });
+        for route in routes {
+            self.remove(kernel, route, number);
         }
     }
 
@@ -350,6 +368,25 @@ mod tests {
         assert!(!routes.is_asked(Route::ALL));
     }
 
+    #[test]
+    fn a_member_is_removed_from_wherever_it_stands() {
+        let kernel = kernel();
+        let routes = Routes::<u64>::new([1].into_iter());
+        let stands = [Route::table(0), Route::key(0, 7 << 32), Route::NONE];
+        for number in 0..3 {
+            for route in stands {
+                routes.add(&kernel, route, number, &Arc::new(number));
+            }
+        }
+        routes.remove_everywhere(&kernel, 1);
+        let mut left = Vec::new();
+        routes.all(&kernel.domain.pin(), |member| left.push(**member));
+        left.sort_unstable();
+        assert_eq!(left, [0, 0, 0, 2, 2, 2]);
+        assert!(!routes.remove(&kernel, stands[0], 1));
+        assert!(routes.remove(&kernel, stands[0], 2));
+    }
+
     /// U1, and that a route is shown whole, alone and in order, wherever leaves end.
     #[test]
     fn a_route_shows_its_members_and_no_others() {
@@ -388,7 +425,7 @@ mod tests {
         });
         assert_eq!(alike, 700);
         for number in (0..512_u64).filter(|&number| number % 3 != 0) {
-            members(number).for_each(|hash| routes.remove(&kernel, route(hash), number));
+            assert!(members(number).all(|hash| routes.remove(&kernel, route(hash), number)));
         }
         for hash in 0..9 {
             let left = expected(hash).filter(|&number| number % 3 == 0);

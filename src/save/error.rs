@@ -29,6 +29,8 @@ pub enum SaveError {
     TooLarge {
         /// The table's name.
         table: &'static str,
+        /// The key of the object that is too large, or with which it is too much.
+        key: Value,
         /// What there is too much of.
         what: &'static str,
         /// How much there is.
@@ -145,12 +147,13 @@ impl fmt::Display for SaveError {
             }
             Self::TooLarge {
                 table,
+                key,
                 what,
                 found,
                 max,
             } => write!(
                 f,
-                "table {table}: {found} {what}, at most {max} are allowed"
+                "table {table}: at {key} {found} {what}, at most {max} are allowed"
             ),
             Self::UnknownTable(table) => write!(f, "the catalogue has no table {table}"),
         }

@@ -110,6 +110,7 @@ impl<'w> Writer<'w> {
             if found > max {
                 return Err(SaveError::TooLarge {
                     table: T::TABLE,
+                    key: Value::new(object.key()),
                     what,
                     found,
                     max,

@@ -5,6 +5,10 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use super::object::Object;
+use super::value::Value;
+use crate::error::KeyError;
+
 /// A change that a transaction is about to make; see
 /// [`Object::check`](crate::Object::check).
 #[derive(Debug, PartialEq, Eq)]
@@ -54,32 +58,62 @@ impl<'a, T> Proposed<'a, T> {
 /// table's own: [`Rejected::downcast_ref`] gives it back, and so does the
 /// [source](StdError::source) of the error that it came in.
 ///
+/// It says what the reason says. Of which object is not added to that, since reasons mostly tell it
+/// in their own words, but can be [asked](Rejected::object).
+///
 /// Equal to its clones and to nothing else: compare what it is downcast to.
 #[derive(Clone)]
-pub struct Rejected(Arc<dyn StdError + Send + Sync>);
+pub struct Rejected(Arc<Refusal>);
+
+/// Behind one pointer, so that what no rule refuses is answered in a register.
+struct Refusal {
+    reason: Arc<dyn StdError + Send + Sync>,
+    object: Option<KeyError>,
+}
 
 impl Rejected {
     /// A refusal for a reason: an error, or a text.
     pub fn new(reason: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self(reason.into().into())
+        let (reason, object) = (reason.into().into(), None);
+        Self(Arc::new(Refusal { reason, object }))
+    }
+
+    /// The same refusal, of the object with this key.
+    #[cold]
+    pub(crate) fn about<T: Object>(self, key: &T::Key) -> Self {
+        let object = KeyError {
+            table: T::TABLE,
+            key: Value::new(key.clone()),
+        };
+        Self(Arc::new(Refusal {
+            reason: Arc::clone(&self.0.reason),
+            object: Some(object),
+        }))
+    }
+
+    /// The object that was not to be written: told by the store in every refusal that one of its
+    /// verbs gives, `None` in what a rule has made and not given it yet.
+    #[must_use]
+    pub fn object(&self) -> Option<&KeyError> {
+        self.0.object.as_ref()
     }
 
     /// The reason, if it is an `E`.
     #[must_use]
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
-        self.0.downcast_ref()
+        self.0.reason.downcast_ref()
     }
 
     /// The reason, whatever it is.
     #[must_use]
     pub fn reason(&self) -> &(dyn StdError + Send + Sync + 'static) {
-        &*self.0
+        &*self.0.reason
     }
 }
 
 impl PartialEq for Rejected {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.0.reason, &other.0.reason)
     }
 }
 
@@ -87,13 +121,13 @@ impl Eq for Rejected {}
 
 impl fmt::Debug for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Rejected").field(&self.0).finish()
+        f.debug_tuple("Rejected").field(&self.0.reason).finish()
     }
 }
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.0.reason.fmt(f)
     }
 }
 

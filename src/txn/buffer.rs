@@ -244,7 +244,7 @@ impl<T: Object> AnyBuffer for Buffer<T> {
             (Some(old), State::Nothing) => Proposed::Delete(old),
             (None, State::Nothing) | (_, State::Staged) => return Ok(()),
         };
-        T::check(change, tx)
+        T::check(change, tx).map_err(|refused| refused.about::<T>(&own.key))
     }
 
     fn bytes(&self) -> usize {

@@ -67,7 +67,7 @@ impl Transaction<'_> {
                     draft.set_proposed(version);
                 }
                 let created = stamp.map(|stamp| stamp.times.created);
-                let created = created.or(seen.created.filter(|_| seen.present));
+                let created = created.or(seen.created);
                 let updated = stamp.map(|stamp| stamp.times.updated);
                 (State::Object(draft, created), updated)
             }

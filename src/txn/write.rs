@@ -3,7 +3,8 @@
 use super::buffer::{Base, Buffer, Own, State};
 use super::{Transaction, buffer_in};
 use crate::error::{
-    BoundError, CreateError, DeleteError, Duplicate, KeyError, ReplaceError, UpsertError,
+    BoundError, CreateError, DeleteError, Duplicate, KeyError, OutOfSequence, ReplaceError,
+    UpsertError,
 };
 use crate::kernel::draft::Draft;
 use crate::shared::ObjectBounds;
@@ -18,10 +19,12 @@ use crate::version::{Moment, Version};
 pub(super) struct Seen<'s, T: Object> {
     table: &'s TableOf<T>,
     hash: u64,
-    /// The version in the snapshot; what the object was created at, so far; whether there is an
-    /// object now.
+    /// The version in the snapshot.
     base: Option<Base>,
+    /// When the object that there is now was created; none also of one that this transaction
+    /// creates, as of now.
     pub(super) created: Option<Moment>,
+    /// Whether there is an object now.
     pub(super) present: bool,
     /// Where its own write of the key is.
     own: Option<usize>,
@@ -150,7 +153,7 @@ impl<'s> Transaction<'s> {
             return Err(ReplaceError::NotFound(key_error::<T>(key)));
         }
         if let Some((expected, found)) = self.out_of_sequence(&seen, &key, expected) {
-            return Err(ReplaceError::OutOfSequence { expected, found });
+            return Err(OutOfSequence::new::<T>(key, expected, found).into());
         }
         self.ask(old, &mut object)?;
         let created = seen.created;
@@ -167,7 +170,7 @@ impl<'s> Transaction<'s> {
         let key = object.key();
         let (seen, old) = self.see::<T>(&key);
         self.ask(old, &mut object)?;
-        let created = seen.created.filter(|_| seen.present);
+        let created = seen.created;
         Ok(self.put(key, seen, self.draft(object), created)?)
     }
 
@@ -244,10 +247,10 @@ impl<'s> Transaction<'s> {
             return Err(DeleteError::NotFound(key_error::<T>(key.clone())));
         };
         if let Some((expected, found)) = self.out_of_sequence(&seen, key, expected) {
-            return Err(DeleteError::OutOfSequence { expected, found });
+            return Err(OutOfSequence::new::<T>(key.clone(), expected, found).into());
         }
         if !self.checks_deferred() {
-            T::check(Proposed::Delete(old), self)?;
+            T::check(Proposed::Delete(old), self).map_err(|refused| refused.about::<T>(key))?;
         }
         if let Some(bytes) = &mut self.bytes {
             *bytes += size_of::<T::Key>();
@@ -334,9 +337,11 @@ impl<'s> Transaction<'s> {
             None => Proposed::Create(new),
             Some(old) => Proposed::Update { old, new },
         };
-        T::check(change, self)?;
+        T::check(change, self).map_err(|refused| refused.about::<T>(&new.key()))?;
         match &self.shared.config.object_bounds {
-            Some(bounds) => within(bounds, old.is_none(), new),
+            Some(bounds) => {
+                within(bounds, old.is_none(), new).map_err(|refused| refused.about::<T>(&new.key()))
+            }
             None => Ok(()),
         }
     }
@@ -406,6 +411,7 @@ fn within<T: Object>(bounds: &ObjectBounds, is_new: bool, object: &T) -> Result<
     if key_bytes > bounds.key_bytes {
         return Err(Rejected::new(BoundError::KeyTooLong {
             table: T::TABLE,
+            key: Value::new(key),
             bytes: key_bytes,
             bytes_max: bounds.key_bytes,
         }));

@@ -17,7 +17,8 @@ use crate::version::{Meta, Version};
 pub enum Event {
     /// One object was created, updated or deleted.
     Change(AnyChange),
-    /// The commit with this version is complete.
+    /// The commit with this version is complete: all that is wanted of the commits up to it has
+    /// been given.
     Commit(Version),
 }
 

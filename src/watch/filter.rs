@@ -124,7 +124,9 @@ impl Filter {
     ///
     /// Each commit wakes the watcher then, which has a mailbox only if it asks for bounds
     /// ([`Filter::events_max`]). Of several such commits in a row one with a mailbox is told of the
-    /// newest.
+    /// newest: of how far it is. With a [proposer](crate::Builder::proposer) that may be the number
+    /// of a proposal that was refused, at which the store is as it was at the commit before it; one
+    /// that reads the log is told of commits alone.
     #[must_use]
     pub fn every_commit(self) -> Self {
         self.wish(|wishes| wishes.markers = Some(Markers::Every))
@@ -204,7 +206,8 @@ impl Filter {
 
     /// Tells whoever receives how far the watcher is, when nothing has matched for so long: it
     /// gives the marker of the newest commit that it is current up to, if that is newer than the
-    /// last marker. Default: never.
+    /// last marker. Default: never. With a proposer it may be the number of what was refused, as
+    /// for [`Filter::every_commit`].
     ///
     /// A thread that waits is told when the time comes, and of what is committed only then as long
     /// after it at most, or 100 ms; a task when it is polled. Costs nothing until then. A thread

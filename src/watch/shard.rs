@@ -149,8 +149,13 @@ impl Shards {
         let kernel = schema.kernel();
         let remove = |route| self.routes(member).remove(kernel, route, member.number);
         if member.has_mailbox {
-            // A hash of the user's that panics leaves the member there, and harmless.
-            contain(|| member.filter.routes(schema).into_iter().for_each(remove));
+            // A hash of the user's may panic, or not say what it said before.
+            let mut all = false;
+            contain(|| all = member.filter.routes(schema).into_iter().all(remove));
+            if !all {
+                let routes = self.routes(member);
+                routes.remove_everywhere(kernel, member.number);
+            }
             self.station(kernel, member).unsubscribe();
         } else {
             remove(Route::NONE);

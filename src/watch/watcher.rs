@@ -307,7 +307,7 @@ impl Watcher {
         self.receive_until(Instant::now().checked_add(timeout), Self::try_recv)
     }
 
-    pub(super) fn receive_until<R>(
+    pub(crate) fn receive_until<R>(
         &mut self,
         deadline: Option<Instant>,
         mut receive: impl FnMut(&mut Self) -> Result<Option<R>, WatchError>,

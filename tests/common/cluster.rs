@@ -182,12 +182,13 @@ pub fn rule<R: Debug>(refused: Result<R, impl StdError + 'static>) -> RuleError 
         .clone()
 }
 
-/// That a name of a table is taken.
-pub fn conflict<T: ClusterObject>(name: &str, holder: &str) -> RuleError {
+/// That one object of a table cannot have a name, which another one has.
+pub fn conflict<T: ClusterObject>(claimant: &str, name: &str, holder: &str) -> RuleError {
     RuleError::NameConflict {
         table: T::TABLE,
         name: name.into(),
         holder: id(holder),
+        claimant: id(claimant),
     }
 }
 

@@ -15,6 +15,7 @@
 //! | `save` | saved versions: written, restored, looked into |
 //! | `watchers` | what the store's watchers do, live |
 //! | `meter`, `target` | a progress bar; a file that is there when it is complete |
+//! | `descriptor` | paths that name what is open already |
 //! | `aside` | what is told beside the result |
 //! | `failure` | why the program ends early, and its exit code |
 //! | `interrupt`, `unfinished` | Ctrl-C, and what is removed then |
@@ -25,6 +26,7 @@ mod args;
 mod aside;
 mod books;
 mod cluster;
+mod descriptor;
 mod failure;
 #[cfg(test)]
 mod fixture;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::aside;
+use crate::descriptor::Descriptor;
 use crate::failure::Failure;
 use crate::input::error::InputError;
 use crate::interrupt::Interrupt;
@@ -81,13 +83,24 @@ impl Target {
             return Err(fault("it is a link to nothing"));
         }
         let unfinished = interrupt.unfinished().clone();
-        if let Some(file) = standard_output(path) {
+        let descriptor = Descriptor::of(path);
+        if let Some(file) = descriptor.and_then(standard) {
             return Ok(Self {
                 path: path.to_owned(),
                 file: file.map_err(cannot)?,
                 beside: false,
                 unfinished,
             });
+        }
+        match (descriptor, &there) {
+            (Some(_), None) => return Err(fault("there is no such descriptor")),
+            (Some(_), Some(there)) if there.is_file() => {
+                return Err(fault(
+                    "it is the descriptor of a file, that is not to be replaced; \
+                     redirect standard output there, and name /dev/stdout, or name the file",
+                ));
+            }
+            _ => {}
         }
         let beside = there.as_ref().is_none_or(fs::Metadata::is_file);
         let file = if beside {
@@ -98,10 +111,7 @@ impl Target {
                     .open(&real)
                     .map_err(cannot)?;
             }
-            let folder = match real.parent() {
-                Some(folder) if folder != Path::new("") => folder,
-                _ => Path::new("."),
-            };
+            let folder = folder_of(&real);
             let file = unfinished.begin_beside(|| make(folder, wanted.readers));
             file.map_err(cannot)?
         } else {
@@ -120,6 +130,15 @@ impl Target {
         self,
         run: impl FnOnce(&mut dyn Write) -> Result<R, Unwritten>,
     ) -> Result<R, Failure> {
+        self.write_and(run, sync_folder)
+    }
+
+    /// The same, with what makes a file stay in its place.
+    fn write_and<R>(
+        self,
+        run: impl FnOnce(&mut dyn Write) -> Result<R, Unwritten>,
+        sync_folder: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> Result<R, Failure> {
         let cannot = |error: io::Error| Failure::output(&self.path, &error);
         if !self.beside {
             self.unfinished.begin_in_place();
@@ -131,6 +150,10 @@ impl Target {
             self.file.sync_all().map_err(cannot)?;
         }
         self.unfinished.complete(&self.path).map_err(cannot)?;
+        if self.beside {
+            // Else it may be gone, whole as it is, when the system has crashed.
+            told(&self.path, sync_folder(&self.path))?;
+        }
         Ok(written)
     }
 }
@@ -151,20 +174,61 @@ impl Unwritten {
     }
 }
 
-/// Standard output, if the path is one of its names. Where it is a file, that is not the program's
-/// to replace: others have written to it, and are going to.
-fn standard_output(path: &Path) -> Option<io::Result<File>> {
+/// Another handle of a descriptor that the program has by name. What is written by it goes behind
+/// what others wrote by theirs.
+fn standard(descriptor: Descriptor) -> Option<io::Result<File>> {
     #[cfg(unix)]
     {
         use std::os::fd::AsFd;
-        const NAMES: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
-        let is_named = NAMES.iter().any(|name| path == Path::new(name));
-        is_named.then(|| io::stdout().as_fd().try_clone_to_owned().map(File::from))
+        let handle = match descriptor {
+            Descriptor::Output => io::stdout().as_fd().try_clone_to_owned(),
+            Descriptor::Error => io::stderr().as_fd().try_clone_to_owned(),
+            Descriptor::Other => return None,
+        };
+        Some(handle.map(File::from))
     }
     #[cfg(not(unix))]
     {
-        let _ = path;
+        let _ = descriptor;
         None
+    }
+}
+
+/// Has the system keep what was put into the folder of a file, also if it ends now.
+fn sync_folder(place: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(folder_of(place))?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = place;
+    Ok(())
+}
+
+/// Tells that a folder is not synced: a failure, but where that cannot be done at all.
+fn told(place: &Path, synced: io::Result<()>) -> Result<(), Failure> {
+    let Err(error) = synced else {
+        return Ok(());
+    };
+    let unkept = InputError::file(
+        place,
+        format!("it is written, but its folder not synced, a crash may take it back: {error}"),
+    );
+    match error.kind() {
+        // By a system that does not do it for folders, or of a folder that only takes files.
+        io::ErrorKind::InvalidInput
+        | io::ErrorKind::Unsupported
+        | io::ErrorKind::PermissionDenied => {
+            aside::tell(format_args!("warning: {unkept}"));
+            Ok(())
+        }
+        _ => Err(Failure::Output(unkept)),
+    }
+}
+
+/// The folder that a file is in.
+fn folder_of(place: &Path) -> &Path {
+    match place.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
     }
 }
 
@@ -185,4 +249,65 @@ fn make(folder: &Path, readers: Readers) -> io::Result<NamedTempFile> {
     #[cfg(not(unix))]
     let _ = readers;
     builder.tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(path: &Path) -> Wanted<'_> {
+        Wanted {
+            path,
+            named: "FILE",
+            inputs: &[],
+            readers: Readers::Usual,
+        }
+    }
+
+    /// Writes it, and has its folder synced so.
+    fn written(path: &Path, sync: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), Failure> {
+        let target = Target::open(&wanted(path), &Interrupt::default()).expect("it is writable");
+        target.write_and(
+            |out| out.write_all(b"whole").map_err(Unwritten::Target),
+            sync,
+        )
+    }
+
+    /// In this order: a folder that is synced before keeps nothing.
+    #[test]
+    fn a_folder_is_synced_when_the_file_is_in_it() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let path = folder.path().join("file");
+        let real = fs::canonicalize(folder.path()).expect("it is there");
+        let mut synced = None;
+        let sync = |place: &Path| {
+            synced = Some((folder_of(place).to_owned(), fs::read(place)?));
+            sync_folder(place)
+        };
+        assert!(written(&path, sync).is_ok());
+        assert_eq!(synced, Some((real, b"whole".to_vec())));
+        let failed = written(&path, |_| Err(io::ErrorKind::Other.into()));
+        let Err(Failure::Output(told)) = failed else {
+            panic!("{failed:?}");
+        };
+        let told = told.to_string();
+        assert!(told.contains("it is written, but its folder"), "{told}");
+        assert!(path.exists());
+        let cannot = written(&path, |_| Err(io::ErrorKind::Unsupported.into()));
+        assert!(cannot.is_ok(), "nothing has failed");
+    }
+
+    #[test]
+    fn what_is_no_folder_is_not_synced() {
+        assert!(sync_folder(Path::new("/no/such/folder/file")).is_err() || !cfg!(unix));
+        assert!(sync_folder(Path::new("Cargo.toml")).is_ok());
+    }
+
+    /// What is no file has no folder to be synced.
+    #[cfg(unix)]
+    #[test]
+    fn a_device_stays_without_its_folder() {
+        let synced = written(Path::new("/dev/null"), |_| panic!("it is no file"));
+        assert!(synced.is_ok());
+    }
 }

@@ -338,28 +338,59 @@ fn an_output_that_cannot_be_written_is_refused_before_the_replay() {
     );
 }
 
+/// Runs the program on what comes through a pipe: `begin`, then lines without an end, but for so
+/// many portions. With the run, how many of these were taken.
+#[cfg(unix)]
+fn fed(command: &str, begin: &[u8], portions: usize) -> (Run, usize) {
+    let mut command_line = skep();
+    command_line.args([command, "/dev/stdin"]);
+    command_line
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command_line.spawn().expect("the program starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    let begun = input.write_all(begin).is_ok();
+    let portion = b"y\n".repeat(1 << 15);
+    let taken = (0..portions).take_while(|_| begun && input.write_all(&portion).is_ok());
+    let taken = taken.count();
+    drop(input);
+    let run = child.wait_with_output().expect("it ends");
+    (Run::from(run), taken)
+}
+
 /// What is given by mistake may be long, or have no end.
 #[cfg(unix)]
 #[test]
 fn what_is_no_saved_file_is_not_read_to_its_end() {
     const PORTIONS: usize = 1_000;
     for command in ["restore", "inspect"] {
-        let mut command_line = skep();
-        command_line.args([command, "/dev/stdin"]);
-        command_line
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command_line.spawn().expect("the program starts");
-        let mut input = child.stdin.take().expect("a pipe");
-        let portion = b"y\n".repeat(1 << 15);
-        let taken = (0..PORTIONS).take_while(|_| input.write_all(&portion).is_ok());
-        let taken = taken.count();
-        drop(input);
-        let run = Run::from(child.wait_with_output().expect("it ends"));
+        let (run, taken) = fed(command, &[], PORTIONS);
         assert_eq!((run.code, &*run.stdout), (Some(2), ""), "{command}");
         let told = "error: /dev/stdin: at byte 0: it is no saved version of a store\n";
         assert_eq!(run.stderr, told);
         assert!(taken < PORTIONS / 10, "{command}: {taken}");
+    }
+}
+
+/// Nor is what begins as one.
+#[cfg(unix)]
+#[test]
+fn what_goes_on_as_no_saved_file_is_not_read_to_its_end() {
+    const PORTIONS: usize = 1_000;
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("a.skep");
+    let made = Run::of(skep().args(["save", "-q", "--synthetic"]).arg(&path));
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let file = std::fs::read(&path).expect("it was written");
+    // Its head; and all of it.
+    for begin in [&file[..28], &file[..]] {
+        for command in ["restore", "inspect"] {
+            let (run, taken) = fed(command, begin, PORTIONS);
+            assert_eq!((run.code, &*run.stdout), (Some(2), ""), "{command}");
+            let told = "it does not keep to the format: ";
+            assert!(run.stderr.contains(told), "{command}: {}", run.stderr);
+            assert!(taken < PORTIONS / 10, "{command}: {taken}");
+        }
     }
 }

@@ -67,6 +67,31 @@ fn what_it_does_not_know_is_not_shown_as_something_else() {
     }
 }
 
+/// Whoever made the file chose the texts. A terminal takes some characters beyond ASCII for
+/// controls, too.
+#[test]
+fn an_object_does_not_control_the_terminal() {
+    let name = "\u{9b}31m\u{1b}[31m\u{7f}ä";
+    let id = Id::from_u128(1);
+    let store = cluster::builder().build();
+    let created = store.update(|tx| tx.create(Node::named(id, name)));
+    created.expect("there is none");
+    let mut file = Vec::new();
+    let saved = store.save(&cluster::catalogue(), &mut file);
+    saved.expect("into memory");
+    let folder = TempDir::new().expect("a folder for the test");
+    let path = folder.path().join("a.skep");
+    fs::write(&path, file).expect("a writable folder");
+    let object = ["--object", &id.to_string()];
+    let run = Run::of(skep().arg("inspect").arg(&path).args(object));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let is_control = |character: char| character.is_control() && character != '\n';
+    assert!(!run.stdout.contains(is_control), "{:?}", run.stdout);
+    // It says the same.
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(json["description"]["hostname"], name);
+}
+
 /// Accepts everything at once, in steps of a thousand, and keeps nothing.
 struct Steps;
 

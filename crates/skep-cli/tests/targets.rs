@@ -6,6 +6,7 @@ mod support;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::process::Command;
 
 use support::{Run, names, skep};
 use tempfile::TempDir;
@@ -34,6 +35,61 @@ fn standard_output_is_written_where_it_is() {
     file.write_all(b"after\n").expect("it takes more");
     let all = fs::read_to_string(&path).expect("text");
     assert!(all == format!("before\n{lines}after\n"), "{}", all.len());
+}
+
+/// Runs a line of the shell, in which `$0` is the program.
+fn shell(folder: &TempDir, line: &str) -> Run {
+    let program = env!("CARGO_BIN_EXE_skep");
+    let mut shell = Command::new("sh");
+    Run::of(shell.current_dir(folder.path()).args(["-c", line, program]))
+}
+
+/// Nor is that of any other descriptor, whatever it is called.
+#[test]
+fn a_file_is_not_replaced_by_its_descriptor() {
+    let folder = TempDir::new().expect("a folder for the test");
+    assert_eq!(
+        shell(&folder, "$0 save -q --synthetic a.skep").code,
+        Some(0)
+    );
+    let path = folder.path().join("all.jsonl");
+    std::os::unix::fs::symlink("/dev/fd/3", folder.path().join("link")).expect("writable");
+    for name in ["/dev/fd/3", "/proc/self/fd/3", "link", "/dev/stdin"] {
+        fs::write(&path, "before\n").expect("a writable folder");
+        let line = "(\"$0\" restore a.skep -q --to NAME; code=$?; echo after >&3; exit $code) \
+                    3>>all.jsonl <&3";
+        let run = shell(&folder, &line.replace("NAME", name));
+        assert_eq!((run.code, &*run.stdout), (Some(2), ""), "{name}");
+        let told = "it is the descriptor of a file";
+        assert!(run.stderr.contains(told), "{name}: {}", run.stderr);
+        let all = fs::read_to_string(&path).expect("text");
+        assert_eq!(all, "before\nafter\n", "{name}");
+    }
+    let run = shell(&folder, "\"$0\" restore a.skep -q --to /dev/fd/7");
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("no such descriptor"), "{}", run.stderr);
+}
+
+/// A pipe has nothing to replace, as of the shell's `>(...)`; and standard error goes on.
+#[test]
+fn other_descriptors_are_written_to() {
+    let folder = TempDir::new().expect("a folder for the test");
+    assert_eq!(
+        shell(&folder, "$0 save -q --synthetic a.skep").code,
+        Some(0)
+    );
+    let lines = shell(&folder, "$0 restore a.skep -q --to /dev/stdout").stdout;
+    assert!(lines.lines().count() > 100, "{lines}");
+    let piped = shell(
+        &folder,
+        "($0 restore a.skep -q --to /dev/fd/3 3>&1 >&2) | cat",
+    );
+    assert!(piped.stdout == lines, "{}", piped.stderr);
+    let line = "(echo before >&2; $0 restore a.skep -q --to /dev/stderr; echo after >&2) 2>all";
+    assert_eq!(shell(&folder, line).code, Some(0));
+    let all = fs::read_to_string(folder.path().join("all")).expect("text");
+    assert!(all == format!("before\n{lines}after\n"), "{}", all.len());
+    assert_eq!(names(folder.path()), ["a.skep", "all"]);
 }
 
 #[test]

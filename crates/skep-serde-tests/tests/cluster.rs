@@ -204,6 +204,32 @@ fn the_other_objects() {
     round_trips(&finder);
 }
 
+/// A format without a bound of its own would else decode until the stack ends.
+#[test]
+fn finders_are_nested_by_so_many_levels() {
+    let nested = |levels| (0..levels).fold(Finder::All, |it, _| Finder::Not(Box::new(it)));
+    let bytes = |levels| {
+        let mut bytes = postcard::to_stdvec(&nested(1)).expect("it has bytes");
+        let all = bytes.pop().expect("what is nested");
+        bytes.resize(levels, bytes[0]);
+        bytes.push(all);
+        bytes
+    };
+    for _ in 0..2 {
+        let deepest = postcard::from_bytes(&bytes(Finder::NESTING_MAX));
+        assert_eq!(deepest, Ok(nested(Finder::NESTING_MAX)));
+        for levels in [Finder::NESTING_MAX + 1, 1_000_000] {
+            assert!(postcard::from_bytes::<Finder>(&bytes(levels)).is_err());
+        }
+    }
+    // Those beside one another are no levels.
+    round_trips(&Finder::AnyOf(vec![nested(9); 2 * Finder::NESTING_MAX]));
+    let text = serde_json::to_string(&nested(Finder::NESTING_MAX + 1)).expect("it has a JSON");
+    let error = serde_json::from_str::<Finder>(&text).expect_err("too deep");
+    let told = "finders are nested by more than 64 levels";
+    assert!(error.to_string().starts_with(told), "{error}");
+}
+
 /// Long enough to outgrow what is reserved for a list of unknown length, several times.
 #[test]
 fn secrets_of_every_length() {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use shuttle::rand::{RngCore, thread_rng};
 use shuttle::sync::{Arc, Condvar, Mutex};
 use shuttle::thread;
-use skep::{Proposal, Proposer, Store, Ticket, UpdateError, Version};
+use skep::{Fork, Proposal, Proposer, Store, Ticket, UpdateError, Version};
 
 use crate::explore::explore;
 use crate::items::{Item, Living, builder, shown, sum};
@@ -111,6 +111,44 @@ fn what_is_accepted_is_there() {
         assert_eq!(sum(&store.snapshot()), accepted);
         panel.end();
         answering.join().expect("it held");
+        drop(store);
+        living.assert_none();
+    });
+}
+
+/// Refuses all.
+#[derive(Debug)]
+struct Refusing;
+
+impl Proposer for Refusing {
+    fn propose(&self, proposal: Proposal) {
+        let refused = proposal.ticket().refuse("as the scenario wants it");
+        refused.expect("the first answer");
+    }
+}
+
+/// It makes no event; a fork that waits for its version is called all the same.
+#[test]
+fn what_was_refused_calls_a_fork() {
+    explore("what_was_refused_calls_a_fork", || {
+        let living = Living::default();
+        let store = builder().proposer(Arc::new(Refusing)).build();
+        let mut fork = Fork::new(&store).expect("there is nothing yet");
+        let follower = thread::spawn(move || {
+            let followed = fork.follow_until(Version::new(3));
+            assert_eq!(followed.expect("the source is open"), Version::new(3));
+        });
+        let writers = [1, 2, 3].map(|key| {
+            let (store, living) = (store.clone(), living.clone());
+            thread::spawn(move || {
+                let created = store.update(|tx| tx.create(living.item(key, 0)));
+                assert!(matches!(created, Err(UpdateError::Refused { .. })));
+            })
+        });
+        writers
+            .into_iter()
+            .for_each(|it| it.join().expect("it held"));
+        follower.join().expect("it held");
         drop(store);
         living.assert_none();
     });

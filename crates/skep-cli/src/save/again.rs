@@ -1,10 +1,10 @@
 //! A saved file that is read several times.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
-use skep::save::{Fault, Limits, ReadError};
+use skep::save::{Limits, ReadError};
 
 use super::{at, open};
 use crate::input::error::InputError;
@@ -23,18 +23,14 @@ enum Source {
 }
 
 impl<'p> Saved<'p> {
-    /// Opens a file; a pipe is read to its end.
+    /// Opens a file; a pipe is read to its end, or to where it is no saved file.
     pub(super) fn open(path: &'p Path) -> Result<Self, InputError> {
-        let (mut reader, mut length) = open(path)?;
+        let (reader, mut length) = open(path)?;
         let source = match reader.get_ref().metadata() {
             Ok(metadata) if metadata.is_file() => Source::File(reader.into_inner()),
             _ => {
-                // What is no saved file may have no end.
-                let begin = reader.fill_buf().map_err(|error| at(path, &error))?;
-                begins_well(begin).map_err(|error| at(path, &error))?;
-                let mut bytes = Vec::new();
-                let read = reader.read_to_end(&mut bytes);
-                length = read.map_err(|error| at(path, &error))? as u64;
+                let bytes = sound(reader).map_err(|error| at(path, &error))?;
+                length = bytes.len() as u64;
                 Source::Memory(bytes)
             }
         };
@@ -72,10 +68,28 @@ impl<'p> Saved<'p> {
     }
 }
 
-/// Whether a file may begin so, as far as that goes.
-fn begins_well(bytes: &[u8]) -> Result<(), ReadError> {
-    match skep::save::Reader::open(bytes, Limits::default()) {
-        Err(error) if !matches!(error.fault, Fault::Truncated) => Err(error),
-        _ => Ok(()),
+/// All bytes of a source that is a saved file, as far as its checksums tell. Of another nothing is
+/// read behind what is at fault: it may have no end.
+fn sound(source: impl Read) -> Result<Vec<u8>, ReadError> {
+    let mut keeping = Keeping {
+        source,
+        bytes: Vec::new(),
+    };
+    let mut reader = skep::save::Reader::open(&mut keeping, Limits::default())?;
+    while reader.next_table()?.is_some() {}
+    Ok(keeping.bytes)
+}
+
+/// A source of which everything is kept that is read.
+struct Keeping<R> {
+    source: R,
+    bytes: Vec<u8>,
+}
+
+impl<R: Read> Read for Keeping<R> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(target)?;
+        self.bytes.extend_from_slice(&target[..read]);
+        Ok(read)
     }
 }

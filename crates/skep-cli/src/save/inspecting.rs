@@ -1,5 +1,6 @@
 //! `skep inspect`: what a file has, without a store.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -58,6 +59,24 @@ pub fn inspect(args: &args::Inspect) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// JSON for people, in which no character is a control of a terminal: JSON itself asks that of
+/// those below a space alone.
+fn for_terminals(json: &str) -> Cow<'_, str> {
+    let is_control = |character: char| character.is_control() && character != '\n';
+    if !json.contains(is_control) {
+        return json.into();
+    }
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        match is_control(character) {
+            // None is beyond 16 bits.
+            true => shown.push_str(&format!("\\u{:04x}", u32::from(character))),
+            false => shown.push(character),
+        }
+    }
+    shown.into()
+}
+
 /// Shows an object, if it is asked for; whether it was.
 fn show(
     args: &args::Inspect,
@@ -90,7 +109,7 @@ fn show(
         out.write_all(&line)
     } else if args.object.is_some() {
         let json = (known.json)(object.bytes).map_err(|fault| told(&fault))?;
-        writeln!(out, "{json:#}")
+        writeln!(out, "{}", for_terminals(&format!("{json:#}")))
     } else {
         let proposed = object.proposed.map(|version| grouped(version.get()));
         let proposed = proposed.map(|version| format!("  proposer's {version:>9}"));
