@@ -168,7 +168,7 @@ impl<'r> Timekeeper<'r> {
         };
         let (start, _) = self.run.timeline.span();
         let due = at.since(start).0 as f64 / speed;
-        // Longer waits than a day are cut: the wait is looked at again anyway.
+        // Longer waits than a year are cut: the wait is looked at again anyway.
         let due = Duration::from_secs_f64(due.min(86_400.0 * 365.0));
         due.saturating_sub(self.began.elapsed())
     }
