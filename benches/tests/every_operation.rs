@@ -49,6 +49,7 @@ const NO_BENCH: &[(&str, &str)] = &[
     ),
     ("Image", "as ProposedWrite"),
     ("Rejected", "for errors"),
+    ("OutOfSequence", "for errors"),
     (
         "Proposed",
         "gives a field, or what a transaction's reads give",
