@@ -126,9 +126,9 @@ macro_rules! reads {
             }
 
             /// Has the processor fetch what reads of these keys go to, so that their cache misses
-            /// are waited for together: half the time of the reads, where most objects are in no
-            /// cache. A hint, without any other effect. Some hundred keys at once, or else the
-            /// first ones are gone again when they are read. O(keys), 20 ns each or so; wait-free.
+            /// are waited for together, where most objects are in no cache. A hint, without any
+            /// other effect. Some hundred keys at once, or else the first ones are gone again when
+            /// they are read. O(keys); wait-free.
             ///
             /// ```
             /// # use skep::{Id, Indexes, Object, Store};

@@ -18,12 +18,6 @@ use super::depot::{Depot, Taken};
 use super::{pool, slab};
 use crate::sync::local;
 
-/// Used blocks kept of a size, and bytes of them: what a transaction of some hundred writes makes,
-/// and another one before has left. With fewer, each of its versions is made in memory that is in
-/// no cache; more of them would not stay in the second cache either.
-const USED_MAX: u32 = 512;
-const USED_BYTES_MAX: usize = 256 << 10;
-
 /// Blocks of one size.
 #[derive(Debug)]
 struct Magazine {
@@ -114,7 +108,7 @@ impl Magazine {
     #[inline]
     unsafe fn give(&self, lines: usize, block: *mut u8) {
         let count = self.used_count.get();
-        if count >= USED_MAX || count as usize * lines * LINE >= USED_BYTES_MAX {
+        if pool::is_enough(count, lines * LINE) {
             // SAFETY: the caller's promise.
             return unsafe { self.send_away(lines, block) };
         }

@@ -18,11 +18,19 @@ use crate::sync::local;
 /// Classes of sizes, by multiples of 16 bytes.
 const CLASSES: usize = 64;
 const CLASS_BYTES: usize = 16;
-/// Blocks kept of a size, bytes of them, and their size at most (leaves of the ordered index are
-/// among them): as of the blocks of slabs.
+/// Bytes of a block that is kept at most: leaves of the ordered index are among them.
+const BLOCK_BYTES_MAX: usize = 1152;
+/// Blocks kept of a size, and bytes of them: what a transaction of some hundred writes makes, and
+/// another one before has left. With fewer, each of its versions is made in memory that is in no
+/// cache; more of them would not stay in the second cache either.
 const BLOCKS_MAX: u32 = 512;
 const KEPT_BYTES_MAX: usize = 256 << 10;
-const BLOCK_BYTES_MAX: usize = 1152;
+
+/// Whether so many blocks of a size are as many as a thread keeps, here or in a magazine.
+#[inline]
+pub(super) fn is_enough(count: u32, bytes: usize) -> bool {
+    count >= BLOCKS_MAX || count as usize * bytes >= KEPT_BYTES_MAX
+}
 
 /// Free blocks of one layout.
 #[derive(Debug)]
@@ -93,8 +101,7 @@ impl Class {
         if count == 0 {
             self.layout.set(layout);
         }
-        let is_full = count >= BLOCKS_MAX || count as usize * layout.size() >= KEPT_BYTES_MAX;
-        if is_full || self.layout.get() != layout {
+        if is_enough(count, layout.size()) || self.layout.get() != layout {
             return false;
         }
         let block = block.cast::<Block>();

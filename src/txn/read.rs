@@ -76,10 +76,9 @@ impl<'s> Transaction<'s> {
     }
 
     /// Has the processor fetch what writes of these keys go to, so that their cache misses are
-    /// waited for together: two thirds of the time of a transaction that changes many objects
-    /// whose keys it knows, where most of them are in no cache. A hint: nothing is read, or
-    /// tracked. Some hundred keys at once, or else the first ones are gone again when they are
-    /// written. O(keys), some tens of nanoseconds each; wait-free.
+    /// waited for together: for a transaction that changes many objects whose keys it knows,
+    /// where most of them are in no cache. A hint: nothing is read, or tracked. Some hundred keys
+    /// at once, or else the first ones are gone again when they are written. O(keys); wait-free.
     ///
     /// ```
     /// # use skep::{Id, Indexes, Object, ReplaceError, Store};
