@@ -10,6 +10,7 @@
 use smallvec::SmallVec;
 
 use super::barrier::{prefetch, prefetch_parts};
+use super::key_set::KeySet;
 use super::node;
 use super::reading::Reading;
 use super::record::Record;
@@ -47,7 +48,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         if purpose == Purpose::Write {
             let seen = records.iter();
             for stored in seen.filter_map(|record| self.read(reading, record)) {
-                prefetch(stored.version().keys());
+                KeySet::prefetch(stored.version().keys());
                 prefetch_parts(stored.object());
             }
         }

@@ -72,6 +72,18 @@ impl Shared {
         Self(self.0.min(other.0))
     }
 
+    /// What is shared by all keys of which some share so much and others so much, with one and the
+    /// same.
+    pub(crate) fn most(self, other: Self) -> Self {
+        Self(self.0.max(other.0))
+    }
+
+    /// Whether who shares so much with some keys shares `other` with them, too.
+    #[inline]
+    pub(crate) fn covers(self, other: Self) -> bool {
+        self.0 >= other.0
+    }
+
     fn bytes(length: usize) -> Self {
         let length = u32::try_from(length).ok();
         Self(length.filter(|&length| length < u32::MAX).unwrap_or(0))

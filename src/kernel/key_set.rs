@@ -6,6 +6,7 @@
 
 use std::alloc::Layout;
 
+use super::barrier::{LINE, prefetch};
 use super::entry::EntryHeader;
 use super::reclaim::{Block, allocate_block, at};
 use crate::sync::{AtomicU32, Ordering};
@@ -58,6 +59,13 @@ impl KeySet {
         let whole = std::ptr::slice_from_raw_parts(keys.cast::<*const EntryHeader>(), count);
         // SAFETY: as above, with so many entries.
         unsafe { at(whole as *const Self) }
+    }
+
+    /// Has the processor fetch a key set, if one is there: of some ten entries all. A hint.
+    #[inline]
+    pub(super) fn prefetch(keys: *const Keys) {
+        prefetch(keys);
+        prefetch(keys.wrapping_byte_add(LINE));
     }
 
     /// What the key set names; of none, nothing.

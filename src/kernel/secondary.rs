@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::Kernel;
+use super::barrier::prefetch_parts;
 use super::column::{AnyColumn, Column};
 use super::entry::{Entry, EntryHeader, EntryProbe};
 use super::ordered::{Choice, Course, Ends, OrderedIndex, Way};
@@ -61,6 +62,8 @@ pub(crate) trait AnySecondary<K, T>: Typed + Send + Sync {
     fn name(&self) -> &'static str;
     /// The hash of an entry's value, by a seed; of another index's entry 0. Runs the user's code.
     fn value_hash(&self, seed: u64, entry: &EntryHeader) -> u64;
+    /// Has the processor fetch what the values of `entries` lead to, which are this index's.
+    fn prefetch_values(&self, entries: &[*const EntryHeader]);
     /// Whether the object's values are exactly those of `entries`, which are this index's.
     fn same(&self, object: &T, entries: &[*const EntryHeader]) -> bool;
     /// Makes an entry, with a hold, for each value of the object. Runs the user's function.
@@ -288,6 +291,15 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
     fn value_hash(&self, seed: u64, entry: &EntryHeader) -> u64 {
         self.value_of(entry)
             .map_or(0, |value| (self.hash_of)(seed, value))
+    }
+
+    fn prefetch_values(&self, entries: &[*const EntryHeader]) {
+        if std::mem::needs_drop::<V>() {
+            for &entry in entries {
+                // SAFETY: E3: as below.
+                self.value_of(unsafe { at(entry) }).map(prefetch_parts);
+            }
+        }
     }
 
     fn same(&self, object: &T, entries: &[*const EntryHeader]) -> bool {

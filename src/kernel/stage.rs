@@ -8,11 +8,11 @@ pub(super) mod keys;
 
 pub(super) use self::keys::INDEXES_INLINE;
 
-use super::barrier::prefetch;
 use super::chain::{LISTED_INLINE, List};
 use super::commit::Write;
 use super::depth::Depth;
 use super::draft::Draft;
+use super::key_set::KeySet;
 use super::node::{self, VersionHeader};
 use super::older::Older;
 use super::ordered::Choice;
@@ -107,7 +107,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         let record = self.points.get(&guard, hash, reach, is_it)?;
         let stored = self.read(reading, record)?;
         // Staging begins with them.
-        prefetch(stored.version().keys());
+        KeySet::prefetch(stored.version().keys());
         Some(Present {
             // SAFETY: K4: it shows an object at the reading's version.
             record: unsafe { at(&raw const record.header) },

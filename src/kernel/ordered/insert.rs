@@ -41,7 +41,14 @@ impl<N: Ordered> OrderedIndex<N> {
             let mut path = Path::new(guard);
             let place = self.place(&mut path, |inner| inner.route(probe));
             let (cell, leaf) = (place.cell(self), (place.seen, place.leaf));
-            match Self::put(guard, garbage, cell, leaf, probe, &mut choose) {
+            match Self::put(
+                guard,
+                garbage,
+                cell,
+                leaf,
+                (probe, place.known()),
+                &mut choose,
+            ) {
                 Attempt::Done(node) => return node,
                 Attempt::Unfit => self.make_room(guard, garbage, &place),
                 Attempt::Lost => {}
@@ -49,18 +56,19 @@ impl<N: Ordered> OrderedIndex<N> {
         }
     }
 
-    /// One attempt of an insert, at the leaf that a cell was seen to lead to.
+    /// One attempt of an insert, at the leaf that a cell was seen to lead to. The probe is known to
+    /// share so much with all nodes of the leaf.
     #[inline]
     pub(super) fn put<'g>(
         guard: &'g Guard<'_>,
         garbage: &mut Garbage,
         cell: &Slot<N>,
         (seen, leaf): (Word<N>, &'g Leaf<N>),
-        probe: &impl Probe<N>,
+        (probe, known): (&impl Probe<N>, Shared),
         choose: &mut impl FnMut(Option<&'g N>) -> Choice<N>,
     ) -> Attempt<&'g N> {
         leaf.prefetch_hints();
-        let found = leaf.find(guard, probe);
+        let found = leaf.find(guard, probe, known);
         let frozen = seen.is_frozen();
         if found.is_err() && (frozen || leaf.is_full()) {
             return Attempt::Unfit;
@@ -79,7 +87,7 @@ impl<N: Ordered> OrderedIndex<N> {
         let put = unsafe { at::<'g, N>(node) };
         let changed = match found {
             Ok(at) => leaf.put_instead(at, node),
-            Err(at) => leaf.put(at, node),
+            Err(at) => leaf.put(at, node, known),
         };
         match Self::swing(garbage, cell, seen, Word::leaf(changed)) {
             true => Attempt::Done(put),
@@ -125,7 +133,7 @@ impl<N: Ordered> OrderedIndex<N> {
         left_min: usize,
     ) -> Attempt<bool> {
         leaf.prefetch_hints();
-        let found = leaf.find(guard, &Itself(node)).ok();
+        let found = leaf.find(guard, &Itself(node), Shared::NOTHING).ok();
         let found = found.filter(|&at| std::ptr::eq(leaf.node(guard, at), node));
         let Some(at) = found else {
             return Attempt::Done(false);

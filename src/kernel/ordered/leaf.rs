@@ -324,11 +324,13 @@ impl<N: Ordered> Leaf<N> {
         (self.head.shared, self.hints())
     }
 
-    /// A copy with one more node at `at`; both it and those of the leaf are alive.
+    /// A copy with one more node at `at`, of which it is known to share so much with those of the
+    /// leaf; both it and they are alive.
     #[inline]
-    pub(super) fn put(&self, at: usize, node: *mut N) -> *mut () {
+    pub(super) fn put(&self, at: usize, node: *mut N, known: Shared) -> *mut () {
         let (shared, own) = (self.head.shared, reach::<N>(node));
-        if shared != Shared::NOTHING && own.compare_shared(self.witness(at), shared).is_ne() {
+        let strange = || own.compare_shared(self.witness(at), shared).is_ne();
+        if !known.covers(shared) && strange() {
             return self.put_stranger(at, node);
         }
         let one = (own.hint_after(shared), node);
@@ -366,12 +368,18 @@ impl<N: Ordered> Leaf<N> {
     /// The places that the hints do not decide: all before are below the probe, all after above.
     #[inline]
     pub(super) fn ties(&self, probe: &impl Probe<N>) -> Range<usize> {
+        self.ties_knowing(probe, Shared::NOTHING)
+    }
+
+    /// The same for a probe that is known to share so much with all nodes of the leaf.
+    #[inline]
+    fn ties_knowing(&self, probe: &impl Probe<N>, known: Shared) -> Range<usize> {
         let (len, shared) = (self.len(), self.head.shared);
         let ties = ties(self.hints(), probe.hint_after(shared));
         if TIES_FETCHED.contains(&ties.len()) {
             self.prefetch_at(ties.clone());
         }
-        if shared != Shared::NOTHING {
+        if !known.covers(shared) {
             match probe.compare_shared(self.witness(ties.start), shared) {
                 Ordering::Less => return 0..0,
                 Ordering::Greater => return len..len,
@@ -381,10 +389,16 @@ impl<N: Ordered> Leaf<N> {
         ties
     }
 
-    /// Where the node that equals the probe stands, or would be put.
+    /// Where the node that equals the probe stands, or would be put. The probe is known to share so
+    /// much with all nodes of the leaf.
     #[inline]
-    pub(super) fn find(&self, guard: &Guard<'_>, probe: &impl Probe<N>) -> Result<usize, usize> {
-        let Range { start, end } = self.ties(probe);
+    pub(super) fn find(
+        &self,
+        guard: &Guard<'_>,
+        probe: &impl Probe<N>,
+        known: Shared,
+    ) -> Result<usize, usize> {
+        let Range { start, end } = self.ties_knowing(probe, known);
         if TIES_FETCHED.contains(&(end - start)) {
             // Their keys decide, which a node may lead to.
             let nodes = self.nodes()[start..end].iter();

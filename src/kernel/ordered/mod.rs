@@ -276,7 +276,7 @@ impl<N: Ordered> OrderedIndex<N> {
     /// The node that equals the probe. Wait-free: one load a level, then a search in one leaf.
     pub(crate) fn get<'g>(&self, guard: &'g Guard<'_>, probe: &impl Probe<N>) -> Option<&'g N> {
         let leaf = self.leaf(guard, |inner| inner.route(probe));
-        let at = leaf.find(guard, probe).ok()?;
+        let at = leaf.find(guard, probe, Shared::NOTHING).ok()?;
         Some(leaf.node(guard, at))
     }
 

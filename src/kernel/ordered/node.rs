@@ -109,6 +109,17 @@ impl<N: Ordered> Inner<N> {
         self.count(probe, Ordering::is_ge)
     }
 
+    /// What a probe that was led to a child is known to share with all nodes below it: between two
+    /// separators what all of them share, or it would have been led to the first child or the
+    /// last.
+    #[inline]
+    pub(super) fn known_at(&self, index: usize) -> Shared {
+        match (1..self.separators.len()).contains(&index) {
+            true => self.shared,
+            false => Shared::NOTHING,
+        }
+    }
+
     /// How many separators are on the near side: those for which `near` holds of the probe's
     /// answer.
     #[inline]

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::leaf::{Batch, Leaf};
 use super::node::Inner;
 use super::word::{Child, Slot, Word};
-use super::{Course, INNER, Ordered, OrderedIndex, Probe};
+use super::{Course, INNER, Ordered, OrderedIndex, Probe, Shared};
 use crate::kernel::reclaim::Guard;
 
 /// More levels than a tree can get: an inner node is made by at least `INNER / 4` new children of a
@@ -36,6 +36,14 @@ pub(super) struct Place<'a, 'g, N: Ordered> {
 }
 
 impl<'g, N: Ordered> Place<'_, 'g, N> {
+    /// What the probe that led here is known to share with all nodes of the leaf.
+    #[inline]
+    pub(super) fn known(&self) -> Shared {
+        let known = self.path.steps.iter();
+        let known = known.map(|step| step.inner.known_at(step.index));
+        known.fold(Shared::NOTHING, Shared::most)
+    }
+
     /// The cell that leads to the leaf.
     #[inline]
     pub(super) fn cell<'s>(&'s self, index: &'s OrderedIndex<N>) -> &'s Slot<N> {

@@ -2,6 +2,7 @@
 
 mod ends;
 mod fill;
+mod known;
 mod stress;
 
 use std::cmp::Ordering;

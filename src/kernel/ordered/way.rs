@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 
 use super::insert::Attempt;
 use super::word::{Child, Slot};
-use super::{Choice, Ordered, OrderedIndex, Probe, SPARSE};
+use super::{Choice, Ordered, OrderedIndex, Probe, SPARSE, Shared};
 use crate::kernel::barrier::prefetch;
 use crate::kernel::reclaim::{Garbage, Guard, at};
 
@@ -21,6 +21,8 @@ pub(crate) struct Way<'g> {
     /// That of what comes next: a `Slot<N>` of the index.
     cell: *const (),
     at: At,
+    /// What the probe is known to share with all nodes below the cell.
+    known: Shared,
     guard: PhantomData<&'g ()>,
 }
 
@@ -46,6 +48,7 @@ impl<N: Ordered> OrderedIndex<N> {
         Way {
             cell: std::ptr::from_ref(&self.root).cast(),
             at: At::Cell,
+            known: Shared::NOTHING,
             guard: PhantomData,
         }
     }
@@ -82,7 +85,9 @@ impl<N: Ordered> OrderedIndex<N> {
                 At::Inner
             }
             (Child::Inner(inner), _) => {
-                let cell = inner.cell(inner.route(probe));
+                let index = inner.route(probe);
+                way.known = way.known.most(inner.known_at(index));
+                let cell = inner.cell(index);
                 prefetch(cell);
                 way.cell = std::ptr::from_ref(cell).cast();
                 At::Cell
@@ -107,8 +112,14 @@ impl<N: Ordered> OrderedIndex<N> {
         let seen = cell.load();
         if !seen.is_frozen()
             && let Child::Leaf(leaf) = seen.child(guard)
-            && let Attempt::Done(node) =
-                Self::put(guard, garbage, cell, (seen, leaf), probe, &mut choose)
+            && let Attempt::Done(node) = Self::put(
+                guard,
+                garbage,
+                cell,
+                (seen, leaf),
+                (probe, way.known),
+                &mut choose,
+            )
         {
             return node;
         }

@@ -99,17 +99,23 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         old: Option<&'k KeySet>,
     ) -> SmallVec<[Option<&'k [*const EntryHeader]>; INDEXES_INLINE]> {
         let mut rest = old.map(KeySet::entries);
-        // All are looked at, and most are held: their lines are fetched side by side.
+        // All are looked at, and most are held: their lines are fetched side by side, then what
+        // their values lead to.
         rest.into_iter()
             .flatten()
             .for_each(|&entry| prefetch(entry));
-        let indexes = self.secondary.iter();
-        let same = indexes.map(|index| {
+        let indexes = || self.secondary.iter();
+        let own = indexes().map(|index| {
             let (own, others) = split(&**index, rest?);
             rest = Some(others);
-            index.same(object, own).then_some(own)
+            index.prefetch_values(own);
+            Some(own)
         });
-        same.collect()
+        let mut own: SmallVec<[_; INDEXES_INLINE]> = own.collect();
+        for (index, own) in indexes().zip(&mut own) {
+            *own = own.filter(|own| index.same(object, own));
+        }
+        own
     }
 }
 
