@@ -12,6 +12,19 @@ use std::str::FromStr;
 const BASE: u128 = 36;
 /// The digits, in the order of their values, which is also their order as text.
 const DIGITS: &[u8; BASE as usize] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+/// What two digits count up to.
+const PAIR: u64 = (BASE * BASE) as u64;
+/// All pairs of digits, in the order of their values: a text is written by half as many divisions.
+const PAIRS: [[u8; 2]; PAIR as usize] = {
+    let mut pairs = [[0; 2]; PAIR as usize];
+    let mut value = 0;
+    while value < pairs.len() {
+        let base = DIGITS.len();
+        pairs[value] = [DIGITS[value / base], DIGITS[value % base]];
+        value += 1;
+    }
+    pairs
+};
 /// How many digits fit a `u64`, on which division is much cheaper than on a `u128`.
 const HALF_LEN: usize = 12;
 /// The number that `HALF_LEN` digits count up to.
@@ -155,9 +168,9 @@ fn split(number: u128) -> (u128, u64) {
 
 /// Writes `number` in base 36 over the whole of `text`.
 fn write_digits(text: &mut [u8; HALF_LEN], mut number: u64) {
-    for place in text.iter_mut().rev() {
-        *place = DIGITS[(number % BASE as u64) as usize];
-        number /= BASE as u64;
+    for pair in text.as_chunks_mut().0.iter_mut().rev() {
+        *pair = PAIRS[(number % PAIR) as usize];
+        number /= PAIR;
     }
     debug_assert_eq!(number, 0, "the text is too short for the number");
 }
