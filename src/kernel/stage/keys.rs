@@ -12,7 +12,7 @@ use crate::kernel::key_set::{KeySet, Keys};
 use crate::kernel::reclaim::at;
 use crate::kernel::record::Record;
 use crate::kernel::release::contain;
-use crate::kernel::secondary::{AnySecondary, WAYS_MIN, Ways, ways_to};
+use crate::kernel::secondary::{WAYS_MIN, Ways, ways_to};
 use crate::kernel::table::{GarbageBin, KeyBounds, Table};
 
 /// Indexes of a table up to which what has changed is noted without an allocation.
@@ -36,6 +36,10 @@ enum State {
 }
 
 pub(crate) type Slots = SmallVec<[Slot; INDEXES_INLINE]>;
+
+/// Of each index the old entries, if the new object has the same values. It stays where it is made:
+/// it is large.
+type Same<'k> = SmallVec<[Option<&'k [*const EntryHeader]>; INDEXES_INLINE]>;
 
 impl Slot {
     pub(crate) fn made(entry: *mut EntryHeader) -> Self {
@@ -67,7 +71,11 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         }
         // SAFETY: E4: the old version is visible at our snapshot, so it and its key set stand.
         let old_keys = (!old.is_null()).then(|| unsafe { KeySet::at(old) });
-        let same = self.same(object, old_keys);
+        let mut same = Same::new();
+        match old_keys {
+            Some(old) => self.compare(object, old.entries(), &mut same),
+            None => same.resize(self.secondary.len(), None),
+        }
         if let Some(old_keys) = old_keys
             && same.iter().all(Option::is_some)
         {
@@ -82,9 +90,11 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             unused: SmallVec::new(),
             claims: 0,
         };
-        for (index, same) in self.secondary.iter().zip(same) {
+        for (index, same) in self.secondary.iter().zip(&same) {
             match same {
-                Some(old) => entries.slots.extend(old.iter().map(|&old| Slot::old(old))),
+                Some(old) => old
+                    .iter()
+                    .for_each(|&old| entries.slots.push(Slot::old(old))),
                 None => index.make(record, object, &mut entries.slots),
             }
         }
@@ -92,42 +102,33 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         entries.give()
     }
 
-    /// Of each index the old entries, if the object has the same values. Runs the index functions.
-    fn same<'k>(
-        &self,
-        object: &T,
-        old: Option<&'k KeySet>,
-    ) -> SmallVec<[Option<&'k [*const EntryHeader]>; INDEXES_INLINE]> {
-        let mut rest = old.map(KeySet::entries);
+    /// Compares the object's values with those of the old entries, index by index. Runs the index
+    /// functions.
+    fn compare<'k>(&self, object: &T, old: &'k [*const EntryHeader], same: &mut Same<'k>) {
         // All are looked at, and most are held: their lines are fetched side by side, then what
         // their values lead to.
-        rest.into_iter()
-            .flatten()
-            .for_each(|&entry| prefetch(entry));
-        let indexes = || self.secondary.iter();
-        let own = indexes().map(|index| {
-            let (own, others) = split(&**index, rest?);
-            rest = Some(others);
+        old.iter().for_each(|&entry| prefetch(entry));
+        let mut rest = old;
+        for (position, index) in (0..).zip(&self.secondary) {
+            let own = own_count(rest, position);
+            let (own, others) = rest.split_at(own);
             index.prefetch_values(own);
-            Some(own)
-        });
-        let mut own: SmallVec<[_; INDEXES_INLINE]> = own.collect();
-        for (index, own) in indexes().zip(&mut own) {
-            *own = own.filter(|own| index.same(object, own));
+            same.push(Some(own));
+            rest = others;
         }
-        own
+        for (index, same) in self.secondary.iter().zip(same) {
+            *same = same.filter(|own| index.same(object, own));
+        }
     }
 }
 
-/// The entries of an index, which are the first ones, and those of the others.
-fn split<'k, K: 'static, T: 'static>(
-    index: &dyn AnySecondary<K, T>,
-    entries: &'k [*const EntryHeader],
-) -> (&'k [*const EntryHeader], &'k [*const EntryHeader]) {
+/// How many of these entries, the first ones, are of the index at a position.
+#[inline]
+fn own_count(entries: &[*const EntryHeader], position: u16) -> usize {
     let own = entries.iter();
     // SAFETY: E3: the key set holds its entries.
-    let own = own.take_while(|&&entry| unsafe { at(entry) }.index == index.position());
-    entries.split_at(own.count())
+    own.take_while(|&&entry| unsafe { at(entry) }.index == position)
+        .count()
 }
 
 /// The entries of a key set in the making; taken back if user code panics before it is made.
