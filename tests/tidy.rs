@@ -208,7 +208,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 /// What one file may name that no other may.
 const ALLOWED: &[(&str, &str)] = &[
     // Each thread draws its random numbers from a stock of its own.
-    ("src/id.rs", "thread_local!"),
+    ("src/id/mod.rs", "thread_local!"),
     // How deep finders are nested that a thread decodes: a format passes nothing down.
     ("src/cluster/serial.rs", "thread_local!"),
     // The threads of a model or scenario are one thread of the system; this is its list of what is

@@ -4,7 +4,7 @@
 #![cfg(loom)]
 #![allow(dead_code, reason = "a model uses a part of the kernel")]
 
-#[path = "../../src/id.rs"]
+#[path = "../../src/id/mod.rs"]
 mod id;
 #[path = "../../src/kernel/mod.rs"]
 mod kernel;

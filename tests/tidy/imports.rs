@@ -199,7 +199,7 @@ mod tests {
             "src/kernel/log.rs",
             "std::thread_local! { static A: u8 = 0; }",
         );
-        accepts(rule, "src/id.rs", "thread_local! { static A: u8 = 0; }");
+        accepts(rule, "src/id/mod.rs", "thread_local! { static A: u8 = 0; }");
         accepts(rule, "src/txn/mod.rs", "use std::sync::Arc;");
         accepts(
             rule,
