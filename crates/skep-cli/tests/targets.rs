@@ -138,7 +138,10 @@ fn a_dash_is_no_file() {
         ("restore - < a.skep", "standard input is /dev/stdin"),
         ("restore a.skep --to -", "standard output is /dev/stdout"),
         ("inspect - < a.skep", "standard input is /dev/stdin"),
-        ("replay --nodes - --pods a.skep", "standard input is /dev/stdin"),
+        (
+            "replay --nodes - --pods a.skep",
+            "standard input is /dev/stdin",
+        ),
         ("replay --csv-out -", "standard output is /dev/stdout"),
     ] {
         let run = shell(&folder, &format!("$0 {line}"));
