@@ -151,6 +151,10 @@ pub struct Save {
     #[arg(help_heading = "Input")]
     pub seed: u64,
 
+    /// Let resources of two kinds have one name: as stores do that are built so
+    #[arg(long, help_heading = "Input")]
+    pub names_in_kind: bool,
+
     /// Show no progress
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
@@ -162,6 +166,10 @@ pub struct Restore {
     /// The file to read
     #[arg(value_name = "FILE", value_parser = source())]
     pub file: PathBuf,
+
+    /// Let resources of two kinds have one name: as stores do that are built so
+    #[arg(long)]
+    pub names_in_kind: bool,
 
     /// Write the objects as lines of JSON to this file
     #[arg(long, value_name = "LINES", value_parser = target(), help_heading = "Output")]
