@@ -10,6 +10,8 @@ mod common;
 mod copies;
 #[path = "cluster_model/finders.rs"]
 mod finders;
+#[path = "cluster_model/lazy.rs"]
+mod lazy;
 #[path = "cluster_model/looks.rs"]
 mod looks;
 #[path = "cluster_model/race.rs"]
@@ -18,6 +20,8 @@ mod race;
 mod state;
 #[path = "cluster_model/steps.rs"]
 mod steps;
+#[path = "cluster_model/threads.rs"]
+mod threads;
 #[path = "cluster_model/verbs.rs"]
 mod verbs;
 #[path = "cluster_model/world.rs"]
@@ -26,7 +30,8 @@ mod world;
 use std::collections::BTreeMap;
 
 use common::scaled;
-use world::{Kind, World};
+use skep::testing::{Rough, TestProposer};
+use world::{Kind, World, builder};
 
 /// What happened in worlds of a kind, by name.
 fn played(proposed: bool) -> BTreeMap<&'static str, u32> {
@@ -48,11 +53,12 @@ fn assert_happened(happened: &BTreeMap<&'static str, u32>, what: &[&str]) {
     assert!(what.iter().all(often), "{happened:?}");
 }
 
-const VERBS: [&str; 7] = [
+const EVERYWHERE: [&str; 8] = [
     "batch",
     "done",
     "exists",
     "in use",
+    "lagged",
     "not found",
     "out of sequence",
     "rule",
@@ -61,7 +67,7 @@ const VERBS: [&str; 7] = [
 #[test]
 fn a_store_does_what_the_model_does() {
     let happened = played(false);
-    assert_happened(&happened, &VERBS);
+    assert_happened(&happened, &EVERYWHERE);
     let what = ["applied", "breaks a rule", "does not fit", "restored"];
     assert_happened(&happened, &what);
     assert_happened(&happened, &["conflict", "interleaved"]);
@@ -70,6 +76,20 @@ fn a_store_does_what_the_model_does() {
 #[test]
 fn a_store_with_a_proposer_does_what_the_model_does() {
     let happened = played(true);
-    assert_happened(&happened, &VERBS);
+    assert_happened(&happened, &EVERYWHERE);
     assert_happened(&happened, &["began", "conflict", "raced", "refused"]);
+}
+
+#[test]
+fn transactions_on_threads_could_have_run_one_after_another() {
+    for seed in 0..scaled(2, 20) as u64 {
+        for proposed in [false, true] {
+            let in_kind = seed % 2 == 1;
+            let kind = Kind { in_kind, proposed };
+            let proposer = TestProposer::rough(Rough::refusing(seed));
+            let store = builder(kind, &proposer).build();
+            let [committed, others] = threads::race(&store, kind, seed, scaled(60, 300));
+            assert!(committed > 50 && others > 10, "{committed}, {others}");
+        }
+    }
 }

@@ -168,7 +168,8 @@ pub enum CommitError {
         /// The first commit found to be in conflict.
         with: Version,
     },
-    /// Another transaction took a value of a unique index since the snapshot.
+    /// Another transaction took a value of a unique index since the snapshot, which this one had
+    /// taken as well: also if this one gave it up again, since it would be refused it now.
     Duplicate(Duplicate),
     /// The rules refuse what it wrote while they were put off: see
     /// [`Transaction::defer_checks`](crate::Transaction::defer_checks).

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use skep::cluster::{Finder, InvalidFind, Reads, Search, Specifier};
 use skep::{Filter, Id, Kind, Store, Version, Watcher};
 
-use super::any::{Row, TABLES, of_table, pick};
+use super::any::{Any, Row, TABLES, of_table, pick};
 use super::common::Random;
 use super::finders::{Place, place, random_finder, unanswered};
 use super::state::{State, Told};
@@ -96,7 +96,7 @@ enum Images {
 
 /// What one specifier asks for.
 #[derive(Clone, Debug)]
-struct Wish {
+pub struct Wish {
     table: &'static str,
     kinds: Vec<Kind>,
     images: Images,
@@ -127,6 +127,22 @@ impl Wish {
             images,
             finders,
         }
+    }
+
+    /// One that asks for objects, whatever becomes of them.
+    pub fn of_objects(random: &mut Random) -> Self {
+        let (kinds, images) = (Vec::new(), Images::Either);
+        Self {
+            kinds,
+            images,
+            ..Self::random(random)
+        }
+    }
+
+    /// Whether an object is asked for.
+    pub fn finds(&self, any: &Any) -> bool {
+        let mut finders = self.finders.iter();
+        any.table() == self.table && finders.all(|finder| place(finder, any).is_some())
     }
 
     fn filter(&self) -> Filter {
@@ -170,6 +186,12 @@ impl Wish {
     }
 }
 
+/// What any of them asks for; everything, of none.
+pub fn filter_of(wishes: &[Wish]) -> Filter {
+    let filters = wishes.iter().map(Wish::filter);
+    filters.reduce(Filter::or).unwrap_or_else(Filter::all)
+}
+
 /// What a commit tells.
 pub type Commit = (Version, Vec<Told>);
 
@@ -197,8 +219,7 @@ impl Watching {
     pub fn random(random: &mut Random, store: &Store, from: Version, history: &[Commit]) -> Self {
         let wishes: Vec<Wish> = (0..random.below(3)).map(|_| Wish::random(random)).collect();
         let every_commit = random.one_in(4);
-        let filters = wishes.iter().map(Wish::filter);
-        let mut filter = filters.reduce(Filter::or).unwrap_or_else(Filter::all);
+        let mut filter = filter_of(&wishes);
         if every_commit {
             filter = filter.every_commit();
         }

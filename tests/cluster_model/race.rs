@@ -6,18 +6,19 @@ use skep::cluster::Finder;
 use skep::{CommitError, Id, Submission, Transaction, Version};
 
 use super::any::{Row, TABLES, of_table, pick};
+use super::common::Random;
 use super::finders::{random_finder, unanswered};
 use super::looks::{found, wanted};
-use super::state::{Kept, Refusal, State, Tx, Verb, contents, same_name};
-use super::steps::plan;
-use super::verbs::{duplicate, run};
+use super::state::{Kept, Refusal, State, Tx, Verb, contents};
+use super::steps::random_verb;
+use super::verbs::run;
 use super::world::{Done, World, assert_same};
 
 /// What a transaction did, and what it was told.
-enum Step {
+pub enum Step {
     Verb(Box<Verb>, Result<(), Refusal>),
-    /// The first of those that a finder finds.
-    Look(&'static str, Finder, Vec<Id>),
+    /// The first ones, so many, of those that a finder finds.
+    Look(&'static str, Finder, usize, Vec<Id>),
 }
 
 /// A transaction that is to be committed.
@@ -76,12 +77,12 @@ impl World {
                     self.note("conflict");
                 }
                 Err(CommitError::Duplicate(error)) => {
-                    let Refusal::Duplicate { key } = duplicate(&error) else {
-                        unreachable!()
-                    };
-                    let claimant = &runner.model.now[&key].any;
-                    let holder = same_name(&state, claimant, self.kind.in_kind);
-                    assert!(holder.is_some_and(|holder| holder != key.1), "{error}");
+                    // A name that it has taken at some time, if only to give it up again.
+                    let id = *error.holder.downcast_ref::<Id>().expect("an ID");
+                    let holder = state[&(error.table, id)].any.unique_name(true);
+                    let (kind, name) = holder.expect("one of a unique name");
+                    let (in_kind, alone) = (error.key.downcast_ref(), error.key.downcast_ref());
+                    assert!(in_kind == Some(&(kind, name.clone())) || alone == Some(&name));
                     self.note("conflict");
                 }
                 Err(error) => panic!("{error}"),
@@ -156,35 +157,16 @@ impl World {
     }
 
     fn go_on(&mut self, tx: &mut Transaction<'_>, runner: &mut Runner) {
-        if self.random.one_in(3) {
-            let table = pick(&mut self.random, &TABLES);
-            let finder = random_finder(&mut self.random, 2);
-            if unanswered(&finder, table).is_none() {
-                let some = self.random.below(4) as usize;
-                let ids = found(table, &finder, tx, some);
-                let all = wanted(table, &finder, &runner.model.now);
-                assert_eq!(ids, all[..all.len().min(some)], "{table} {finder:?}");
-                runner.steps.push(Step::Look(table, finder, ids));
-            }
-            return;
-        }
-        let (verb, said) = plan(&mut self.random, &mut runner.model, 1).remove(0);
-        assert_eq!(run(tx, &verb), said, "{verb:?}");
-        runner.steps.push(Step::Verb(verb.into(), said));
+        let step = step_at_random(&mut self.random, tx, &runner.model.now);
+        let steps: Vec<Step> = step.into_iter().collect();
+        replay(&mut runner.model, &steps);
+        runner.steps.extend(steps);
     }
 
     /// What was done and told would be so on a state as well, which goes on then.
     fn could_run(&self, steps: &[Step], done: &Done, state: &mut State) {
         let mut model = self.begin().on(state);
-        for step in steps {
-            match step {
-                Step::Verb(verb, said) => assert_eq!(model.run(verb), *said, "{verb:?}"),
-                Step::Look(table, finder, ids) => {
-                    let all = wanted(table, finder, &model.now);
-                    assert_eq!(*ids, all[..ids.len()], "{table} {finder:?}");
-                }
-            }
-        }
+        replay(&mut model, steps);
         assert_eq!(model.told(), done.told);
         apply(state, done);
     }
@@ -233,6 +215,40 @@ impl World {
             }
         }
         assert_same(&found, &state);
+    }
+}
+
+/// A step in a transaction, unless it would be to look for what no table answers.
+pub fn step_at_random(
+    random: &mut Random,
+    tx: &mut Transaction<'_>,
+    about: &State,
+) -> Option<Step> {
+    if !random.one_in(3) {
+        let verb = random_verb(random, about);
+        let said = run(tx, &verb);
+        return Some(Step::Verb(verb.into(), said));
+    }
+    let table = pick(random, &TABLES);
+    let finder = random_finder(random, 2);
+    let some = random.below(4) as usize;
+    unanswered(&finder, table).is_none().then(|| {
+        let ids = found(table, &finder, tx, some);
+        Step::Look(table, finder, some, ids)
+    })
+}
+
+/// Does the same on the model, which must say the same.
+pub fn replay(model: &mut Tx, steps: &[Step]) {
+    for step in steps {
+        match step {
+            Step::Verb(verb, said) => assert_eq!(model.run(verb), *said, "{verb:?}"),
+            Step::Look(table, finder, some, ids) => {
+                let mut all = wanted(table, finder, &model.now);
+                all.truncate(*some);
+                assert_eq!(*ids, all, "{table} {finder:?}");
+            }
+        }
     }
 }
 

@@ -309,7 +309,7 @@ fn conflict(new: &Any, holder: Id) -> RuleError {
 }
 
 /// Who has an object's name, in its table, if that may be one's alone.
-pub fn same_name(state: &State, new: &Any, in_kind: bool) -> Option<Id> {
+fn same_name(state: &State, new: &Any, in_kind: bool) -> Option<Id> {
     let name = new.unique_name(in_kind)?;
     let mut others = state.values().filter(|it| it.any.table() == new.table());
     let holder = others.find(|it| it.any.unique_name(in_kind).as_ref() == Some(&name));

@@ -6,6 +6,7 @@ use skep::{Transaction, UpdateError, Version};
 
 use super::any::{Any, TABLES, pick, random_object};
 use super::common::Random;
+use super::lazy::Lazy;
 use super::looks::{Commit, Watching, look};
 use super::state::{Kept, Refusal, State, Tx, Verb};
 use super::verbs::run;
@@ -15,7 +16,7 @@ use super::world::{BATCH, Done, KEPT, World};
 const GIVEN_UP: &str = "as it is to be";
 
 /// Verbs, with what the model says to each.
-pub type Plan = Vec<(Verb, Result<(), Refusal>)>;
+type Plan = Vec<(Verb, Result<(), Refusal>)>;
 
 /// How a transaction ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,7 +29,7 @@ enum Ending {
 
 impl World {
     pub fn step(&mut self) {
-        match self.random.below(24) {
+        match self.random.below(26) {
             0 => self.save(),
             1 if self.kind.proposed => self.begin_a_member(),
             1 => self.restore(),
@@ -40,6 +41,8 @@ impl World {
             6 => self.hold(),
             7 => self.watch(),
             8..=10 => self.look(),
+            11 => self.begin_lazily(),
+            12 => self.receive_lazily(),
             _ => self.transact(),
         }
         if self.random.one_in(8) {
@@ -189,6 +192,27 @@ impl World {
         self.watchers.push(watching);
     }
 
+    fn begin_lazily(&mut self) {
+        if self.lazy.len() < 8 {
+            let lazy = Lazy::begin(&mut self.random, &self.store, &self.now);
+            self.lazy.push(lazy);
+        }
+    }
+
+    /// Some of those that receive seldom do.
+    fn receive_lazily(&mut self) {
+        let count = self.random.below(self.lazy.len() as u64 + 1) as usize;
+        for lazy in &mut self.lazy[..count] {
+            let lags = lazy.receive(&mut self.random, &self.store, &self.now);
+            *self.happened.entry("lagged").or_default() += lags;
+        }
+        // Who has received stands behind the others.
+        self.lazy.rotate_left(count);
+        if self.random.one_in(4) {
+            self.lazy.pop();
+        }
+    }
+
     /// A place among the last versions.
     fn back(&mut self) -> usize {
         let back = self.random.below(self.past.len().min(KEPT) as u64);
@@ -223,7 +247,7 @@ fn named(said: &Result<(), Refusal>) -> &'static str {
 }
 
 /// Verbs at random, which the model does.
-pub fn plan(random: &mut Random, model: &mut Tx, count: u64) -> Plan {
+fn plan(random: &mut Random, model: &mut Tx, count: u64) -> Plan {
     let verbs = (0..count).map(|_| {
         let verb = random_verb(random, &model.now);
         let said = model.run(&verb);
@@ -232,7 +256,7 @@ pub fn plan(random: &mut Random, model: &mut Tx, count: u64) -> Plan {
     verbs.collect()
 }
 
-fn random_verb(random: &mut Random, now: &State) -> Verb {
+pub fn random_verb(random: &mut Random, now: &State) -> Verb {
     // Those with rules of their own more often.
     let table = match random.below(4) {
         0 => pick(random, &["extension", "resource"]),

@@ -11,6 +11,7 @@ use skep::{Action, Builder, Fork, Proposer, Snapshot, Store, Version};
 
 use super::any::{Row, TABLES, of_table};
 use super::common::Random;
+use super::lazy::Lazy;
 use super::looks::{Commit, Watching};
 use super::state::{Kept, Key, State, Told, Tx, contents, is_sound};
 use super::verbs::action;
@@ -43,6 +44,7 @@ pub struct World {
     pub shown: Version,
     whole: Watching,
     pub watchers: Vec<Watching>,
+    pub lazy: Vec<Lazy>,
     pub replica: Store,
     fork: Fork,
     /// Files, what is in them, and the proposer's version of that.
@@ -110,6 +112,7 @@ impl World {
             shown: Version::ZERO,
             whole: Watching::whole(&store),
             watchers: Vec::new(),
+            lazy: Vec::new(),
             replica: builder(kind, &TestProposer::new()).build(),
             fork: Fork::new(&store).expect("of nothing"),
             saved: Vec::new(),
@@ -146,6 +149,9 @@ impl World {
             };
             assert!(is_sound(&state, self.kind.in_kind));
             assert!(done.version > self.version);
+            if let Some(proposed) = done.proposed {
+                self.assert_translated(done.version, proposed);
+            }
             assert_same(&found, &state);
             (self.now, self.version) = (state, done.version);
             self.shown = done.proposed.unwrap_or(done.version);
@@ -159,6 +165,18 @@ impl World {
             }
         }
         self.same();
+    }
+
+    /// Who comes from another member finds its place, also from between two commits.
+    fn assert_translated(&self, version: Version, proposed: Version) {
+        assert_eq!(self.store.proposed_version(version), Some(proposed));
+        assert_eq!(self.store.version_of(proposed), Some(version));
+        let before = Version::new(proposed.get() - 1);
+        let shows = self
+            .store
+            .version_of(before)
+            .expect("nothing else stands there");
+        assert!(self.past.last().expect("the beginning").1.0 <= shows && shows < version);
     }
 
     /// What there is after a commit of the store's own, which has set the times.
