@@ -8,6 +8,8 @@ mod any;
 mod common;
 #[path = "cluster_model/copies.rs"]
 mod copies;
+#[path = "cluster_model/deferred.rs"]
+mod deferred;
 #[path = "cluster_model/finders.rs"]
 mod finders;
 #[path = "cluster_model/lazy.rs"]
@@ -53,7 +55,7 @@ fn assert_happened(happened: &BTreeMap<&'static str, u32>, what: &[&str]) {
     assert!(what.iter().all(often), "{happened:?}");
 }
 
-const EVERYWHERE: [&str; 8] = [
+const EVERYWHERE: [&str; 10] = [
     "batch",
     "done",
     "exists",
@@ -61,6 +63,8 @@ const EVERYWHERE: [&str; 8] = [
     "lagged",
     "not found",
     "out of sequence",
+    "put off",
+    "put off and refused",
     "rule",
 ];
 

@@ -59,8 +59,8 @@ impl Transaction<'_> {
     /// # Errors
     /// [`DeferredError::Duplicate`], then [`DeferredError::Rejected`], at the first object that
     /// does not pass; [`DeferredError::Closure`] with what `write` returned. The transaction then
-    /// still has its writes: let it go, or put right what is wrong. Its checks stay put off, and
-    /// its commit makes them.
+    /// still has its writes: let it go, or put right what is wrong. Its checks stay put off, also
+    /// at the end of further calls, and its commit makes them.
     pub fn defer_checks<R, E>(
         &mut self,
         write: impl FnOnce(&mut Self) -> Result<R, E>,

@@ -82,6 +82,8 @@ pub struct Tx {
     pub now: State,
     /// Resources of two kinds may have one name.
     in_kind: bool,
+    /// Nothing is checked but keys, nor completed.
+    pub put_off: bool,
     /// What the next version of a spec is to be above.
     shown: Version,
     /// What it has written, in the order of the first writes.
@@ -104,6 +106,7 @@ impl Tx {
             base: base.clone(),
             now: base.clone(),
             in_kind,
+            put_off: false,
             shown,
             written: Vec::new(),
             created: BTreeSet::new(),
@@ -200,6 +203,9 @@ impl Tx {
     /// The version of a spec is the old one's, if the spec is; else it is above all that anybody
     /// has seen.
     fn completed(&self, mut any: Any, old: Option<&Any>) -> Any {
+        if self.put_off {
+            return any;
+        }
         let same = old.filter(|old| old.has_spec_of(&any) == Some(true));
         let own = self.shown.next();
         let before = self.base.get(&(any.table(), any.id()));
@@ -214,6 +220,9 @@ impl Tx {
     }
 
     fn check(&self, old: Option<&Any>, new: Option<&Any>) -> Result<(), Refusal> {
+        if self.put_off {
+            return Ok(());
+        }
         if let (Some(Any::Extension(old)), Some(_)) = (old, new) {
             let extension = old.id;
             return Err(Refusal::Rule(RuleError::ExtensionImmutable { extension }));

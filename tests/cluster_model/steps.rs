@@ -29,7 +29,7 @@ enum Ending {
 
 impl World {
     pub fn step(&mut self) {
-        match self.random.below(26) {
+        match self.random.below(28) {
             0 => self.save(),
             1 if self.kind.proposed => self.begin_a_member(),
             1 => self.restore(),
@@ -43,6 +43,7 @@ impl World {
             8..=10 => self.look(),
             11 => self.begin_lazily(),
             12 => self.receive_lazily(),
+            13 | 14 => self.put_off(),
             _ => self.transact(),
         }
         if self.random.one_in(8) {
