@@ -235,6 +235,8 @@ pub enum UpdateError<E> {
     /// The rules refuse what the closure wrote while they were put off, and it went on all the
     /// same: see [`Transaction::defer_checks`](crate::Transaction::defer_checks).
     Rejected(Rejected),
+    /// So does a unique index.
+    Duplicate(Duplicate),
     /// It took so long that the log no longer reaches back to its snapshot.
     TooOld {
         /// The snapshot's version.
