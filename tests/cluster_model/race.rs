@@ -54,7 +54,7 @@ impl World {
         let store = self.store.clone();
         let count = 2 + self.random.below(3);
         let mut open: Vec<_> = (0..count).map(|_| (store.begin(), self.runner())).collect();
-        for _ in 0..self.random.below(20) {
+        for _ in 0..self.random.below(30) {
             let which = self.random.below(count) as usize;
             let (tx, runner) = &mut open[which];
             self.go_on(tx, runner);
