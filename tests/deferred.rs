@@ -4,6 +4,11 @@ mod common;
 #[path = "common/folder.rs"]
 mod fixture;
 
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use fixture::{Fault, Folder, fault, folder, named, names, store};
 use skep::{CommitError, CreateError, DeferredError, Error, Transaction, UpdateError};
 
@@ -102,6 +107,46 @@ fn deferred_checks_refuse_what_the_others_would() {
         matches!(refused, Err(UpdateError::Rejected(_))),
         "{refused:?}"
     );
+}
+
+/// Whoever is refused by what is there, or by what it wrote itself, would be so again.
+#[test]
+fn a_duplicate_that_is_passed_over_is_told_at_once() {
+    let store = store();
+    for (other, holder) in [("folder-3", 3_u32), ("same", 8)] {
+        let runs = Cell::new(0);
+        let passed_over = |tx: &mut Transaction<'_>| {
+            runs.set(runs.get() + 1);
+            let refused = tx.defer_checks(|tx| {
+                tx.create(named(8, "same"))?;
+                tx.create(named(9, other))
+            });
+            assert!(refused.is_err());
+            Ok::<_, Error>(())
+        };
+        let told = |error: UpdateError<Error>| match error {
+            UpdateError::Duplicate(duplicate) => {
+                assert_eq!(duplicate.holder.downcast_ref(), Some(&holder));
+                assert_eq!(duplicate.claimant.downcast_ref(), Some(&9_u32));
+            }
+            other => panic!("{other}"),
+        };
+        told(store.update(passed_over).expect_err("by the index"));
+        let future = pin!(store.update_async(passed_over));
+        match future.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(refused) => told(refused.expect_err("by the index")),
+            Poll::Pending => panic!("nothing was proposed"),
+        }
+        let batch = store.batch(|batch| {
+            batch.step(|tx| Ok(tx.create(folder(7, None))?))?;
+            batch.step(passed_over)
+        });
+        let lost = batch.expect_err("by the index");
+        assert_eq!(lost.report.applied, 0);
+        told(lost.error);
+        assert_eq!(runs.get(), 3);
+    }
+    assert_eq!(names(&store).len(), 3);
 }
 
 #[test]

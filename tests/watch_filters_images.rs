@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use common::{
     Random, Task, counted, delete, events, named, put, store, tagged, task, task_changes,
 };
-use skep::{Event, Filter, Images, Index, Indexes, Kind, Object, TableFilter, keys};
+use skep::{
+    Event, Filter, Images, Index, Indexes, Kind, Object, Overflow, TableFilter, WatchError, keys,
+};
 
 /// Whether an object is asked for.
 type Asks = Rc<dyn Fn(&Task) -> bool>;
@@ -111,6 +113,33 @@ fn an_object_that_leaves_is_seen_by_its_old_image_alone() {
     assert_eq!(task_changes(&mut last), last_seen);
     let before_seen = [(Updated, 1), (Updated, 1), (Deleted, 1)];
     assert_eq!(task_changes(&mut before), before_seen);
+}
+
+#[test]
+fn what_is_created_has_no_image_before_whatever_is_asked_of_it() {
+    let store = store();
+    let filters = [
+        Filter::of::<Task>(),
+        Filter::of::<Task>().key(&1),
+        Filter::of::<Task>().updated().created(),
+        Filter::of::<Task>().when_object(|_| true),
+    ];
+    let of = |filter: TableFilter<Task>| store.watch(filter.images(Images::Before));
+    let mut watchers = filters.map(of);
+    let coalescing = Filter::of::<Task>().images(Images::Before);
+    let mut few = store.watch(coalescing.overflow(Overflow::Coalesce).events_max(2));
+    put(&store, [on_node(1, 1)]);
+    put(&store, [on_node(1, 2)]);
+    for watcher in &mut watchers {
+        assert_eq!(task_changes(watcher), [(Kind::Updated, 1)]);
+    }
+    assert_eq!(task_changes(&mut few), [(Kind::Updated, 1)]);
+    // One change that began with a creation would not be asked for, nor would it be missed.
+    put(&store, [on_node(2, 1), on_node(3, 1)]);
+    for node in 2..5 {
+        put(&store, [on_node(2, node), on_node(3, node)]);
+    }
+    assert!(matches!(few.try_recv(), Err(WatchError::Lagged { .. })));
 }
 
 #[test]

@@ -60,7 +60,10 @@ pub trait Specified: ClusterObject {
 
     /// The version of the spec. It grows when the spec changes, and only then; a transaction that
     /// changes it several times, or back, has changed it. In a new store that was restored from a
-    /// file, numbers that the old one gave may come again: read anew then.
+    /// file, numbers that the old one gave may come again: read anew then. In a store with a
+    /// proposer so may those of an object that is deleted and created again, right after a commit
+    /// that came without a version of the proposer's ([`Store::apply`](crate::Store::apply)): what
+    /// counts then is the store's own.
     fn spec_version(&self) -> Version;
 
     /// For [`keep_spec_version`].

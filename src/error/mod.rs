@@ -168,7 +168,8 @@ pub enum CommitError {
         /// The first commit found to be in conflict.
         with: Version,
     },
-    /// Another transaction took a value of a unique index since the snapshot.
+    /// Another transaction took a value of a unique index since the snapshot, which this one had
+    /// taken as well: also if this one gave it up again, since it would be refused it now.
     Duplicate(Duplicate),
     /// The rules refuse what it wrote while they were put off: see
     /// [`Transaction::defer_checks`](crate::Transaction::defer_checks).
@@ -234,6 +235,8 @@ pub enum UpdateError<E> {
     /// The rules refuse what the closure wrote while they were put off, and it went on all the
     /// same: see [`Transaction::defer_checks`](crate::Transaction::defer_checks).
     Rejected(Rejected),
+    /// So does a unique index.
+    Duplicate(Duplicate),
     /// It took so long that the log no longer reaches back to its snapshot.
     TooOld {
         /// The snapshot's version.

@@ -189,6 +189,7 @@ impl<E: fmt::Display> fmt::Display for UpdateError<E> {
         say!(self, f;
             Self::Closure(error) => error.fmt(f),
             Self::Conflict { attempts } => write!(f, "in conflict at each of {attempts} attempts"),
+            Self::Duplicate(duplicate) => duplicate.fmt(f),
             Self::Stopped => f.write_str("the batch is over: an earlier step failed"),
         )
     }

@@ -103,9 +103,8 @@ pub(super) fn restore(
 fn refused(error: UpdateError<DeferredError<Infallible>>) -> RestoreError {
     match error {
         UpdateError::Closure(DeferredError::Closure(never)) => match never {},
-        UpdateError::Closure(DeferredError::Duplicate(duplicate)) => {
-            RestoreError::Duplicate(duplicate)
-        }
+        UpdateError::Closure(DeferredError::Duplicate(duplicate))
+        | UpdateError::Duplicate(duplicate) => RestoreError::Duplicate(duplicate),
         UpdateError::Closure(DeferredError::Rejected(rejected))
         | UpdateError::Rejected(rejected) => RestoreError::Rejected(rejected),
         UpdateError::TooOld { oldest, .. } => RestoreError::TooOld { oldest },

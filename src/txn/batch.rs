@@ -181,6 +181,7 @@ impl<'b, E> Batch<'b, E> {
             }
             let open = self.take_open()?;
             let read = open.version();
+            open.settle_once().map_err(|error| self.stop(error))?;
             match open.commit() {
                 Ok(version) => {
                     self.report.applied += self.steps.len();

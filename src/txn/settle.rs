@@ -11,7 +11,7 @@ use std::convert::Infallible;
 
 use super::buffer::AnyBuffer;
 use super::{Checks, Transaction};
-use crate::error::{CommitError, DeferredError};
+use crate::error::{CommitError, DeferredError, UpdateError};
 
 /// Which write of a transaction: its table's position, and its place among the table's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +59,8 @@ impl Transaction<'_> {
     /// # Errors
     /// [`DeferredError::Duplicate`], then [`DeferredError::Rejected`], at the first object that
     /// does not pass; [`DeferredError::Closure`] with what `write` returned. The transaction then
-    /// still has its writes: let it go, or put right what is wrong. Its checks stay put off, and
-    /// its commit makes them.
+    /// still has its writes: let it go, or put right what is wrong. Its checks stay put off, also
+    /// at the end of further calls, and its commit makes them.
     pub fn defer_checks<R, E>(
         &mut self,
         write: impl FnOnce(&mut Self) -> Result<R, E>,
@@ -110,6 +110,22 @@ impl Transaction<'_> {
                 error,
             })?;
         }
+        Ok(())
+    }
+
+    /// Makes the checks that an error has left put off, before a commit that is tried again if
+    /// others get in its way: who is refused here would be so again.
+    #[inline]
+    pub(super) fn settle_once<E>(&self) -> Result<(), UpdateError<E>> {
+        if !self.checks_deferred() {
+            return Ok(());
+        }
+        self.settle().map_err(|error| match error {
+            DeferredError::Rejected(rejected) => UpdateError::Rejected(rejected),
+            DeferredError::Duplicate(duplicate) => UpdateError::Duplicate(duplicate),
+            DeferredError::Closure(never) => match never {},
+        })?;
+        self.checks.set(Checks::AtOnce);
         Ok(())
     }
 

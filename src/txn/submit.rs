@@ -434,5 +434,6 @@ fn run_once<R, E>(
 ) -> Result<Ran<R>, UpdateError<E>> {
     let mut transaction = Transaction::begin(shared);
     let answer = run(&mut transaction).map_err(UpdateError::Closure)?;
+    transaction.settle_once()?;
     Ok((answer, transaction.submit_changes()))
 }

@@ -123,6 +123,7 @@ fn try_update<R, E>(
     for attempt in 0..attempts {
         let mut transaction = Transaction::begin(shared);
         let answer = run(&mut transaction).map_err(UpdateError::Closure)?;
+        transaction.settle_once()?;
         match transaction.commit_changes() {
             Ok(version) => return Ok((answer, version)),
             Err(error) => {

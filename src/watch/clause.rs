@@ -265,8 +265,10 @@ impl<T: Object> TableFilter<T> {
         !(self.checks.is_empty() && self.matchers.is_empty())
     }
 
+    /// Whether something is asked of images: that there was one before, if nothing else.
     fn asks_images(&self) -> bool {
-        self.is_checked || !(self.values.is_empty() && self.conditions.is_empty())
+        let conditions = !(self.values.is_empty() && self.conditions.is_empty());
+        self.is_checked || conditions || self.images == Images::Before
     }
 
     fn image_may_match(&self, table: &TableOf<T>, image: Image<'_>) -> bool {

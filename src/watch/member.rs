@@ -73,7 +73,8 @@ pub enum Overflow {
     /// - clauses that ask closures of whole changes
     ///   ([`TableFilter::when`](crate::TableFilter::when));
     /// - those that ask values, conditions or closures of one image alone
-    ///   ([`Images::Last`](crate::Images::Last), [`Images::Before`](crate::Images::Before));
+    ///   ([`Images::Last`](crate::Images::Last), [`Images::Before`](crate::Images::Before)), or, of
+    ///   the one before, nothing but that there was one;
     /// - those that ask for some of the kinds, and for values, conditions or closures as well, or
     ///   are joined by or with another one about the same table.
     ///

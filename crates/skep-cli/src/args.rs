@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::replay::Pace;
@@ -90,11 +91,23 @@ Exit codes:
 #[derive(Debug, Args)]
 pub struct Replay {
     /// The trace's nodes, a CSV file
-    #[arg(long, value_name = "FILE", requires = "pods", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_parser = source(),
+        requires = "pods",
+        help_heading = "Input"
+    )]
     pub nodes: Option<PathBuf>,
 
     /// The trace's pods, a CSV file
-    #[arg(long, value_name = "FILE", requires = "nodes", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_parser = source(),
+        requires = "nodes",
+        help_heading = "Input"
+    )]
     pub pods: Option<PathBuf>,
 
     /// Decides the made-up cluster, and every object's key: a whole number from 0
@@ -169,7 +182,7 @@ pub struct Replay {
     pub json: bool,
 
     /// Write where each task went; an older file is replaced when the replay has ended
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", value_parser = target(), help_heading = "Output")]
     pub csv_out: Option<PathBuf>,
 
     /// Show what the store's watchers do, each second
@@ -200,6 +213,23 @@ impl Replay {
     pub fn pace(&self) -> Pace {
         self.speed.map_or(Pace::Fastest, Pace::Speed)
     }
+}
+
+/// A file to read. Who writes `-` means standard input, and not a file of that name.
+pub fn source() -> impl TypedValueParser<Value = PathBuf> {
+    named("standard input is /dev/stdin")
+}
+
+/// A file to write; so with standard output.
+pub fn target() -> impl TypedValueParser<Value = PathBuf> {
+    named("standard output is /dev/stdout")
+}
+
+fn named(stream: &'static str) -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(move |path| match path.as_os_str() == "-" {
+        true => Err(format!("{stream}; a file of this name is ./-")),
+        false => Ok(path),
+    })
 }
 
 /// Reads what decides a made-up cluster.

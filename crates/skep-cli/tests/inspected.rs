@@ -57,7 +57,10 @@ fn what_it_does_not_know_is_not_shown_as_something_else() {
             &["--table", "node", "--json"],
             "does not know the form of table node",
         ),
-        (&["--object", &node], "no object"),
+        (
+            &["--object", &node],
+            "0000001; not looked for in node, \\u{1b}[31mstrange: this program does not know",
+        ),
         (&["--table", "task"], "there are node, \\u{1b}[31mstrange\n"),
     ];
     for (options, told) in cases {

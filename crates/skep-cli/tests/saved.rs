@@ -229,6 +229,22 @@ fn a_bad_file_is_refused_with_its_place_and_nothing_is_left() {
 }
 
 #[test]
+fn a_byte_order_mark_is_passed_over_where_lines_begin() {
+    let folder = Folder::new();
+    folder.good(&["restore", "a.skep", "--to", "lines.jsonl", "-q"]);
+    let lines = fs::read_to_string(folder.path("lines.jsonl")).expect("the lines");
+    let marked = folder.save_lines(&format!("\u{feff}{lines}"), "b.skep");
+    assert_eq!(marked.code, Some(0), "{}", marked.stderr);
+    folder.good(&["restore", "b.skep", "--to", "again.jsonl", "-q"]);
+    let within = folder.save_lines(&format!("\n\u{feff}{lines}"), "c.skep");
+    assert!(
+        within.stderr.contains(":2: expected value"),
+        "{}",
+        within.stderr
+    );
+}
+
+#[test]
 fn bad_lines_are_refused_by_number() {
     let folder = Folder::new();
     folder.good(&["restore", "a.skep", "--to", "lines.jsonl", "-q"]);
@@ -240,7 +256,18 @@ fn bad_lines_are_refused_by_number() {
     let cases = [
         (late, ":1: a time of its meta is after July 2554"),
         (format!("{first}\n\n{first}\n"), ":3: cluster "),
-        (format!("{first}\n{{\"table\":\n"), ":2: EOF while parsing"),
+        (
+            format!("{first}\n{{\"table\":\n"),
+            ":2: EOF while parsing a value at character 9; an object takes one line",
+        ),
+        (
+            "[{\"table\":\"x\",\"object\":1}]".to_owned(),
+            ":1: map in the place of a string",
+        ),
+        (
+            "null".to_owned(),
+            ":1: null in the place of an object with `table`",
+        ),
         (
             "{\"table\":\"x\",\"object\":1}".to_owned(),
             ":1: no table \"x\"; there are cluster,",

@@ -123,3 +123,35 @@ fn what_is_named_as_a_folder_is_no_file() {
         assert!(names(folder.path()).is_empty());
     }
 }
+
+/// Who writes `-` means a stream, and is to find no file of that name later.
+#[test]
+fn a_dash_is_no_file() {
+    let folder = TempDir::new().expect("a folder for the test");
+    assert_eq!(
+        shell(&folder, "$0 save -q --synthetic a.skep").code,
+        Some(0)
+    );
+    for (line, told) in [
+        ("save --synthetic -", "standard output is /dev/stdout"),
+        ("save a.skep --from -", "standard input is /dev/stdin"),
+        ("restore - < a.skep", "standard input is /dev/stdin"),
+        ("restore a.skep --to -", "standard output is /dev/stdout"),
+        ("inspect - < a.skep", "standard input is /dev/stdin"),
+        (
+            "replay --nodes - --pods a.skep",
+            "standard input is /dev/stdin",
+        ),
+        ("replay --csv-out -", "standard output is /dev/stdout"),
+    ] {
+        let run = shell(&folder, &format!("$0 {line}"));
+        assert_eq!(run.code, Some(2), "{line}");
+        let told = format!("{told}; a file of this name is ./-");
+        assert!(run.stderr.contains(&told), "{line}: {}", run.stderr);
+    }
+    assert_eq!(names(folder.path()), ["a.skep"]);
+    let both = "$0 save -q --synthetic ./- && $0 restore -q ./- && \
+                $0 restore -q --to /dev/stdout /dev/stdin < a.skep | $0 save -q ./-";
+    assert_eq!(shell(&folder, both).code, Some(0));
+    assert_eq!(names(folder.path()), ["-", "a.skep"]);
+}

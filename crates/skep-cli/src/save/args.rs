@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use skep::Id;
 
+use crate::args::{source, target};
+
 /// What `skep save --help` says.
 pub const SAVE_ABOUT: &str = "\
 Write a cluster's objects to a file: compressed, every byte under a checksum.
@@ -107,11 +109,11 @@ Exit codes:
 #[derive(Debug, Args)]
 pub struct Save {
     /// The file to write
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = target())]
     pub file: PathBuf,
 
     /// Read the lines of JSON from this file, not from standard input
-    #[arg(long, value_name = "LINES", help_heading = "Input")]
+    #[arg(long, value_name = "LINES", value_parser = source(), help_heading = "Input")]
     pub from: Option<PathBuf>,
 
     /// Make a cluster up
@@ -149,6 +151,10 @@ pub struct Save {
     #[arg(help_heading = "Input")]
     pub seed: u64,
 
+    /// Let resources of two kinds have one name: as stores do that are built so
+    #[arg(long, help_heading = "Input")]
+    pub names_in_kind: bool,
+
     /// Show no progress
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
@@ -158,11 +164,15 @@ pub struct Save {
 #[derive(Debug, Args)]
 pub struct Restore {
     /// The file to read
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = source())]
     pub file: PathBuf,
 
+    /// Let resources of two kinds have one name: as stores do that are built so
+    #[arg(long)]
+    pub names_in_kind: bool,
+
     /// Write the objects as lines of JSON to this file
-    #[arg(long, value_name = "LINES", help_heading = "Output")]
+    #[arg(long, value_name = "LINES", value_parser = target(), help_heading = "Output")]
     pub to: Option<PathBuf>,
 
     /// Print one JSON object instead of the table
@@ -178,7 +188,7 @@ pub struct Restore {
 #[derive(Debug, Args)]
 pub struct Inspect {
     /// The file to read
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = source())]
     pub file: PathBuf,
 
     /// Show this table's objects

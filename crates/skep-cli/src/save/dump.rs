@@ -10,7 +10,7 @@ use super::tables::Table;
 
 /// A line, with its object in one form or another.
 #[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `table` and `object`")]
 pub struct Line<O> {
     pub table: String,
     #[serde(default)]

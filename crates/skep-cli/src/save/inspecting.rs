@@ -46,7 +46,12 @@ pub fn inspect(args: &args::Inspect) -> Result<ExitCode, Failure> {
     if let Some(id) = args.object
         && !found
     {
-        return Err(InputError::file(&args.file, format!("no object {id}")).into());
+        let elsewhere = match args.table {
+            None => unread(&overview),
+            Some(_) => String::new(),
+        };
+        let what = format!("no object {id}{elsewhere}");
+        return Err(InputError::file(&args.file, what).into());
     }
     if args.table.is_none() && args.object.is_none() {
         let text = if args.json {
@@ -57,6 +62,20 @@ pub fn inspect(args: &args::Inspect) -> Result<ExitCode, Failure> {
         print(&text)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The tables in which an object was not looked for.
+fn unread(overview: &Overview) -> String {
+    let tables = overview.tables.iter();
+    let unknown = tables.filter(|of| tables::known(&of.table, of.schema).is_none());
+    let names: Vec<_> = unknown.map(|of| one_line(&of.table, 60)).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!(
+            "; not looked for in {}: this program does not know their form",
+            names.join(", ")
+        ),
+    }
 }
 
 /// JSON for people, in which no character is a control of a terminal: JSON itself asks that of
@@ -88,9 +107,7 @@ fn show(
     if !of_table || (args.table.is_none() && args.object.is_none()) {
         return Ok(false);
     }
-    // Read as another form its bytes may be something, and not what was saved.
-    let known = tables::find(&table.name).filter(|_| table.schema == tables::SCHEMA);
-    let Some(known) = known else {
+    let Some(known) = tables::known(&table.name, table.schema) else {
         if args.table.is_none() {
             return Ok(false);
         }

@@ -66,7 +66,7 @@ impl<'p, R: BufRead> Lines<'p, R> {
         self.bytes
     }
 
-    /// The next line's object; empty lines are passed over.
+    /// The next line's object; empty lines are passed over, and a byte order mark before the first.
     pub fn next(&mut self) -> Result<Option<Created>, InputError> {
         let mut text = Vec::new();
         loop {
@@ -85,7 +85,11 @@ impl<'p, R: BufRead> Lines<'p, R> {
                 let long = format!("longer than {bytes_max} bytes");
                 return Err(self.fault(long));
             }
-            let text = text.trim_ascii();
+            // Some editors begin a file with a byte order mark.
+            let mark = text
+                .strip_prefix(b"\xef\xbb\xbf")
+                .filter(|_| self.number == 1);
+            let text = mark.unwrap_or(&text).trim_ascii();
             if !text.is_empty() {
                 return self.created(text).map(Some);
             }
@@ -139,7 +143,12 @@ impl<'p, R: BufRead> Lines<'p, R> {
         let place = format!(" at line {} column {}", error.line(), error.column());
         let problem = without_value(told.strip_suffix(&place).unwrap_or(&told));
         let problem = one_line(&problem, FAULT_CHARS_MAX);
-        self.fault(format!("{problem} at character {}", begin + error.column()))
+        let hint = match error.is_eof() {
+            true => "; an object takes one line, and all of it",
+            false => "",
+        };
+        let place = begin + error.column();
+        self.fault(format!("{problem} at character {place}{hint}"))
     }
 }
 

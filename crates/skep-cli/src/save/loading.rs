@@ -8,6 +8,7 @@ use std::path::Path;
 
 use skep::{Action, Store, UpdateError};
 
+use super::hint;
 use super::lines::{Created, Lines};
 use crate::input::error::InputError;
 
@@ -71,7 +72,8 @@ impl Portion {
         put.map(drop).map_err(|error| match error {
             UpdateError::Closure(divergence) => {
                 let line = self.numbers[divergence.position];
-                InputError::line(path, line, divergence.cause.to_string())
+                let cause = &divergence.cause;
+                InputError::line(path, line, format!("{cause}{}", hint(cause)))
             }
             error => InputError::file(path, error.to_string()),
         })

@@ -32,15 +32,39 @@ pub use loading::load;
 pub use restoring::restore;
 pub use writing::save;
 
+use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
+use skep::Object;
+use skep::Store;
+use skep::cluster::{self, Resource, ResourceNames, RuleError};
 use skep::save::{Limits, ReadError};
 
 use crate::failure::Failure;
 use crate::input::error::InputError;
 use crate::target::Unwritten;
+
+/// A store to put objects into, in which names of resources are unique, or in their kinds alone.
+fn fresh(names_in_kind: bool) -> Store {
+    let names = match names_in_kind {
+        true => ResourceNames::UniqueInKind,
+        false => ResourceNames::Unique,
+    };
+    cluster::builder().setting(names).build()
+}
+
+/// What to do about a refusal of objects that come together, if the command line can.
+fn hint(refusal: &(dyn Error + 'static)) -> &'static str {
+    match RuleError::of(refusal) {
+        // In one kind it would be refused by its index.
+        Some(RuleError::NameConflict { table, .. }) if *table == Resource::TABLE => {
+            "; if resources of two kinds may have one name, say --names-in-kind"
+        }
+        _ => "",
+    }
+}
 
 /// A saved file, and how long it is.
 fn open(path: &Path) -> Result<(Reader, u64), InputError> {

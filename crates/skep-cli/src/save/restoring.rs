@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use serde::Serialize;
 use skep::Store;
-use skep::cluster::{self, catalogue};
+use skep::cluster::catalogue;
 use skep::save::{ReadError, Restored};
 
 use super::again::Saved;
 use super::overview::Overview;
-use super::{End, args, at, dump, print, tables};
+use super::{End, args, at, dump, fresh, hint, print, tables};
 use crate::failure::Failure;
 use crate::input::error::InputError;
 use crate::interrupt::Interrupt;
@@ -32,7 +32,7 @@ struct Outcome {
 pub fn restore(args: &args::Restore) -> Result<ExitCode, Failure> {
     let target = target(args, &Interrupt::listen_to_end())?;
     let saved = Saved::open(&args.file)?;
-    let store = cluster::builder().build();
+    let store = fresh(args.names_in_kind);
     let began = Instant::now();
     let restored = load(&saved, &store, args.quiet)?;
     let seconds = began.elapsed().as_secs_f64();
@@ -82,7 +82,7 @@ fn load(saved: &Saved<'_>, store: &Store, quiet: bool) -> Result<Restored, Input
         meter.show(progress.bytes, &format!("{}: {objects}", progress.table));
     });
     meter.finish();
-    restored.map_err(|error| at(saved.path(), &error))
+    restored.map_err(|error| InputError::file(saved.path(), format!("{error}{}", hint(&error))))
 }
 
 /// Holds the store against the file again: nothing must differ.

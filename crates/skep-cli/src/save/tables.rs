@@ -11,7 +11,7 @@ use skep::save::{Fault, decode};
 use skep::{Action, Id};
 
 /// The number of the form of all ten tables' objects, as the catalogue has it.
-pub const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 1;
 
 /// What can be done with a table's objects.
 pub struct Table {
@@ -64,6 +64,12 @@ impl Table {
 pub fn find(name: &str) -> Option<&'static Table> {
     const KNOWN: &[Table] = &TABLES;
     KNOWN.iter().find(|table| table.name == name)
+}
+
+/// The same, if its objects are of this program's form. Read as another one their bytes may be
+/// something, and not what was saved.
+pub fn known(name: &str, schema: u32) -> Option<&'static Table> {
+    find(name).filter(|_| schema == SCHEMA)
 }
 
 /// All names, for a message.

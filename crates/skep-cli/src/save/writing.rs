@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use skep::Store;
-use skep::cluster::{self, catalogue};
+use skep::cluster::catalogue;
 use skep::save::{SaveError, Saved};
 
-use super::{args, at, loading, open, print, sample};
+use super::{args, at, fresh, loading, open, print, sample};
 use crate::failure::Failure;
 use crate::input::error::InputError;
 use crate::interrupt::Interrupt;
@@ -27,7 +27,7 @@ pub fn save(args: &args::Save) -> Result<ExitCode, Failure> {
         readers: Readers::Owner,
     };
     let target = Target::open(&wanted, &Interrupt::listen_to_end())?;
-    let store = cluster::builder().build();
+    let store = fresh(args.names_in_kind);
     fill(args, &store)?;
     let saved = write(args, &store, target)?;
     let objects = counted(saved.objects, "object");
