@@ -148,7 +148,8 @@ impl Station {
     /// delivered in part. Lock-free; bounded by the commits up to `until`.
     ///
     /// `deliver` runs pinned, and is called again for what it was called for, by whomever. Without
-    /// a commit something is lost: it notes everybody, who may sleep for want of just that.
+    /// a commit something is lost: it notes everybody, who may sleep for want of just that. Where
+    /// nobody is called for it, it delivers whole.
     pub(crate) fn carry_on(
         &self,
         kernel: &Kernel,
@@ -181,7 +182,7 @@ impl Station {
         until: u64,
         mut deliver: impl FnMut(&Guard<'_>, Option<&Commit>, &mut Calls) -> Delivered,
     ) {
-        // Each turn delivers a commit or a part of it, or finds that somebody has moved over it.
+        // Each turn delivers a commit, or finds that somebody has moved over it.
         loop {
             let next = self.position_here() + 1;
             if next > until {
@@ -195,11 +196,11 @@ impl Station {
             }
             let through = match kernel.log.at(&guard, next) {
                 Slot::Commit(commit) if commit.outcome() == Outcome::Refused => next,
-                Slot::Commit(commit) => match deliver(&guard, Some(commit), &mut Calls::new()) {
-                    Delivered::Whole => next,
-                    // Nobody has been called to whom the rest could be left.
-                    Delivered::Part { .. } => continue,
-                },
+                Slot::Commit(commit) => {
+                    let delivered = deliver(&guard, Some(commit), &mut Calls::by_others());
+                    debug_assert_eq!(delivered, Delivered::Whole, "left to nobody");
+                    next
+                }
                 // Not of a visible version.
                 Slot::Empty => return,
                 Slot::Trimmed => self.lose(kernel, next).unwrap_or_default(),

@@ -462,7 +462,7 @@ impl<'g> Round<'_, 'g> {
             self.served += 1;
         }
         // It waits, and has taken what it was called for before. After the fence of the pin.
-        if put == Put::First && member.wait.is_on() {
+        if put == Put::First && calls.are_made() && member.wait.is_on() {
             self.called += 1;
         }
         ControlFlow::Continue(())
