@@ -10,7 +10,7 @@ use super::member::Member;
 use super::shard::Shards;
 use crate::error::WatchError;
 use crate::kernel::Kernel;
-use crate::kernel::mailbox::{Missed, Taken};
+use crate::kernel::mailbox::{End, Missed, Taken};
 use crate::kernel::post::Post;
 use crate::kernel::table::GarbageBin;
 use crate::table::schema::Schema;
@@ -22,9 +22,8 @@ enum Item {
     Letter(Arc<Post>),
     /// What the mailbox let go between the letters. Counted as missed while it lies here.
     Gap(Missed),
-    /// The mailbox takes no more, and of this version and later not all may have been there. The
-    /// last, for good.
-    End(u64),
+    /// The mailbox takes no more. The last, for good.
+    End(End),
 }
 
 /// What has been taken out of a mailbox, and up to where it was given.
@@ -113,9 +112,9 @@ impl FromMail {
     }
 
     /// Where it ends, if the mailbox takes no more.
-    fn end(&self) -> Option<u64> {
+    fn end(&self) -> Option<End> {
         match self.items.back() {
-            Some(Item::End(version)) => Some(*version),
+            Some(Item::End(end)) => Some(*end),
             _ => None,
         }
     }
@@ -188,13 +187,14 @@ impl FromMail {
             }
         }
         let end = self.end();
-        // Of what comes after its end nothing is lost to it.
-        let lost = end.map_or(lost, |end| lost.min(end - 1));
+        // What is lost after its end was not to come.
+        let lost = end.map_or(lost, |end| end.lost);
         if lost > self.read {
             let missed = lost - self.read;
             self.skip(member, lost);
             return Err(lagged(missed, lost));
         }
+        let end = end.map(|end| end.version);
         let through = end.map_or(complete, |end| complete.min(end - 1));
         match self.items.front() {
             Some(&Item::Gap(missed)) => {
@@ -314,9 +314,9 @@ impl FromMail {
         let letters = taken.letters.into_iter();
         let wanted = letters.filter(|post| post.version.get() > read);
         self.items.extend(wanted.map(Item::Letter));
-        if let Some(version) = taken.closed_at {
-            self.drop_from(version);
-            self.items.extend(std::iter::once(Item::End(version)));
+        if let Some(end) = taken.end {
+            self.drop_from(end.version);
+            self.items.extend(std::iter::once(Item::End(end)));
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::kernel::Kernel;
 use crate::kernel::commit::{Commit, Write};
 use crate::kernel::cursor::STATIONS;
 use crate::kernel::entry::EntryHeader;
-use crate::kernel::mailbox::{Put, Stamp};
+use crate::kernel::mailbox::{End, Put, Stamp};
 use crate::kernel::post::{Kept, Post};
 use crate::kernel::reclaim::Guard;
 use crate::kernel::release::contain;
@@ -490,7 +490,8 @@ impl<'g> Round<'_, 'g> {
             // What waited when we looked was taken meanwhile.
             Put::First => member.waits_since.raise(now),
             Put::Done | Put::Full if now.saturating_sub(member.waits_since.get()) > timeout => {
-                member.mailbox.close(self.guard, delivering.first_torn());
+                let end = End::at(delivering.first_torn(), self.lost);
+                member.mailbox.close(self.guard, end);
             }
             _ => {}
         }
