@@ -15,7 +15,9 @@
 //! # Invariants
 //! - J1: what is at or below the position has been delivered to, and those it was delivered to have
 //!   been called: every subscriber that began below it. Or it is at or below `lost`, and all that
-//!   stand on routes have been called.
+//!   stand on routes have been called. Of what is at or below `lost` some may have been delivered
+//!   all the same: where one stops who has found something lost, and others go on meanwhile. So
+//!   what waits may have been made of changes from before and after it.
 //! - J2: position and `lost` only grow; position <= visible.
 //! - J3: what comes after the position is not trimmed while somebody has subscribed, up to the lag
 //!   that watchers may have; who carries the station on and finds it trimmed all the same raises
@@ -255,11 +257,13 @@ impl Station {
     /// The log is trimmed at `next`: because somebody has moved over it (None), or before anybody
     /// could; then what is lost goes up to where it is trimmed.
     fn lose(&self, kernel: &Kernel, next: u64) -> Option<u64> {
+        // First: what others deliver and have trimmed from now on is not lost.
+        let trimmed = kernel.log.trimmed();
         // The trimming that let it go had seen the position, and so do we now.
         if self.position() >= next {
             return None;
         }
-        let trimmed = kernel.log.trimmed();
+        step(Step::Losing);
         // Relaxed: ordered by the position: [station]; and by the fence of the calling: [sit/call].
         self.lost.fetch_max(trimmed, Ordering::Relaxed);
         Some(trimmed)

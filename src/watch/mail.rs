@@ -56,6 +56,10 @@ impl Items {
         self.0.as_ref().map_or(0, |items| items.len())
     }
 
+    fn iter(&self) -> impl Iterator<Item = &Item> {
+        self.0.iter().flat_map(|items| items.iter())
+    }
+
     fn front(&self) -> Option<&Item> {
         self.0.as_ref()?.front()
     }
@@ -180,7 +184,7 @@ impl FromMail {
         let complete = station.position_here();
         let lost = station.lost();
         let mut whole = self.whole(complete);
-        if self.is_to_take() {
+        if self.is_to_take() || (lost > self.read && self.end().is_none()) {
             whole = complete;
             if let Some(taken) = take(kernel, member, complete) {
                 self.sort_in(member, taken);
@@ -190,9 +194,10 @@ impl FromMail {
         // What is lost after its end was not to come.
         let lost = end.map_or(lost, |end| end.lost);
         if lost > self.read {
-            let missed = lost - self.read;
-            self.skip(member, lost);
-            return Err(lagged(missed, lost));
+            let through = self.joined_through(lost);
+            let missed = through - self.read;
+            self.skip(member, through);
+            return Err(lagged(missed, through));
         }
         let end = end.map(|end| end.version);
         let through = end.map_or(complete, |end| complete.min(end - 1));
@@ -256,6 +261,20 @@ impl FromMail {
             self.items.pop_front();
         }
         self.read = version.get();
+    }
+
+    /// Up to where something was made of changes from before and after what is lost up to a
+    /// version: it goes with that. What is put into the mailbox later begins later.
+    fn joined_through(&self, lost: u64) -> u64 {
+        let mut through = lost;
+        for item in self.items.iter() {
+            if let Item::Letter(post) = item
+                && post.since.get() <= through
+            {
+                through = through.max(post.version.get());
+            }
+        }
+        through
     }
 
     /// Leaves out what is at or below a version, after which the member is delivered to anew, of
