@@ -189,15 +189,21 @@ impl Wake for ActsWhenWoken {
     }
 }
 
+fn commit_of(store: &Store, key: u64) -> Act {
+    let store = store.clone();
+    Box::new(move || {
+        put(&store, [task(key)]);
+    })
+}
+
 /// Watchers of the first keys: each commits for the next one where it is woken, and the last acts.
 fn wait_within_one_another(store: &Store, depth: u64, last: Act) -> Vec<Watcher> {
     let of = |key: u64| store.watch(Filter::of::<Task>().key(&key));
     let mut watchers: Vec<_> = (1..=depth).map(of).collect();
     let mut last = Some(last);
     for (key, watcher) in (2..).zip(&mut watchers) {
-        let store = store.clone();
-        let next = Box::new(move || drop(put(&store, [task(key)])));
-        let act = last.take_if(|_| key > depth).unwrap_or(next);
+        let act = last.take_if(|_| key > depth);
+        let act = act.unwrap_or_else(|| commit_of(store, key));
         let waker = Waker::from(Arc::new(ActsWhenWoken(Mutex::new(Some(act)))));
         let polled = watcher.poll_recv(&mut Context::from_waker(&waker));
         assert!(polled.is_pending());
@@ -212,8 +218,7 @@ fn what_is_committed_deep_in_wakers_is_delivered_to_all() {
     for depth in [1, 7, 8, 9, 12] {
         // With a proposer others commit.
         let store = Store::builder().table::<Task>().build();
-        let deep = store.clone();
-        let last = Box::new(move || drop(put(&deep, [task(depth + 1)])));
+        let last = commit_of(&store, depth + 1);
         let committing = wait_within_one_another(&store, depth, last);
         let of_last = || store.watch(Filter::of::<Task>().key(&(depth + 1)));
         let mut many: Vec<_> = (0..3 * MANY).map(|_| of_last()).collect();
