@@ -33,7 +33,8 @@ fn idle_watchers_are_small_and_leave_nothing() {
 
 /// Though nobody commits any more.
 fn what_waits_goes_with_its_watcher() {
-    let store = store();
+    // A proposer would have it all as well.
+    let store = Store::builder().table::<Task>().build();
     for taken in [false, true] {
         store.reclaim();
         let before = bytes();
