@@ -10,7 +10,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use common::{Task, builder, counted, events, put, store, task, wait_for_delivery};
-use skep::{Delivery, Filter, Store, Watcher};
+use skep::{Delivery, Filter, Object, Store, Watcher};
 
 /// More than a committer leaves a commit's rest to.
 const MANY: usize = 300;
@@ -175,19 +175,40 @@ fn where_receivers_deliver_a_committer_delivers_to_nobody() {
     assert_eq!(waiting, MANY - 1, "who receives has delivered to all");
 }
 
-/// Commits the next key where it is woken first.
-struct CommitsWhenWoken {
-    store: Mutex<Option<Store>>,
-    key: u64,
-}
+/// Does something where it is woken first.
+struct ActsWhenWoken(Mutex<Option<Act>>);
 
-impl Wake for CommitsWhenWoken {
+type Act = Box<dyn FnOnce() + Send>;
+
+impl Wake for ActsWhenWoken {
     fn wake(self: Arc<Self>) {
-        let store = self.store.lock().expect("nothing panics").take();
-        if let Some(store) = store {
-            put(&store, [task(self.key)]);
+        let act = self.0.lock().expect("nothing panics").take();
+        if let Some(act) = act {
+            act();
         }
     }
+}
+
+fn commit_of(store: &Store, key: u64) -> Act {
+    let store = store.clone();
+    Box::new(move || {
+        put(&store, [task(key)]);
+    })
+}
+
+/// Watchers of the first keys: each commits for the next one where it is woken, and the last acts.
+fn wait_within_one_another(store: &Store, depth: u64, last: Act) -> Vec<Watcher> {
+    let of = |key: u64| store.watch(Filter::of::<Task>().key(&key));
+    let mut watchers: Vec<_> = (1..=depth).map(of).collect();
+    let mut last = Some(last);
+    for (key, watcher) in (2..).zip(&mut watchers) {
+        let act = last.take_if(|_| key > depth);
+        let act = act.unwrap_or_else(|| commit_of(store, key));
+        let waker = Waker::from(Arc::new(ActsWhenWoken(Mutex::new(Some(act)))));
+        let polled = watcher.poll_recv(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+    }
+    watchers
 }
 
 /// A commit in a waker, so deep that it is called for further up: nobody was called yet to whom
@@ -197,15 +218,10 @@ fn what_is_committed_deep_in_wakers_is_delivered_to_all() {
     for depth in [1, 7, 8, 9, 12] {
         // With a proposer others commit.
         let store = Store::builder().table::<Task>().build();
-        let of = |key: u64| store.watch(Filter::of::<Task>().key(&key));
-        let mut committing: Vec<_> = (1..=depth).map(of).collect();
-        for (key, watcher) in (2..).zip(&mut committing) {
-            let store = Mutex::new(Some(store.clone()));
-            let waker = Waker::from(Arc::new(CommitsWhenWoken { store, key }));
-            let polled = watcher.poll_recv(&mut Context::from_waker(&waker));
-            assert!(polled.is_pending());
-        }
-        let mut many: Vec<_> = (0..3 * MANY).map(|_| of(depth + 1)).collect();
+        let last = commit_of(&store, depth + 1);
+        let committing = wait_within_one_another(&store, depth, last);
+        let of_last = || store.watch(Filter::of::<Task>().key(&(depth + 1)));
+        let mut many: Vec<_> = (0..3 * MANY).map(|_| of_last()).collect();
         let calls: Vec<_> = many.iter_mut().map(wait_for).collect();
         put(&store, [task(1)]);
         assert_eq!(store.version().get(), depth + 1, "each in the one before");
@@ -215,5 +231,64 @@ fn what_is_committed_deep_in_wakers_is_delivered_to_all() {
             calls.assert_made();
             assert_eq!(events(watcher).len(), 2);
         }
+        drop(committing);
     }
+}
+
+/// How often values were compared.
+static COMPARED: AtomicUsize = AtomicUsize::new(0);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Counting(u64);
+
+impl Ord for Counting {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        COMPARED.fetch_add(1, Ordering::Relaxed);
+        self.0.cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Counting {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[derive(Clone, Debug, Object)]
+struct Compared {
+    #[object(key)]
+    id: u64,
+    #[object(index)]
+    value: Counting,
+}
+
+/// How many comparisons a commit deep in wakers costs that so many wait for.
+fn compared_for(watchers: usize) -> usize {
+    let store = Store::builder().table::<Task>().table::<Compared>().build();
+    let deep = store.clone();
+    let last = Box::new(move || {
+        let value = Counting(1);
+        put(&deep, [Compared { id: 1, value }]);
+    });
+    let committing = wait_within_one_another(&store, 9, last);
+    // More than one condition: each is asked before it is delivered to.
+    let of_one = Filter::of::<Compared>().key(&1);
+    let filter = of_one.value(Compared::BY_VALUE, Counting(1));
+    let filter = Filter::from(filter);
+    let mut many: Vec<_> = (0..watchers).map(|_| store.watch(filter.clone())).collect();
+    let calls: Vec<_> = many.iter_mut().map(wait_for).collect();
+    let before = COMPARED.load(Ordering::Relaxed);
+    put(&store, [task(1)]);
+    let compared = COMPARED.load(Ordering::Relaxed) - before;
+    calls.iter().for_each(|calls| calls.assert_made());
+    drop(committing);
+    compared
+}
+
+/// As often as there are more watchers, and no more often.
+#[test]
+fn what_is_committed_deep_in_wakers_goes_through_its_watchers_once_a_level() {
+    let (some, many) = (compared_for(MANY), compared_for(8 * MANY));
+    assert!(some >= MANY, "they are asked");
+    assert!(many <= 8 * some, "{some}, {many}");
 }

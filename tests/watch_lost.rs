@@ -79,7 +79,24 @@ fn what_is_lost_between_two_changes_keeps_them_apart() {
     assert_eq!(last.map(|task| task.count), Some(39));
 }
 
-/// What comes after its end is not lost to it.
+/// The counts that a watcher is given up to its end, and where it stands then.
+fn to_the_end(watcher: &mut Watcher) -> (Vec<i64>, Version) {
+    let mut counts = Vec::new();
+    loop {
+        match watcher.try_recv() {
+            Ok(Some(event)) => {
+                let task = event.change().and_then(AnyChange::new_object::<Task>);
+                counts.extend(task.map(|task| task.count));
+            }
+            received => {
+                assert_eq!(received.unwrap_err(), WatchError::Overflowed);
+                return (counts, watcher.position());
+            }
+        }
+    }
+}
+
+/// What comes after its end is not lost to it, and what came before it is given.
 #[test]
 fn one_that_is_closed_ends_once_whatever_is_lost_later() {
     for looks_before in [false, true] {
@@ -91,30 +108,57 @@ fn one_that_is_closed_ends_once_whatever_is_lost_later() {
             put(&store, [counted(1, count)]);
         }
         assert!(other.try_recv().unwrap().is_none());
-        let mut end = || loop {
-            match watcher.try_recv() {
-                Err(WatchError::Lagged { .. }) if !looks_before => {}
-                Ok(Some(_)) if looks_before => {}
-                received => {
-                    assert_eq!(received.unwrap_err(), WatchError::Overflowed);
-                    return watcher.position();
-                }
-            }
-        };
+        let (whole, end) = ((vec![0, 1], Version::new(3)), Version::new(4));
         if looks_before {
-            assert_eq!(end(), Version::new(3));
+            assert_eq!(to_the_end(&mut watcher), whole);
         }
         lose(&store);
         lagged_to(other.try_recv());
-        let untold = if looks_before { 0 } else { 3 };
         let own = store.watchers()[1];
-        assert_eq!((own.missed, own.untold), (untold, untold), "{own:?}");
-        assert_eq!(end(), Version::new(3));
-        assert_eq!(end(), Version::new(3));
+        assert_eq!((own.missed, own.untold), (0, 0), "{own:?}");
+        assert_eq!(
+            own.oldest,
+            Some(if looks_before { end } else { Version::new(2) })
+        );
+        if !looks_before {
+            assert_eq!(to_the_end(&mut watcher), whole);
+        }
+        assert_eq!(to_the_end(&mut watcher), (vec![], whole.1));
         let own = store.watchers()[1];
-        assert_eq!((own.missed, own.untold), (untold, 0), "{own:?}");
-        assert_eq!(own.oldest, Some(Version::new(4)), "{own:?}");
+        assert_eq!((own.missed, own.untold), (0, 0), "{own:?}");
+        assert_eq!(own.oldest, Some(end), "{own:?}");
     }
+}
+
+/// What was lost before its end it is told of, before what lies there and its end, whatever is lost
+/// after that.
+#[test]
+fn one_that_is_closed_is_told_of_what_was_lost_before() {
+    let (store, mut other) = store_of_receivers();
+    let of_one = Filter::of::<Task>().key(&1).events_max(2);
+    let mut watcher = store.watch(of_one.overflow(Overflow::Close));
+    put(&store, [counted(1, -1)]);
+    lose(&store);
+    let lost = lagged_to(other.try_recv());
+    for count in 0..3 {
+        put(&store, [counted(1, count)]);
+    }
+    let end = store.version();
+    assert!(other.try_recv().unwrap().is_none());
+    lose(&store);
+    assert!(lagged_to(other.try_recv()) > end);
+    let own = store.watchers()[1];
+    assert_eq!(
+        (own.missed, own.untold),
+        (lost.get(), lost.get()),
+        "{own:?}"
+    );
+    assert_eq!(lagged_to(watcher.try_recv()), lost);
+    let before_the_end = Version::new(end.get() - 1);
+    assert_eq!(to_the_end(&mut watcher), (vec![0, 1], before_the_end));
+    assert_eq!(to_the_end(&mut watcher), (vec![], before_the_end));
+    let own = store.watchers()[1];
+    assert_eq!((own.missed, own.untold), (lost.get(), 0), "{own:?}");
 }
 
 /// A watcher, and a copy of the tasks that it is about.

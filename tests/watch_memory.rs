@@ -5,7 +5,7 @@ mod allocated;
 mod common;
 
 use allocated::bytes;
-use common::{Task, put, store, task};
+use common::{Task, counted, delete, put, store, task};
 use skep::{Filter, Store, Watcher};
 
 const WATCHERS: u64 = 20_000;
@@ -28,6 +28,38 @@ fn idle_watchers_are_small_and_leave_nothing() {
     is_small_and_leaves_nothing("key", |number| {
         Filter::of::<Task>().key(&task(number).id).into()
     });
+    what_waits_goes_with_its_watcher();
+}
+
+/// Though nobody commits any more.
+fn what_waits_goes_with_its_watcher() {
+    // A proposer would have it all as well.
+    let store = Store::builder().table::<Task>().build();
+    for taken in [false, true] {
+        store.reclaim();
+        let before = bytes();
+        let mut watcher = store.watch(Filter::of::<Task>().key(&1));
+        for count in 0..1_000 {
+            let title = "x".repeat(10_000);
+            put(
+                &store,
+                [Task {
+                    title,
+                    ..counted(1, count)
+                }],
+            );
+        }
+        delete::<Task>(&store, &1);
+        if taken {
+            watcher.try_recv().expect("there is something");
+        }
+        let held = bytes() - before;
+        assert!(held > 10_000_000, "{held} bytes");
+        drop(watcher);
+        // The log has the last ones still.
+        let left = bytes() - before;
+        assert!(left < held / 4, "{left} of {held} bytes are left");
+    }
 }
 
 fn is_small_and_leaves_nothing(of: &str, filter: fn(u64) -> Filter) {

@@ -9,10 +9,13 @@ mod common;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use skep::failpoints::{Step, set_hook};
-use skep::{Delivery, Event, Filter, Object, Store, WatchError, Watcher};
+use skep::{
+    AnyChange, Delivery, Event, Filter, Object, Overflow, Store, Version, WatchError, Watcher,
+};
 
 #[derive(Clone, Debug, Object)]
 struct Task {
@@ -49,9 +52,12 @@ struct Stop {
     changed: Condvar,
 }
 
-/// A committer's, and that of a thread that delivers.
+/// A committer's, that of a thread that delivers, and those of whoever has such names.
 static COMMITTER: Stop = Stop::new();
 static DELIVERER: Stop = Stop::new();
+static STRAGGLER: Stop = Stop::new();
+static TRIMMER: Stop = Stop::new();
+static LOSER: Stop = Stop::new();
 
 impl Stop {
     const fn new() -> Self {
@@ -89,6 +95,9 @@ fn stop(step: Step) {
     match (step, std::thread::current().name()) {
         (Step::Delivering, Some("stopping")) => COMMITTER.pass(),
         (Step::Called, Some("skep-watch-0")) => DELIVERER.pass(),
+        (Step::Delivering, Some("straggling")) => STRAGGLER.pass(),
+        (Step::TrimClaimed, Some("trimming")) => TRIMMER.pass(),
+        (Step::Losing, Some("losing")) => LOSER.pass(),
         _ => {}
     }
 }
@@ -166,4 +175,124 @@ fn a_task_is_woken_for_what_is_lost() {
         panic!("it is not told");
     };
     drop(other);
+}
+
+/// Commits that the log keeps for those who deliver.
+const KEPT: u64 = 100;
+
+/// Runs something on a thread with a name.
+fn named<'s, R: Send + 's>(
+    scope: &'s Scope<'s, '_>,
+    name: &str,
+    run: impl FnOnce() -> R + Send + 's,
+) -> ScopedJoinHandle<'s, R> {
+    let thread = std::thread::Builder::new().name(name.into());
+    thread.spawn_scoped(scope, run).expect("a thread")
+}
+
+/// A store whose watchers deliver for themselves.
+fn store_of_receivers() -> Store {
+    let builder = common::builder().table::<Task>().watch_commits_max(KEPT);
+    let builder = builder.watch_delivery(Delivery::Receivers).watch_shards(1);
+    builder.build()
+}
+
+fn of(store: &Store, id: u64) -> Watcher {
+    store.watch(Filter::of::<Task>().key(&id))
+}
+
+/// Has the log let go of all that there is, for those who deliver do not come by.
+fn let_go(store: &Store) -> Version {
+    let version = store.version();
+    (0..KEPT).for_each(|count| put(store, 500, count));
+    store.reclaim();
+    version
+}
+
+/// There is nothing for it; it delivers to all others.
+fn delivers(watcher: &mut Watcher) {
+    let received = watcher.try_recv();
+    assert!(matches!(received, Ok(None)), "{received:?}");
+}
+
+fn lags(watcher: &mut Watcher) -> Version {
+    match watcher.try_recv() {
+        Err(WatchError::Lagged { resume_from, .. }) => resume_from,
+        other => panic!("it lags: {other:?}"),
+    }
+}
+
+/// Of one who finds that something is lost, and stops, others do not wait: and of what they deliver
+/// then nothing is lost.
+fn what_others_deliver_is_not_lost() {
+    let store = store_of_receivers();
+    let [mut watcher, mut losing, mut other] = [1, 2, 3].map(|id| of(&store, id));
+    put(&store, 500, 0);
+    let lost = let_go(&store);
+    std::thread::scope(|scope| {
+        let loser = named(scope, "losing", || lags(&mut losing));
+        LOSER.wait_while(Far::Runs);
+        assert_eq!(lags(&mut other), lost);
+        put(&store, 1, 7);
+        delivers(&mut other);
+        let_go(&store);
+        delivers(&mut other);
+        store.reclaim();
+        LOSER.set(Far::GoesOn);
+        assert_eq!(loser.join().expect("no panic"), lost);
+    });
+    assert_eq!(store.watch_queues()[0].lost, lost);
+    assert_eq!(lags(&mut watcher), lost);
+    assert_eq!(all(&mut watcher), [Ok(7)]);
+}
+
+/// The same beside one that was about to deliver before the log was trimmed, and goes on behind
+/// it: where another claims to trim on, some of what is delivered counts as lost. What a mailbox
+/// made one of before and after that goes with it.
+fn what_is_made_one_of_both_sides_of_a_loss_goes_with_it() {
+    let store = store_of_receivers();
+    let of_two = Filter::of::<Task>().key(&1).key(&2).events_max(4);
+    let mut watcher = store.watch(of_two.overflow(Overflow::Coalesce));
+    let [mut straggling, mut losing, mut other] = [3, 4, 5].map(|id| of(&store, id));
+    put(&store, 1, 0);
+    std::thread::scope(|scope| {
+        let straggler = named(scope, "straggling", || delivers(&mut straggling));
+        STRAGGLER.wait_while(Far::Runs);
+        let_go(&store);
+        let trimmer = named(scope, "trimming", || let_go(&store));
+        TRIMMER.wait_while(Far::Runs);
+        let loser = named(scope, "losing", || lags(&mut losing));
+        LOSER.wait_while(Far::Runs);
+        STRAGGLER.set(Far::GoesOn);
+        straggler.join().expect("no panic");
+        delivers(&mut other);
+        put(&store, 2, 0);
+        (1..4).for_each(|count| put(&store, 1, count));
+        delivers(&mut other);
+        LOSER.set(Far::GoesOn);
+        assert!(loser.join().expect("no panic") > Version::new(1));
+        TRIMMER.set(Far::GoesOn);
+        trimmer.join().expect("no panic");
+    });
+    let newest = store.version();
+    assert!(store.watch_queues()[0].lost < newest);
+    let from = lags(&mut watcher);
+    put(&store, 1, 4);
+    let changes: Vec<AnyChange> = std::iter::from_fn(|| watcher.try_recv().expect("it goes on"))
+        .filter_map(|event| event.change().cloned())
+        .collect();
+    assert!(!changes.is_empty(), "the last one is there");
+    assert!(
+        changes.iter().all(|change| change.since() > from),
+        "{from:?}: {changes:?}"
+    );
+}
+
+/// One test: of each name one thread stops at a time.
+#[test]
+fn beside_who_stops_while_something_is_lost_all_are_told_exactly() {
+    set_hook(stop);
+    what_others_deliver_is_not_lost();
+    LOSER.set(Far::Runs);
+    what_is_made_one_of_both_sides_of_a_loss_goes_with_it();
 }

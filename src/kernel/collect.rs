@@ -133,8 +133,9 @@ impl Kernel {
         cut || freed
     }
 
-    /// Frees some of what is ripe, unless that is what this thread is about anyway.
-    fn free(&self) -> bool {
+    /// Frees some of what is ripe, unless that is what this thread is about anyway: if nobody is
+    /// pinned, what it has retired last, too. Looks at every thread's line.
+    pub(crate) fn free(&self) -> bool {
         let line = self.domain.registry().line();
         // Relaxed: only the owning thread touches the flag (L2).
         if line.collecting.swap(true, Ordering::Relaxed) {

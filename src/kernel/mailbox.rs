@@ -131,8 +131,25 @@ pub(crate) struct Taken<L> {
     pub(crate) missed: Option<Missed>,
     /// The oldest first.
     pub(crate) letters: Vec<L>,
-    /// The mailbox takes no more; what is of this version and later may not be all there.
-    pub(crate) closed_at: Option<u64>,
+    /// The mailbox takes no more.
+    pub(crate) end: Option<End>,
+}
+
+/// Where a mailbox was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// What is of this version and later may not be all there.
+    pub(crate) version: u64,
+    /// Up to here something was lost before that, or is not wanted. What is lost later would not
+    /// have come.
+    pub(crate) lost: u64,
+}
+
+impl End {
+    pub(crate) fn at(version: u64, lost: u64) -> Self {
+        let lost = lost.min(version - 1);
+        Self { version, lost }
+    }
 }
 
 /// What waits in a mailbox.
@@ -252,7 +269,10 @@ impl<L: Letter> Mailbox<L> {
         let old = Cut { first: pointer };
         let policy = bounds.after.map_or(Policy::Lag, |_| bounds.policy);
         let fresh = match policy {
-            Policy::Close => Fresh::closed(stamp.version, pointer, Some(seen)),
+            Policy::Close => {
+                let end = End::at(stamp.version, bounds.after.unwrap_or_default());
+                Fresh::closed(end, pointer, Some(seen))
+            }
             Policy::Lag => lag(seen.all(), stamp, letter),
             Policy::Coalesce => coalesce(old.read(guard), seen.all(), (stamp, letter), bounds),
         };
@@ -274,13 +294,13 @@ impl<L: Letter> Mailbox<L> {
     }
 
     /// Takes no more from now on, while a version is delivered, and keeps what it has. Lock-free.
-    pub(crate) fn close(&self, guard: &Guard<'_>, version: u64) {
+    pub(crate) fn close(&self, guard: &Guard<'_>, end: End) {
         loop {
             let (pointer, head) = self.head(guard);
             if head.is_some_and(|seen| matches!(seen.content, Content::Closed(_))) {
                 return;
             }
-            let fresh = Fresh::closed(version, pointer, head);
+            let fresh = Fresh::closed(end, pointer, head);
             if self.swing(pointer, fresh.top) {
                 return;
             }
@@ -300,15 +320,15 @@ impl<L: Letter> Mailbox<L> {
         loop {
             let (pointer, head) = self.head(guard);
             let seen = head.filter(|seen| !matches!(seen.content, Content::Base(None)))?;
-            let fresh = match seen.content {
-                Content::Closed(version) if !is_node(seen.below) => {
+            let fresh = match &seen.content {
+                Content::Closed(end) if !is_node(seen.below) => {
                     return Some(Taken {
                         missed: None,
                         letters: Vec::new(),
-                        closed_at: Some(version),
+                        end: Some(**end),
                     });
                 }
-                Content::Closed(version) => Fresh::closed(version, std::ptr::null_mut(), None),
+                Content::Closed(end) => Fresh::closed(**end, std::ptr::null_mut(), None),
                 _ if seen.through().version <= whole => Fresh::nothing(seen.through().version),
                 _ => Fresh::base(seen.through(), None),
             };
@@ -335,10 +355,10 @@ impl<L: Letter> Mailbox<L> {
         head.is_some_and(|seen| !matches!(seen.content, Content::Base(None)))
     }
 
-    /// The version up to which it has all, if it takes no more.
-    pub(crate) fn end(&self, guard: &Guard<'_>) -> Option<u64> {
-        match self.head(guard).1?.content {
-            Content::Closed(version) => Some(version - 1),
+    /// Where it was closed, if it takes no more.
+    pub(crate) fn end(&self, guard: &Guard<'_>) -> Option<End> {
+        match &self.head(guard).1?.content {
+            Content::Closed(end) => Some(**end),
             Content::Base(_) | Content::Letter(_) => None,
         }
     }

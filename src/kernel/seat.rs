@@ -180,18 +180,34 @@ impl Doze {
 #[derive(Debug)]
 pub(crate) struct Calls {
     seats: SmallVec<[*const Seat; 8]>,
+    /// Whether others call, and nobody is noted.
+    by_others: bool,
 }
 
 impl Calls {
     pub(crate) fn new() -> Self {
         Self {
             seats: SmallVec::new(),
+            by_others: false,
         }
+    }
+
+    /// Others call, later: here nobody is called.
+    pub(crate) fn by_others() -> Self {
+        Self {
+            by_others: true,
+            ..Self::new()
+        }
+    }
+
+    /// Whether who is noted is called: only then something may be left to it.
+    pub(crate) fn are_made(&self) -> bool {
+        !self.by_others
     }
 
     /// Notes a seat that stands as long as the guard.
     pub(crate) fn note<'g>(&mut self, _: &'g Guard<'_>, seat: &'g Seat) {
-        if self.seats.last() != Some(&std::ptr::from_ref(seat)) {
+        if self.are_made() && self.seats.last() != Some(&std::ptr::from_ref(seat)) {
             seat.prefetch();
             self.seats.push(seat);
         }

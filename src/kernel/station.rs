@@ -15,7 +15,9 @@
 //! # Invariants
 //! - J1: what is at or below the position has been delivered to, and those it was delivered to have
 //!   been called: every subscriber that began below it. Or it is at or below `lost`, and all that
-//!   stand on routes have been called.
+//!   stand on routes have been called. Of what is at or below `lost` some may have been delivered
+//!   all the same: where one stops who has found something lost, and others go on meanwhile. So
+//!   what waits may have been made of changes from before and after it.
 //! - J2: position and `lost` only grow; position <= visible.
 //! - J3: what comes after the position is not trimmed while somebody has subscribed, up to the lag
 //!   that watchers may have; who carries the station on and finds it trimmed all the same raises
@@ -148,7 +150,8 @@ impl Station {
     /// delivered in part. Lock-free; bounded by the commits up to `until`.
     ///
     /// `deliver` runs pinned, and is called again for what it was called for, by whomever. Without
-    /// a commit something is lost: it notes everybody, who may sleep for want of just that.
+    /// a commit something is lost: it notes everybody, who may sleep for want of just that. Where
+    /// nobody is called for it, it delivers whole.
     pub(crate) fn carry_on(
         &self,
         kernel: &Kernel,
@@ -181,7 +184,7 @@ impl Station {
         until: u64,
         mut deliver: impl FnMut(&Guard<'_>, Option<&Commit>, &mut Calls) -> Delivered,
     ) {
-        // Each turn delivers a commit or a part of it, or finds that somebody has moved over it.
+        // Each turn delivers a commit, or finds that somebody has moved over it.
         loop {
             let next = self.position_here() + 1;
             if next > until {
@@ -195,11 +198,11 @@ impl Station {
             }
             let through = match kernel.log.at(&guard, next) {
                 Slot::Commit(commit) if commit.outcome() == Outcome::Refused => next,
-                Slot::Commit(commit) => match deliver(&guard, Some(commit), &mut Calls::new()) {
-                    Delivered::Whole => next,
-                    // Nobody has been called to whom the rest could be left.
-                    Delivered::Part { .. } => continue,
-                },
+                Slot::Commit(commit) => {
+                    let delivered = deliver(&guard, Some(commit), &mut Calls::by_others());
+                    debug_assert_eq!(delivered, Delivered::Whole, "left to nobody");
+                    next
+                }
                 // Not of a visible version.
                 Slot::Empty => return,
                 Slot::Trimmed => self.lose(kernel, next).unwrap_or_default(),
@@ -254,11 +257,13 @@ impl Station {
     /// The log is trimmed at `next`: because somebody has moved over it (None), or before anybody
     /// could; then what is lost goes up to where it is trimmed.
     fn lose(&self, kernel: &Kernel, next: u64) -> Option<u64> {
+        // First: what others deliver and have trimmed from now on is not lost.
+        let trimmed = kernel.log.trimmed();
         // The trimming that let it go had seen the position, and so do we now.
         if self.position() >= next {
             return None;
         }
-        let trimmed = kernel.log.trimmed();
+        step(Step::Losing);
         // Relaxed: ordered by the position: [station]; and by the fence of the calling: [sit/call].
         self.lost.fetch_max(trimmed, Ordering::Relaxed);
         Some(trimmed)

@@ -55,6 +55,8 @@ pub enum Step {
     Delivered,
     /// The watchers that a commit concerns are called, and it does not count as delivered.
     Called,
+    /// A commit is found trimmed that was not delivered, and it is not noted yet.
+    Losing,
     /// What was in a mailbox is taken, and not yet read.
     Fetched,
     /// A watcher is counted, and stands on none of its routes.
@@ -67,7 +69,8 @@ pub enum Step {
     Unsubscribing,
 }
 
-/// Every step: in the order of a transaction, then those of watchers.
+/// Every step that a store comes to by itself: in the order of a transaction, then those of
+/// watchers. [`Step::Losing`] waits for one that is as late as it may be.
 #[cfg(feature = "failpoints")]
 pub const STEPS: [Step; 30] = [
     Step::Registering,

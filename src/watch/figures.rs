@@ -137,10 +137,11 @@ fn figures(shared: &Shared, kernel: &Kernel, member: &Member, now: SystemTime) -
     }
 }
 
-/// Commits that nobody delivered, which it looks for first: none beyond its end.
+/// Commits that nobody delivered, which it looks for first: none that were lost after its end.
 fn lost(guard: &Guard<'_>, station: &Station, member: &Member) -> u64 {
-    let end = member.mailbox.end(guard).unwrap_or(u64::MAX);
-    station.lost().min(end).saturating_sub(member.read.get())
+    let end = member.mailbox.end(guard);
+    let lost = end.map_or(station.lost(), |end| end.lost);
+    lost.saturating_sub(member.read.get())
 }
 
 /// Commits that a reader of the log will have passed by when it goes on: they are not there.

@@ -10,7 +10,7 @@ use super::member::Member;
 use super::shard::Shards;
 use crate::error::WatchError;
 use crate::kernel::Kernel;
-use crate::kernel::mailbox::{Missed, Taken};
+use crate::kernel::mailbox::{End, Missed, Taken};
 use crate::kernel::post::Post;
 use crate::kernel::table::GarbageBin;
 use crate::table::schema::Schema;
@@ -22,9 +22,8 @@ enum Item {
     Letter(Arc<Post>),
     /// What the mailbox let go between the letters. Counted as missed while it lies here.
     Gap(Missed),
-    /// The mailbox takes no more, and of this version and later not all may have been there. The
-    /// last, for good.
-    End(u64),
+    /// The mailbox takes no more. The last, for good.
+    End(End),
 }
 
 /// What has been taken out of a mailbox, and up to where it was given.
@@ -55,6 +54,10 @@ struct Items(Option<Box<VecDeque<Item>>>);
 impl Items {
     fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |items| items.len())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Item> {
+        self.0.iter().flat_map(|items| items.iter())
     }
 
     fn front(&self) -> Option<&Item> {
@@ -113,9 +116,9 @@ impl FromMail {
     }
 
     /// Where it ends, if the mailbox takes no more.
-    fn end(&self) -> Option<u64> {
+    fn end(&self) -> Option<End> {
         match self.items.back() {
-            Some(Item::End(version)) => Some(*version),
+            Some(Item::End(end)) => Some(*end),
             _ => None,
         }
     }
@@ -181,20 +184,22 @@ impl FromMail {
         let complete = station.position_here();
         let lost = station.lost();
         let mut whole = self.whole(complete);
-        if self.is_to_take() {
+        if self.is_to_take() || (lost > self.read && self.end().is_none()) {
             whole = complete;
             if let Some(taken) = take(kernel, member, complete) {
                 self.sort_in(member, taken);
             }
         }
         let end = self.end();
-        // Of what comes after its end nothing is lost to it.
-        let lost = end.map_or(lost, |end| lost.min(end - 1));
+        // What is lost after its end was not to come.
+        let lost = end.map_or(lost, |end| end.lost);
         if lost > self.read {
-            let missed = lost - self.read;
-            self.skip(member, lost);
-            return Err(lagged(missed, lost));
+            let through = self.joined_through(lost);
+            let missed = through - self.read;
+            self.skip(member, through);
+            return Err(lagged(missed, through));
         }
+        let end = end.map(|end| end.version);
         let through = end.map_or(complete, |end| complete.min(end - 1));
         match self.items.front() {
             Some(&Item::Gap(missed)) => {
@@ -258,6 +263,20 @@ impl FromMail {
         self.read = version.get();
     }
 
+    /// Up to where something was made of changes from before and after what is lost up to a
+    /// version: it goes with that. What is put into the mailbox later begins later.
+    fn joined_through(&self, lost: u64) -> u64 {
+        let mut through = lost;
+        for item in self.items.iter() {
+            if let Item::Letter(post) = item
+                && post.since.get() <= through
+            {
+                through = through.max(post.version.get());
+            }
+        }
+        through
+    }
+
     /// Leaves out what is at or below a version, after which the member is delivered to anew, of
     /// what lies in the mailbox as well.
     pub(super) fn begin_anew(&mut self, kernel: &Kernel, member: &Member, version: u64) {
@@ -314,9 +333,9 @@ impl FromMail {
         let letters = taken.letters.into_iter();
         let wanted = letters.filter(|post| post.version.get() > read);
         self.items.extend(wanted.map(Item::Letter));
-        if let Some(version) = taken.closed_at {
-            self.drop_from(version);
-            self.items.extend(std::iter::once(Item::End(version)));
+        if let Some(end) = taken.end {
+            self.drop_from(end.version);
+            self.items.extend(std::iter::once(Item::End(end)));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::config::WatchConfig;
 use super::filter::Filter;
+use crate::kernel::Kernel;
 use crate::kernel::mailbox::{Bounds, Mailbox, Policy};
 use crate::kernel::post::Post;
 use crate::kernel::seat::{Seat, Wait};
@@ -307,6 +308,17 @@ impl Member {
             bytes: wishes.bytes_max.unwrap_or(config.bytes_max),
             policy: wishes.overflow.map_or(Policy::Lag, Policy::from),
             after: self.begun().map(|begun| begun.max(lost)),
+        }
+    }
+
+    /// Its watcher goes, and is off its routes. What waits for it goes with it, unless somebody is
+    /// pinned: it may be much, and nobody may commit any more.
+    pub(super) fn leave(&self, kernel: &Kernel) {
+        self.seat.leave(kernel);
+        let has_mail = self.mailbox.has_mail(&kernel.domain.pin());
+        if has_mail {
+            // What is on the routes no more shares it.
+            kernel.free();
         }
     }
 

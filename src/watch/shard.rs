@@ -23,7 +23,7 @@ use crate::kernel::Kernel;
 use crate::kernel::commit::{Commit, Write};
 use crate::kernel::cursor::STATIONS;
 use crate::kernel::entry::EntryHeader;
-use crate::kernel::mailbox::{Put, Stamp};
+use crate::kernel::mailbox::{End, Put, Stamp};
 use crate::kernel::post::{Kept, Post};
 use crate::kernel::reclaim::Guard;
 use crate::kernel::release::contain;
@@ -462,7 +462,7 @@ impl<'g> Round<'_, 'g> {
             self.served += 1;
         }
         // It waits, and has taken what it was called for before. After the fence of the pin.
-        if put == Put::First && member.wait.is_on() {
+        if put == Put::First && calls.are_made() && member.wait.is_on() {
             self.called += 1;
         }
         ControlFlow::Continue(())
@@ -490,7 +490,8 @@ impl<'g> Round<'_, 'g> {
             // What waited when we looked was taken meanwhile.
             Put::First => member.waits_since.raise(now),
             Put::Done | Put::Full if now.saturating_sub(member.waits_since.get()) > timeout => {
-                member.mailbox.close(self.guard, delivering.first_torn());
+                let end = End::at(delivering.first_torn(), self.lost);
+                member.mailbox.close(self.guard, end);
             }
             _ => {}
         }

@@ -494,6 +494,6 @@ impl Drop for Watcher {
             self.shared.shards.admission.leave();
         }
         self.leave_nothing_undone();
-        self.member.seat.leave(self.shared.kernel());
+        self.member.leave(self.shared.kernel());
     }
 }

@@ -34,7 +34,10 @@ impl World {
         let guard = self.domain.pin();
         let taken = self.mailbox.take(&guard, &mut garbage, 0);
         self.domain.give(garbage);
-        taken.map_or((0, None), |taken| (taken.letters.len(), taken.closed_at))
+        taken.map_or((0, None), |taken| {
+            let torn = taken.end.map(|end| end.version);
+            (taken.letters.len(), torn)
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
 use crate::kernel::history::HistoryLimits;
-use crate::kernel::mailbox::{Bounds, Letter, Mailbox, Policy, Put, Stamp};
+use crate::kernel::mailbox::{Bounds, End, Letter, Mailbox, Policy, Put, Stamp};
 use crate::kernel::routes::{Route, Routes};
 use crate::kernel::seat::{Calls, Seat};
 use crate::kernel::station::Delivered;
@@ -446,7 +446,8 @@ fn close_during_a_delivery() {
         let (member, _) = world.subscribe(1);
         let closer = Arc::clone(&member);
         let other = spawn(&world, move |world| {
-            closer.mailbox.close(&world.kernel.domain.pin(), 3);
+            let guard = world.kernel.domain.pin();
+            closer.mailbox.close(&guard, End::at(3, 0));
         });
         let put = |version| {
             let mut garbage = GarbageBin::new(&world.kernel);

@@ -2,7 +2,7 @@
 //! those that were cut off.
 
 use super::full::Going;
-use super::{Bounds, Depth, Letter, Missed, Since, Stamp, Taken};
+use super::{Bounds, Depth, End, Letter, Missed, Since, Stamp, Taken};
 use crate::kernel::reclaim::{Garbage, Guard, allocate, at, free};
 use crate::kernel::release::contain;
 use crate::version::Moment;
@@ -35,8 +35,8 @@ pub(super) enum Content<L> {
     /// Boxed: it is rare, and the others need less room.
     Base(Option<Box<Missed>>),
     Letter(L),
-    /// What is of this version and later may not be all there.
-    Closed(u64),
+    /// Boxed: as rare.
+    Closed(Box<End>),
 }
 
 /// No node has an odd address.
@@ -77,13 +77,13 @@ impl<L: Letter> Cut<L> {
         let mut taken = Taken {
             missed: None,
             letters: Vec::new(),
-            closed_at: None,
+            end: None,
         };
         for node in self.nodes(guard) {
             match &node.content {
                 Content::Base(missed) => taken.missed = missed.as_deref().copied(),
                 Content::Letter(letter) => taken.letters.push(letter.clone()),
-                Content::Closed(version) => taken.closed_at = Some(*version),
+                Content::Closed(end) => taken.end = Some(**end),
             }
         }
         taken.letters.reverse();
@@ -130,15 +130,15 @@ impl<L: Letter> Fresh<L> {
     }
 
     /// Above what is there, which stays.
-    pub(super) fn closed(version: u64, below: *mut Node<L>, seen: Option<&Node<L>>) -> Self {
+    pub(super) fn closed(end: End, below: *mut Node<L>, seen: Option<&Node<L>>) -> Self {
         let through = seen.map_or(Stamp::default(), Node::through);
         let depth = seen.map_or((0, 0), |seen| (seen.letters, seen.bytes));
         // Where nothing waits, what is lost begins.
         let since = seen.and_then(Node::since).unwrap_or(Since {
-            version,
+            version: end.version,
             at: Moment::UNKNOWN,
         });
-        let content = Content::Closed(version);
+        let content = Content::Closed(Box::new(end));
         Self::new(Node::of(through, depth, since, (below, content)))
     }
 

@@ -134,7 +134,7 @@ fn what_is_wanted_by_half_is_missed() {
     let taken = taken.expect("one, and a gap");
     let missed = taken.missed.map(|missed| (missed.from, missed.through));
     assert_eq!((missed, taken.letters.len()), (Some((6, 9)), 1));
-    assert_eq!(taken.closed_at, None);
+    assert_eq!(taken.end, None);
 }
 
 /// M1, M4.
@@ -164,7 +164,7 @@ fn what_was_taken_is_not_delivered_again_and_what_was_not_is() {
     assert_eq!(world.mailbox.depth(&guard).0.letters, 1);
     assert_eq!(world.take(9), Some(1));
     assert!(!world.mailbox.has_mail(&guard));
-    world.mailbox.close(&guard, 9);
+    world.mailbox.close(&guard, End::at(9, 0));
     assert_eq!(world.put(9, 0), Put::Before);
     assert_eq!(world.take(9), Some(0), "closed");
 }
