@@ -31,6 +31,10 @@
 //! - [announce/walk]: of [`super::cursor`]: the same subscriber against who walks the cursors.
 //! - [station]: the position's AcqRel maximum and its Acquire load: who sees a position finds in
 //!   its mailbox what was delivered up to it, and what is lost up to it in `lost`.
+//! - [lost]: who finds something lost loads up to where the log is trimmed, fences (Acquire), then
+//!   loads the position. The other half is the fence of the trimmer's walk, between its load of the
+//!   position and its claim: we see a position at least as far on as that trimming did, and what
+//!   it trimmed because it was delivered is not lost.
 
 use super::Kernel;
 use super::barrier::fence;
@@ -259,6 +263,8 @@ impl Station {
     fn lose(&self, kernel: &Kernel, next: u64) -> Option<u64> {
         // First: what others deliver and have trimmed from now on is not lost.
         let trimmed = kernel.log.trimmed();
+        // Acquire: [lost].
+        fence(Ordering::Acquire);
         // The trimming that let it go had seen the position, and so do we now.
         if self.position() >= next {
             return None;

@@ -213,6 +213,28 @@ fn look_at_the_position_during_a_loss() {
     assert_eq!(seen, BTreeSet::from([(0, 0), (0, 1), (1, 1)]));
 }
 
+/// J1, J3, [lost]: what is delivered and trimmed beside who finds something lost is not lost.
+#[test]
+fn find_a_loss_beside_who_delivers_on() {
+    let seen = outcomes(2, || {
+        let world = World::new(0, ROOMY);
+        world.subscribe(1);
+        world.commit(1);
+        world.kernel.collect();
+        let other = spawn(&world, |world| {
+            world.deliver();
+            world.commit(2);
+            world.deliver();
+            world.kernel.collect();
+        });
+        let station = world.kernel.station(0);
+        station.carry_on(&world.kernel, 1, |_, _, _| Delivered::Whole);
+        other.join().expect("no panic");
+        (world.kernel.log.trimmed(), station.lost())
+    });
+    assert_eq!(seen, BTreeSet::from([(2, 1)]));
+}
+
 /// J1, J3, [sit/call]: who falls asleep while something is lost is called; a call that is lost is a
 /// deadlock.
 #[test]
