@@ -189,7 +189,8 @@ fn random_clause(random: &mut Random) -> Clause {
         1 => Images::Before,
         _ => Images::Either,
     };
-    let of_images = !values.is_empty() || !all.is_empty();
+    // Who asks for the image before asks that there was one.
+    let of_images = !values.is_empty() || !all.is_empty() || images == Images::Before;
     let asks = move |task: &Task| {
         (values.is_empty() || values.iter().any(|asks| asks(task)))
             && all.iter().all(|asks| asks(task))
