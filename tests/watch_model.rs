@@ -3,6 +3,8 @@
 //! figures are what the record says.
 
 mod common;
+#[path = "common/markers.rs"]
+mod markers;
 #[path = "common/record.rs"]
 mod record;
 
@@ -12,6 +14,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use common::{Random, Task, builder, scaled, wait_for_delivery};
+use markers::Markers;
 use record::{Asks, IDS, NODES, Record, Written};
 use skep::{
     AnyChange, Delivery, Event, Filter, Overflow, Store, Version, WatchError, WatchedCommit,
@@ -38,13 +41,6 @@ fn random_filter(random: &mut Random) -> (Filter, Asks) {
             Rc::new(move |task| task.node == Some(node) && even(task)),
         ),
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Markers {
-    Matching,
-    Every,
-    None,
 }
 
 /// A watcher, and where it is by what it was told.
@@ -80,12 +76,8 @@ impl Follower {
             (events_max, overflow) = (Some(events), all[random.below(3) as usize]);
             filter = filter.events_max(events).overflow(overflow);
         }
-        let markers = [Markers::Matching, Markers::Every, Markers::None][random.below(3) as usize];
-        filter = match markers {
-            Markers::Matching => filter,
-            Markers::Every => filter.every_commit(),
-            Markers::None => filter.changes_only(),
-        };
+        let markers = Markers::random(random);
+        filter = markers.ask(filter);
         let what = format!("{filter:?}");
         let now = store.version().get();
         let (position, watcher) = match random.one_in(3) {

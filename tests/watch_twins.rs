@@ -6,6 +6,8 @@
 #[path = "common/asked.rs"]
 mod asked;
 mod common;
+#[path = "common/markers.rs"]
+mod markers;
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -13,14 +15,8 @@ use std::task::{Context, Poll, Waker};
 
 use asked::{Asked, Record, Written, id_of};
 use common::{Random, Task, builder, scaled};
+use markers::Markers;
 use skep::{Delivery, Event, Overflow, Store, Version, WatchError, Watcher};
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Markers {
-    Matching,
-    Every,
-    None,
-}
 
 /// A watcher, and what it was given.
 struct Follower {
@@ -42,12 +38,8 @@ struct Follower {
 impl Follower {
     fn begin(store: &Store, asked: &Asked, random: &mut Random) -> Self {
         let mut filter = asked.filter();
-        let markers = [Markers::Matching, Markers::Every, Markers::None][random.below(3) as usize];
-        filter = match markers {
-            Markers::Matching => filter,
-            Markers::Every => filter.every_commit(),
-            Markers::None => filter.changes_only(),
-        };
+        let markers = Markers::random(random);
+        filter = markers.ask(filter);
         let bounds = random.below(7);
         let coalesces = bounds >= 5;
         let few = 1 + random.below(6) as u32;

@@ -32,9 +32,10 @@
 //! - [segment]: the same for ring entries.
 //! - [trimmed]: the position is claimed before a segment leaves the ring (Release): who misses a
 //!   segment because it is gone (Acquire) sees the position beyond it. The positions themselves
-//!   order nothing: whoever reads one only compares it, and commits are acquired from their slots.
-//!   That a sweep which sees a claim for cutting frees nothing under the claimer's pin (K5) is the
-//!   work of two fences: the pin's, before the claim, and the retirement's, after the sweep's load.
+//!   order nothing here: whoever reads one only compares it, and commits are acquired from their
+//!   slots. That a sweep which sees a claim for cutting frees nothing under the claimer's pin (K5)
+//!   is the work of two fences: the pin's, before the claim, and the retirement's, after the
+//!   sweep's load.
 
 use std::ops::RangeInclusive;
 
@@ -337,10 +338,10 @@ impl Log {
         if to <= from {
             return nothing;
         }
-        // Relaxed: published by the unlinking of a segment: [trimmed].
+        // Release: [lost] of the stations; [trimmed] is the unlinking's.
         let claimed = self
             .trimmed
-            .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
+            .compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
         claimed.map_or(nothing, |_| from + 1..=to)
     }
 

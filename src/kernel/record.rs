@@ -32,7 +32,7 @@ use std::cmp::Ordering as Order;
 
 use super::barrier::prefetch;
 use super::collect::Work;
-use super::key_set::{KeySet, Keys};
+use super::key_set::Keys;
 use super::node::VersionHeader;
 use super::ordered::{Ordered, Probe, Shared};
 use super::point::Point;
@@ -139,7 +139,7 @@ impl RecordHeader {
     pub(super) fn prefetch_keys(&self) {
         if cfg!(not(loom)) {
             // Relaxed: only a hint goes there.
-            KeySet::prefetch(self.keys.load(Ordering::Relaxed));
+            prefetch(self.keys.load(Ordering::Relaxed));
         }
     }
 

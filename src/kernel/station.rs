@@ -32,9 +32,10 @@
 //! - [station]: the position's AcqRel maximum and its Acquire load: who sees a position finds in
 //!   its mailbox what was delivered up to it, and what is lost up to it in `lost`.
 //! - [lost]: who finds something lost loads up to where the log is trimmed, fences (Acquire), then
-//!   loads the position. The other half is the fence of the trimmer's walk, between its load of the
-//!   position and its claim: we see a position at least as far on as that trimming did, and what
-//!   it trimmed because it was delivered is not lost.
+//!   loads the position. The other half is the trimmer's: its walk loads the position and fences
+//!   (Acquire), or takes over from who walked; then its claim moves where the log is trimmed
+//!   (Release). So we see a position at least as far on as that trimming did, and what it trimmed
+//!   because it was delivered is not lost.
 
 use super::Kernel;
 use super::barrier::fence;

@@ -31,49 +31,21 @@ macro_rules! each {
 /// Runs an expression for the table with a name, its type being `$row`.
 macro_rules! of_table {
     ($table:expr, $row:ident => $run:expr) => {
-        match $table {
-            "cluster" => {
-                type $row = skep::cluster::Cluster;
-                $run
-            }
-            "config" => {
-                type $row = skep::cluster::Config;
-                $run
-            }
+        $crate::any::of_specified!($table, $row => $run, else match $table {
             "extension" => {
                 type $row = skep::cluster::Extension;
-                $run
-            }
-            "network" => {
-                type $row = skep::cluster::Network;
-                $run
-            }
-            "node" => {
-                type $row = skep::cluster::Node;
                 $run
             }
             "resource" => {
                 type $row = skep::cluster::Resource;
                 $run
             }
-            "secret" => {
-                type $row = skep::cluster::Secret;
-                $run
-            }
-            "service" => {
-                type $row = skep::cluster::Service;
-                $run
-            }
             "task" => {
                 type $row = skep::cluster::Task;
                 $run
             }
-            "volume" => {
-                type $row = skep::cluster::Volume;
-                $run
-            }
             other => panic!("no table {other}"),
-        }
+        })
     };
 }
 
