@@ -164,7 +164,11 @@ impl Clause {
         };
         let key = old.iter().chain(new).map(|item| item.key).next();
         let met = |image: &Option<Item>| image.as_ref().is_some_and(|it| self.object_matches(it));
-        let asks_images = !self.values.is_empty() || !self.meets.is_empty() || self.check.is_some();
+        // Who asks for the image before asks that there was one.
+        let asks_images = !self.values.is_empty()
+            || !self.meets.is_empty()
+            || self.check.is_some()
+            || matches!(self.images(), Images::Before);
         let images = match self.images() {
             Images::Before => met(old),
             Images::Last if new.is_none() => met(old),
