@@ -23,6 +23,7 @@ enum Seam {
     DropKey,
     DropObject,
     Extract,
+    Unchanged,
 }
 
 thread_local! {
@@ -143,6 +144,12 @@ impl Mine {
         // With so many entries an object goes to their places side by side.
         keys.add(Fragile::new(mine.group + 200));
     });
+    /// With so many entries what stays is handed on together.
+    const BY_ORIGIN: Index<Self, Fragile> = Index::new("by_origin", |mine: &Self, keys| {
+        seam(Seam::Extract);
+        (0..6).for_each(|origin| keys.add(Fragile::new(mine.key % 3 + origin)));
+    })
+    .unchanged_if(|old, new| (seam(Seam::Unchanged), old.key == new.key).1);
 }
 
 impl Object for Mine {
@@ -155,6 +162,7 @@ impl Object for Mine {
 
     fn indexes(indexes: &mut Indexes<Self>) {
         indexes.add(Self::BY_UNIQUE).add(Self::BY_GROUP);
+        indexes.add(Self::BY_ORIGIN);
     }
 }
 
@@ -198,6 +206,8 @@ fn check(store: &Store) {
         assert_eq!(read.count(Mine::BY_UNIQUE.eq(key(mine.unique))), 1);
         let of_group = read.find(Mine::BY_GROUP.eq(key(mine.group)));
         assert_eq!(of_group.filter(|other| other.key == mine.key).count(), 1);
+        let of_origin = read.find(Mine::BY_ORIGIN.eq(key(mine.key % 3 + 5)));
+        assert_eq!(of_origin.filter(|other| other.key == mine.key).count(), 1);
     }
     let all = read.count(keys::<Mine>().all());
     assert_eq!(read.count(Mine::BY_UNIQUE.all()), all);
@@ -276,6 +286,7 @@ fn the_nth_call_of_each_callback_panics() {
         Seam::CloneKey,
         Seam::CloneObject,
         Seam::Extract,
+        Seam::Unchanged,
         Seam::DropObject,
     ] {
         fail_every_call(seam);

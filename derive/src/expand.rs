@@ -16,7 +16,10 @@
 //!             keys.add(String::from(AsRef::<str>::as_ref(&object.title)));
 //!         })
 //!         .unique()
-//!         .normalized(::skep::fold_case);
+//!         .normalized(::skep::fold_case)
+//!         .unchanged_if(|old, new| {
+//!             AsRef::<str>::as_ref(&old.title) == AsRef::<str>::as_ref(&new.title)
+//!         });
 //! }
 //! ```
 //!
@@ -140,10 +143,50 @@ fn definition(object: &Object, index: &Index) -> TokenStream {
     let unique = unique.then(|| quote_spanned!(place=> .unique()));
     let folds = index.folds_case();
     let normalized = folds.then(|| quote_spanned!(place=> .normalized(::skep::fold_case)));
+    let unchanged = unchanged(index);
     quote_spanned! {place=>
         #[doc = #doc]
         #visibility const #constant: ::skep::Index<Self, #value> =
-            ::skep::Index::<Self, #value>::new(#name, |#row, #keys| { #body }) #unique #normalized;
+            ::skep::Index::<Self, #value>::new(#name, |#row, #keys| { #body })
+                #unique #normalized #unchanged;
+    }
+}
+
+/// The shorter way to see that a write leaves an index's values as they are: the fields are equal.
+/// Lists have none.
+fn unchanged(index: &Index) -> Option<TokenStream> {
+    let (fields, options) = match &index.values {
+        Values::Field { options, .. } if options.multi => return None,
+        Values::Field { field, options } => (std::slice::from_ref(field), *options),
+        Values::Composite { fields } => (fields.as_slice(), Options::default()),
+    };
+    let place = index.place();
+    let (old, new) = (own("old", place), own("new", place));
+    let equal = fields.iter().map(|field| {
+        let [old, new] = [&old, &new].map(|object| compared(field, options, object));
+        quote_spanned!(at(&field.ty)=> #old == #new)
+    });
+    Some(quote_spanned!(place=> .unchanged_if(|#old, #new| #(#equal)&&*)))
+}
+
+/// What of a field is to be equal.
+fn compared(field: &Field, options: Options, object: &Ident) -> TokenStream {
+    let name = &field.name;
+    let ty = optional(&field.ty).unwrap_or(&field.ty);
+    let place = at(ty);
+    if !options.is_text() {
+        return quote_spanned!(place=> #object.#name);
+    }
+    let text = quote_spanned!(place=> ::core::convert::AsRef::<str>::as_ref);
+    match optional(&field.ty) {
+        None => quote_spanned!(place=> #text(&#object.#name)),
+        Some(_) => {
+            let value = own("value", place);
+            quote_spanned! {place=>
+                ::core::option::Option::map(
+                    ::core::option::Option::as_ref(&#object.#name), |#value| #text(#value))
+            }
+        }
     }
 }
 

@@ -154,24 +154,28 @@ pub struct ManagerStatus {
 impl Node {
     /// By the host's name, whatever the case; nodes without a description are not in it.
     pub const BY_NAME: Index<Self, String> = Index::new("by_name", |node: &Self, keys| {
-        if let Some(description) = &node.description {
-            keys.add(description.hostname.clone());
+        if let Some(hostname) = node.hostname() {
+            keys.add(hostname.to_owned());
         }
     })
-    .normalized(fold_case);
+    .normalized(fold_case)
+    .unchanged_if(|old, new| old.hostname() == new.hostname());
     /// By what it is, not by what it is to be.
     pub const BY_ROLE: Index<Self, NodeRole> =
-        Index::new("by_role", |node: &Self, keys| keys.add(node.role));
+        Index::new("by_role", |node: &Self, keys| keys.add(node.role))
+            .unchanged_if(|old, new| old.role == new.role);
     /// By whether it is let in.
     pub const BY_MEMBERSHIP: Index<Self, Membership> =
         Index::new("by_membership", |node: &Self, keys| {
             keys.add(node.spec.membership);
-        });
+        })
+        .unchanged_if(|old, new| old.spec.membership == new.spec.membership);
     /// By the entries of its annotations.
     pub const BY_CUSTOM: Index<Self, CustomKey> = Index::new("by_custom", |node: &Self, keys| {
         let entries = node.spec.annotations.custom_keys();
         entries.for_each(|entry| keys.add(entry));
-    });
+    })
+    .unchanged_if(|old, new| old.spec.annotations.indices == new.spec.annotations.indices);
 
     /// A node of which nothing is known, not let in yet.
     #[must_use]
@@ -196,6 +200,12 @@ impl Node {
             description: Some(NodeDescription::named(hostname)),
             ..Self::new(id)
         }
+    }
+
+    /// The host's name, if it is known.
+    fn hostname(&self) -> Option<&str> {
+        let description = self.description.as_ref();
+        description.map(|description| description.hostname.as_str())
     }
 }
 
@@ -229,8 +239,7 @@ impl ClusterObject for Node {
     const BY_CUSTOM: Index<Self, CustomKey> = Self::BY_CUSTOM;
 
     fn name(&self) -> Option<Cow<'_, str>> {
-        let description = self.description.as_ref();
-        description.map(|description| Cow::Borrowed(description.hostname.as_str()))
+        self.hostname().map(Cow::Borrowed)
     }
 
     fn annotations(&self) -> &Annotations {

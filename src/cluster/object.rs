@@ -39,12 +39,18 @@ macro_rules! named_table {
                     keys.add(object.$($annotations).+.name.clone());
                 })
                 .unique()
-                .normalized($crate::fold_case);
+                .normalized($crate::fold_case)
+                .unchanged_if(|old, new| {
+                    old.$($annotations).+.name == new.$($annotations).+.name
+                });
             /// By the entries of its annotations.
             pub const BY_CUSTOM: $crate::Index<Self, $crate::cluster::CustomKey> =
                 $crate::Index::new("by_custom", |object: &Self, keys| {
                     let entries = object.$($annotations).+.custom_keys();
                     entries.for_each(|entry| keys.add(entry));
+                })
+                .unchanged_if(|old, new| {
+                    old.$($annotations).+.indices == new.$($annotations).+.indices
                 });
         }
 

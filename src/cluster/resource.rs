@@ -67,25 +67,31 @@ impl Resource {
     pub const BY_NAME: Index<Self, String> = Index::new("by_name", |resource: &Self, keys| {
         keys.add(resource.annotations.name.clone());
     })
-    .normalized(fold_case);
+    .normalized(fold_case)
+    .unchanged_if(|old, new| old.annotations.name == new.annotations.name);
     /// By kind and name, whatever the case of either; no two have the same.
     pub const BY_KIND_AND_NAME: Index<Self, (String, String)> =
         Index::new("by_kind_and_name", |resource: &Self, keys| {
             keys.add((resource.kind.clone(), resource.annotations.name.clone()));
         })
         .unique()
-        .normalized(|(kind, name)| (fold_case(kind), fold_case(name)));
+        .normalized(|(kind, name)| (fold_case(kind), fold_case(name)))
+        .unchanged_if(|old, new| {
+            old.kind == new.kind && old.annotations.name == new.annotations.name
+        });
     /// By kind: the name of an extension, so whatever the case.
     pub const BY_KIND: Index<Self, String> = Index::new("by_kind", |resource: &Self, keys| {
         keys.add(resource.kind.clone())
     })
-    .normalized(fold_case);
+    .normalized(fold_case)
+    .unchanged_if(|old, new| old.kind == new.kind);
     /// By the entries of its annotations.
     pub const BY_CUSTOM: Index<Self, CustomKey> =
         Index::new("by_custom", |resource: &Self, keys| {
             let entries = resource.annotations.custom_keys();
             entries.for_each(|entry| keys.add(entry));
-        });
+        })
+        .unchanged_if(|old, new| old.annotations.indices == new.annotations.indices);
 
     /// An empty resource of a kind.
     pub fn named(id: Id, kind: impl Into<String>, name: impl Into<String>) -> Self {

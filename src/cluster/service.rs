@@ -118,38 +118,47 @@ impl Service {
         keys.add(service.spec.annotations.name.clone());
     })
     .unique()
-    .normalized(fold_case);
+    .normalized(fold_case)
+    .unchanged_if(|old, new| old.spec.annotations.name == new.spec.annotations.name);
     /// By what its tasks run: `attachment`, `container`, or the generic kind; whatever the case.
     pub const BY_RUNTIME: Index<Self, String> = Index::new("by_runtime", |service: &Self, keys| {
         if let Some(kind) = service.spec.task.runtime_kind() {
             keys.add(kind.to_owned());
         }
     })
-    .normalized(fold_case);
+    .normalized(fold_case)
+    .unchanged_if(|old, new| old.spec.task.runtime_kind() == new.spec.task.runtime_kind());
     /// By each network that its spec names.
     pub const BY_NETWORK: Index<Self, Id> = Index::new("by_network", |service: &Self, keys| {
         service.spec.network_ids().for_each(|id| keys.add(id));
-    });
+    })
+    .unchanged_if(|old, new| old.spec.network_ids().eq(new.spec.network_ids()));
     /// By each secret that its spec names, resource references included.
     pub const BY_SECRET: Index<Self, Id> = Index::new("by_secret", |service: &Self, keys| {
         service.spec.task.secret_ids().for_each(|id| keys.add(id));
-    });
+    })
+    .unchanged_if(|old, new| old.spec.task.secret_ids().eq(new.spec.task.secret_ids()));
     /// By each config that its spec names, resource references included.
     pub const BY_CONFIG: Index<Self, Id> = Index::new("by_config", |service: &Self, keys| {
         service.spec.task.config_ids().for_each(|id| keys.add(id));
-    });
+    })
+    .unchanged_if(|old, new| old.spec.task.config_ids().eq(new.spec.task.config_ids()));
     /// By each resource reference of its spec: the type and the ID of what that names.
     pub const BY_REFERENCE: Index<Self, (ResourceType, Id)> =
         Index::new("by_reference", |service: &Self, keys| {
             let references = service.spec.task.resource_references.iter();
             references.for_each(|reference| keys.add((reference.kind, reference.id)));
+        })
+        .unchanged_if(|old, new| {
+            old.spec.task.resource_references == new.spec.task.resource_references
         });
     /// By the entries of its annotations.
     pub const BY_CUSTOM: Index<Self, CustomKey> =
         Index::new("by_custom", |service: &Self, keys| {
             let entries = service.spec.annotations.custom_keys();
             entries.for_each(|entry| keys.add(entry));
-        });
+        })
+        .unchanged_if(|old, new| old.spec.annotations.indices == new.spec.annotations.indices);
 
     /// A service with this name, of one task with an empty spec.
     pub fn named(id: Id, name: impl Into<String>) -> Self {

@@ -112,61 +112,84 @@ impl Task {
     /// By the computed name, see [`Task::name`]; whatever the case.
     pub const BY_NAME: Index<Self, String> =
         Index::new("by_name", |task: &Self, keys| keys.add(task.name().into()))
-            .normalized(fold_case);
+            .normalized(fold_case)
+            .unchanged_if(Self::has_name_of);
     /// By what runs: `attachment`, `container`, or the generic kind; whatever the case.
     pub const BY_RUNTIME: Index<Self, String> = Index::new("by_runtime", |task: &Self, keys| {
         if let Some(kind) = task.spec.runtime_kind() {
             keys.add(kind.to_owned());
         }
     })
-    .normalized(fold_case);
+    .normalized(fold_case)
+    .unchanged_if(|old, new| {
+        old.shares_spec(new) || old.spec.runtime_kind() == new.spec.runtime_kind()
+    });
     /// By service; `None`: tasks of none.
     pub const BY_SERVICE: Index<Self, Option<Id>> =
-        Index::new("by_service", |task: &Self, keys| keys.add(task.service_id));
+        Index::new("by_service", |task: &Self, keys| keys.add(task.service_id))
+            .unchanged_if(|old, new| old.service_id == new.service_id);
     /// By node; `None`: tasks that are not assigned.
     pub const BY_NODE: Index<Self, Option<Id>> =
-        Index::new("by_node", |task: &Self, keys| keys.add(task.node_id));
+        Index::new("by_node", |task: &Self, keys| keys.add(task.node_id))
+            .unchanged_if(|old, new| old.node_id == new.node_id);
     /// By service and slot; tasks of a service only.
     pub const BY_SLOT: Index<Self, (Id, u64)> = Index::new("by_slot", |task: &Self, keys| {
         if let Some(service) = task.service_id {
             keys.add((service, task.slot));
         }
-    });
+    })
+    .unchanged_if(|old, new| (old.service_id, old.slot) == (new.service_id, new.slot));
     /// By how far it is to come.
     pub const BY_DESIRED_STATE: Index<Self, TaskState> =
         Index::new("by_desired_state", |task: &Self, keys| {
             keys.add(task.desired_state);
-        });
+        })
+        .unchanged_if(|old, new| old.desired_state == new.desired_state);
     /// By how far it has come.
     pub const BY_STATE: Index<Self, TaskState> =
-        Index::new("by_state", |task: &Self, keys| keys.add(task.status.state));
+        Index::new("by_state", |task: &Self, keys| keys.add(task.status.state))
+            .unchanged_if(|old, new| old.status.state == new.status.state);
     /// By each network that its spec names.
     pub const BY_NETWORK: Index<Self, Id> = Index::new("by_network", |task: &Self, keys| {
         task.spec.network_ids().for_each(|id| keys.add(id));
+    })
+    .unchanged_if(|old, new| {
+        old.shares_spec(new) || old.spec.network_ids().eq(new.spec.network_ids())
     });
     /// By each secret that its spec names, resource references included.
     pub const BY_SECRET: Index<Self, Id> = Index::new("by_secret", |task: &Self, keys| {
         task.spec.secret_ids().for_each(|id| keys.add(id));
+    })
+    .unchanged_if(|old, new| {
+        old.shares_spec(new) || old.spec.secret_ids().eq(new.spec.secret_ids())
     });
     /// By each config that its spec names, resource references included.
     pub const BY_CONFIG: Index<Self, Id> = Index::new("by_config", |task: &Self, keys| {
         task.spec.config_ids().for_each(|id| keys.add(id));
+    })
+    .unchanged_if(|old, new| {
+        old.shares_spec(new) || old.spec.config_ids().eq(new.spec.config_ids())
     });
     /// By each resource reference of its spec: the type and the ID of what that names.
     pub const BY_REFERENCE: Index<Self, (ResourceType, Id)> =
         Index::new("by_reference", |task: &Self, keys| {
             let references = task.spec.resource_references.iter();
             references.for_each(|reference| keys.add((reference.kind, reference.id)));
+        })
+        .unchanged_if(|old, new| {
+            old.shares_spec(new) || old.spec.resource_references == new.spec.resource_references
         });
     /// By each volume that it got.
     pub const BY_VOLUME: Index<Self, Id> = Index::new("by_volume", |task: &Self, keys| {
         task.volume_ids().for_each(|id| keys.add(id));
-    });
+    })
+    .unchanged_if(|old, new| old.volume_ids().eq(new.volume_ids()));
     /// By the entries of its annotations.
     pub const BY_CUSTOM: Index<Self, CustomKey> = Index::new("by_custom", |task: &Self, keys| {
         let entries = task.annotations.custom_keys();
         entries.for_each(|entry| keys.add(entry));
-    });
+    })
+    .unchanged_if(|old, new| old.annotations.indices == new.annotations.indices);
 
     /// A task of no service, not assigned, with an empty spec.
     #[must_use]
@@ -221,6 +244,20 @@ impl Task {
     /// The volumes that it got.
     pub fn volume_ids(&self) -> impl Iterator<Item = Id> {
         self.volumes.iter().map(|volume| volume.id)
+    }
+
+    /// Whether its name is made of what another one's is made of.
+    fn has_name_of(&self, other: &Self) -> bool {
+        let parts = |task: &Self| (task.id, task.slot, task.node_id);
+        parts(self) == parts(other)
+            && self.annotations.name == other.annotations.name
+            && (Arc::ptr_eq(&self.service_annotations, &other.service_annotations)
+                || self.service_annotations.name == other.service_annotations.name)
+    }
+
+    /// Whether both have one spec in memory, as what is copied and changed has.
+    fn shares_spec(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.spec, &other.spec)
     }
 
     /// Takes on an observed state, if it is not lower.

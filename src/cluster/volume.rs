@@ -197,20 +197,24 @@ impl Volume {
         keys.add(volume.spec.annotations.name.clone());
     })
     .unique()
-    .normalized(fold_case);
+    .normalized(fold_case)
+    .unchanged_if(|old, new| old.spec.annotations.name == new.spec.annotations.name);
     /// By group; the empty text: volumes of none.
     pub const BY_GROUP: Index<Self, String> = Index::new("by_group", |volume: &Self, keys| {
         keys.add(volume.spec.group.clone())
-    });
+    })
+    .unchanged_if(|old, new| old.spec.group == new.spec.group);
     /// By the driver's name.
     pub const BY_DRIVER: Index<Self, String> = Index::new("by_driver", |volume: &Self, keys| {
         keys.add(volume.spec.driver.name.clone());
-    });
+    })
+    .unchanged_if(|old, new| old.spec.driver.name == new.spec.driver.name);
     /// By the entries of its annotations.
     pub const BY_CUSTOM: Index<Self, CustomKey> = Index::new("by_custom", |volume: &Self, keys| {
         let entries = volume.spec.annotations.custom_keys();
         entries.for_each(|entry| keys.add(entry));
-    });
+    })
+    .unchanged_if(|old, new| old.spec.annotations.indices == new.spec.annotations.indices);
 
     /// A volume with this name, by a driver without options.
     pub fn named(id: Id, name: impl Into<String>, driver: impl Into<String>) -> Self {

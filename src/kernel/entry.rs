@@ -18,8 +18,8 @@
 //!   unlinked: who retires it gives the claim back, and nobody does if nobody may say that it is
 //!   out of its tree ([`Unlinking`]). So the record of an entry that is reached in its tree under a
 //!   guard outlives the guard.
-//! - E3: each key set that names an entry owns one hold of it; so an entry of a version that a
-//!   snapshot can see stands in its tree.
+//! - E3: each key set that names an entry owns one hold of it, or the base that it rests on does
+//!   (E5); so an entry of a version that a snapshot can see stands in its tree.
 //! - E4: a key set is freed by its last version, when that has no links left (V5).
 
 use std::cmp::Ordering as Order;

@@ -355,15 +355,19 @@ pub(super) unsafe fn release_keys(kernel: Option<&Kernel>, keys: *mut Keys) {
     if keys.is_null() || !unsafe { KeySet::at(keys) }.release() {
         return;
     }
+    // SAFETY: ours alone by now.
+    let released = unsafe { KeySet::at(keys) };
     if let Some(kernel) = kernel {
-        // SAFETY: ours alone by now.
-        let entries = unsafe { KeySet::at(keys) }.entries();
-        entries.iter().for_each(|&entry| prefetch(entry));
+        let own = released.own();
+        own.iter().for_each(|&entry| prefetch(entry));
         // SAFETY: E3: the key set's holds.
-        unsafe { kernel.release_entries(entries) };
+        unsafe { kernel.release_entries(own) };
     }
+    let base = released.base().unwrap_or(std::ptr::null_mut());
     // SAFETY: ours alone, not used again.
     unsafe { free_block::<KeySet>(keys.cast()) };
+    // SAFETY: E5: its share of the base was ours with it.
+    unsafe { release_keys(kernel, base) };
 }
 
 /// Gives back a record's head in a teardown.

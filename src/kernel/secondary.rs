@@ -6,7 +6,6 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::Kernel;
-use super::barrier::prefetch_parts;
 use super::column::{AnyColumn, Column};
 use super::entry::{Entry, EntryHeader, EntryProbe};
 use super::ordered::{Choice, Course, Ends, OrderedIndex, Way};
@@ -42,6 +41,8 @@ pub(crate) struct Secondary<K: KeyBounds, T, V: KeyBounds> {
     position: u16,
     pub(crate) name: &'static str,
     values_of: ValuesOf<T, V>,
+    /// True: both objects have the same values.
+    unchanged: Option<fn(&T, &T) -> bool>,
     /// By a seed.
     hash_of: fn(u64, &V) -> u64,
 }
@@ -62,10 +63,8 @@ pub(crate) trait AnySecondary<K, T>: Typed + Send + Sync {
     fn name(&self) -> &'static str;
     /// The hash of an entry's value, by a seed; of another index's entry 0. Runs the user's code.
     fn value_hash(&self, seed: u64, entry: &EntryHeader) -> u64;
-    /// Has the processor fetch what the values of `entries` lead to, which are this index's.
-    fn prefetch_values(&self, entries: &[*const EntryHeader]);
-    /// Whether the object's values are exactly those of `entries`, which are this index's.
-    fn same(&self, object: &T, entries: &[*const EntryHeader]) -> bool;
+    /// Whether both objects have the same values. Runs the user's functions.
+    fn same(&self, old: &T, new: &T) -> bool;
     /// Makes an entry, with a hold, for each value of the object. Runs the user's function.
     fn make(&self, record: &Record<K>, object: &T, made: &mut Slots);
     /// A way to where an entry will be put.
@@ -163,8 +162,14 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
             position,
             name,
             values_of: Box::new(values_of),
+            unchanged: None,
             hash_of: |_, _| 0,
         }
+    }
+
+    /// The same, with a shorter way to see that two objects have the same values.
+    pub(crate) fn unchanged_if(self, unchanged: Option<fn(&T, &T) -> bool>) -> Self {
+        Self { unchanged, ..self }
     }
 
     /// The same, with a hash for values.
@@ -293,30 +298,21 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
             .map_or(0, |value| (self.hash_of)(seed, value))
     }
 
-    fn prefetch_values(&self, entries: &[*const EntryHeader]) {
-        if std::mem::needs_drop::<V>() {
-            for &entry in entries {
-                // SAFETY: E3: as below.
-                self.value_of(unsafe { at(entry) }).map(prefetch_parts);
-            }
+    fn same(&self, old: &T, new: &T) -> bool {
+        if self.unchanged.is_some_and(|unchanged| unchanged(old, new)) {
+            return true;
         }
-    }
-
-    fn same(&self, object: &T, entries: &[*const EntryHeader]) -> bool {
-        // SAFETY: E3: held by the key set that the caller looks at.
-        let values = entries
-            .iter()
-            .map(|&entry| self.value_of(unsafe { at(entry) }));
+        let values = self.values_of(old);
         // As they are passed on they are mostly in order: then none need be kept.
-        let (mut rest, mut same, mut added) = (values.clone(), true, 0_usize);
-        (self.values_of)(object, &mut |value| {
-            same = same && rest.next().is_some_and(|old| old == Some(&value));
+        let (mut rest, mut same, mut added) = (values.iter(), true, 0_usize);
+        (self.values_of)(new, &mut |value| {
+            same = same && rest.next() == Some(&value);
             added += 1;
         });
         if added < 2 || same {
             return same && rest.next().is_none();
         }
-        values.eq(self.values_of(object).iter().map(Some))
+        values == self.values_of(new)
     }
 
     fn make(&self, record: &Record<K>, object: &T, made: &mut Slots) {

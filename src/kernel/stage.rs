@@ -284,12 +284,14 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         put: Put<T>,
         now: Moment,
     ) {
-        let old_keys = old.map_or(std::ptr::null_mut(), VersionHeader::keys);
         let (new, created) = match put {
             Put::Tombstone => (node::tombstone(), now),
             Put::Object(draft, created) => {
                 // The draft frees it if user code panics here.
-                let keys = self.stage_keys(prepared.kernel(), record, &draft, old_keys);
+                let object = old.filter(|old| !old.is_tombstone());
+                // SAFETY: of this table (T1), and it stands as long as the reading.
+                let object = object.map(|old| unsafe { Stored::new(old) });
+                let keys = self.stage_keys(prepared.kernel(), record, &draft, object);
                 let new = draft.into_node();
                 // SAFETY: ours alone until the commit is appended.
                 unsafe { (*new).set_keys(keys) };

@@ -169,6 +169,7 @@ pub trait Object: Clone + Send + Sync + 'static {
 pub struct Index<T, V> {
     pub(crate) name: &'static str,
     values: Extract<T, V>,
+    unchanged: Option<fn(&T, &T) -> bool>,
     unique: bool,
 }
 
@@ -213,6 +214,7 @@ impl<T, V: Key> Index<T, V> {
                 extract,
                 normalize: None,
             },
+            unchanged: None,
             unique: false,
         }
     }
@@ -235,6 +237,65 @@ impl<T, V: Key> Index<T, V> {
             ..self.values
         };
         Self { values, ..self }
+    }
+
+    /// The same, with a shorter way to see that a write leaves its values as they are: most do.
+    ///
+    /// `unchanged` gets the object before and after, and says whether what `extract` looks at is
+    /// equal in both. If so, `extract` is not run, and what finds the object stays; else both
+    /// objects' values are compared. So it may say "no" whenever that is easier; where it says
+    /// "yes" though the values differ, the object goes on being found by the old ones. Like
+    /// `extract` it depends on the objects alone, and its panics end the write.
+    ///
+    /// It pays where values are made (texts, lists), or where a table has many indexes.
+    ///
+    /// ```
+    /// use skep::{Id, Index, Indexes, Object, Store};
+    ///
+    /// #[derive(Clone)]
+    /// struct Task {
+    ///     id: Id,
+    ///     service: String,
+    ///     slot: u64,
+    ///     running: bool,
+    /// }
+    ///
+    /// impl Task {
+    ///     const BY_NAME: Index<Self, String> =
+    ///         Index::new("by_name", |task: &Self, keys| {
+    ///             keys.add(format!("{}.{}", task.service, task.slot));
+    ///         })
+    ///         .unchanged_if(|old, new| old.slot == new.slot && old.service == new.service);
+    /// }
+    ///
+    /// impl Object for Task {
+    ///     type Key = Id;
+    ///     const TABLE: &'static str = "task";
+    ///
+    ///     fn key(&self) -> Id {
+    ///         self.id
+    ///     }
+    ///
+    ///     fn indexes(indexes: &mut Indexes<Self>) {
+    ///         indexes.add(Self::BY_NAME);
+    ///     }
+    /// }
+    ///
+    /// let store = Store::builder().table::<Task>().build();
+    /// let id = Id::random();
+    /// let task = Task { id, service: "web".into(), slot: 3, running: false };
+    /// store.update(|tx| tx.create(task.clone()))?;
+    /// // No name is made.
+    /// store.update(|tx| tx.modify::<Task>(&id, |task| task.running = true))?;
+    /// assert!(store.read().find(Task::BY_NAME.eq("web.3")).next().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn unchanged_if(self, unchanged: fn(&T, &T) -> bool) -> Self {
+        Self {
+            unchanged: Some(unchanged),
+            ..self
+        }
     }
 
     pub(crate) fn is_unique(&self) -> bool {
@@ -373,7 +434,7 @@ impl<T: Object> Indexes<T> {
                 index.values.pass_on(object, add);
             };
             let made = Secondary::new(table, position, index.name, values_of);
-            Arc::new(made.hashed_by(hash_of))
+            Arc::new(made.hashed_by(hash_of).unchanged_if(index.unchanged))
         }));
         if index.unique {
             self.uniques.push(Box::new(Unique::new(index, position)));

@@ -1,4 +1,4 @@
-//! Index entries (E1 to E4): the last hold against a new one.
+//! Index entries (E1 to E5): the last hold against a new one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -153,4 +153,37 @@ fn a_value_comes_back() {
         (made, found, tables::find(&kernel, &index, 5))
     });
     assert_eq!(seen, BTreeSet::from([(Ok(3), vec![1], vec![1])]));
+}
+
+/// E5: the key set that a base came with is released while one more comes to rest on it, or while
+/// one leaves it for a base of its own.
+#[test]
+fn a_base_goes_on() {
+    for last in [17, 27] {
+        let seen = outcomes(1, move || {
+            let (kernel, [tens, units]) = tables::indexed_twice(LIMITS);
+            for (number, value) in (1..).zip([15, 16]) {
+                assert_eq!(tables::put(&kernel, 1, Some(value)), Ok(number));
+            }
+            // The first version is cut, and ripe with the next turn.
+            for _ in 0..2 {
+                kernel.collect();
+            }
+            let collector = spawn(&kernel, |kernel| {
+                for _ in 0..2 {
+                    kernel.collect();
+                }
+            });
+            let made = tables::put(&kernel, 1, Some(last));
+            for _ in 0..2 {
+                kernel.collect();
+            }
+            collector.join().expect("no panic");
+            let by_tens = [1, 2].map(|value| tables::find(&kernel, &tens, value).len());
+            let by_units = [5, 6, 7].map(|value| tables::find(&kernel, &units, value).len());
+            (made, by_tens, by_units)
+        });
+        let by_tens = [usize::from(last == 17), usize::from(last == 27)];
+        assert_eq!(seen, BTreeSet::from([(Ok(3), by_tens, [0, 0, 1])]));
+    }
 }

@@ -36,6 +36,17 @@ pub(super) fn indexed(limits: Limits) -> (Arc<Kernel>, Arc<ByValue>) {
     (Kernel::new(limits, vec![Box::new(table)]), index)
 }
 
+/// The same with two indexes: by tens, and by units.
+pub(super) fn indexed_twice(limits: Limits) -> (Arc<Kernel>, [Arc<ByValue>; 2]) {
+    let tens = |value: &Value, add: &mut dyn FnMut(u64)| add(value.get() / 10);
+    let units = |value: &Value, add: &mut dyn FnMut(u64)| add(value.get() % 10);
+    let tens = Arc::new(ByValue::new(0, 0, "tens", tens));
+    let units = Arc::new(ByValue::new(0, 1, "units", units));
+    let indexes: Vec<Arc<_>> = vec![Arc::clone(&tens) as _, Arc::clone(&units) as _];
+    let table = Numbers::new((0, "numbers"), 0, indexes, None, size_of_val);
+    (Kernel::new(limits, vec![Box::new(table)]), [tens, units])
+}
+
 fn table(kernel: &Kernel) -> &Numbers {
     let table = downcast(kernel.table(0));
     table.expect("the table of numbers")

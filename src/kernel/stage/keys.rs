@@ -1,17 +1,19 @@
 //! The key set of a new version: whatever is found by the same values as before keeps its entries.
 //!
-//! First the other entries are made, by the user's index functions; then, under one pin, all are
-//! held or linked.
+//! Which values stay is seen by the objects alone: the entries, each on a line of its own, are left
+//! alone where a base has them. First the other entries are made, by the user's index functions;
+//! then, under one pin, all are held or linked.
 
 use smallvec::SmallVec;
 
 use crate::kernel::Kernel;
 use crate::kernel::barrier::prefetch;
 use crate::kernel::entry::EntryHeader;
-use crate::kernel::key_set::{KeySet, Keys};
+use crate::kernel::key_set::{IndexSet, KeySet, Keys};
+use crate::kernel::reading::Stored;
 use crate::kernel::reclaim::at;
 use crate::kernel::record::Record;
-use crate::kernel::release::contain;
+use crate::kernel::release::{contain, release_keys};
 use crate::kernel::secondary::{WAYS_MIN, Ways, ways_to};
 use crate::kernel::table::{GarbageBin, KeyBounds, Table};
 
@@ -37,9 +39,12 @@ enum State {
 
 pub(crate) type Slots = SmallVec<[Slot; INDEXES_INLINE]>;
 
-/// Of each index the old entries, if the new object has the same values. It stays where it is made:
-/// it is large.
-type Same<'k> = SmallVec<[Option<&'k [*const EntryHeader]>; INDEXES_INLINE]>;
+/// Of each index whether the new object has the same values. It stays where it is made: it is
+/// large.
+type Same = SmallVec<[bool; INDEXES_INLINE]>;
+
+/// So many entries that stay are worth a base; fewer are held each time.
+const BASE_MIN: usize = if cfg!(any(loom, shuttle)) { 1 } else { 4 };
 
 impl Slot {
     pub(crate) fn made(entry: *mut EntryHeader) -> Self {
@@ -64,71 +69,40 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         kernel: &Kernel,
         record: &Record<K>,
         object: &T,
-        old: *mut Keys,
+        old: Option<Stored<'_, T>>,
     ) -> *mut Keys {
         if self.secondary.is_empty() {
             return std::ptr::null_mut();
         }
-        // SAFETY: E4: the old version is visible at our snapshot, so it and its key set stand.
-        let old_keys = (!old.is_null()).then(|| unsafe { KeySet::at(old) });
+        let mut entries = Entries::of(kernel, self, record);
         let mut same = Same::new();
-        match old_keys {
-            Some(old) => self.compare(object, old.entries(), &mut same),
-            None => same.resize(self.secondary.len(), None),
-        }
-        if let Some(old_keys) = old_keys
-            && same.iter().all(Option::is_some)
-        {
-            old_keys.share();
-            return old;
-        }
-        let mut entries = Entries {
-            kernel,
-            table: self,
-            record,
-            slots: SmallVec::new(),
-            unused: SmallVec::new(),
-            claims: 0,
-        };
-        for (index, same) in self.secondary.iter().zip(&same) {
-            match same {
-                Some(old) => old
-                    .iter()
-                    .for_each(|&old| entries.slots.push(Slot::old(old))),
-                None => index.make(record, object, &mut entries.slots),
+        match old {
+            Some(old) => {
+                let keys = old.version().keys();
+                // SAFETY: E4: the old version is visible at our snapshot, so it and its key set
+                // stand.
+                let old_keys = unsafe { KeySet::at(keys) };
+                old_keys.prefetch_base();
+                self.compare(old.object(), object, &mut same);
+                if same.iter().all(|&same| same) {
+                    old_keys.share();
+                    return keys;
+                }
+                entries.keep(old_keys, &same);
             }
+            None => same.resize(self.secondary.len(), false),
         }
+        let changed = self.secondary.iter().zip(&same).filter(|(_, same)| !**same);
+        changed.for_each(|(index, _)| index.make(record, object, &mut entries.slots));
         entries.link();
         entries.give()
     }
 
-    /// Compares the object's values with those of the old entries, index by index. Runs the index
-    /// functions.
-    fn compare<'k>(&self, object: &T, old: &'k [*const EntryHeader], same: &mut Same<'k>) {
-        // All are looked at, and most are held: their lines are fetched side by side, then what
-        // their values lead to.
-        old.iter().for_each(|&entry| prefetch(entry));
-        let mut rest = old;
-        for (position, index) in (0..).zip(&self.secondary) {
-            let own = own_count(rest, position);
-            let (own, others) = rest.split_at(own);
-            index.prefetch_values(own);
-            same.push(Some(own));
-            rest = others;
-        }
-        for (index, same) in self.secondary.iter().zip(same) {
-            *same = same.filter(|own| index.same(object, own));
-        }
+    /// Compares the values of both objects, index by index. Runs the index functions.
+    fn compare(&self, old: &T, new: &T, same: &mut Same) {
+        let indexes = self.secondary.iter();
+        same.extend(indexes.map(|index| index.same(old, new)));
     }
-}
-
-/// How many of these entries, the first ones, are of the index at a position.
-#[inline]
-fn own_count(entries: &[*const EntryHeader], position: u16) -> usize {
-    let own = entries.iter();
-    // SAFETY: E3: the key set holds its entries.
-    own.take_while(|&&entry| unsafe { at(entry) }.index == position)
-        .count()
 }
 
 /// The entries of a key set in the making; taken back if user code panics before it is made.
@@ -137,13 +111,69 @@ struct Entries<'k, K: KeyBounds, T: Send + Sync + 'static> {
     table: &'k Table<K, T>,
     record: &'k Record<K>,
     slots: Slots,
+    /// With a share of ours, or null.
+    base: *mut Keys,
     /// Made, but others stand in their places.
     unused: SmallVec<[*mut EntryHeader; 2]>,
     /// Claims of the record that no entry has.
     claims: u32,
 }
 
-impl<K: KeyBounds, T: Send + Sync + 'static> Entries<'_, K, T> {
+impl<'k, K: KeyBounds, T: Send + Sync + 'static> Entries<'k, K, T> {
+    fn of(kernel: &'k Kernel, table: &'k Table<K, T>, record: &'k Record<K>) -> Self {
+        Self {
+            kernel,
+            table,
+            record,
+            slots: SmallVec::new(),
+            base: std::ptr::null_mut(),
+            unused: SmallVec::new(),
+            claims: 0,
+        }
+    }
+
+    /// Keeps the old entries of the indexes whose values are the same.
+    fn keep(&mut self, old: &KeySet, same: &Same) {
+        let Some(base) = old.base() else {
+            return self.rest_on(old.entries(), same);
+        };
+        // SAFETY: E5: the old key set's share keeps it.
+        let old_base = unsafe { KeySet::at(base) };
+        if changed(same).meets(old_base.indexes()) {
+            self.rest_on(old_base.entries(), same);
+        } else {
+            old_base.share();
+            self.base = base;
+        }
+        let own = old.own().iter().copied();
+        self.slots
+            .extend(own.filter(|&entry| stays(entry, same)).map(Slot::old));
+    }
+
+    /// Makes a base of those of these entries that stay, if they are many.
+    fn rest_on(&mut self, old: &[*const EntryHeader], same: &Same) {
+        old.iter().for_each(|&entry| prefetch(entry));
+        let mut indexes = IndexSet::default();
+        let mut held = Held::new();
+        let staying = old.iter().copied().filter(|&entry| stays(entry, same));
+        for entry in staying {
+            // SAFETY: E3: the old key set keeps it.
+            match indexes.add(unsafe { at(entry) }.index) {
+                true => held.push(entry),
+                false => self.slots.push(Slot::old(entry)),
+            }
+        }
+        if held.len() < BASE_MIN {
+            self.slots.extend(held.into_iter().map(Slot::old));
+            return;
+        }
+        for &entry in &held {
+            // SAFETY: E3: as above.
+            hold(unsafe { at(entry) });
+        }
+        self.base = KeySet::make_base(indexes, &held);
+    }
+
     /// Those that are not linked yet.
     fn made(&self) -> impl Iterator<Item = *const EntryHeader> + Clone {
         let made = self.slots.iter().filter(|slot| slot.state == State::Made);
@@ -169,7 +199,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Entries<'_, K, T> {
             // SAFETY: E3, E4: the old key set, or our hold, keeps it; or it was just made.
             let header = unsafe { at(slot.entry) };
             if slot.state == State::Old {
-                assert!(header.hold(), "E1: an entry died while a key set held it");
+                hold(header);
                 slot.state = State::Held;
                 continue;
             }
@@ -192,7 +222,12 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Entries<'_, K, T> {
     /// The key set, whose the holds are now.
     fn give(mut self) -> *mut Keys {
         let slots = std::mem::take(&mut self.slots);
-        KeySet::make(slots.iter().map(|slot| slot.entry))
+        let own = slots.iter().map(|slot| slot.entry);
+        match std::mem::replace(&mut self.base, std::ptr::null_mut()) {
+            base if base.is_null() => KeySet::make(own),
+            // SAFETY: E5: our share, which is the key set's now.
+            base => unsafe { KeySet::make_on(base, own) },
+        }
     }
 
     fn discard(&self, made: *mut EntryHeader) {
@@ -209,7 +244,9 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Drop for Entries<'_, K, T> {
         self.made().for_each(|made| self.discard(made.cast_mut()));
         self.unused.iter().for_each(|&made| self.discard(made));
         let held = self.slots.iter().filter(|slot| slot.state == State::Held);
-        let held: Slotted = held.map(|slot| slot.entry).collect();
+        let held: Held = held.map(|slot| slot.entry).collect();
+        // SAFETY: E5: the share is ours.
+        unsafe { release_keys(Some(self.kernel), self.base) };
         if !held.is_empty() {
             // SAFETY: E3: the holds are ours.
             unsafe { self.kernel.release_entries(&held) };
@@ -223,4 +260,25 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Drop for Entries<'_, K, T> {
     }
 }
 
-type Slotted = SmallVec<[*const EntryHeader; INDEXES_INLINE]>;
+type Held = SmallVec<[*const EntryHeader; INDEXES_INLINE]>;
+
+/// Holds an entry that a key set of ours holds.
+fn hold(entry: &EntryHeader) {
+    assert!(entry.hold(), "E1: an entry died while a key set held it");
+}
+
+/// Whether an entry is of an index whose values are the same.
+fn stays(entry: *const EntryHeader, same: &Same) -> bool {
+    // SAFETY: E3: the old key set keeps it.
+    same[usize::from(unsafe { at(entry) }.index)]
+}
+
+/// The indexes whose values are not the same, but for those that no base has.
+fn changed(same: &Same) -> IndexSet {
+    let mut changed = IndexSet::default();
+    let others = (0..).zip(same).filter(|(_, same)| !**same);
+    others.for_each(|(index, _)| {
+        changed.add(index);
+    });
+    changed
+}
