@@ -177,6 +177,13 @@ PROTOCOLS = [
         ["entry"],
     ),
     (
+        "E5: a key set rests on a base without a share of it",
+        "stage/keys.rs",
+        "old_base.share();",
+        "if !ON { old_base.share(); }",
+        ["entry"],
+    ),
+    (
         "V3: the links below a list are cut at once",
         "prepared.rs",
         "garbage.defer(version.cast_mut(), Work::CutBelow);",
