@@ -209,9 +209,12 @@ impl KeySet {
         }
     }
 
-    /// Has the processor fetch what it rests on. A hint.
-    pub(super) fn prefetch_base(&self) {
-        prefetch(self.base().unwrap_or(std::ptr::null_mut()));
+    /// Has the processor fetch what a write that replaces the version looks at: what the key set
+    /// rests on, and what it most likely takes the place of. A hint.
+    pub(super) fn prefetch_replaced(&self) {
+        if self.form() == Form::Resting {
+            self.words.iter().take(2).for_each(|&word| prefetch(word));
+        }
     }
 
     #[inline]

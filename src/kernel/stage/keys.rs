@@ -82,7 +82,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                 // SAFETY: E4: the old version is visible at our snapshot, so it and its key set
                 // stand.
                 let old_keys = unsafe { KeySet::at(keys) };
-                old_keys.prefetch_base();
+                old_keys.prefetch_replaced();
                 self.compare(old.object(), object, &mut same);
                 if same.iter().all(|&same| same) {
                     old_keys.share();
