@@ -179,8 +179,8 @@ PROTOCOLS = [
     (
         "E5: a key set rests on a base without a share of it",
         "stage/keys.rs",
-        "old_base.share();",
-        "if !ON { old_base.share(); }",
+        "base.share();",
+        "if !ON { base.share(); }",
         ["entry"],
     ),
     (

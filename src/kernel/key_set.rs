@@ -1,26 +1,27 @@
 //! Key sets: the index entries by which a version is found. Consecutive versions with the same
 //! values share one.
 //!
-//! Most writes change one value of many. What stays is then in a *base*, a key set of its own that
-//! no version has: whatever comes rests on it as long as what it has stays, and holds by itself
-//! only what came since. So a write counts one base, and not each entry that it leaves alone.
+//! Most writes change one value of many. What stays is then held together, by a *base*: whatever comes
+//! rests on it as long as what it holds stays, and holds by itself only what came since. So a write
+//! counts one base, and not each entry that it leaves alone.
 //!
 //! ```text
-//! created           whole { name, service, node: none, state: new }
-//! node, state set   base  { name, service }  <-  { node: a, state: ready }
-//! state set                 the same base    <-  { node: a, state: running }
+//! created           { name, service, node: none, state: new }
+//! node, state set   { node: a, state: ready | name, service }    -> base, which holds these two
+//! state set         { node: a, state: running | name, service }  -> the same base
 //! ```
 //!
 //! # Invariants
 //! E3 and E4 of [`super::entry`], and:
-//! - E5: a key set that rests on a base names all of the base's entries, has one share of it, and
-//!   gives that back when it is freed; a base rests on none.
+//! - E5: a base has one hold of each entry that the key sets that rest on it name behind their own
+//!   ones, which are the same in all of them. Each has one share of it, and the last gives the holds
+//!   back.
 
 use std::alloc::Layout;
 
 use super::barrier::{LINE, prefetch, prefetch_lines};
 use super::entry::EntryHeader;
-use super::reclaim::{Block, allocate_block, at};
+use super::reclaim::{Block, allocate, allocate_block, at};
 use crate::sync::{AtomicU32, Ordering};
 
 /// Lines of a key set that are fetched: those of some ten entries.
@@ -30,24 +31,13 @@ const LINES_FETCHED: usize = 2;
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Keys {
-    /// Versions that share it; of a base, key sets.
-    sharers: AtomicU32,
+    versions: AtomicU32,
     shape: Shape,
 }
 
-/// How many words a key set has, and what they are.
+/// How many words a key set has, and whether the first one is its base and not an entry.
 #[derive(Clone, Copy, Debug)]
 struct Shape(u32);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    /// Entries.
-    Whole,
-    /// The base; entries of its own; those of the base.
-    Resting,
-    /// The indexes ([`IndexSet`]) that it has entries of; these.
-    Base,
-}
 
 /// The entries by which a version is found.
 #[derive(Debug)]
@@ -57,7 +47,18 @@ pub(crate) struct KeySet {
     words: [*const EntryHeader],
 }
 
-/// Some of a table's first indexes, as many as a word has bits: others are in no base.
+/// The hold of entries that stay from version to version.
+#[derive(Debug)]
+pub(crate) struct Base {
+    /// Key sets that rest on it.
+    sharers: AtomicU32,
+    /// How many entries it holds.
+    count: u32,
+    /// The indexes that these are of.
+    indexes: IndexSet,
+}
+
+/// Some of a table's first indexes, as many as a word has bits: entries of others are in no base.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct IndexSet(usize);
 
@@ -74,64 +75,76 @@ impl IndexSet {
     }
 }
 
+impl Base {
+    /// A base with a share for the caller; it takes over the holds of so many entries, which are of
+    /// these indexes.
+    pub(super) fn make(indexes: IndexSet, count: usize) -> *mut Self {
+        allocate(Self {
+            sharers: AtomicU32::new(1),
+            count: u32::try_from(count).expect("fewer entries than 2^32"),
+            indexes,
+        })
+    }
+
+    pub(super) fn indexes(&self) -> IndexSet {
+        self.indexes
+    }
+
+    /// One more key set rests on it.
+    pub(super) fn share(&self) {
+        // Relaxed: the caller's key set has a share (E5).
+        self.sharers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// True: it was the last one's, whose holds are now the caller's.
+    #[must_use]
+    pub(super) fn release(&self) -> bool {
+        // AcqRel: [count].
+        self.sharers.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
+
 impl Shape {
     const RESTING: u32 = 1 << 31;
-    const BASE: u32 = 1 << 30;
 
-    fn new(form: Form, words: usize) -> Self {
+    fn new(words: usize, resting: bool) -> Self {
         let words = u32::try_from(words).ok();
-        let words = words.filter(|&words| words < Self::BASE);
-        let words = words.expect("fewer entries than 2^30");
-        Self(match form {
-            Form::Whole => words,
-            Form::Resting => words | Self::RESTING,
-            Form::Base => words | Self::BASE,
+        let words = words.filter(|&words| words < Self::RESTING);
+        let words = words.expect("fewer entries than 2^31");
+        Self(if resting {
+            words | Self::RESTING
+        } else {
+            words
         })
     }
 
     #[inline]
-    fn form(self) -> Form {
-        match self.0 & (Self::RESTING | Self::BASE) {
-            0 => Form::Whole,
-            Self::BASE => Form::Base,
-            _ => Form::Resting,
-        }
+    fn rests(self) -> bool {
+        self.0 & Self::RESTING != 0
     }
 
     #[inline]
     fn words(self) -> usize {
-        (self.0 & !(Self::RESTING | Self::BASE)) as usize
+        (self.0 & !Self::RESTING) as usize
     }
 }
 
 impl KeySet {
     /// A new key set for one version; it takes over the holds of the entries.
     pub(super) fn make(entries: impl ExactSizeIterator<Item = *const EntryHeader>) -> *mut Keys {
-        make(Shape::new(Form::Whole, entries.len()), entries)
-    }
-
-    /// A new base, with a share for the caller; it takes over the holds of the entries, which are
-    /// of these indexes.
-    pub(super) fn make_base(indexes: IndexSet, entries: &[*const EntryHeader]) -> *mut Keys {
-        let indexes = std::ptr::without_provenance(indexes.0);
-        let words = std::iter::once(indexes).chain(entries.iter().copied());
-        make(Shape::new(Form::Base, 1 + entries.len()), words)
+        make(Shape::new(entries.len(), false), entries)
     }
 
     /// A new key set for one version that rests on a base; it takes over the holds of its own
-    /// entries, and a share of the base.
-    ///
-    /// # Safety
-    /// A whole base is there, and the share is the caller's.
-    pub(super) unsafe fn make_on(
-        base: *mut Keys,
+    /// entries, and a share of the base, which holds those that stay.
+    pub(super) fn make_on(
+        base: *const Base,
         own: impl ExactSizeIterator<Item = *const EntryHeader>,
+        staying: &[*const EntryHeader],
     ) -> *mut Keys {
-        // SAFETY: E5: the caller's share keeps it.
-        let stay = unsafe { Self::at(base) }.entries();
-        let shape = Shape::new(Form::Resting, 1 + own.len() + stay.len());
-        let words = std::iter::once(base.cast_const().cast()).chain(own);
-        make(shape, words.chain(stay.iter().copied()))
+        let shape = Shape::new(1 + own.len() + staying.len(), true);
+        let words = std::iter::once(base.cast()).chain(own);
+        make(shape, words.chain(staying.iter().copied()))
     }
 
     /// The key set that a version names.
@@ -170,49 +183,33 @@ impl KeySet {
         entries.iter().map(|&entry| unsafe { at(entry) })
     }
 
-    #[inline]
-    fn form(&self) -> Form {
-        self.head.shape.form()
-    }
-
     /// Those of an index stand together, in the order of its values.
     #[inline]
     pub(crate) fn entries(&self) -> &[*const EntryHeader] {
-        match self.form() {
-            Form::Whole => &self.words,
-            Form::Resting | Form::Base => &self.words[1..],
+        match self.head.shape.rests() {
+            true => &self.words[1..],
+            false => &self.words,
         }
     }
 
     /// What it rests on, if it does.
-    pub(super) fn base(&self) -> Option<*mut Keys> {
-        let rests = self.form() == Form::Resting;
-        rests.then(|| self.words[0].cast::<Keys>().cast_mut())
-    }
-
-    /// The entries that it holds itself (E3).
-    pub(super) fn own(&self) -> &[*const EntryHeader] {
-        let Some(base) = self.base() else {
-            return self.entries();
-        };
+    pub(super) fn base(&self) -> Option<&Base> {
+        let rests = self.head.shape.rests();
         // SAFETY: E5: our share keeps it.
-        let stay = unsafe { Self::at(base) }.entries().len();
-        let entries = self.entries();
-        &entries[..entries.len() - stay]
+        rests.then(|| unsafe { at(self.words[0].cast::<Base>()) })
     }
 
-    /// The indexes that a base has entries of.
-    pub(super) fn indexes(&self) -> IndexSet {
-        match self.form() {
-            Form::Base => IndexSet(self.words[0].addr()),
-            Form::Whole | Form::Resting => IndexSet::default(),
-        }
+    /// The entries that it holds itself, and those that its base holds (E3).
+    pub(super) fn parts(&self) -> (&[*const EntryHeader], &[*const EntryHeader]) {
+        let entries = self.entries();
+        let staying = self.base().map_or(0, |base| base.count as usize);
+        entries.split_at(entries.len() - staying)
     }
 
     /// Has the processor fetch what a write that replaces the version looks at: what the key set
     /// rests on, and what it most likely takes the place of. A hint.
     pub(super) fn prefetch_replaced(&self) {
-        if self.form() == Form::Resting {
+        if self.head.shape.rests() {
             self.words.iter().take(2).for_each(|&word| prefetch(word));
         }
     }
@@ -223,27 +220,26 @@ impl KeySet {
         named.any(|&named| std::ptr::eq(named, entry))
     }
 
-    /// One more version has it, or, of a base, one more key set rests on it.
     pub(super) fn share(&self) {
-        // Relaxed: the caller's version is kept (V5), and it the key set, and that its base.
-        self.head.sharers.fetch_add(1, Ordering::Relaxed);
+        // Relaxed: the caller's version is kept (V5), and it the key set.
+        self.head.versions.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// True: it was the last one's.
+    /// True: it was the last version's.
     #[must_use]
     pub(super) fn release(&self) -> bool {
         // AcqRel: [count].
-        self.head.sharers.fetch_sub(1, Ordering::AcqRel) == 1
+        self.head.versions.fetch_sub(1, Ordering::AcqRel) == 1
     }
 }
 
-/// A key set with one share.
+/// A key set for one version.
 fn make(shape: Shape, words: impl Iterator<Item = *const EntryHeader>) -> *mut Keys {
     let block = allocate_block(layout_of(shape), |block| {
         let head = block.cast::<Keys>();
-        let sharers = AtomicU32::new(1);
+        let versions = AtomicU32::new(1);
         // SAFETY: ours, and of the layout of so many words.
-        unsafe { head.write(Keys { sharers, shape }) };
+        unsafe { head.write(Keys { versions, shape }) };
         let first = head.wrapping_add(1).cast::<*const EntryHeader>();
         let mut made = 0;
         for (at, word) in words.take(shape.words()).enumerate() {
@@ -272,8 +268,8 @@ impl Block for KeySet {
 /// A key set for the models.
 #[cfg(loom)]
 pub(crate) mod testing {
-    use super::{KeySet, Keys};
-    use crate::kernel::reclaim::free_block;
+    use super::{Base, IndexSet, KeySet, Keys};
+    use crate::kernel::reclaim::{at, free, free_block};
 
     /// A key set of no entries, shared by two versions.
     #[derive(Debug)]
@@ -306,6 +302,40 @@ pub(crate) mod testing {
         fn drop(&mut self) {
             // SAFETY: ours, and not used again.
             unsafe { free_block::<KeySet>(self.0.cast()) };
+        }
+    }
+
+    /// A base of no entries, on which two key sets rest.
+    #[derive(Debug)]
+    pub(crate) struct SharedBase(*mut Base);
+
+    // SAFETY: as above.
+    unsafe impl Send for SharedBase {}
+    // SAFETY: as above.
+    unsafe impl Sync for SharedBase {}
+
+    impl SharedBase {
+        pub(crate) fn new() -> Self {
+            let base = Self(Base::make(IndexSet::default(), 0));
+            base.get().share();
+            base
+        }
+
+        fn get(&self) -> &Base {
+            // SAFETY: ours until we are dropped.
+            unsafe { at(self.0.cast_const()) }
+        }
+
+        /// A key set gives its share back; true: it was the last.
+        pub(crate) fn release(&self) -> bool {
+            self.get().release()
+        }
+    }
+
+    impl Drop for SharedBase {
+        fn drop(&mut self) {
+            // SAFETY: ours, and not used again.
+            unsafe { free(self.0) };
         }
     }
 }

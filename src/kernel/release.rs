@@ -357,17 +357,25 @@ pub(super) unsafe fn release_keys(kernel: Option<&Kernel>, keys: *mut Keys) {
     }
     // SAFETY: ours alone by now.
     let released = unsafe { KeySet::at(keys) };
+    let (own, _) = released.parts();
+    // A base that others rest on may go at once.
+    let last = released.base().filter(|base| base.release());
     if let Some(kernel) = kernel {
-        let own = released.own();
-        own.iter().for_each(|&entry| prefetch(entry));
-        // SAFETY: E3: the key set's holds.
-        unsafe { kernel.release_entries(own) };
+        let left = if last.is_some() {
+            released.entries()
+        } else {
+            own
+        };
+        left.iter().for_each(|&entry| prefetch(entry));
+        // SAFETY: E3, E5: the key set's holds, and the base's.
+        unsafe { kernel.release_entries(left) };
     }
-    let base = released.base().unwrap_or(std::ptr::null_mut());
+    if let Some(base) = last {
+        // SAFETY: E5: ours alone, not used again.
+        unsafe { free(std::ptr::from_ref(base).cast_mut()) };
+    }
     // SAFETY: ours alone, not used again.
     unsafe { free_block::<KeySet>(keys.cast()) };
-    // SAFETY: E5: its share of the base was ours with it.
-    unsafe { release_keys(kernel, base) };
 }
 
 /// Gives back a record's head in a teardown.

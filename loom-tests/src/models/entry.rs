@@ -8,7 +8,7 @@ use super::tables;
 use crate::kernel::Limits;
 use crate::kernel::entry::Entry;
 use crate::kernel::history::HistoryLimits;
-use crate::kernel::key_set::testing::SharedKeys;
+use crate::kernel::key_set::testing::{SharedBase, SharedKeys};
 use crate::kernel::testing::{Cell, release_entry};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -110,24 +110,36 @@ fn releases_by_two_versions() {
     assert_eq!(seen, BTreeSet::from([(true, false), (false, true)]));
 }
 
-/// E4: two versions share a key set; the last frees it, after what both did.
-#[test]
-fn a_key_set_of_two_versions() {
-    let seen = outcomes(4, || {
+/// What two who share something do: each works, and gives its share back; the last one frees it,
+/// after what both did.
+fn two_shares<S: Send + Sync + 'static>(new: fn() -> S, release: fn(&S) -> bool) {
+    let seen = outcomes(4, move || {
         let world = World::new();
-        let keys = Arc::new(SharedKeys::new());
-        let share = Arc::clone(&keys);
+        let shared = Arc::new(new());
+        let share = Arc::clone(&shared);
         let other = spawn(&world, move |world| {
             world.work();
-            share.release()
+            release(&share)
         });
-        let last = keys.release();
+        let last = release(&shared);
         let after = world.is_done();
         let theirs = other.join().expect("no panic");
-        assert!(!last || after, "freed before the other version was through");
+        assert!(!last || after, "freed before the other one was through");
         (last, theirs)
     });
     assert_eq!(seen, BTreeSet::from([(true, false), (false, true)]));
+}
+
+/// E4: two versions share a key set.
+#[test]
+fn a_key_set_of_two_versions() {
+    two_shares(SharedKeys::new, SharedKeys::release);
+}
+
+/// E5: two key sets rest on a base.
+#[test]
+fn a_base_of_two_key_sets() {
+    two_shares(SharedBase::new, SharedBase::release);
 }
 
 /// E2, E3: in a table: a value comes back while the entry of its first use is released and freed.

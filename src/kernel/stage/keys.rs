@@ -9,11 +9,11 @@ use smallvec::SmallVec;
 use crate::kernel::Kernel;
 use crate::kernel::barrier::prefetch;
 use crate::kernel::entry::EntryHeader;
-use crate::kernel::key_set::{IndexSet, KeySet, Keys};
+use crate::kernel::key_set::{Base, IndexSet, KeySet, Keys};
 use crate::kernel::reading::Stored;
-use crate::kernel::reclaim::at;
+use crate::kernel::reclaim::{at, free};
 use crate::kernel::record::Record;
-use crate::kernel::release::{contain, release_keys};
+use crate::kernel::release::contain;
 use crate::kernel::secondary::{WAYS_MIN, Ways, ways_to};
 use crate::kernel::table::{GarbageBin, KeyBounds, Table};
 
@@ -111,8 +111,9 @@ struct Entries<'k, K: KeyBounds, T: Send + Sync + 'static> {
     table: &'k Table<K, T>,
     record: &'k Record<K>,
     slots: Slots,
-    /// With a share of ours, or null.
-    base: *mut Keys,
+    /// With a share of ours, or null; and the entries that it holds.
+    base: *const Base,
+    staying: Held,
     /// Made, but others stand in their places.
     unused: SmallVec<[*mut EntryHeader; 2]>,
     /// Claims of the record that no entry has.
@@ -126,7 +127,8 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static> Entries<'k, K, T> {
             table,
             record,
             slots: SmallVec::new(),
-            base: std::ptr::null_mut(),
+            base: std::ptr::null(),
+            staying: Held::new(),
             unused: SmallVec::new(),
             claims: 0,
         }
@@ -134,44 +136,47 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static> Entries<'k, K, T> {
 
     /// Keeps the old entries of the indexes whose values are the same.
     fn keep(&mut self, old: &KeySet, same: &Same) {
-        let Some(base) = old.base() else {
-            return self.rest_on(old.entries(), same);
-        };
-        // SAFETY: E5: the old key set's share keeps it.
-        let old_base = unsafe { KeySet::at(base) };
-        if changed(same).meets(old_base.indexes()) {
-            self.rest_on(old_base.entries(), same);
-        } else {
-            old_base.share();
-            self.base = base;
+        let (own, staying) = old.parts();
+        match old.base() {
+            None => self.rest_on(own, same),
+            Some(base) => {
+                if changed(same).meets(base.indexes()) {
+                    self.rest_on(staying, same);
+                } else {
+                    base.share();
+                    self.base = base;
+                    self.staying.extend_from_slice(staying);
+                }
+                self.hold_each(own.iter().copied().filter(|&entry| stays(entry, same)));
+            }
         }
-        let own = old.own().iter().copied();
-        self.slots
-            .extend(own.filter(|&entry| stays(entry, same)).map(Slot::old));
     }
 
-    /// Makes a base of those of these entries that stay, if they are many.
+    fn hold_each(&mut self, staying: impl Iterator<Item = *const EntryHeader>) {
+        self.slots.extend(staying.map(Slot::old));
+    }
+
+    /// Makes a base for those of these entries that stay, if they are many.
     fn rest_on(&mut self, old: &[*const EntryHeader], same: &Same) {
         old.iter().for_each(|&entry| prefetch(entry));
         let mut indexes = IndexSet::default();
-        let mut held = Held::new();
-        let staying = old.iter().copied().filter(|&entry| stays(entry, same));
-        for entry in staying {
-            // SAFETY: E3: the old key set keeps it.
+        let mut staying = Held::new();
+        for &entry in old.iter().filter(|&&entry| stays(entry, same)) {
+            // SAFETY: E3: the old key set, or its base, keeps it.
             match indexes.add(unsafe { at(entry) }.index) {
-                true => held.push(entry),
+                true => staying.push(entry),
                 false => self.slots.push(Slot::old(entry)),
             }
         }
-        if held.len() < BASE_MIN {
-            self.slots.extend(held.into_iter().map(Slot::old));
-            return;
+        if staying.len() < BASE_MIN {
+            return self.hold_each(staying.into_iter());
         }
-        for &entry in &held {
+        for &entry in &staying {
             // SAFETY: E3: as above.
             hold(unsafe { at(entry) });
         }
-        self.base = KeySet::make_base(indexes, &held);
+        self.base = Base::make(indexes, staying.len());
+        self.staying = staying;
     }
 
     /// Those that are not linked yet.
@@ -223,10 +228,23 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static> Entries<'k, K, T> {
     fn give(mut self) -> *mut Keys {
         let slots = std::mem::take(&mut self.slots);
         let own = slots.iter().map(|slot| slot.entry);
-        match std::mem::replace(&mut self.base, std::ptr::null_mut()) {
+        match std::mem::replace(&mut self.base, std::ptr::null()) {
             base if base.is_null() => KeySet::make(own),
-            // SAFETY: E5: our share, which is the key set's now.
-            base => unsafe { KeySet::make_on(base, own) },
+            base => KeySet::make_on(base, own, &self.staying),
+        }
+    }
+
+    /// Gives back a share of the base, and what only that held.
+    fn leave_base(&self) {
+        // SAFETY: E5: our share keeps it, if there is one.
+        let Some(base) = (unsafe { self.base.as_ref() }) else {
+            return;
+        };
+        if base.release() {
+            // SAFETY: E5: the base's holds, now ours.
+            unsafe { self.kernel.release_entries(&self.staying) };
+            // SAFETY: ours alone, not used again.
+            unsafe { free(self.base.cast_mut()) };
         }
     }
 
@@ -245,8 +263,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Drop for Entries<'_, K, T> {
         self.unused.iter().for_each(|&made| self.discard(made));
         let held = self.slots.iter().filter(|slot| slot.state == State::Held);
         let held: Held = held.map(|slot| slot.entry).collect();
-        // SAFETY: E5: the share is ours.
-        unsafe { release_keys(Some(self.kernel), self.base) };
+        self.leave_base();
         if !held.is_empty() {
             // SAFETY: E3: the holds are ours.
             unsafe { self.kernel.release_entries(&held) };
@@ -269,7 +286,7 @@ fn hold(entry: &EntryHeader) {
 
 /// Whether an entry is of an index whose values are the same.
 fn stays(entry: *const EntryHeader, same: &Same) -> bool {
-    // SAFETY: E3: the old key set keeps it.
+    // SAFETY: E3: the old key set, or its base, keeps it.
     same[usize::from(unsafe { at(entry) }.index)]
 }
 

@@ -5,7 +5,8 @@ use std::sync::Barrier;
 use std::sync::mpsc::channel;
 use std::task::{Context, Waker};
 
-use skep::{Filter, Store, Watcher};
+use skep::cluster::{Task, TaskState};
+use skep::{Filter, Id, Store, Watcher, keys};
 use skep_benches::cluster::{Sizes, Tasks};
 use skep_benches::id;
 use skep_measure::memory::bytes;
@@ -256,14 +257,13 @@ pub fn cluster(tasks: u64) -> Vec<Row> {
     };
     let tasks = Tasks::of(sizes);
     let (own, all) = measured(sizes.tasks, || tasks.all().collect::<Vec<_>>());
-    let (vector, copy) = measured(sizes.tasks, || {
-        Vec::<skep::cluster::Task>::with_capacity(all.len())
-    });
+    let (vector, copy) = measured(sizes.tasks, || Vec::<Task>::with_capacity(all.len()));
     drop((all, copy));
     let (stored, store) = measured(sizes.tasks, || tasks.store());
-    let inline = size_of::<skep::cluster::Task>() as f64;
+    let inline = size_of::<Task>() as f64;
     // In the vector each takes its place; what it points to is its own as well.
     let own = own - vector + inline;
+    let (updated, ()) = measured(sizes.tasks, || pass_to(&store, TaskState::Shutdown));
     let rows = vec![
         row("task of the cluster, on its own", own),
         asked(
@@ -271,7 +271,22 @@ pub fn cluster(tasks: u64) -> Vec<Row> {
             stored - own,
             1_000.0,
         ),
+        row("what more it takes when it has been updated", updated),
     ];
     drop(store);
     rows
+}
+
+/// Gives each task another wanted state, and lets go of what that replaces.
+fn pass_to(store: &Store, state: TaskState) {
+    let ids: Vec<Id> = store
+        .read()
+        .find(keys::<Task>().all())
+        .map(|task| task.id)
+        .collect();
+    for id in ids {
+        let passed = store.update(|tx| tx.modify::<Task>(&id, |task| task.desired_state = state));
+        passed.expect("it is there");
+    }
+    store.reclaim();
 }
