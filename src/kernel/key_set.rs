@@ -1,9 +1,9 @@
 //! Key sets: the index entries by which a version is found. Consecutive versions with the same
 //! values share one.
 //!
-//! Most writes change one value of many. What stays is then held together, by a *base*: whatever comes
-//! rests on it as long as what it holds stays, and holds by itself only what came since. So a write
-//! counts one base, and not each entry that it leaves alone.
+//! Most writes change one value of many. What stays is then held together, by a *base*: whatever
+//! comes rests on it as long as what it holds stays, and holds by itself only what came since. So a
+//! write counts one base, and not each entry that it leaves alone.
 //!
 //! ```text
 //! created           { name, service, node: none, state: new }
@@ -13,9 +13,8 @@
 //!
 //! # Invariants
 //! E3 and E4 of [`super::entry`], and:
-//! - E5: a base has one hold of each entry that the key sets that rest on it name behind their own
-//!   ones, which are the same in all of them. Each has one share of it, and the last gives the holds
-//!   back.
+//! - E5: a base has one hold of each entry that the key sets resting on it name behind their own,
+//!   the same ones in all of them. Each has one share of it, and the last gives the holds back.
 
 use std::alloc::Layout;
 
