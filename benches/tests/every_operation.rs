@@ -69,6 +69,10 @@ const NO_BENCH_OF: &[(&str, &str)] = &[
         "Transaction::proposed_version",
         "as `Store::proposed_version`",
     ),
+    (
+        "Transaction::accepted_version",
+        "as `Store::proposed_version`",
+    ),
     ("Transaction::delete_at_proposed", "as update_at_proposed"),
     (
         "Transaction::defer_checks",

@@ -61,9 +61,8 @@ pub trait Specified: ClusterObject {
     /// The version of the spec. It grows when the spec changes, and only then; a transaction that
     /// changes it several times, or back, has changed it. In a new store that was restored from a
     /// file, numbers that the old one gave may come again: read anew then. In a store with a
-    /// proposer so may those of an object that is deleted and created again, right after a commit
-    /// that came without a version of the proposer's ([`Store::apply`](crate::Store::apply)): what
-    /// counts then is the store's own.
+    /// proposer so may those that an object came with, without a version of the proposer's
+    /// ([`Store::apply`](crate::Store::apply)), if it is deleted and created again.
     fn spec_version(&self) -> Version;
 
     /// For [`keep_spec_version`].
@@ -109,12 +108,13 @@ pub trait Specified: ClusterObject {
 pub fn keep_spec_version<T: Specified>(object: &mut T, old: Option<&T>, tx: &Transaction<'_>) {
     // No commit that our snapshot shows has given this number, and ours comes at it or later: so
     // versions of specs grow, also from one object with an ID to the next. With a proposer they are
-    // its versions, so that they grow whatever member writes. A store that was
+    // its versions, so that they grow whatever member writes; where it was not told which one the
+    // snapshot shows, the newest that it has accepted is as good. A store that was
     // restored may have smaller numbers; one that copies, larger ones, or just this one, and what
     // comes after these has the next; after the largest that there is, this one. What this
     // transaction has given before nobody has seen.
-    let shown = tx.proposed_version().unwrap_or_else(|| tx.version());
-    let own = shown.next();
+    let shown = tx.proposed_version().or_else(|| tx.accepted_version());
+    let own = shown.unwrap_or_else(|| tx.version()).next();
     let version = match old {
         Some(old) if old.spec() == object.spec() => old.spec_version(),
         _ => {
