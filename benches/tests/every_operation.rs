@@ -50,6 +50,8 @@ const NO_BENCH: &[(&str, &str)] = &[
     ("Image", "as ProposedWrite"),
     ("Rejected", "for errors"),
     ("OutOfSequence", "for errors"),
+    ("UpdateError", "for errors"),
+    ("DeferredError", "for errors"),
     (
         "Proposed",
         "gives a field, or what a transaction's reads give",
