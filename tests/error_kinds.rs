@@ -60,7 +60,7 @@ fn what_else_there_was_is_given_as_an_error_of_that_type() {
             }
             Ok(())
         });
-        Ok(put.map_err(DeferredError::flatten)?)
+        put.map_err(DeferredError::flatten)
     });
     let error = named.map_err(UpdateError::flatten).expect_err("one name");
     let duplicate = error.downcast_ref::<DeferredError<Infallible>>();
