@@ -19,8 +19,9 @@ use crate::Version;
 /// The object's version ([`Meta`](crate::Meta)) moves with every write: one that a user has read
 /// may be out of sequence a moment later, because a status was written. The version of the spec
 /// moves with the spec alone. The store keeps it, whoever writes and by whichever verb: a write
-/// whose spec differs from the one before moves it to the version after the snapshot's (with a
-/// [proposer](crate::Proposer): after the proposer's that the snapshot shows), once a transaction.
+/// whose spec differs from the one before moves it to the version after the snapshot's, once a
+/// transaction. With a [proposer](crate::Proposer) that is the proposer's that the snapshot shows,
+/// or the newest that it has accepted where nobody has told which one that is.
 /// What the caller has put in the field does not matter, except in copies
 /// ([`Transaction::defer_checks`]), which are stored as they are.
 ///
