@@ -187,9 +187,9 @@ impl Builder {
     }
 
     /// How many commits the log holds at most, and so how many may be made while a transaction is
-    /// open before it fails with [`CommitError::TooOld`](crate::CommitError::TooOld). Default:
-    /// 4,194,304. The log is that long only while an open transaction, a watcher or the history
-    /// needs it.
+    /// open before it fails with [`CommitError::TooOld`](crate::CommitError::TooOld); at least 1,
+    /// and more than 1,073,741,824 is that. Default: 4,194,304. The log is that long only while an
+    /// open transaction, a watcher or the history needs it.
     #[must_use]
     pub fn log_commits_max(mut self, commits: u64) -> Self {
         self.limits.log_commits = commits.clamp(1, LOG_COMMITS_CEILING);

@@ -173,7 +173,8 @@ impl Store {
     /// effects but those on the transaction. If it returns an error or panics, nothing is written.
     ///
     /// A closure that uses several verbs with `?` returns [`Error`](crate::Error), or an error of
-    /// the program's own.
+    /// the program's own; what fails with `Box<dyn Error>` is passed on by
+    /// [`UpdateError::flatten`].
     ///
     /// # Errors
     /// See [`UpdateError`].

@@ -4,6 +4,8 @@
 mod cluster_objects;
 mod common;
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::time::{Duration, SystemTime};
 
 use cluster_objects::{builder, nodes, secrets};
@@ -49,6 +51,19 @@ fn actions_come_back() {
     assert!(store.read().get::<Node>(&node.id).is_none());
     // No Debug shows what a secret holds.
     assert!(!format!("{:?}", Action::create(secret)).contains("hunter2"));
+}
+
+/// So whoever reads a log passes it on with `?`, whatever the program's own error is.
+#[test]
+fn what_bytes_are_refused_for_is_an_error() {
+    let decoded = || -> Result<Action, Box<dyn Error + Send + Sync>> {
+        Ok(catalogue().decode(b"no action")?)
+    };
+    let error = decoded().expect_err("no action");
+    assert!(error.is::<Fault>() && error.source().is_none(), "{error}");
+    let unread: Box<dyn Error> = Fault::Io(ErrorKind::TimedOut.into()).into();
+    let source = unread.source().and_then(|error| error.downcast_ref());
+    assert_eq!(source.map(io::Error::kind), Some(ErrorKind::TimedOut));
 }
 
 #[test]

@@ -374,49 +374,6 @@ fn what_is_undone_has_the_version_that_it_had() {
     );
 }
 
-/// A version of a spec is the proposer's, too: it grows from member to member, however few commits
-/// that member has made itself.
-#[test]
-fn versions_of_specs_grow_from_member_to_member() {
-    use skep::Id;
-    use skep::cluster::{self, Service, Specified};
-
-    let of = |store: &Store, id| {
-        let view = store.read();
-        view.get::<Service>(id).map(Service::spec_version)
-    };
-    let id = Id::from_u128(1);
-    let one = TestProposer::new();
-    let leader = cluster::builder().proposer(one as _).build();
-    for n in 0..5 {
-        let name = format!("service-{n}");
-        leader
-            .update(|tx| tx.upsert(Service::named(id, name.clone())))
-            .expect("it fits");
-    }
-    let version = of(&leader, &id).expect("it is there");
-    // It goes, and comes again on a member that has begun from a file.
-    leader
-        .update(|tx| tx.delete::<Service>(&id))
-        .expect("it is there");
-    let mut file = Vec::new();
-    leader
-        .save(&cluster::catalogue(), &mut file)
-        .expect("a vector");
-    let other = TestProposer::new();
-    let next = cluster::builder().proposer(Arc::clone(&other) as _).build();
-    for _ in 0..6 {
-        other.refuse_next("its versions are to be above those accepted");
-        next.update(|tx| tx.create(Service::named(id, "other")))
-            .unwrap_err();
-    }
-    next.restore_accepted(at(18), &cluster::catalogue(), &file[..])
-        .expect("newer");
-    next.update(|tx| tx.create(Service::named(id, "again")))
-        .expect("it is new");
-    assert!(of(&next, &id).expect("it is there") > version);
-}
-
 /// The whole state comes behind what is on its way, and waits for its outcome.
 #[test]
 fn a_restore_waits_for_the_proposals_in_flight() {

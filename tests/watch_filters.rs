@@ -3,8 +3,10 @@
 mod common;
 
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{Random, Task, task};
+use common::{Random, Task, account, delete, events, put, task};
 use skep::{Error, Event, Filter, Kind, Store, TableFilter, Watcher};
 
 /// Whether a change, by its images, is asked for.
@@ -161,4 +163,46 @@ fn markers_come_for_matching_commits_alone() {
         }
         assert_eq!(changes_since_marker, 0, "each commit is closed");
     }
+}
+
+/// What a closure costs is paid by changes of its table that meet all else that is asked.
+#[test]
+fn a_closure_is_asked_of_what_meets_all_else() {
+    let store = common::store();
+    let tasks = Filter::of::<Task>;
+    let prefix = Task::BY_NAME.prefix("task-7");
+    let asked = [
+        tasks(),
+        tasks().deleted(),
+        tasks().key(&7),
+        tasks().value(Task::BY_NODE, 7u64),
+        tasks().meets(prefix),
+    ];
+    let mut watchers = asked.map(|filter| {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let filter = filter.when(move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            true
+        });
+        (store.watch(filter), calls)
+    });
+    let mut calls = || {
+        watchers.each_mut().map(|(watcher, calls)| {
+            let given = events(watcher).iter().filter_map(Event::change).count();
+            let calls = calls.swap(0, Ordering::SeqCst);
+            assert_eq!(given, calls, "it accepts what it is asked");
+            calls
+        })
+    };
+    put(&store, [account(7, 7)]);
+    assert_eq!(calls(), [0; 5]);
+    put(&store, [task(1), task(2)]);
+    assert_eq!(calls(), [2, 0, 0, 0, 0]);
+    let node = Some(7);
+    put(&store, [Task { node, ..task(7) }]);
+    assert_eq!(calls(), [1, 0, 1, 1, 1]);
+    delete::<Task>(&store, &1);
+    delete::<Task>(&store, &7);
+    assert_eq!(calls(), [2, 2, 1, 1, 1]);
 }

@@ -50,6 +50,8 @@ const NO_BENCH: &[(&str, &str)] = &[
     ("Image", "as ProposedWrite"),
     ("Rejected", "for errors"),
     ("OutOfSequence", "for errors"),
+    ("UpdateError", "for errors"),
+    ("DeferredError", "for errors"),
     (
         "Proposed",
         "gives a field, or what a transaction's reads give",
@@ -67,6 +69,10 @@ const NO_BENCH_OF: &[(&str, &str)] = &[
     ("Store::restore_accepted", "the way of `Store::restore`"),
     (
         "Transaction::proposed_version",
+        "as `Store::proposed_version`",
+    ),
+    (
+        "Transaction::accepted_version",
         "as `Store::proposed_version`",
     ),
     ("Transaction::delete_at_proposed", "as update_at_proposed"),

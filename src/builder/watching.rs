@@ -5,7 +5,8 @@ use crate::watch::config::Delivery;
 
 impl Builder {
     /// How many commits a watcher that reads the log may lag before it is told
-    /// [`WatchError::Lagged`](crate::WatchError::Lagged). Default: 65,536. The bound in bytes is
+    /// [`WatchError::Lagged`](crate::WatchError::Lagged); at most as many as the log may hold
+    /// ([`log_commits_max`](Builder::log_commits_max)). Default: 65,536. The bound in bytes is
     /// [`watch_log_bytes_max`](Builder::watch_log_bytes_max); a watcher with a mailbox
     /// has others ([`Watcher`](crate::Watcher) says which has one).
     #[must_use]

@@ -19,8 +19,9 @@ use crate::Version;
 /// The object's version ([`Meta`](crate::Meta)) moves with every write: one that a user has read
 /// may be out of sequence a moment later, because a status was written. The version of the spec
 /// moves with the spec alone. The store keeps it, whoever writes and by whichever verb: a write
-/// whose spec differs from the one before moves it to the version after the snapshot's (with a
-/// [proposer](crate::Proposer): after the proposer's that the snapshot shows), once a transaction.
+/// whose spec differs from the one before moves it to the version after the snapshot's, once a
+/// transaction. With a [proposer](crate::Proposer) that is the proposer's that the snapshot shows,
+/// or the newest that it has accepted where nobody has told which one that is.
 /// What the caller has put in the field does not matter, except in copies
 /// ([`Transaction::defer_checks`]), which are stored as they are.
 ///
@@ -61,9 +62,8 @@ pub trait Specified: ClusterObject {
     /// The version of the spec. It grows when the spec changes, and only then; a transaction that
     /// changes it several times, or back, has changed it. In a new store that was restored from a
     /// file, numbers that the old one gave may come again: read anew then. In a store with a
-    /// proposer so may those of an object that is deleted and created again, right after a commit
-    /// that came without a version of the proposer's ([`Store::apply`](crate::Store::apply)): what
-    /// counts then is the store's own.
+    /// proposer so may those that an object came with, without a version of the proposer's
+    /// ([`Store::apply`](crate::Store::apply)), if it is deleted and created again.
     fn spec_version(&self) -> Version;
 
     /// For [`keep_spec_version`].
@@ -109,12 +109,13 @@ pub trait Specified: ClusterObject {
 pub fn keep_spec_version<T: Specified>(object: &mut T, old: Option<&T>, tx: &Transaction<'_>) {
     // No commit that our snapshot shows has given this number, and ours comes at it or later: so
     // versions of specs grow, also from one object with an ID to the next. With a proposer they are
-    // its versions, so that they grow whatever member writes. A store that was
+    // its versions, so that they grow whatever member writes; where it was not told which one the
+    // snapshot shows, the newest that it has accepted is as good. A store that was
     // restored may have smaller numbers; one that copies, larger ones, or just this one, and what
     // comes after these has the next; after the largest that there is, this one. What this
     // transaction has given before nobody has seen.
-    let shown = tx.proposed_version().unwrap_or_else(|| tx.version());
-    let own = shown.next();
+    let shown = tx.proposed_version().or_else(|| tx.accepted_version());
+    let own = shown.unwrap_or_else(|| tx.version()).next();
     let version = match old {
         Some(old) if old.spec() == object.spec() => old.spec_version(),
         _ => {

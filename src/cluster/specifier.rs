@@ -28,20 +28,22 @@ use crate::TableFilter;
 /// commit, or as it is after it. So a watcher sees both an object that comes to meet the conditions
 /// and one that ceases to. With [`Specifier::as_it_is`] only the object as it is counts (if it is
 /// deleted, as it was last); with [`Specifier::as_it_was`] only the object as it was.
-/// [`Specifier::or`] joins specifiers.
+/// [`Specifier::or`] joins specifiers. How far a watcher may fall behind and which markers it gives
+/// is said to the [`Filter`] that a specifier becomes.
 ///
 /// Conditions that an index answers, and that come with an exact value (`id`, `name`, `node`,
 /// `service`, ...), have a watcher woken by matching commits alone; others, such as `label`, look
 /// at each change of the table when it is received.
 ///
 /// ```
-/// use skep::Id;
 /// use skep::cluster::{self, Specifier, Task, TaskState};
+/// use skep::{Filter, Id};
 ///
 /// let store = cluster::builder().build();
 /// let node = Id::random();
-/// // What an agent is told of: its tasks, coming, changing and going.
-/// let mut agent = store.watch(Specifier::<Task>::new().node(Some(node)));
+/// // What an agent is told of: its tasks, coming, changing and going; 1,000 changes may wait.
+/// let tasks = Specifier::<Task>::new().node(Some(node));
+/// let mut agent = store.watch(Filter::from(tasks).events_max(1_000));
 /// // What a reaper is told of: tasks that came to be dead.
 /// let mut reaper = store.watch(
 ///     Specifier::<Task>::new()

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod flatten;
 mod text;
 
 use std::error::Error as StdError;

@@ -125,10 +125,20 @@ impl Line {
 
     /// Whether a version is newer than all that were accepted.
     pub(crate) fn is_newest(&self, version: Version) -> Result<(), AnswerError> {
-        // Relaxed: as in `decide`.
+        self.newest().fits(version)
+    }
+
+    /// The newest version that was accepted; 0: none was.
+    pub(crate) fn accepted(&self) -> Version {
+        self.newest().before.unwrap_or(Version::ZERO)
+    }
+
+    /// The neighbours of what comes next.
+    fn newest(&self) -> Neighbours {
+        // Relaxed: as in `note`.
         let newest = self.newest.load(Ordering::Relaxed);
         let next = Version::new(newest).next();
-        self.numbering.neighbours(next, newest).fits(version)
+        self.numbering.neighbours(next, newest)
     }
 
     /// All that was accepted after one commit up to another; nothing, if not all is known.

@@ -181,10 +181,8 @@ impl fmt::Display for ReadError {
 
 impl StdError for ReadError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match &self.fault {
-            Fault::Io(error) => Some(error),
-            _ => None,
-        }
+        // The fault's text is in the error's own.
+        self.fault.source()
     }
 }
 
@@ -210,6 +208,15 @@ impl fmt::Display for Fault {
             ),
             Self::Undecodable(reason) => write!(f, "an object cannot be decoded: {reason}"),
             Self::OutOfOrder => f.write_str("the keys of its objects do not ascend"),
+        }
+    }
+}
+
+impl StdError for Fault {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
         }
     }
 }

@@ -26,6 +26,15 @@ impl Transaction<'_> {
         self.shared.line.as_ref()?.accepted_at(self.version())
     }
 
+    /// The newest version that the [proposer](crate::Builder::proposer) has accepted, of all that
+    /// the store was told by now: also if the snapshot does not show it yet, or if what was not
+    /// proposed came after it. What the transaction commits gets a newer one. `None` without a
+    /// proposer; [`Version::ZERO`] if it has accepted nothing.
+    #[must_use]
+    pub fn accepted_version(&self) -> Option<Version> {
+        self.shared.line.as_ref().map(Line::accepted)
+    }
+
     /// Commits whatever there is, as it was decided; within: that could not be. Without changes it
     /// is a commit for the version's sake, unless what was appended before it is open, and has
     /// newer versions.

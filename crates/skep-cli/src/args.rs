@@ -27,6 +27,7 @@ pub enum Command {
     Replay(Replay),
     /// Write a cluster's objects to a file
     #[command(long_about = args::SAVE_ABOUT, after_help = args::SAVE_HELP)]
+    #[command(allow_negative_numbers = true)]
     Save(args::Save),
     /// Read a saved file into a fresh store, check it and tell what it has
     #[command(long_about = args::RESTORE_ABOUT, after_help = args::RESTORE_HELP)]

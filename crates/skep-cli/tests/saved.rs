@@ -333,7 +333,7 @@ fn only_the_owner_may_read_what_is_not_complete() {
     let mut command = skep();
     command
         .current_dir(folder.0.path())
-        .args(["save", "-q", "b.skep"]);
+        .args(["save", "-q", "--allow-empty", "b.skep"]);
     let mut child = command
         .stdin(Stdio::piped())
         .spawn()

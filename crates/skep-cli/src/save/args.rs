@@ -13,7 +13,9 @@ Write a cluster's objects to a file: compressed, every byte under a checksum.
 
 The objects come as lines of JSON, as `skep restore --to` writes them, from standard input or from \
 the file that --from names; or they are made up. They are put into a store, which checks keys and \
-names, and that store's version is saved. The file takes an older one's place when it is complete.
+names, and that store's version is saved. The file takes an older one's place when it is complete. \
+Input without an object is an error, and leaves the older file: whatever was to write the lines \
+may have failed. Lines that are missing at the end are not noticed.
 
 Secrets are in the file as they are: keep it as you keep them. Where files have modes, only its \
 owner may read and write it (0600), whatever the older file allowed.";
@@ -154,6 +156,10 @@ pub struct Save {
     /// Let resources of two kinds have one name: as stores do that are built so
     #[arg(long, help_heading = "Input")]
     pub names_in_kind: bool,
+
+    /// Save a store without objects if no line has one; else that is an error
+    #[arg(long, conflicts_with = "synthetic", help_heading = "Input")]
+    pub allow_empty: bool,
 
     /// Show no progress
     #[arg(long, short, help_heading = "Output")]

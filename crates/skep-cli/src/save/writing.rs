@@ -29,6 +29,7 @@ pub fn save(args: &args::Save) -> Result<ExitCode, Failure> {
     let target = Target::open(&wanted, &Interrupt::listen_to_end())?;
     let store = fresh(args.names_in_kind);
     fill(args, &store)?;
+    refuse_nothing(args, &store)?;
     let saved = write(args, &store, target)?;
     let objects = counted(saved.objects, "object");
     let (bytes, object_bytes) = (grouped(saved.bytes), grouped(saved.object_bytes));
@@ -39,6 +40,21 @@ pub fn save(args: &args::Save) -> Result<ExitCode, Failure> {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What messages call it.
+const STANDARD_INPUT: &str = "standard input";
+
+/// Refuses input without an object, unless it was asked for: it is what comes from a program that
+/// failed, from a file that could not be written, and from where nothing is open. An older file is
+/// not to be replaced by that.
+fn refuse_nothing(args: &args::Save, store: &Store) -> Result<(), InputError> {
+    if args.synthetic || args.allow_empty || store.stats().objects > 0 {
+        return Ok(());
+    }
+    let input = args.from.as_deref().unwrap_or(Path::new(STANDARD_INPUT));
+    let what = "no object comes from it; if there is to be none, say --allow-empty";
+    Err(InputError::file(input, what.to_owned()))
 }
 
 fn fill(args: &args::Save, store: &Store) -> Result<(), InputError> {
@@ -53,7 +69,7 @@ fn fill(args: &args::Save, store: &Store) -> Result<(), InputError> {
         return Ok(());
     }
     let Some(path) = &args.from else {
-        let path = Path::new("standard input");
+        let path = Path::new(STANDARD_INPUT);
         let mut meter = Meter::new(0, args.quiet);
         let source = io::stdin().lock();
         let told = |read| meter.show(0, &format!("{} bytes read", grouped(read)));
