@@ -187,7 +187,7 @@ impl FromMail {
         if self.is_to_take() || (lost > self.read && self.end().is_none()) {
             whole = complete;
             if let Some(taken) = take(kernel, member, complete) {
-                self.sort_in(member, taken);
+                self.sort_in(kernel, member, taken);
             }
         }
         let end = self.end();
@@ -284,7 +284,7 @@ impl FromMail {
         if self.end().is_none()
             && let Some(taken) = take(kernel, member, 0)
         {
-            self.sort_in(member, taken);
+            self.sort_in(kernel, member, taken);
         }
     }
 
@@ -319,12 +319,27 @@ impl FromMail {
         }
     }
 
-    fn sort_in(&mut self, member: &Member, taken: Taken<Arc<Post>>) {
+    /// A mailbox that is to close was full before it was known what is wanted of it, and has let go
+    /// what it had: it closes now, where that began.
+    #[cold]
+    fn close_late(&mut self, kernel: &Kernel, member: &Member, version: u64) {
+        let station = kernel.station(usize::from(member.shard));
+        let end = End::at(version, station.lost());
+        member.mailbox.close(&kernel.domain.pin(), end);
+        // What came meanwhile comes after the end.
+        drop(take(kernel, member, 0));
+        self.items.extend(std::iter::once(Item::End(end)));
+    }
+
+    fn sort_in(&mut self, kernel: &Kernel, member: &Member, taken: Taken<Arc<Post>>) {
         if let Some(mut missed) = taken.missed {
             // Of a commit of which a part is gone nothing is given.
             self.drop_from(missed.from);
             if missed.through > self.read {
                 missed.from = missed.from.max(self.read + 1);
+                if member.closes() {
+                    return self.close_late(kernel, member, missed.from);
+                }
                 member.missed.add(commits(missed));
                 self.items.extend(std::iter::once(Item::Gap(missed)));
             }
