@@ -6,6 +6,7 @@ mod common;
 mod within;
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use common::{Counted, Task, assert_none_left, put, task};
 use skep::{
     Builder, Delivery, Filter, Indexes, Object, Proposal, Proposer, Snapshot, Store, Transaction,
-    WatchError, Watcher, keys,
+    UpdateError, WatchError, Watcher, keys,
 };
 use within::{count_of, ends, raise};
 
@@ -257,6 +258,42 @@ fn a_drop_of_a_write_that_is_rolled_back_uses_the_store() {
         tx.create(object.take().expect("once")).unwrap();
         drop(tx);
         assert_eq!(count_of(&store, 1), 1);
+    });
+}
+
+/// All that was written goes, however much of it panics, also where the transaction goes because
+/// something has panicked.
+#[test]
+fn what_is_rolled_back_goes_though_several_of_it_panic() {
+    ends(|| {
+        let store = store_of_bequests();
+        let gone = Arc::new(AtomicUsize::new(0));
+        let write = |tx: &mut Transaction<'_>| {
+            for id in 0..3 {
+                let counted = Arc::clone(&gone);
+                let object = bequest(id, move || {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    panic!("the test's own panic");
+                });
+                tx.create(object).unwrap();
+            }
+        };
+        let refused = store.update(|tx| {
+            write(tx);
+            Err::<(), ()>(())
+        });
+        assert_eq!(refused, Err(UpdateError::Closure(())));
+        assert_eq!(gone.load(Ordering::Relaxed), 3);
+        let broken = catch_unwind(AssertUnwindSafe(|| {
+            store.update(|tx| -> Result<(), ()> {
+                write(tx);
+                panic!("the test's own panic");
+            })
+        }));
+        assert!(broken.is_err());
+        assert_eq!(gone.load(Ordering::Relaxed), 6);
+        assert_eq!(store.read().find(keys::<Bequest>().all()).count(), 0);
+        store.update(|tx| raise(tx, 1)).expect("it goes on");
     });
 }
 
