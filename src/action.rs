@@ -461,11 +461,7 @@ impl<T: Object> ErasedKey for TypedKey<T> {
 
 impl From<DeferredError<Infallible>> for DivergenceCause {
     fn from(error: DeferredError<Infallible>) -> Self {
-        match error {
-            DeferredError::Closure(never) => match never {},
-            DeferredError::Rejected(rejected) => Self::Rejected(rejected),
-            DeferredError::Duplicate(duplicate) => Self::Duplicate(duplicate),
-        }
+        error.told_as(Self::Rejected, Self::Duplicate)
     }
 }
 

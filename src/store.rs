@@ -408,3 +408,60 @@ pub(crate) fn snapshot_and_watch(shared: &Arc<Shared>, filter: Filter) -> (Snaps
     watcher.start_at(snapshot.version().get());
     (snapshot, watcher)
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::error::WatchError;
+    use crate::table::object::{Indexes, Object};
+    use crate::watch::member::Overflow;
+
+    #[derive(Clone, Debug)]
+    struct Item(u64);
+
+    impl Object for Item {
+        type Key = u64;
+        const TABLE: &'static str = "item";
+
+        fn key(&self) -> u64 {
+            self.0
+        }
+
+        fn indexes(_: &mut Indexes<Self>) {}
+    }
+
+    /// Others commit more than its mailbox holds while it is not known yet what is wanted of that:
+    /// before the snapshot, and after it.
+    #[test]
+    fn one_that_closes_and_is_full_where_it_begins_ends_there() {
+        for (before, after, is_full) in [(0, 5, true), (1, 5, true), (5, 5, true), (5, 1, false)] {
+            let store = Store::builder().table::<Item>().build();
+            let put = |key: u64| {
+                let done = store.update(|tx| tx.upsert(Item(key)));
+                done.expect("nobody is in the way");
+            };
+            let filter = Filter::all().events_max(2).overflow(Overflow::Close);
+            let mut watcher = Watcher::new(store.shared(), filter);
+            (0..before).for_each(put);
+            let snapshot = snapshot(store.shared());
+            (0..after).for_each(put);
+            watcher.start_at(snapshot.version().get());
+            let figures = || {
+                let own = store.watchers()[0];
+                assert_eq!((own.missed, own.untold), (0, 0), "{own:?}");
+                own.waiting
+            };
+            assert!(figures() > 0);
+            if !is_full {
+                assert!(watcher.try_recv().unwrap().is_some());
+                continue;
+            }
+            for _ in 0..2 {
+                assert_eq!(watcher.try_recv().unwrap_err(), WatchError::Overflowed);
+                assert_eq!(watcher.position(), snapshot.version());
+                put(0);
+                assert_eq!(figures(), 0);
+            }
+        }
+    }
+}

@@ -4,29 +4,20 @@
 mod common;
 #[path = "common/cluster.rs"]
 mod fixture;
+#[path = "common/cluster_tables.rs"]
+mod tables;
 
 use fixture::{conflict, filled, id, no_kind, rule};
 use skep::cluster::{Extension, Resource, RuleError};
 use skep::{
     CommitError, CreateError, DeleteError, Error, Id, ReplaceError, UpdateError, UpsertError,
 };
+use tables::TABLES;
 
 #[test]
 fn an_extension_is_not_named_as_a_table() {
     let store = filled();
-    let tables = [
-        "cluster",
-        "config",
-        "extension",
-        "network",
-        "node",
-        "resource",
-        "secret",
-        "service",
-        "task",
-        "volume",
-    ];
-    for table in tables {
+    for table in TABLES {
         for name in [table.to_owned(), table.to_uppercase(), capital(table)] {
             let refused = store.update(|tx| tx.create(Extension::named(id("c"), &*name)));
             assert_eq!(

@@ -6,14 +6,15 @@ mod common;
 mod within;
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use common::{Counted, Task, assert_none_left, put, task};
 use skep::{
-    Builder, Filter, Indexes, Object, Proposal, Proposer, Snapshot, Store, Transaction, Watcher,
-    keys,
+    Builder, Delivery, Filter, Indexes, Object, Proposal, Proposer, Snapshot, Store, Transaction,
+    UpdateError, WatchError, Watcher, keys,
 };
 use within::{count_of, ends, raise};
 
@@ -179,29 +180,67 @@ fn a_drop_drops_the_last_handle_of_its_own_store() {
     });
 }
 
-/// One of those that are nowhere else any more than in a watcher's mailbox.
+/// Objects that come and go; those with the later numbers panic as they are dropped. How many were.
+fn come_and_go(store: &Store, ids: std::ops::Range<u64>, panics_from: u64) -> Arc<AtomicUsize> {
+    let gone = Arc::new(AtomicUsize::new(0));
+    for id in ids {
+        let counted = Arc::clone(&gone);
+        let mut object = Some(bequest(id, move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            assert!(id < panics_from, "the test's own panic");
+        }));
+        let create = |tx: &mut Transaction<'_>| tx.create(object.take().expect("one attempt"));
+        store.update(create).unwrap();
+        store.update(|tx| tx.delete::<Bequest>(&id)).unwrap();
+    }
+    gone
+}
+
+fn of_bequests() -> Filter {
+    let filter = Filter::of::<Bequest>().events_max(100);
+    filter.changes_only()
+}
+
+/// Those that are nowhere else any more than in a watcher's mailbox; or were taken out for it, and
+/// not given.
 #[test]
 fn what_waits_for_a_watcher_goes_when_that_does_though_some_of_it_panics() {
+    for taken in [false, true] {
+        ends(move || {
+            let store = store_of_bequests();
+            let mut watcher = store.watch(of_bequests());
+            let gone = come_and_go(&store, 0..30, 3);
+            if taken {
+                drop(watcher.try_recv().expect("it does not lag"));
+            }
+            pass(&store);
+            store.reclaim();
+            assert_eq!(gone.load(Ordering::Relaxed), 0, "they wait");
+            drop(watcher);
+            store.reclaim();
+            assert_eq!(gone.load(Ordering::Relaxed), 30);
+        });
+    }
+}
+
+/// What was taken out for a watcher and is lost panics as it goes, and the watcher is told of the
+/// loss.
+#[test]
+fn what_a_lag_passes_over_panics_as_it_goes() {
     ends(|| {
-        let store = store_of_bequests();
-        let watcher = store.watch(Filter::of::<Bequest>().events_max(100));
-        let gone = Arc::new(AtomicUsize::new(0));
-        for id in 0..9 {
-            let counted = Arc::clone(&gone);
-            let mut object = Some(bequest(id, move || {
-                counted.fetch_add(1, Ordering::Relaxed);
-                assert_ne!(id % 3, 1, "the test's own panic");
-            }));
-            let create = |tx: &mut Transaction<'_>| tx.create(object.take().expect("one attempt"));
-            store.update(create).unwrap();
-            store.update(|tx| tx.delete::<Bequest>(&id)).unwrap();
-        }
+        let builder = Store::builder().watch_commits_max(100);
+        let store = store_of(builder.watch_delivery(Delivery::Receivers));
+        let mut watcher = store.watch(of_bequests());
+        // The last ones are more than it fetches at once.
+        let gone = come_and_go(&store, 0..30, 20);
+        drop(watcher.try_recv().expect("it does not lag"));
         pass(&store);
         store.reclaim();
-        assert_eq!(gone.load(Ordering::Relaxed), 0, "they wait");
-        drop(watcher);
-        store.reclaim();
-        assert_eq!(gone.load(Ordering::Relaxed), 9);
+        let told = std::iter::repeat_with(|| watcher.try_recv());
+        let mut told = told.take_while(|event| !matches!(event, Ok(None)));
+        let lag = told.find_map(Result::err);
+        assert!(matches!(lag, Some(WatchError::Lagged { .. })), "{lag:?}");
+        assert_eq!(gone.load(Ordering::Relaxed), 30);
     });
 }
 
@@ -219,6 +258,42 @@ fn a_drop_of_a_write_that_is_rolled_back_uses_the_store() {
         tx.create(object.take().expect("once")).unwrap();
         drop(tx);
         assert_eq!(count_of(&store, 1), 1);
+    });
+}
+
+/// All that was written goes, however much of it panics, also where the transaction goes because
+/// something has panicked.
+#[test]
+fn what_is_rolled_back_goes_though_several_of_it_panic() {
+    ends(|| {
+        let store = store_of_bequests();
+        let gone = Arc::new(AtomicUsize::new(0));
+        let write = |tx: &mut Transaction<'_>| {
+            for id in 0..3 {
+                let counted = Arc::clone(&gone);
+                let object = bequest(id, move || {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    panic!("the test's own panic");
+                });
+                tx.create(object).unwrap();
+            }
+        };
+        let refused = store.update(|tx| {
+            write(tx);
+            Err::<(), ()>(())
+        });
+        assert_eq!(refused, Err(UpdateError::Closure(())));
+        assert_eq!(gone.load(Ordering::Relaxed), 3);
+        let broken = catch_unwind(AssertUnwindSafe(|| {
+            store.update(|tx| -> Result<(), ()> {
+                write(tx);
+                panic!("the test's own panic");
+            })
+        }));
+        assert!(broken.is_err());
+        assert_eq!(gone.load(Ordering::Relaxed), 6);
+        assert_eq!(store.read().find(keys::<Bequest>().all()).count(), 0);
+        store.update(|tx| raise(tx, 1)).expect("it goes on");
     });
 }
 

@@ -138,8 +138,19 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "store",
         &[
-            "builder", "copy", "error", "kernel", "latency", "shared", "snapshot", "stats", "sync",
-            "txn", "version", "watch",
+            "builder",
+            "copy",
+            "error",
+            "kernel",
+            "latency",
+            "shared",
+            "snapshot",
+            "stats",
+            "sync",
+            "table::object",
+            "txn",
+            "version",
+            "watch",
         ],
     ),
     (

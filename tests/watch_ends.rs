@@ -69,6 +69,41 @@ fn figures_of_one_that_is_closed_tell_where_it_ended() {
     assert!(own.behind_for.is_some(), "{own:?}");
 }
 
+/// Who goes back to a lag from before its end is given what came since, and its end, once more.
+#[test]
+fn a_sequence_of_events_goes_on_where_its_watcher_goes_back_from_its_end() {
+    let timeout = Duration::from_millis(20);
+    let store = builder().table::<Task>().history_commits(1_000).build();
+    let of_one = Filter::of::<Task>().key(&1).events_max(2).timeout(timeout);
+    let mut watcher = store.watch(of_one.changes_only());
+    let put_count = |count| {
+        put(&store, [counted(1, count)]);
+    };
+    (0..4).for_each(put_count);
+    wait_for_delivery(&store);
+    assert!(matches!(
+        watcher.try_recv(),
+        Err(WatchError::Lagged { missed: 2, .. })
+    ));
+    put_count(4);
+    wait_for_delivery(&store);
+    std::thread::sleep(3 * timeout);
+    put_count(5);
+    wait_for_delivery(&store);
+    let given = |watcher: &mut Watcher| {
+        let events = watcher.iter().map_while(Result::ok);
+        events
+            .map(|event| event.version().get())
+            .collect::<Vec<_>>()
+    };
+    assert!(!given(&mut watcher).is_empty());
+    assert!(watcher.iter().next().is_none(), "it has ended");
+    watcher.resume().expect("the history has it");
+    assert_eq!(given(&mut watcher)[..4], [1, 2, 3, 4]);
+    assert!(watcher.iter().next().is_none(), "it has ended again");
+    assert_eq!(watcher.try_recv().unwrap_err(), WatchError::Overflowed);
+}
+
 /// That its time is over is found with a commit that it still has: so nothing is left behind.
 #[test]
 fn one_that_has_all_there_is_before_its_end_is_current() {

@@ -58,6 +58,8 @@ static DELIVERER: Stop = Stop::new();
 static STRAGGLER: Stop = Stop::new();
 static TRIMMER: Stop = Stop::new();
 static LOSER: Stop = Stop::new();
+static WATCHER: Stop = Stop::new();
+static CARRIER: Stop = Stop::new();
 
 impl Stop {
     const fn new() -> Self {
@@ -98,6 +100,8 @@ fn stop(step: Step) {
         (Step::Delivering, Some("straggling")) => STRAGGLER.pass(),
         (Step::TrimClaimed, Some("trimming")) => TRIMMER.pass(),
         (Step::Losing, Some("losing")) => LOSER.pass(),
+        (Step::Called, Some("watching")) => WATCHER.pass(),
+        (Step::Delivering, Some("carrying")) => CARRIER.pass(),
         _ => {}
     }
 }
@@ -288,6 +292,66 @@ fn what_is_made_one_of_both_sides_of_a_loss_goes_with_it() {
     );
 }
 
+/// The same where that one, as the watcher looks, has come into the mailbox with a part of a
+/// commit: the rest of that comes later, and is no part of what comes then.
+fn what_goes_with_a_loss_goes_whole() {
+    let store = store_of_receivers();
+    let of_two = Filter::of::<Task>().key(&1).key(&2).events_max(4);
+    let mut watcher = store.watch(of_two.overflow(Overflow::Coalesce));
+    let [mut straggling, mut losing, mut carrying, mut other] =
+        [3, 4, 5, 6].map(|id| of(&store, id));
+    put(&store, 1, 0);
+    let (from, mut watcher) = std::thread::scope(|scope| {
+        let straggler = named(scope, "straggling", || delivers(&mut straggling));
+        STRAGGLER.wait_while(Far::Runs);
+        let_go(&store);
+        let trimmer = named(scope, "trimming", || let_go(&store));
+        TRIMMER.wait_while(Far::Runs);
+        let loser = named(scope, "losing", || lags(&mut losing));
+        LOSER.wait_while(Far::Runs);
+        STRAGGLER.set(Far::GoesOn);
+        straggler.join().expect("no panic");
+        (1..4).for_each(|count| put(&store, 1, count));
+        delivers(&mut other);
+        // It is about to look, and its mailbox is full.
+        put(&store, 500, 0);
+        let watching = named(scope, "watching", || (lags(&mut watcher), watcher));
+        WATCHER.wait_while(Far::Runs);
+        let both = store.update(|tx| {
+            tx.upsert(Task { id: 1, count: 4 })?;
+            tx.upsert(Task { id: 2, count: 4 })
+        });
+        both.expect("nobody is in the way");
+        let carrier = named(scope, "carrying", || lags(&mut carrying));
+        CARRIER.wait_while(Far::Runs);
+        LOSER.set(Far::GoesOn);
+        loser.join().expect("no panic");
+        WATCHER.set(Far::GoesOn);
+        let watching = watching.join().expect("no panic");
+        CARRIER.set(Far::GoesOn);
+        carrier.join().expect("no panic");
+        TRIMMER.set(Far::GoesOn);
+        trimmer.join().expect("no panic");
+        watching
+    });
+    // Where it goes on the second is there, and is then deleted.
+    let deleted = store.update(|tx| tx.delete::<Task>(&2));
+    deleted.expect("nobody is in the way");
+    (5..9).for_each(|count| put(&store, 1, count));
+    delivers(&mut other);
+    let changes: Vec<AnyChange> = std::iter::from_fn(|| watcher.try_recv().expect("it goes on"))
+        .filter_map(|event| event.change().cloned())
+        .collect();
+    let of_second = changes
+        .iter()
+        .filter(|it| it.old_object::<Task>().is_some_and(|it| it.id == 2));
+    assert_eq!(of_second.count(), 1, "{from:?}: {changes:?}");
+    assert!(
+        changes.iter().all(|it| it.since() > from),
+        "{from:?}: {changes:?}"
+    );
+}
+
 /// One test: of each name one thread stops at a time.
 #[test]
 fn beside_who_stops_while_something_is_lost_all_are_told_exactly() {
@@ -295,4 +359,8 @@ fn beside_who_stops_while_something_is_lost_all_are_told_exactly() {
     what_others_deliver_is_not_lost();
     LOSER.set(Far::Runs);
     what_is_made_one_of_both_sides_of_a_loss_goes_with_it();
+    for stop in [&LOSER, &STRAGGLER, &TRIMMER] {
+        stop.set(Far::Runs);
+    }
+    what_goes_with_a_loss_goes_whole();
 }

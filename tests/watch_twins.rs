@@ -1,7 +1,7 @@
 //! Watchers that ask for the same in different ways: those that read the log, those with mailboxes,
-//! those that fall behind and go back, that coalesce, that begin with a snapshot or an older
-//! version. All are given what a plain reading of the commits says, also of transactions that write
-//! an object several times.
+//! those that fall behind and go back, that coalesce, that are closed and begun again where they
+//! ended, that begin with a snapshot or an older version. All are given what a plain reading of the
+//! commits says, also of transactions that write an object several times.
 
 #[path = "common/asked.rs"]
 mod asked;
@@ -16,12 +16,13 @@ use std::task::{Context, Poll, Waker};
 use asked::{Asked, Record, Written, id_of};
 use common::{Random, Task, builder, scaled};
 use markers::Markers;
-use skep::{Delivery, Event, Overflow, Store, Version, WatchError, Watcher};
+use skep::{Delivery, Event, Filter, Overflow, Store, Version, WatchError, Watcher};
 
 /// A watcher, and what it was given.
 struct Follower {
     what: String,
     asked: Asked,
+    filter: Filter,
     watcher: Watcher,
     markers: Markers,
     coalesces: bool,
@@ -32,7 +33,10 @@ struct Follower {
     /// The last that it was told of the objects that it is about.
     known: BTreeMap<u64, Task>,
     lagged_from: Option<Version>,
+    /// Since it was last seen to have all there is.
+    went_back: bool,
     lags: u64,
+    ends: u64,
 }
 
 impl Follower {
@@ -40,18 +44,19 @@ impl Follower {
         let mut filter = asked.filter();
         let markers = Markers::random(random);
         filter = markers.ask(filter);
-        let bounds = random.below(7);
-        let coalesces = bounds >= 5;
+        let bounds = random.below(10);
+        let coalesces = bounds >= 6;
         let few = 1 + random.below(6) as u32;
         filter = match bounds {
             0 | 1 => filter,
             2 => filter.events_max(u32::MAX).bytes_max(u64::MAX),
             3 => filter.events_max(few),
             4 => filter.bytes_max(u64::from(few) * 300),
-            _ => filter.events_max(3 + few).overflow(Overflow::Coalesce),
+            5 => filter.events_max(few).overflow(Overflow::Close),
+            _ => filter.events_max(3 + few / 3).overflow(Overflow::Coalesce),
         };
         let now = store.version().get();
-        let begins = random.below(3);
+        let (begins, kept) = (random.below(3), filter.clone());
         let (begin, watcher) = match begins {
             0 => (now, store.watch(filter)),
             1 => {
@@ -67,6 +72,7 @@ impl Follower {
         Self {
             what: format!("{markers:?} {bounds} {few} {begins} from {begin}"),
             asked: asked.clone(),
+            filter: kept,
             watcher,
             markers,
             coalesces,
@@ -74,7 +80,9 @@ impl Follower {
             given: Vec::new(),
             known: BTreeMap::new(),
             lagged_from: None,
+            went_back: false,
             lags: 0,
+            ends: 0,
         }
     }
 
@@ -112,6 +120,7 @@ impl Follower {
             return;
         };
         self.watcher.resume().expect("history has it");
+        self.went_back = true;
         // Where it looked through what does not match first, it is further.
         let back = self.watcher.position();
         assert!(back >= from, "{}", self.what);
@@ -122,8 +131,8 @@ impl Follower {
     }
 
     /// Receives once; false: there was nothing.
-    fn receive(&mut self, record: &Record, random: &mut Random) -> bool {
-        if random.one_in(4) {
+    fn receive(&mut self, store: &Store, record: &Record, random: &mut Random) -> bool {
+        if random.one_in(2) {
             self.resume(record);
         }
         let before = self.watcher.position();
@@ -164,7 +173,34 @@ impl Follower {
                 self.goes_on_from(record, resume_from);
                 true
             }
+            Err(WatchError::Overflowed) => {
+                self.ends += 1;
+                let end = self.watcher.position();
+                assert_eq!(
+                    self.given,
+                    self.expected(record, end.get()),
+                    "{}",
+                    self.what
+                );
+                let next = store.watch_from(end, self.filter.clone());
+                self.watcher = next.expect("all is kept");
+                true
+            }
             Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Receives some times. Where it has gone back, all there is: what it then is not told would
+    /// soon be hidden by what comes later.
+    fn receive_some(&mut self, store: &Store, record: &Record, random: &mut Random) {
+        let mut times = [random.below(6), u64::MAX][random.below(2) as usize];
+        while times > 0 || self.went_back {
+            if !self.receive(store, record, random) {
+                self.check(store, record);
+                self.went_back = false;
+                return;
+            }
+            times = times.saturating_sub(1);
         }
     }
 
@@ -194,7 +230,8 @@ impl Follower {
     }
 }
 
-fn follow(delivery: Delivery, seed: u64) -> u64 {
+/// How many of the followers lagged, and how many were closed.
+fn follow(delivery: Delivery, seed: u64) -> [u64; 2] {
     let mut random = Random::new(seed);
     let builder = builder().table::<Task>().history_commits(1 << 20);
     let builder = builder
@@ -214,16 +251,15 @@ fn follow(delivery: Delivery, seed: u64) -> u64 {
         }
         for follower in &mut followers {
             if random.one_in(3) {
-                let times = random.below(6);
-                let _ = (0..times).all(|_| follower.receive(&record, &mut random));
+                follower.receive_some(&store, &record, &mut random);
             }
         }
     }
-    let mut lags = 0;
+    let mut came_to = [0, 0];
     for follower in &mut followers {
-        while follower.receive(&record, &mut random) {}
+        while follower.receive(&store, &record, &mut random) {}
         follower.check(&store, &record);
-        lags += follower.lags;
+        came_to = [came_to[0] + follower.lags, came_to[1] + follower.ends];
     }
     for own in store.watchers() {
         assert_eq!(
@@ -233,16 +269,17 @@ fn follow(delivery: Delivery, seed: u64) -> u64 {
         );
         assert_eq!((own.oldest, own.behind_for), (None, None), "{own:?}");
     }
-    lags
+    came_to
 }
 
 #[test]
 fn all_who_ask_for_the_same_are_given_the_same() {
-    let mut lags = 0;
+    let mut came_to = [0, 0];
     for seed in 0..scaled(12, 600) as u64 {
         for delivery in [Delivery::Committers, Delivery::Receivers, Delivery::Threads] {
-            lags += follow(delivery, seed);
+            let [lags, ends] = follow(delivery, seed);
+            came_to = [came_to[0] + lags, came_to[1] + ends];
         }
     }
-    assert!(lags > 0);
+    assert!(came_to.iter().all(|&times| times > 0), "{came_to:?}");
 }

@@ -13,6 +13,7 @@ use super::Kernel;
 use super::commit::{Commit, Write};
 use super::reading::AnyHandle;
 use super::reclaim::Guard;
+use super::release::contain;
 use super::table::AnyTable;
 use crate::sync::{Arc, AtomicPtr, AtomicU64, Ordering};
 use crate::version::{Moment, Version};
@@ -138,6 +139,16 @@ impl Post {
                 new_bytes: AtomicU64::new(next.new_bytes()),
             })
         })
+    }
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        // The objects' Drop is the user's: where one panics the other goes all the same, and so
+        // does what whoever drops us has beside us.
+        for image in [self.old.take(), self.new.take()] {
+            contain(|| drop(image));
+        }
     }
 }
 

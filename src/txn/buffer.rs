@@ -17,6 +17,7 @@ use crate::kernel::draft::Draft;
 use crate::kernel::prepared::Prepared;
 use crate::kernel::reading::{Reading, Stored};
 use crate::kernel::reclaim::Guard;
+use crate::kernel::release::contain;
 use crate::kernel::stage::bulk::{New, Staged};
 use crate::kernel::stage::{Place, Put};
 use crate::kernel::table::AnyTable;
@@ -309,7 +310,10 @@ impl<T: Object> AnyBuffer for Buffer<T> {
 
     fn clear(&mut self) {
         self.reads.get_mut().clear();
-        self.writes.clear();
+        while !self.writes.is_empty() {
+            // It goes on behind one whose Drop panics.
+            contain(|| self.writes.clear());
+        }
         self.positions.clear();
         self.claims.get_mut().clear();
     }

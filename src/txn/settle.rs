@@ -11,7 +11,8 @@ use std::convert::Infallible;
 
 use super::buffer::AnyBuffer;
 use super::{Checks, Transaction};
-use crate::error::{CommitError, DeferredError, UpdateError};
+use crate::error::{CommitError, DeferredError, Duplicate, UpdateError};
+use crate::table::proposed::Rejected;
 
 /// Which write of a transaction: its table's position, and its place among the table's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,38 +118,46 @@ impl Transaction<'_> {
     /// others get in its way: who is refused here would be so again.
     #[inline]
     pub(super) fn settle_once<E>(&self) -> Result<(), UpdateError<E>> {
-        if !self.checks_deferred() {
-            return Ok(());
-        }
-        self.settle().map_err(|error| match error {
-            DeferredError::Rejected(rejected) => UpdateError::Rejected(rejected),
-            DeferredError::Duplicate(duplicate) => UpdateError::Duplicate(duplicate),
-            DeferredError::Closure(never) => match never {},
-        })?;
-        self.checks.set(Checks::AtOnce);
-        Ok(())
+        self.settle_left(UpdateError::Rejected, UpdateError::Duplicate)
     }
 
-    /// Makes the checks that an error has left put off.
+    /// The same of one that is not.
+    #[inline]
     pub(super) fn settle_at_commit(&self) -> Result<(), CommitError> {
-        if !self.checks_deferred() {
-            return Ok(());
+        self.settle_left(CommitError::Rejected, CommitError::Duplicate)
+    }
+
+    #[inline]
+    fn settle_left<E>(
+        &self,
+        rejected: fn(Rejected) -> E,
+        duplicate: fn(Duplicate) -> E,
+    ) -> Result<(), E> {
+        if self.checks_deferred() {
+            self.settle()
+                .map_err(|error| error.told_as(rejected, duplicate))?;
+            self.checks.set(Checks::AtOnce);
         }
-        self.settle().map_err(|error| match error {
-            DeferredError::Rejected(rejected) => CommitError::Rejected(rejected),
-            DeferredError::Duplicate(duplicate) => CommitError::Duplicate(duplicate),
-            DeferredError::Closure(never) => match never {},
-        })
+        Ok(())
     }
 }
 
 impl DeferredError<Infallible> {
-    /// The same among the errors of a closure.
-    fn widened<E>(self) -> DeferredError<E> {
+    /// The same among other errors.
+    pub(crate) fn told_as<E>(
+        self,
+        rejected: fn(Rejected) -> E,
+        duplicate: fn(Duplicate) -> E,
+    ) -> E {
         match self {
             Self::Closure(never) => match never {},
-            Self::Rejected(rejected) => DeferredError::Rejected(rejected),
-            Self::Duplicate(duplicate) => DeferredError::Duplicate(duplicate),
+            Self::Rejected(error) => rejected(error),
+            Self::Duplicate(error) => duplicate(error),
         }
+    }
+
+    /// The same among the errors of a closure.
+    fn widened<E>(self) -> DeferredError<E> {
+        self.told_as(DeferredError::Rejected, DeferredError::Duplicate)
     }
 }

@@ -90,6 +90,8 @@ fn figures(shared: &Shared, kernel: &Kernel, member: &Member, now: SystemTime) -
     let guard = kernel.domain.pin();
     let station = shared.shards.station(kernel, member);
     let (depth, since, gap) = member.mailbox.depth(&guard);
+    // It will be told that as its end.
+    let gap = gap.filter(|_| !member.closes());
     let visible = kernel.horizon.visible();
     // Of one that was closed with all it has, what it has not may be yet to come.
     let since = since.filter(|since| since.version <= visible);

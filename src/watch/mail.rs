@@ -187,15 +187,20 @@ impl FromMail {
         if self.is_to_take() || (lost > self.read && self.end().is_none()) {
             whole = complete;
             if let Some(taken) = take(kernel, member, complete) {
-                self.sort_in(member, taken);
+                self.sort_in(kernel, member, taken);
             }
         }
         let end = self.end();
         // What is lost after its end was not to come.
         let lost = end.map_or(lost, |end| end.lost);
         if lost > self.read {
-            let through = self.joined_through(lost);
-            let missed = through - self.read;
+            let before = self.read;
+            let mut through = self.joined_through(lost);
+            if through > lost && end.is_none() {
+                // The rest of that commit may still come, and be made one with what comes after it.
+                through = self.begin_anew(kernel, member);
+            }
+            let missed = through - before;
             self.skip(member, through);
             return Err(lagged(missed, through));
         }
@@ -264,7 +269,7 @@ impl FromMail {
     }
 
     /// Up to where something was made of changes from before and after what is lost up to a
-    /// version: it goes with that. What is put into the mailbox later begins later.
+    /// version: it goes with that.
     fn joined_through(&self, lost: u64) -> u64 {
         let mut through = lost;
         for item in self.items.iter() {
@@ -277,15 +282,22 @@ impl FromMail {
         through
     }
 
-    /// Leaves out what is at or below a version, after which the member is delivered to anew, of
-    /// what lies in the mailbox as well.
-    pub(super) fn begin_anew(&mut self, kernel: &Kernel, member: &Member, version: u64) {
+    /// Has the member delivered to anew, as one that subscribes: nothing from before the version
+    /// that it gives is made one with what comes after that. Leaves out what is of that version or
+    /// before, also of what lies in the mailbox.
+    pub(super) fn begin_anew(&mut self, kernel: &Kernel, member: &Member) -> u64 {
+        let station = kernel.station(usize::from(member.shard));
+        let version = station.begin(kernel, || {
+            member.begin_later_than(kernel.horizon.visible());
+        });
+        member.begin_after(version);
         self.skip(member, version);
         if self.end().is_none()
             && let Some(taken) = take(kernel, member, 0)
         {
-            self.sort_in(member, taken);
+            self.sort_in(kernel, member, taken);
         }
+        version
     }
 
     /// Leaves out what is at or below a version.
@@ -319,12 +331,27 @@ impl FromMail {
         }
     }
 
-    fn sort_in(&mut self, member: &Member, taken: Taken<Arc<Post>>) {
+    /// A mailbox that is to close was full before it was known what is wanted of it, and has let go
+    /// what it had: it closes now, where that began.
+    #[cold]
+    fn close_late(&mut self, kernel: &Kernel, member: &Member, version: u64) {
+        let station = kernel.station(usize::from(member.shard));
+        let end = End::at(version, station.lost());
+        member.mailbox.close(&kernel.domain.pin(), end);
+        // What came meanwhile comes after the end.
+        drop(take(kernel, member, 0));
+        self.items.extend(std::iter::once(Item::End(end)));
+    }
+
+    fn sort_in(&mut self, kernel: &Kernel, member: &Member, taken: Taken<Arc<Post>>) {
         if let Some(mut missed) = taken.missed {
             // Of a commit of which a part is gone nothing is given.
             self.drop_from(missed.from);
             if missed.through > self.read {
                 missed.from = missed.from.max(self.read + 1);
+                if member.closes() {
+                    return self.close_late(kernel, member, missed.from);
+                }
                 member.missed.add(commits(missed));
                 self.items.extend(std::iter::once(Item::Gap(missed)));
             }

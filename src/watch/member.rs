@@ -327,6 +327,11 @@ impl Member {
         self.filter.wishes().overflow == Some(Overflow::Coalesce)
     }
 
+    /// Whether it ends where its mailbox is full.
+    pub(super) fn closes(&self) -> bool {
+        self.filter.wishes().overflow == Some(Overflow::Close)
+    }
+
     /// In milliseconds.
     pub(super) fn timeout(&self) -> Option<u64> {
         let timeout = self.filter.wishes().timeout?;

@@ -58,19 +58,6 @@ impl Joining {
     ) -> Result<bool, WatchError> {
         self.log.fetch(schema, &member.filter, self.last, fetched)
     }
-
-    /// Has the log give all there is, and the mailbox what comes then: what lies in that may have
-    /// been made one of what the log gives again and what comes later. So one that subscribes
-    /// begins, and nothing from before that is made one with what comes after it.
-    fn begin_anew(&mut self, shared: &Shared, member: &Member) {
-        let kernel = shared.kernel();
-        let station = shared.shards.station(kernel, member);
-        self.last = station.begin(kernel, || {
-            member.begin_later_than(kernel.horizon.visible());
-        });
-        member.begin_after(self.last);
-        self.mail.begin_anew(kernel, member, self.last);
-    }
 }
 
 /// A member, and where its events come from.
@@ -165,7 +152,9 @@ impl Source {
     /// mailbox keeps no log for itself.
     fn joining(shared: &Shared, member: &Member, mut joining: Joining) -> Self {
         if member.coalesces() {
-            joining.begin_anew(shared, member);
+            // The log gives all there is: what lies in the mailbox may have been made one of what
+            // the log gives again and what comes later.
+            joining.last = joining.mail.begin_anew(shared.kernel(), member);
         }
         joining.mail.skip(member, joining.log.position());
         Self::Joining(Box::new(joining))

@@ -263,8 +263,7 @@ impl Watcher {
 
     /// Goes back to where the watcher was before the last [`WatchError::Lagged`], if what that
     /// passed over is still there: so nothing is missed. What came after the lag and was received
-    /// meanwhile is given again. Does nothing if the watcher has not lagged, or has gone back
-    /// already.
+    /// meanwhile is given again, its end too. Does nothing without a lag, or if it has gone back.
     ///
     /// The log still has what was passed over as far as the store's history reaches, or because
     /// others need it; a proposer may have it, as for
@@ -282,7 +281,8 @@ impl Watcher {
         back.map_err(|oldest| WatchFromError::Compacted {
             oldest: Version::new(oldest),
         })?;
-        self.rare.get_or_insert_default().lagged_from = None;
+        let rare = self.rare.get_or_insert_default();
+        (rare.lagged_from, rare.ended) = (None, false);
         self.fetched.clear();
         self.source.tell(&self.member, &self.fetched);
         Ok(())

@@ -1,5 +1,8 @@
 //! Objects of whatever table, at random, and what a plain reader of the rules says about one.
 
+#[path = "../common/cluster_tables.rs"]
+mod tables;
+
 use skep::cluster::{
     Annotations, Cluster, ClusterObject, Config, ConfigReference, ContainerSpec, Extension,
     IndexEntry, Membership, Network, NetworkAttachmentConfig, Node, NodeRole, Resource,
@@ -8,6 +11,7 @@ use skep::cluster::{
 };
 use skep::{Id, Object, Version};
 
+pub use self::tables::TABLES;
 use super::common::Random;
 
 /// Runs an expression on the object of whatever type.
@@ -87,19 +91,6 @@ macro_rules! of_specified {
 }
 
 pub(crate) use {each, of_specified, of_table};
-
-pub const TABLES: [&str; 10] = [
-    "cluster",
-    "config",
-    "extension",
-    "network",
-    "node",
-    "resource",
-    "secret",
-    "service",
-    "task",
-    "volume",
-];
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Any {

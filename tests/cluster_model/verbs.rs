@@ -14,6 +14,14 @@ fn key(error: &KeyError) -> Key {
     (error.table, *id.expect("all keys are IDs"))
 }
 
+fn exists(error: &KeyError) -> Refusal {
+    Refusal::Exists(key(error))
+}
+
+fn not_found(error: &KeyError) -> Refusal {
+    Refusal::NotFound(key(error))
+}
+
 fn out_of_sequence(error: &OutOfSequence) -> Refusal {
     let id = error.key.downcast_ref::<Id>();
     Refusal::OutOfSequence {
@@ -42,48 +50,26 @@ pub fn rejected(error: &Rejected) -> Refusal {
     }
 }
 
-impl From<CreateError> for Refusal {
-    fn from(error: CreateError) -> Self {
-        match &error {
-            CreateError::Exists(error) => Self::Exists(key(error)),
-            CreateError::Duplicate(error) => duplicate(error),
-            CreateError::Rejected(error) => rejected(error),
-            other => panic!("{other}"),
+/// Says each of these variants of a verb's error by a function.
+macro_rules! refusals {
+    ($($error:ident: $($variant:ident by $say:ident),+;)+) => {$(
+        impl From<$error> for Refusal {
+            fn from(error: $error) -> Self {
+                match &error {
+                    $($error::$variant(error) => $say(error),)+
+                    other => panic!("{other}"),
+                }
+            }
         }
-    }
+    )+};
 }
 
-impl From<ReplaceError> for Refusal {
-    fn from(error: ReplaceError) -> Self {
-        match &error {
-            ReplaceError::NotFound(error) => Self::NotFound(key(error)),
-            ReplaceError::OutOfSequence(error) => out_of_sequence(error),
-            ReplaceError::Duplicate(error) => duplicate(error),
-            ReplaceError::Rejected(error) => rejected(error),
-            other => panic!("{other}"),
-        }
-    }
-}
-
-impl From<UpsertError> for Refusal {
-    fn from(error: UpsertError) -> Self {
-        match &error {
-            UpsertError::Duplicate(error) => duplicate(error),
-            UpsertError::Rejected(error) => rejected(error),
-            other => panic!("{other}"),
-        }
-    }
-}
-
-impl From<DeleteError> for Refusal {
-    fn from(error: DeleteError) -> Self {
-        match &error {
-            DeleteError::NotFound(error) => Self::NotFound(key(error)),
-            DeleteError::OutOfSequence(error) => out_of_sequence(error),
-            DeleteError::Rejected(error) => rejected(error),
-            other => panic!("{other}"),
-        }
-    }
+refusals! {
+    CreateError: Exists by exists, Duplicate by duplicate, Rejected by rejected;
+    ReplaceError: NotFound by not_found, OutOfSequence by out_of_sequence,
+        Duplicate by duplicate, Rejected by rejected;
+    UpsertError: Duplicate by duplicate, Rejected by rejected;
+    DeleteError: NotFound by not_found, OutOfSequence by out_of_sequence, Rejected by rejected;
 }
 
 /// Does it in a transaction of a store.
