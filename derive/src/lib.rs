@@ -81,6 +81,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// index; nor is one in a composite index of which any field is `None`. A macro sees how a type is
 /// written, so an alias of `Option` is a value like others.
 ///
+/// A write that leaves an index's fields as they are makes no value of them
+/// (`Index::unchanged_if`); of a `multi` index it makes both objects' values and compares them.
+///
 /// A constant is as visible as the struct. The index's name, as errors give it, is the constant's
 /// in lower case.
 ///
