@@ -83,7 +83,8 @@ pub enum Overflow {
     /// by or; some kinds by themselves, or with keys.
     Coalesce,
     /// It is given the commits that lie in its mailbox whole, then
-    /// [`WatchError::Overflowed`](crate::WatchError::Overflowed), and nothing more.
+    /// [`WatchError::Overflowed`](crate::WatchError::Overflowed), and nothing more. Where others
+    /// commit more than its bound while it is being made, it ends where it begins.
     Close,
 }
 
