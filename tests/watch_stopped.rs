@@ -250,6 +250,26 @@ fn what_others_deliver_is_not_lost() {
     assert_eq!(all(&mut watcher), [Ok(7)]);
 }
 
+/// Who trims the log and who finds something lost stop there, each on its thread; who was about to
+/// deliver before the log was trimmed has gone on behind it.
+fn two_stop<'s>(
+    scope: &'s Scope<'s, '_>,
+    store: &'s Store,
+    straggling: &'s mut Watcher,
+    losing: &'s mut Watcher,
+) -> [ScopedJoinHandle<'s, Version>; 2] {
+    let straggler = named(scope, "straggling", || delivers(straggling));
+    STRAGGLER.wait_while(Far::Runs);
+    let_go(store);
+    let trimmer = named(scope, "trimming", || let_go(store));
+    TRIMMER.wait_while(Far::Runs);
+    let loser = named(scope, "losing", || lags(losing));
+    LOSER.wait_while(Far::Runs);
+    STRAGGLER.set(Far::GoesOn);
+    straggler.join().expect("no panic");
+    [trimmer, loser]
+}
+
 /// The same beside one that was about to deliver before the log was trimmed, and goes on behind
 /// it: where another claims to trim on, some of what is delivered counts as lost. What a mailbox
 /// made one of before and after that goes with it.
@@ -260,15 +280,7 @@ fn what_is_made_one_of_both_sides_of_a_loss_goes_with_it() {
     let [mut straggling, mut losing, mut other] = [3, 4, 5].map(|id| of(&store, id));
     put(&store, 1, 0);
     std::thread::scope(|scope| {
-        let straggler = named(scope, "straggling", || delivers(&mut straggling));
-        STRAGGLER.wait_while(Far::Runs);
-        let_go(&store);
-        let trimmer = named(scope, "trimming", || let_go(&store));
-        TRIMMER.wait_while(Far::Runs);
-        let loser = named(scope, "losing", || lags(&mut losing));
-        LOSER.wait_while(Far::Runs);
-        STRAGGLER.set(Far::GoesOn);
-        straggler.join().expect("no panic");
+        let [trimmer, loser] = two_stop(scope, &store, &mut straggling, &mut losing);
         delivers(&mut other);
         put(&store, 2, 0);
         (1..4).for_each(|count| put(&store, 1, count));
@@ -302,15 +314,7 @@ fn what_goes_with_a_loss_goes_whole() {
         [3, 4, 5, 6].map(|id| of(&store, id));
     put(&store, 1, 0);
     let (from, mut watcher) = std::thread::scope(|scope| {
-        let straggler = named(scope, "straggling", || delivers(&mut straggling));
-        STRAGGLER.wait_while(Far::Runs);
-        let_go(&store);
-        let trimmer = named(scope, "trimming", || let_go(&store));
-        TRIMMER.wait_while(Far::Runs);
-        let loser = named(scope, "losing", || lags(&mut losing));
-        LOSER.wait_while(Far::Runs);
-        STRAGGLER.set(Far::GoesOn);
-        straggler.join().expect("no panic");
+        let [trimmer, loser] = two_stop(scope, &store, &mut straggling, &mut losing);
         (1..4).for_each(|count| put(&store, 1, count));
         delivers(&mut other);
         // It is about to look, and its mailbox is full.

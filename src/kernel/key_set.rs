@@ -191,17 +191,20 @@ impl KeySet {
         }
     }
 
-    /// What it rests on, if it does.
-    pub(super) fn base(&self) -> Option<&Base> {
-        let rests = self.head.shape.rests();
-        // SAFETY: E5: our share keeps it.
-        rests.then(|| unsafe { at(self.words[0].cast::<Base>()) })
+    /// What it rests on; null, if on nothing. By this it is freed, too.
+    pub(super) fn base(&self) -> *const Base {
+        match self.head.shape.rests() {
+            true => self.words[0].cast(),
+            false => std::ptr::null(),
+        }
     }
 
     /// The entries that it holds itself, and those that its base holds (E3).
     pub(super) fn parts(&self) -> (&[*const EntryHeader], &[*const EntryHeader]) {
         let entries = self.entries();
-        let staying = self.base().map_or(0, |base| base.count as usize);
+        // SAFETY: E5: our share keeps it, if there is one.
+        let base = unsafe { self.base().as_ref() };
+        let staying = base.map_or(0, |base| base.count as usize);
         entries.split_at(entries.len() - staying)
     }
 

@@ -13,7 +13,7 @@ use super::chain::List;
 use super::collect::Work;
 use super::commit::{Commit, Write};
 use super::entry::EntryHeader;
-use super::key_set::{KeySet, Keys};
+use super::key_set::{Base, KeySet, Keys};
 use super::node::{VersionHeader, release_hold};
 use super::older::Older;
 use super::pending::{Outcome, give_back};
@@ -357,22 +357,20 @@ pub(super) unsafe fn release_keys(kernel: Option<&Kernel>, keys: *mut Keys) {
     }
     // SAFETY: ours alone by now.
     let released = unsafe { KeySet::at(keys) };
+    // Before its share of the base is gone, which may then go at once.
     let (own, _) = released.parts();
-    // A base that others rest on may go at once.
-    let last = released.base().filter(|base| base.release());
+    let base = released.base();
+    // SAFETY: E5: its share, ours now, keeps the base, if there is one.
+    let last = unsafe { base.as_ref() }.is_some_and(Base::release);
     if let Some(kernel) = kernel {
-        let left = if last.is_some() {
-            released.entries()
-        } else {
-            own
-        };
+        let left = if last { released.entries() } else { own };
         left.iter().for_each(|&entry| prefetch(entry));
         // SAFETY: E3, E5: the key set's holds, and the base's.
         unsafe { kernel.release_entries(left) };
     }
-    if let Some(base) = last {
+    if last {
         // SAFETY: E5: ours alone, not used again.
-        unsafe { free(std::ptr::from_ref(base).cast_mut()) };
+        unsafe { free(base.cast_mut()) };
     }
     // SAFETY: ours alone, not used again.
     unsafe { free_block::<KeySet>(keys.cast()) };

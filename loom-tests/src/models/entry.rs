@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
 use super::tables;
-use crate::kernel::Limits;
 use crate::kernel::entry::Entry;
 use crate::kernel::history::HistoryLimits;
 use crate::kernel::key_set::testing::{SharedBase, SharedKeys};
 use crate::kernel::testing::{Cell, release_entry};
+use crate::kernel::{Kernel, Limits};
 use crate::sync::{AtomicU64, Ordering};
 
 const LIMITS: Limits = Limits {
@@ -142,6 +142,12 @@ fn a_base_of_two_key_sets() {
     two_shares(SharedBase::new, SharedBase::release);
 }
 
+/// What is replaced is cut, and ripe with the next turn.
+fn collect_twice(kernel: &Kernel) {
+    kernel.collect();
+    kernel.collect();
+}
+
 /// E2, E3: in a table: a value comes back while the entry of its first use is released and freed.
 #[test]
 fn a_value_comes_back() {
@@ -150,15 +156,8 @@ fn a_value_comes_back() {
         for (number, value) in (1..).zip([5, 6]) {
             assert_eq!(tables::put(&kernel, 1, Some(value)), Ok(number));
         }
-        // The first version is cut, and ripe with the next turn.
-        for _ in 0..2 {
-            kernel.collect();
-        }
-        let collector = spawn(&kernel, |kernel| {
-            for _ in 0..2 {
-                kernel.collect();
-            }
-        });
+        collect_twice(&kernel);
+        let collector = spawn(&kernel, |kernel| collect_twice(kernel));
         let made = tables::put(&kernel, 1, Some(5));
         let found = tables::find(&kernel, &index, 5);
         collector.join().expect("no panic");
@@ -177,19 +176,10 @@ fn a_base_goes_on() {
             for (number, value) in (1..).zip([15, 16]) {
                 assert_eq!(tables::put(&kernel, 1, Some(value)), Ok(number));
             }
-            // The first version is cut, and ripe with the next turn.
-            for _ in 0..2 {
-                kernel.collect();
-            }
-            let collector = spawn(&kernel, |kernel| {
-                for _ in 0..2 {
-                    kernel.collect();
-                }
-            });
+            collect_twice(&kernel);
+            let collector = spawn(&kernel, |kernel| collect_twice(kernel));
             let made = tables::put(&kernel, 1, Some(last));
-            for _ in 0..2 {
-                kernel.collect();
-            }
+            collect_twice(&kernel);
             collector.join().expect("no panic");
             let by_tens = [1, 2].map(|value| tables::find(&kernel, &tens, value).len());
             let by_units = [5, 6, 7].map(|value| tables::find(&kernel, &units, value).len());

@@ -74,22 +74,23 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         if self.secondary.is_empty() {
             return std::ptr::null_mut();
         }
-        let mut entries = Entries::of(kernel, self, record);
         let mut same = Same::new();
-        match old {
-            Some(old) => {
-                let keys = old.version().keys();
-                // SAFETY: E4: the old version is visible at our snapshot, so it and its key set
-                // stand.
-                let old_keys = unsafe { KeySet::at(keys) };
-                old_keys.prefetch_replaced();
-                self.compare(old.object(), object, &mut same);
-                if same.iter().all(|&same| same) {
-                    old_keys.share();
-                    return keys;
-                }
-                entries.keep(old_keys, &same);
-            }
+        let old_keys = old.map(|old| {
+            // SAFETY: E4: the old version is visible at our snapshot, so it and its key set stand.
+            let keys = unsafe { KeySet::at(old.version().keys()) };
+            keys.prefetch_replaced();
+            self.compare(old.object(), object, &mut same);
+            keys
+        });
+        if let (Some(old), Some(old_keys)) = (old, old_keys)
+            && same.iter().all(|&same| same)
+        {
+            old_keys.share();
+            return old.version().keys();
+        }
+        let mut entries = Entries::of(kernel, self, record);
+        match old_keys {
+            Some(old_keys) => entries.keep(old_keys, &same),
             None => same.resize(self.secondary.len(), false),
         }
         let changed = self.secondary.iter().zip(&same).filter(|(_, same)| !**same);
@@ -137,19 +138,18 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static> Entries<'k, K, T> {
     /// Keeps the old entries of the indexes whose values are the same.
     fn keep(&mut self, old: &KeySet, same: &Same) {
         let (own, staying) = old.parts();
-        match old.base() {
-            None => self.rest_on(own, same),
-            Some(base) => {
-                if changed(same).meets(base.indexes()) {
-                    self.rest_on(staying, same);
-                } else {
-                    base.share();
-                    self.base = base;
-                    self.staying.extend_from_slice(staying);
-                }
-                self.hold_each(own.iter().copied().filter(|&entry| stays(entry, same)));
-            }
+        // SAFETY: E5: the old key set's share keeps it, if there is one.
+        let Some(base) = (unsafe { old.base().as_ref() }) else {
+            return self.rest_on(own, same);
+        };
+        if changed(same).meets(base.indexes()) {
+            self.rest_on(staying, same);
+        } else {
+            base.share();
+            self.base = old.base();
+            self.staying.extend_from_slice(staying);
         }
+        self.hold_each(own.iter().copied().filter(|&entry| stays(entry, same)));
     }
 
     fn hold_each(&mut self, staying: impl Iterator<Item = *const EntryHeader>) {
