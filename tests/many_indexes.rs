@@ -5,6 +5,7 @@
 mod allocated;
 mod common;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -17,8 +18,14 @@ const INDEXES: usize = 70;
 const OBJECTS: u64 = 8;
 const VALUES: u64 = 3;
 const TURNS: u64 = 1_500;
+/// So many turns from one snapshot that is held to the next.
+const TURNS_A_SNAPSHOT: u64 = 25;
+const SNAPSHOTS_HELD: usize = 6;
 
-/// Held by each test: one counts the process's bytes.
+/// How many times the values of an object were asked for, index by index.
+static EXTRACTED: [AtomicU32; INDEXES] = [const { AtomicU32::new(0) }; INDEXES];
+
+/// Held by each test: one counts the process's bytes, and one what is extracted.
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
@@ -43,17 +50,22 @@ impl Row {
 }
 
 fn extract<const N: usize>(row: &Row, keys: &mut Keys<'_, u64>) {
+    EXTRACTED[N].fetch_add(1, Ordering::Relaxed);
     row.values_in(N)
         .into_iter()
         .for_each(|value| keys.add(value));
 }
 
-/// An index in three has a shorter way to see that it has not changed.
+/// Whether an index has a shorter way to see that it has not changed.
+const fn is_told(index: usize) -> bool {
+    index.is_multiple_of(3)
+}
+
 fn by<const N: usize>(name: &'static str) -> Index<Row, u64> {
     let index = Index::new(name, extract::<N>);
-    match N % 3 {
-        0 => index.unchanged_if(|old, new| old.values[N] == new.values[N]),
-        _ => index,
+    match is_told(N) {
+        true => index.unchanged_if(|old, new| old.values[N] == new.values[N]),
+        false => index,
     }
 }
 
@@ -155,11 +167,11 @@ fn churn(store: &Store, seed: u64) {
     for turn in 0..TURNS {
         let id = random.below(OBJECTS);
         write(store, &mut random, id);
-        if turn % 25 == 0 {
+        if turn % TURNS_A_SNAPSHOT == 0 {
             held.push(shown(store));
         }
-        if held.len() > 6 {
-            check(&held.swap_remove(random.below(6) as usize));
+        if held.len() > SNAPSHOTS_HELD {
+            check(&held.swap_remove(random.below(SNAPSHOTS_HELD as u64) as usize));
         }
     }
     held.iter().for_each(check);
@@ -178,6 +190,29 @@ fn snapshots_find_by_what_stayed_and_by_what_changed() {
     let _alone = alone();
     let store = Store::builder().table::<Row>().build();
     (1..4).for_each(|seed| churn(&store, seed));
+}
+
+#[test]
+fn an_index_that_tells_what_is_unchanged_is_asked_for_no_values() {
+    let _alone = alone();
+    let store = Store::builder().table::<Row>().build();
+    let mut values = [1; INDEXES];
+    let put = |values| store.update(|tx| tx.upsert(Row { id: 1, values }));
+    put(values).expect("nobody is in the way");
+    let (told, changed) = (3, 4);
+    for value in 2..4 {
+        for extracted in &EXTRACTED {
+            extracted.store(0, Ordering::Relaxed);
+        }
+        values[changed] = value;
+        values[told] = value;
+        put(values).expect("nobody is in the way");
+        for (index, extracted) in EXTRACTED.iter().enumerate() {
+            let asked = extracted.load(Ordering::Relaxed) > 0;
+            assert_eq!(asked, index == told || !is_told(index), "index {index}");
+        }
+    }
+    check(&shown(&store));
 }
 
 #[test]
