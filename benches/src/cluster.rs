@@ -10,7 +10,7 @@ use skep::cluster::{
     NetworkAttachment, NetworkAttachmentConfig, Node, Runtime, SecretReference, Service, Task,
     TaskSpec, TaskState, builder,
 };
-use skep::{CreateError, Id, Store, Version};
+use skep::{CreateError, Delivery, Id, Store, Version};
 
 use crate::id;
 
@@ -94,7 +94,17 @@ impl Tasks {
     /// If an object cannot be created.
     #[must_use]
     pub fn store(&self) -> Store {
-        let store = builder().attempts_max(u32::MAX).build();
+        self.store_delivering(Delivery::default())
+    }
+
+    /// The same, in which others deliver to watchers.
+    ///
+    /// # Panics
+    /// If an object cannot be created.
+    #[must_use]
+    pub fn store_delivering(&self, delivery: Delivery) -> Store {
+        let builder = builder().attempts_max(u32::MAX);
+        let store = builder.watch_delivery(delivery).build();
         let small = store.update(|tx| {
             for number in 0..self.sizes.nodes {
                 tx.create(Node::named(self.node_id(number), format!("node-{number}")))?;

@@ -1,18 +1,20 @@
 //! A snapshot and a watcher of what follows: alone, and with what an agent or a scheduler reads
-//! first. And updates, while each node has its watcher or nobody watches.
+//! first. And updates, while each node has its watcher or nobody watches; delivered by committers, and
+//! by a thread.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use criterion::BenchmarkId;
 use skep::cluster::Task;
-use skep::{Filter, Store, keys};
+use skep::{Delivery, Filter, Store, keys};
 use skep_benches::load::{Cluster, update};
 use skep_benches::pick;
 use skep_benches::watchers::BATCH;
 use skep_benches::watchers::executor::Executor;
 use skep_measure::clock::Clock;
 
-use crate::Criterion;
+use crate::{Criterion, Group};
 
 pub fn measure(criterion: &mut Criterion, cluster: &Cluster) {
     let mut group = criterion.benchmark_group("snapshot_and_watch");
@@ -47,15 +49,27 @@ pub fn measure(criterion: &mut Criterion, cluster: &Cluster) {
         });
     });
     group.finish();
-    measure_updates(criterion, cluster);
+    let mut group = criterion.benchmark_group("watched");
+    let by_committers = || cluster.store();
+    measure_updates(&mut group, "update_status", cluster, by_committers);
+    // Made when it is first asked for.
+    let store = OnceCell::new();
+    let made = || cluster.tasks().store_delivering(Delivery::Threads);
+    let by_thread = || store.get_or_init(made);
+    measure_updates(&mut group, "update_status_by_thread", cluster, by_thread);
+    group.finish();
 }
 
 /// Of a status each: in rows, after each of which those who were woken receive, untimed.
-fn measure_updates(criterion: &mut Criterion, cluster: &Cluster) {
-    let mut group = criterion.benchmark_group("watched");
+fn measure_updates<'s>(
+    group: &mut Group<'_>,
+    name: &str,
+    cluster: &Cluster,
+    store: impl Fn() -> &'s Store,
+) {
     for watchers in [0, cluster.sizes().nodes] {
-        group.bench_function(BenchmarkId::new("update_status", watchers), |bencher| {
-            let (tasks, store) = (cluster.tasks(), cluster.store());
+        group.bench_function(BenchmarkId::new(name, watchers), |bencher| {
+            let (tasks, store) = (cluster.tasks(), store());
             let mut executor = Executor::default();
             for node in 0..watchers {
                 let node = tasks.node_id(node);
@@ -74,7 +88,6 @@ fn measure_updates(criterion: &mut Criterion, cluster: &Cluster) {
             });
         });
     }
-    group.finish();
 }
 
 /// The time of updates by a thread that then runs the watchers.
