@@ -18,9 +18,9 @@
 //! - V4: whoever holds a snapshot's word at S finds, from the head, the newest version at or below
 //!   S.
 //! - V5: a version with a link or a hold is not freed.
-//! - V6: a version with an object is replaced by one commit at most, and the link for its old image
-//!   is that commit's from the append on; in a teardown it is the head's. Who cuts the chain right
-//!   below that commit's version may leave the chain's link to it as well.
+//! - V6: a version with an object is replaced by one commit at most, in one write, and the link for
+//!   its old image is that commit's from the append on; in a teardown it is the head's. Who cuts
+//!   the chain right below that commit's version may leave the chain's link to it as well.
 //! - V7: a version's shape is that of the node that it stands in.
 //!
 //! # Orderings

@@ -109,24 +109,19 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Column<'k, K, T, 
     fn link_each(&mut self) {
         while let Some(next) = self.sorted.get(self.linked) {
             let (fresh, place) = (next.entry, next.place as usize);
-            // SAFETY: made by us, and ours until it is linked.
-            let record = unsafe { at(fresh.cast_const()) }.record;
             let mut garbage = GarbageBin::new(self.kernel);
             let guard = self.kernel.domain.pin();
-            // SAFETY: as above, with its claim.
+            // SAFETY: made by us, ours until it is linked, and with its claim.
             let linked = unsafe { self.index.put_entry(&guard, &mut garbage.0, fresh, None) };
             drop(guard);
             // From here on its hold is among the held, or it is not linked and goes.
             self.linked += 1;
-            self.held[place] = linked.entry.cast::<Entry<K, V>>().cast_mut();
-            if !std::ptr::eq(linked.entry, fresh.cast()) {
-                // SAFETY: another stands in its place, so it was not linked.
-                contain(|| unsafe { free(fresh) });
+            self.held[place] = linked.cast::<Entry<K, V>>().cast_mut();
+            if !std::ptr::eq(linked, fresh.cast()) {
+                // SAFETY: another stands in its place, so it was not linked; it is not looked at
+                // again.
+                unsafe { take_back(self.kernel, fresh) };
             }
-            // SAFETY: E2: a claim that is ours to give back keeps it, or our caller's.
-            let record = unsafe { at(record) };
-            self.kernel
-                .unclaim_times(&record.header, linked.claims, &mut garbage.0);
             drop(garbage);
             // Leaves would pile up, else: one an entry.
             self.kernel.collect_sometimes();

@@ -389,7 +389,7 @@ impl Log {
             Ordering::AcqRel,
             Ordering::Relaxed,
         );
-        if unlinked.is_ok() {
+        if let Ok(segment) = unlinked {
             garbage.defer(segment, Work::Segment);
         }
     }

@@ -65,6 +65,22 @@ impl<'k> Prepared<'k> {
         self.unpublished().last()
     }
 
+    /// Asserts that the write that was added last is the only one of its record: for keys that say
+    /// now that they are one, and now that they are not. O(writes).
+    #[cold]
+    pub(crate) fn assert_apart(&self) {
+        let commit = self.commit.as_ref().expect("not appended yet");
+        let Some((last, before)) = commit.writes().split_last() else {
+            return;
+        };
+        let mut before = before.iter();
+        let is_apart = before.all(|write| !std::ptr::eq(write.record, last.record));
+        assert!(
+            is_apart,
+            "V6: one key is written twice: its Eq contradicts itself"
+        );
+    }
+
     /// Notes that the write that was added last puts a list below its version.
     pub(super) fn shorten(&mut self, compacted: Compacted) {
         let last = self.unpublished().writes().len() - 1;

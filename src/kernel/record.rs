@@ -249,6 +249,15 @@ impl<K> Record<K> {
     }
 }
 
+impl<K: Eq> Record<K> {
+    /// Whether it is the record of a key with this hash. Asked by who writes: whatever `Eq` says,
+    /// all writes of a record have its hash, by which transactions are validated.
+    #[inline]
+    pub(super) fn is_of(&self, hash: u64, key: &K) -> bool {
+        self.header.hash == hash && self.key == *key
+    }
+}
+
 impl<K> Point for Record<K> {
     #[inline]
     fn hash(&self) -> u64 {

@@ -248,13 +248,13 @@ impl<M: Send + Sync + 'static> Routes<M> {
             route: route.0,
             number: Some(number),
         };
-        let Some(node) = self.tree.get(&guard, &probe) else {
+        let Some((pointer, node)) = self.tree.find(&guard, &probe) else {
             return false;
         };
         let removed = self.tree.remove(&guard, &mut garbage.0, node);
         if removed {
             // SAFETY: R1, U1: out of the tree by us.
-            unsafe { garbage.0.retire(std::ptr::from_ref(node).cast_mut()) };
+            unsafe { garbage.0.retire(pointer) };
             if let Some(asked) = self.asked(route) {
                 // Relaxed: a hint from here on: nobody needs what comes.
                 asked.fetch_sub(1, Order::Relaxed);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::Kernel;
+use super::collect::Work;
 use super::column::{AnyColumn, Column};
 use super::entry::{Entry, EntryHeader, EntryProbe};
 use super::ordered::{Choice, Course, Ends, OrderedIndex, Way};
@@ -47,16 +48,6 @@ pub(crate) struct Secondary<K: KeyBounds, T, V: KeyBounds> {
     hash_of: fn(u64, &V) -> u64,
 }
 
-/// What became of an entry that was made.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Linked {
-    /// The one that stands now, with the hold.
-    pub(super) entry: *const EntryHeader,
-    /// Claims on the record that are the caller's to give back: the made entry's if another one
-    /// stands, and that of a dead one that gave way to it.
-    pub(super) claims: u32,
-}
-
 /// A secondary index whose value type the caller does not know.
 pub(crate) trait AnySecondary<K, T>: Typed + Send + Sync {
     fn position(&self) -> u16;
@@ -81,7 +72,7 @@ pub(crate) trait AnySecondary<K, T>: Typed + Send + Sync {
         entry: *const EntryHeader,
     );
     /// Puts an entry that was made in, unless a live one stands in its place, which then gets the
-    /// hold. With a way there it need not be looked for.
+    /// hold; gives the one that stands now. With a way there it need not be looked for.
     ///
     /// # Safety
     /// It is from [`AnySecondary::make`] of this index, the caller's, and with a claim (E2), which
@@ -93,7 +84,7 @@ pub(crate) trait AnySecondary<K, T>: Typed + Send + Sync {
         garbage: &mut Garbage,
         made: *mut EntryHeader,
         way: Option<&Way<'g>>,
-    ) -> Linked;
+    ) -> *const EntryHeader;
     /// Frees an entry that was made and not put in. Runs the user's Drop.
     ///
     /// # Safety
@@ -249,7 +240,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
         garbage: &mut Garbage,
         fresh: *mut Entry<K, V>,
         way: Option<&Way<'g>>,
-    ) -> Linked {
+    ) -> *const EntryHeader {
         // SAFETY: the caller's alone until it is put.
         let made: &Entry<K, V> = unsafe { &*fresh };
         let probe = EntryProbe::at(&made.value, made.key());
@@ -267,18 +258,16 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> Secondary<K, T, V> {
             Some(way) => unsafe { self.tree.insert_at(guard, garbage, way, &probe, choose) },
             None => self.tree.insert(guard, garbage, &probe, choose),
         };
-        let mut claims = u32::from(!std::ptr::eq(chosen, fresh));
         if let Some(dead) = replaced
             && dead.header.state.replaced()
         {
+            // The record's own claim: where an `Ord` lies it may be another one than the caller's.
+            let record = dead.record.cast::<RecordHeader>().cast_mut();
             // SAFETY: R1: out of the index by us, and its killer is done with it.
             unsafe { garbage.retire(std::ptr::from_ref(dead).cast_mut()) };
-            claims += 1;
+            garbage.defer(record, Work::Unclaim);
         }
-        Linked {
-            entry: std::ptr::from_ref(chosen).cast(),
-            claims,
-        }
+        std::ptr::from_ref(chosen).cast()
     }
 }
 
@@ -344,7 +333,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
         garbage: &mut Garbage,
         made: *mut EntryHeader,
         way: Option<&Way<'g>>,
-    ) -> Linked {
+    ) -> *const EntryHeader {
         // SAFETY: T2, and the caller's promise.
         unsafe { self.put_entry(guard, garbage, made.cast(), way) }
     }

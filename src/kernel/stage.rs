@@ -103,7 +103,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         let guard = reading.pin();
         // Who writes an object reads all of it.
         let reach = node::bytes::<T>().min(WRITE_AHEAD_MAX);
-        let is_it = |record: &Record<K>| record.key == *key;
+        let is_it = |record: &Record<K>| record.is_of(hash, key);
         let record = self.points.get(&guard, hash, reach, is_it)?;
         let stored = self.read(reading, record)?;
         // Staging begins with them.
@@ -226,7 +226,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             guard,
             garbage,
             hash,
-            |record| record.key == *key,
+            |record| record.is_of(hash, key),
             |found| {
                 if found.is_some_and(|record| record.header.claim()) {
                     return Choice::Keep;

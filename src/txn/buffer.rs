@@ -1,7 +1,7 @@
 //! What a transaction has read and written of one table.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use smallvec::SmallVec;
@@ -65,6 +65,9 @@ pub(crate) struct Buffer<T: Object> {
     pub(crate) writes: SmallVec<[Own<T>; 2]>,
     /// Where the writes are, once they are many.
     positions: Positions,
+    /// Whether two keys with one hash have said that they differ. If they do not, they lead to one
+    /// record.
+    alike: Cell<bool>,
     claims: RefCell<Vec<Box<dyn Any>>>,
 }
 
@@ -113,13 +116,28 @@ impl<T: Object> Buffer<T> {
             reads: RefCell::new(TableReads::new(Rc::clone(read_bound))),
             writes: SmallVec::new(),
             positions: Positions::default(),
+            alike: Cell::new(false),
             claims: RefCell::default(),
         }
     }
 
     /// Where the transaction's own write of a key is.
     pub(crate) fn position(&self, hash: u64, key: &T::Key) -> Option<usize> {
-        position_in(&self.writes, &self.positions, hash, key)
+        let is_it = |at: usize| {
+            let own = &self.writes[at];
+            own.hash == hash && (own.key == *key || self.differs())
+        };
+        match self.writes.len() {
+            few @ ..=WRITES_SCANNED_MAX => (0..few).find(|&at| is_it(at)),
+            _ => self.positions.find(hash, is_it),
+        }
+    }
+
+    /// False, and noted: a key with the hash of another one is not that.
+    #[cold]
+    fn differs(&self) -> bool {
+        self.alike.set(true);
+        false
     }
 
     pub(crate) fn own(&self, hash: u64, key: &T::Key) -> Option<&Own<T>> {
@@ -171,7 +189,7 @@ impl<T: Object> Buffer<T> {
             claims.extend(table.uniques().iter().map(|unique| unique.new_claims()));
         }
         let own = |key: &T::Key| {
-            let at = position_in(&self.writes, &self.positions, table.hash(key), key);
+            let at = self.position(table.hash(key), key);
             match at.map(|at| &self.writes[at].state) {
                 None => OwnWrite::Untouched,
                 Some(State::Object(object, _)) => OwnWrite::Object(&**object),
@@ -195,19 +213,6 @@ impl<T: Object> Buffer<T> {
             reads.note_point(table.hash(holder), holder);
         }
         checked
-    }
-}
-
-fn position_in<T: Object>(
-    writes: &[Own<T>],
-    positions: &Positions,
-    hash: u64,
-    key: &T::Key,
-) -> Option<usize> {
-    let is_it = |at: usize| writes[at].hash == hash && writes[at].key == *key;
-    match writes.len() {
-        few @ ..=WRITES_SCANNED_MAX => (0..few).find(|&at| is_it(at)),
-        _ => positions.find(hash, is_it),
     }
 }
 
@@ -273,7 +278,11 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         let place = (&own.key, own.hash);
         let base = own.base.map(|base| base.place);
         let now = own.updated.unwrap_or(to.now);
-        typed::<T>(table).stage(prepared, to.reading, place, base, put, now)
+        typed::<T>(table).stage(prepared, to.reading, place, base, put, now)?;
+        if self.alike.get() {
+            prepared.assert_apart();
+        }
+        Ok(())
     }
 
     fn stage_new(
@@ -281,6 +290,10 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         to: &Staging<'_>,
         table: &dyn AnyTable,
     ) -> Result<Vec<(usize, Staged)>, u64> {
+        if self.alike.get() {
+            // One by one, so that no record is taken for two.
+            return Ok(Vec::new());
+        }
         let is_new = |own: &Own<T>| own.base.is_none() && matches!(own.state, State::Object(..));
         let places = (0..).zip(&self.writes).filter(|(_, own)| is_new(own));
         let places: Vec<usize> = places.map(|(at, _)| at).collect();
@@ -315,6 +328,7 @@ impl<T: Object> AnyBuffer for Buffer<T> {
             contain(|| self.writes.clear());
         }
         self.positions.clear();
+        self.alike.set(false);
         self.claims.get_mut().clear();
     }
 }

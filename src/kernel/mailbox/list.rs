@@ -59,7 +59,15 @@ pub(super) struct Cut<L> {
 
 impl<L: Letter> Cut<L> {
     /// Its nodes, the newest first. They stand while the guard does, that it was found under.
-    pub(super) fn nodes<'g>(&self, _: &'g Guard<'_>) -> impl Iterator<Item = &'g Node<L>> {
+    pub(super) fn nodes<'g>(&self, guard: &'g Guard<'_>) -> impl Iterator<Item = &'g Node<L>> {
+        self.found(guard).map(|(_, node)| node)
+    }
+
+    /// The same, with the pointers that they were made as.
+    fn found<'g>(
+        &self,
+        _: &'g Guard<'_>,
+    ) -> impl Iterator<Item = (*mut Node<L>, &'g Node<L>)> + use<'g, L> {
         let mut next = self.first;
         std::iter::from_fn(move || {
             if !is_node(next) {
@@ -67,8 +75,7 @@ impl<L: Letter> Cut<L> {
             }
             // SAFETY: M3: reached under the guard, so not freed before it ends.
             let node: &'g Node<L> = unsafe { at(next.cast_const()) };
-            next = node.below;
-            Some(node)
+            Some((std::mem::replace(&mut next, node.below), node))
         })
     }
 
@@ -99,9 +106,9 @@ impl<L: Letter> Cut<L> {
 
     /// M3: the caller's CAS cut it off.
     pub(super) fn retire(self, guard: &Guard<'_>, garbage: &mut Garbage) {
-        for node in self.nodes(guard) {
+        for (node, _) in self.found(guard) {
             // SAFETY: R1: cut off by the caller alone, and nobody links it again.
-            unsafe { garbage.retire(std::ptr::from_ref(node).cast_mut()) };
+            unsafe { garbage.retire(node) };
         }
     }
 }

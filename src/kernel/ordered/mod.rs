@@ -274,10 +274,20 @@ impl<N: Ordered> OrderedIndex<N> {
     }
 
     /// The node that equals the probe. Wait-free: one load a level, then a search in one leaf.
+    #[cfg(any(test, loom))]
     pub(crate) fn get<'g>(&self, guard: &'g Guard<'_>, probe: &impl Probe<N>) -> Option<&'g N> {
+        self.find(guard, probe).map(|(_, node)| node)
+    }
+
+    /// The same, with the pointer that it was put in as: by that it is retired.
+    pub(crate) fn find<'g>(
+        &self,
+        guard: &'g Guard<'_>,
+        probe: &impl Probe<N>,
+    ) -> Option<(*mut N, &'g N)> {
         let leaf = self.leaf(guard, |inner| inner.route(probe));
         let at = leaf.find(guard, probe, Shared::NOTHING).ok()?;
-        Some(leaf.node(guard, at))
+        Some((leaf.pointer(at), leaf.node(guard, at)))
     }
 
     /// The leaf at the end of a way down, at each inner node to the child that `route` names.

@@ -211,16 +211,13 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static> Entries<'k, K, T> {
             let index = &self.table.secondary[usize::from(header.index)];
             let made = slot.entry.cast_mut();
             // SAFETY: T2: made by that index, ours alone, and with one of our claims.
-            let linked = unsafe { index.link(&guard, &mut garbage.0, made, ways.next()) };
-            // Its own claim, or, if it gets back more, one of another's.
-            self.claims = self.claims - 1 + linked.claims;
-            if !std::ptr::eq(linked.entry, made) {
-                self.unused.push(made);
+            let entry = unsafe { index.link(&guard, &mut garbage.0, made, ways.next()) };
+            match std::ptr::eq(entry, made) {
+                true => self.claims -= 1,
+                false => self.unused.push(made),
             }
-            *slot = Slot {
-                entry: linked.entry,
-                state: State::Held,
-            };
+            let state = State::Held;
+            *slot = Slot { entry, state };
         }
     }
 
