@@ -5,8 +5,7 @@ use skep::cluster::{self, Extension, Finder, Membership, NodeRole, Resource, Res
 use skep::{Id, Store, View};
 
 use super::any::{
-    Any, IDS, KEYS, KINDS, NAMES, RUNTIMES, Row, STATES, VALUES, lower, of_table, pick,
-    random_object,
+    Any, IDS, KEYS, KINDS, NAMES, RUNTIMES, Row, STATES, VALUES, lower, of_table, random_object,
 };
 use super::common::Random;
 use super::finders::{place, unanswered};
@@ -99,15 +98,16 @@ fn partly(random: &mut Random, there: &Any, other: Any) -> Any {
         (Any::Task(mut task), Any::Task(other)) => {
             match part {
                 0 => task.annotations.indices = other.annotations.indices,
-                1 => task.annotations.name = pick(random, &["", "", "web"]).to_owned(),
+                // Then it is computed.
+                1 => task.annotations.name.clear(),
                 2 => task.service_annotations = other.service_annotations,
                 3 | 4 => task.spec = other.spec,
                 5 => task.service_id = other.service_id,
                 6 => task.slot = other.slot,
-                7 => task.node_id = other.node_id,
-                8 => task.desired_state = other.desired_state,
-                9 => task.status = other.status,
+                7 | 8 => task.node_id = other.node_id,
+                9 => (task.desired_state, task.status) = (other.desired_state, other.status),
                 10 => task.volumes = other.volumes,
+                // An equal one in another place.
                 11 => task.spec = task.spec.as_ref().clone().into(),
                 _ => return Any::Task(other),
             }
@@ -180,7 +180,7 @@ fn all_finders() -> Vec<Finder> {
     }
     for id in IDS.map(|text| -> Id { format!("{text:0<25}").parse().expect("digits") }) {
         // As names of tasks begin that are in no slot.
-        all.extend(["", "web"].map(|name| Finder::NamePrefix(format!("{name}.{id}."))));
+        all.extend(NAMES.map(|name| Finder::NamePrefix(format!("{name}.{id}."))));
         all.extend([
             Finder::Service(Some(id)),
             Finder::Node(Some(id)),
