@@ -273,9 +273,9 @@ impl Builder {
         self
     }
 
-    /// From how many changed objects on a [batch](crate::Store::batch) commits what it has; at
-    /// least 1. Default: 200, as in SwarmKit. A step is never split, so a transaction may change
-    /// more.
+    /// From how many changed objects on a [batch](crate::Store::batch) commits what it has, or from
+    /// as many steps on, whatever these change; at least 1. Default: 200, as in SwarmKit. A step is
+    /// never split, so a transaction may change more.
     #[must_use]
     pub fn batch_changes_max(mut self, changes: usize) -> Self {
         self.config.batch_changes_max = changes.max(1);

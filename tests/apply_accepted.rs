@@ -11,8 +11,9 @@ use std::time::{Duration, SystemTime};
 use common::{Task, delete, events, put, task};
 use skep::testing::TestProposer;
 use skep::{
-    Action, AnswerError, ApplyError, ChangesError, DivergenceCause, Filter, Index, Indexes, Object,
-    Proposal, ProposedChange, Proposer, Store, UpdateError, Version, WatchFromError,
+    Action, AnswerError, ApplyError, ChangesError, DivergenceCause, Event, Filter, Index, Indexes,
+    Object, Proposal, ProposedChange, ProposedWrite, Proposer, Store, UpdateError, Version,
+    WatchFromError,
 };
 
 fn at(version: u64) -> Version {
@@ -427,4 +428,48 @@ fn what_wrote_nothing_leaves_the_versions_of_others() {
         (version, follower.proposed_version(version)),
         (at(1), Some(at(6)))
     );
+}
+
+/// What a change of one store did has, in another, the version of that one's proposer, or none.
+#[test]
+fn an_action_of_a_change_takes_no_version_along() {
+    let (_, leader, _) = two_members();
+    let mut watcher = leader.watch(Filter::all());
+    put(&leader, [task(1)]);
+    put(&leader, [task(1)]);
+    let events = events(&mut watcher);
+    let changes = events.iter().filter_map(Event::change);
+    let actions: Vec<Action> = changes.filter_map(Action::of::<Task>).collect();
+    let [created, updated] = &actions[..] else {
+        panic!("{actions:?}");
+    };
+    let proposed = |store: &Store| {
+        let read = store.read();
+        read.entry::<Task>(&1).expect("applied").meta().proposed
+    };
+    assert_eq!(proposed(&leader), Some(at(6)));
+    let (_, _, other) = two_members();
+    let applied = other.apply_accepted(at(50), std::slice::from_ref(created));
+    assert!(applied.is_ok(), "{applied:?}");
+    assert_eq!(proposed(&other), Some(at(50)));
+    let applied = other.apply(std::slice::from_ref(updated));
+    assert!(applied.is_ok(), "{applied:?}");
+    assert_eq!(proposed(&other), None, "nobody told it");
+}
+
+/// A deletion of nothing does nothing, and what is created was not there before, whatever is said.
+#[test]
+fn a_write_tells_what_it_does() {
+    let create = Action::create(task(1));
+    let Action::Create(object) = &create else {
+        panic!("{create:?}");
+    };
+    let written = ProposedWrite::of_action(&create, Some(object));
+    assert!(written.old.is_none() && !written.replaces);
+    let mut deleted = ProposedWrite::of_action(&Action::delete::<Task>(&1), Some(object));
+    assert!(deleted.old.is_some());
+    let action = Action::of_write::<Task>(&deleted);
+    assert!(matches!(action, Some(Action::Delete(_))), "{action:?}");
+    deleted.replaces = false;
+    assert!(Action::of_write::<Task>(&deleted).is_none());
 }

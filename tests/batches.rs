@@ -6,7 +6,9 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::{Task, builder, put, store, task};
-use skep::{BatchError, BatchReport, CreateError, Error, Store, UpdateError, Version, keys};
+use skep::{
+    BatchError, BatchReport, CreateError, Error, Store, Transaction, UpdateError, Version, keys,
+};
 
 fn count(store: &Store) -> usize {
     store.read().count(keys::<Task>().all())
@@ -76,6 +78,32 @@ fn the_size_limit_splits_too() {
     let report =
         store.batch(|batch| (0..12).try_for_each(|id| batch.step(move |tx| tx.create(task(id)))));
     assert_report(&report.unwrap(), 12, 3, 3);
+}
+
+/// Else one transaction would have all that they read, and whatever fails or gets in its way later
+/// would have all of them run again.
+#[test]
+fn steps_that_write_nothing_are_split_as_well() {
+    let store = store();
+    put(&store, [task(1)]);
+    let runs = Cell::new(0);
+    let look = |tx: &mut Transaction<'_>| {
+        runs.set(runs.get() + 1);
+        assert!(tx.get::<Task>(&1).is_some());
+        Ok::<_, CreateError>(())
+    };
+    let report = store.batch(|batch| {
+        (0..1_010).try_for_each(|_| batch.step(look))?;
+        // It is run again without the one that fails.
+        assert!(batch.step(|tx| tx.create(task(1))).is_err());
+        assert_eq!(runs.get(), 1_010 + 10);
+        // And with one that is in conflict.
+        batch.step(|tx| tx.create(task(2)))?;
+        put(&store, [task(1)]);
+        Ok(())
+    });
+    assert_report(&report.unwrap(), 1_011, 1, 3);
+    assert_eq!(runs.get(), 1_010 + 2 * 10);
 }
 
 #[test]

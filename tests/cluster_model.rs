@@ -18,6 +18,8 @@ mod lazy;
 mod looks;
 #[path = "cluster_model/race.rs"]
 mod race;
+#[path = "cluster_model/replaced.rs"]
+mod replaced;
 #[path = "cluster_model/state.rs"]
 mod state;
 #[path = "cluster_model/steps.rs"]
@@ -31,7 +33,8 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use common::scaled;
+use any::TABLES;
+use common::{Random, scaled};
 use skep::testing::{Rough, TestProposer};
 use world::{Kind, World, builder};
 
@@ -82,6 +85,14 @@ fn a_store_with_a_proposer_does_what_the_model_does() {
     let happened = played(true);
     assert_happened(&happened, &EVERYWHERE);
     assert_happened(&happened, &["began", "conflict", "raced", "refused"]);
+}
+
+/// By all that it is found by now, and nothing that it was.
+#[test]
+fn a_replaced_object_is_found_by_what_it_is() {
+    for (seed, table) in (0..).zip(TABLES) {
+        replaced::replace(&mut Random::new(seed), table, scaled(250, 3_000));
+    }
 }
 
 #[test]

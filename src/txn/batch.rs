@@ -144,11 +144,13 @@ impl<'b, E> Batch<'b, E> {
         })
     }
 
+    /// Steps count as well: those that write nothing are kept, and what they read, until the
+    /// commit, and all of them are run again with one that fails or gets in a conflict.
     fn is_full(&self) -> bool {
         let config = &self.shared.config;
         self.open.as_ref().is_some_and(|open| {
-            let bytes = open.bytes.unwrap_or(0);
-            open.changes() >= config.batch_changes_max || bytes >= config.batch_bytes_max
+            let (changes_max, bytes) = (config.batch_changes_max, open.bytes.unwrap_or(0));
+            open.changes().max(self.steps.len()) >= changes_max || bytes >= config.batch_bytes_max
         })
     }
 

@@ -139,6 +139,19 @@ fn a_name_stays_on_the_line_that_tells_of_it() {
     assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
 }
 
+/// Where there is nothing wrong, too.
+#[cfg(unix)]
+#[test]
+fn a_files_name_stays_on_the_line_that_tells_that_it_is_written() {
+    let folder = TempDir::new().expect("a folder for the test");
+    let mut save = skep();
+    save.current_dir(folder.path())
+        .args(["save", "--synthetic", "--tasks", "0", "a\n\u{1b}[31m"]);
+    let run = Run::of(&mut save);
+    assert!(run.stdout.starts_with(r"a\n\u{1b}[31m: "), "{}", run.stdout);
+    assert_eq!(run.stdout.lines().count(), 1, "{}", run.stdout);
+}
+
 #[test]
 fn quiet_says_nothing_but_the_result() {
     let run = replay(&[&TINY[..], &["--json", "--quiet"]].concat());

@@ -11,7 +11,7 @@ use skep::save::{SaveError, Saved};
 
 use super::{args, at, fresh, loading, open, print, sample};
 use crate::failure::Failure;
-use crate::input::error::InputError;
+use crate::input::error::{InputError, one_line};
 use crate::interrupt::Interrupt;
 use crate::meter::Meter;
 use crate::report::table::{counted, grouped};
@@ -33,7 +33,7 @@ pub fn save(args: &args::Save) -> Result<ExitCode, Failure> {
     let saved = write(args, &store, target)?;
     let objects = counted(saved.objects, "object");
     let (bytes, object_bytes) = (grouped(saved.bytes), grouped(saved.object_bytes));
-    let file = args.file.display();
+    let file = one_line(&args.file.to_string_lossy(), usize::MAX);
     if !args.quiet {
         print(&format!(
             "{file}: {objects} of {object_bytes} bytes in {bytes} bytes"
