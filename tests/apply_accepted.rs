@@ -305,7 +305,7 @@ fn an_entry_behind_an_open_proposal_shows_when_that_is_answered() {
             version.expect("it fits")
         });
         // The proposal's attempt and the entry's.
-        common::wait_until(|| member.stats().attempts == 2);
+        common::wait_for(common::PATIENCE, || member.stats().attempts == 2);
         thread::sleep(Duration::from_millis(20));
         assert!(!applied.load(Ordering::SeqCst), "what is before it is open");
         assert_eq!(tasks(&member), []);

@@ -190,7 +190,7 @@ fn what_is_proposed_goes_by_bytes_to_who_follows() {
 
     let proposer = TestProposer::new();
     let leader = builder().proposer(Arc::clone(&proposer) as _).build();
-    let follower = builder().build();
+    let follower = builder().proposer(TestProposer::new()).build();
     let [first, second] = [1, 2].map(Id::from_u128);
     let created = leader.update(|tx| {
         tx.create(Task::new(first))?;

@@ -451,7 +451,7 @@ fn a_watcher_dropped_at_any_moment_leaks_nothing() {
                     assert_eq!((stats.watchers, stats.log_commits), (0, 3), "{stats:?}");
                     // The last deletes and what they replaced; or all four objects of each of the
                     // six rounds, as the tests' proposer keeps what it was given.
-                    let kept = if cfg!(feature = "testing") { 6 * 4 } else { 4 };
+                    let kept = if common::is_proposed() { 6 * 4 } else { 4 };
                     let left = Arc::strong_count(&alive) - 1;
                     assert_eq!(left, kept, "{received} received, then {last:?}");
                     drop(store);

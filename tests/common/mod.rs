@@ -113,38 +113,53 @@ pub fn account(id: u32, balance: i64) -> Account {
     }
 }
 
-/// A builder of a store. With the feature `testing` its commits are decided by a proposer that
+/// How long what another thread brings about may take.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whether stores of the tests have a proposer: `SKEP_PROPOSER` is set, and the feature `testing`
+/// on. It is asked as they run, so that one build of them serves both ways.
+pub fn is_proposed() -> bool {
+    cfg!(feature = "testing") && std::env::var_os("SKEP_PROPOSER").is_some()
+}
+
+/// A builder of a store. If [`is_proposed`] says so, its commits are decided by a proposer that
 /// answers late, out of order and twice: whatever holds without one is to hold with it.
 pub fn builder() -> Builder {
     builder_and_kept().0
 }
 
 /// As [`builder`], and what its proposer keeps.
+#[cfg(feature = "testing")]
 pub fn builder_and_kept() -> (Builder, Kept) {
     let builder = Store::builder();
-    #[cfg(feature = "testing")]
+    if !is_proposed() {
+        return (builder, Kept { proposer: None });
+    }
     let proposer = TestProposer::rough(Rough::new(17));
-    #[cfg(feature = "testing")]
     let builder = builder.proposer(Arc::clone(&proposer) as Arc<dyn Proposer>);
-    let kept = Kept {
-        #[cfg(feature = "testing")]
-        proposer,
-    };
-    (builder, kept)
+    let proposer = Some(proposer);
+    (builder, Kept { proposer })
+}
+
+/// As [`builder`], and what its proposer keeps.
+#[cfg(not(feature = "testing"))]
+pub fn builder_and_kept() -> (Builder, Kept) {
+    (Store::builder(), Kept {})
 }
 
 /// What a proposer keeps of what it has accepted, objects and keys; without one nothing.
 pub struct Kept {
     #[cfg(feature = "testing")]
-    proposer: Arc<TestProposer>,
+    proposer: Option<Arc<TestProposer>>,
 }
 
 impl Kept {
     /// Lets it go: what the store has accepted so far is the store's alone.
     pub fn forget(&self) {
         #[cfg(feature = "testing")]
-        self.proposer
-            .compact(self.proposer.version().expect("it tells"));
+        if let Some(proposer) = &self.proposer {
+            proposer.compact(proposer.version().expect("it tells"));
+        }
     }
 }
 
@@ -239,9 +254,14 @@ pub fn assert_none_left(alive: &Arc<()>, when: impl Display) {
 
 /// With a proposer waits until something is so, for a while: another thread may bring it about.
 /// Without one it is so at once, or never.
-pub fn wait_until(mut is_so: impl FnMut() -> bool) {
-    let patience = if cfg!(feature = "testing") { 30 } else { 0 };
-    let until = Instant::now() + Duration::from_secs(patience);
+pub fn wait_until(is_so: impl FnMut() -> bool) {
+    let patience = if is_proposed() { PATIENCE } else { Duration::ZERO };
+    wait_for(patience, is_so);
+}
+
+/// Waits until something is so that another thread brings about, but not for ever.
+pub fn wait_for(patience: Duration, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + patience;
     while !is_so() && Instant::now() < until {
         std::thread::yield_now();
     }
