@@ -255,7 +255,11 @@ pub fn assert_none_left(alive: &Arc<()>, when: impl Display) {
 /// With a proposer waits until something is so, for a while: another thread may bring it about.
 /// Without one it is so at once, or never.
 pub fn wait_until(is_so: impl FnMut() -> bool) {
-    let patience = if is_proposed() { PATIENCE } else { Duration::ZERO };
+    let patience = if is_proposed() {
+        PATIENCE
+    } else {
+        Duration::ZERO
+    };
     wait_for(patience, is_so);
 }
 
