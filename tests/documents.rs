@@ -1,6 +1,7 @@
-//! What the documents say that is shown by a test is: the tests that they name are there.
+//! What the documents say that is shown by a test is: the tests that they name are there, and so are
+//! the files and charts that they lead to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Folders of tests that documents name by file and function.
 const FOLDERS: [&str; 2] = ["tests", "crates/skep-serde-tests/tests"];
@@ -132,16 +133,43 @@ fn collect(folder: &Path, module: &str, names: &mut Vec<String>) {
     }
 }
 
+/// All documents.
+fn pages(root: &Path) -> Vec<PathBuf> {
+    let mut pages: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"]
+        .map(|page| root.join(page))
+        .into();
+    let docs = std::fs::read_dir(root.join("docs")).expect("it is there");
+    pages.extend(docs.map(|page| page.expect("readable").path()));
+    pages.retain(|page| page.is_file());
+    pages
+}
+
+#[test]
+fn the_files_that_documents_lead_to_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut links = 0;
+    for page in pages(root) {
+        let text = std::fs::read_to_string(&page).expect("a text");
+        let folder = page.parent().expect("in a folder");
+        let targets = text.split("](").skip(1);
+        let targets = targets.filter_map(|rest| Some(rest.split_once(')')?.0));
+        // Neither addresses nor, in what rustdoc shows as well, paths of items.
+        for target in targets.filter(|target| !target.contains(':')) {
+            let file = target.split('#').next().unwrap_or(target);
+            let is_there = file.is_empty() || folder.join(file).exists();
+            assert!(is_there, "{} leads to {target}", page.display());
+            links += 1;
+        }
+    }
+    assert!(links > 40, "only {links} are found");
+}
+
 /// Cargo is content with a filter that no test meets.
 #[test]
 fn the_commands_that_documents_tell_find_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages = vec![root.join("README.md"), root.join("ARCHITECTURE.md")];
-    let docs = std::fs::read_dir(root.join("docs")).expect("it is there");
-    pages.extend(docs.map(|page| page.expect("readable").path()));
-    pages.retain(|page| page.is_file());
     let mut commands = 0;
-    for page in pages {
+    for page in pages(root) {
         let text = std::fs::read_to_string(&page).expect("a text");
         let spans = text.split('`').skip(1).step_by(2);
         for (span, command) in spans.filter_map(|span| Some((span, Command::of_span(span)?))) {
