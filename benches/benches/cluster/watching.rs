@@ -1,6 +1,6 @@
 //! A snapshot and a watcher of what follows: alone, and with what an agent or a scheduler reads
-//! first. And updates, while each node has its watcher or nobody watches; delivered by committers, and
-//! by a thread.
+//! first. And updates, while each node has its watcher or nobody watches; delivered by committers,
+//! and by a thread.
 
 use std::cell::OnceCell;
 use std::time::Duration;
