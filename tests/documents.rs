@@ -1,5 +1,5 @@
-//! What the documents say that is shown by a test is: the tests that they name are there, and so are
-//! the files and charts that they lead to.
+//! What the documents say that is shown by a test is: the tests that they name are there, and so
+//! are the files and charts that they lead to.
 
 use std::path::{Path, PathBuf};
 
