@@ -72,6 +72,7 @@ MODELS = {
     "station.rs": ["delivery"],
     "residual.rs": ["residual", "chain", "sweep"],
     "collect.rs": ["chain", "sweep", "record"],
+    "below.rs": ["chain"],
     "cursor.rs": ["watch", "watch_from"],
     "slots.rs": ["slots"],
     "spare.rs": ["spare"],

@@ -1,12 +1,24 @@
 //! What lies below the new version of a commit that is being collected: needed, passed by, given
 //! up. For the claimer of the commit's cutting.
+//!
+//! # Orderings
+//! - [cut/trim]: a link that is left to a commit is given back when those have unpinned who were
+//!   pinned as the commit was retired; it must be those who were as the link was cut off. A cutter
+//!   cuts, fences, and loads up to where the log is trimmed; a trimmer moves that, fences as it
+//!   retires; who walks pins, fences, and loads where a version leads. If the retirement does not
+//!   wait for the walker, the trimmer's fence was before the walker's ([pin/retire]). Then the
+//!   cutter's fence was before the trimmer's, and the walker finds the cut; or it was not, and the
+//!   cutter finds the commit trimmed, and retires the link apart.
 
+use super::barrier::fence;
 use super::collect::Work;
 use super::commit::Commit;
 use super::horizon::Active;
+use super::log::Log;
 use super::node::VersionHeader;
 use super::older::{Older, Passed};
 use super::reclaim::{Garbage, Guard, at};
+use crate::sync::Ordering;
 
 /// What was cut off is given back when nobody can see it any more.
 pub(super) fn defer_older(older: Older, garbage: &mut Garbage) {
@@ -28,6 +40,19 @@ pub(super) fn give_up(
     let is_replaced = std::ptr::eq(version, commit.writes()[place].old);
     if !is_replaced || !commit.leave_link(place) {
         garbage.defer(version, Work::Link);
+    }
+}
+
+/// Gives back apart what was left to commits that are trimmed: others may trim what is claimed for
+/// cutting, and what such a commit waits for may have begun before the cut. Who has pinned in
+/// between walks on where was cut. Between the cuts and the end of their claimer's pin.
+pub(super) fn part_from_trimmed(commits: &[&Commit], log: &Log, garbage: &mut Garbage) {
+    // SeqCst: [cut/trim].
+    fence(Ordering::SeqCst);
+    let trimmed = log.trimmed();
+    let commits = commits.iter();
+    for commit in commits.take_while(|commit| commit.number() <= trimmed) {
+        commit.take_links(|version| garbage.defer(version.cast_mut(), Work::Link));
     }
 }
 

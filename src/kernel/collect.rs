@@ -30,7 +30,7 @@
 
 use super::Kernel;
 use super::barrier::fence;
-use super::below::{any_needed, defer_older, give_up, pass_by_unneeded};
+use super::below::{any_needed, defer_older, give_up, part_from_trimmed, pass_by_unneeded};
 use super::commit::Commit;
 use super::cursor::Effort;
 use super::horizon::{Active, LAG_LONG};
@@ -180,6 +180,7 @@ impl Kernel {
             for &commit in &*commits {
                 self.cut_commit(&guard, commit, &active, &mut garbage.0);
             }
+            part_from_trimmed(&commits, &self.log, &mut garbage.0);
         }
         busy |= self.sweep_residual(&guard, &active, &mut garbage.0);
         busy |= self.log.history.count(&guard, self, visible);

@@ -206,7 +206,8 @@ impl Commit {
 
     /// Leaves the link from the chain to what a write replaced to the commit, which has one to it
     /// as well: so both are given back at once. False: it has no room for it. For the claimer of
-    /// the commit's cutting, pinned since before.
+    /// the commit's cutting, pinned since before, who takes it back if the commit is trimmed by
+    /// then ([cut/trim], [`super::below`]).
     pub(super) fn leave_link(&self, place: usize) -> bool {
         let Some(bit) = u32::try_from(place)
             .ok()
@@ -219,6 +220,21 @@ impl Commit {
         // Relaxed: as above.
         self.left.store(left | bit, Ordering::Relaxed);
         true
+    }
+
+    /// Takes back what was left to the commit, link by link. For the claimer of its cutting, pinned
+    /// since before.
+    pub(super) fn take_links(&self, mut each: impl FnMut(*const VersionHeader)) {
+        // Relaxed: as in `leave_link`.
+        let mut left = self.left.load(Ordering::Relaxed);
+        // Relaxed: as there.
+        self.left.store(0, Ordering::Relaxed);
+        for write in &self.writes {
+            if left & 1 != 0 {
+                each(write.old);
+            }
+            left >>= 1;
+        }
     }
 
     /// The versions that it has links to if it is accepted, and how many. For who frees it.

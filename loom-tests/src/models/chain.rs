@@ -106,6 +106,28 @@ fn trim_during_a_cut() {
     assert_eq!(seen, BTreeSet::from([[vec![2], vec![4]]]));
 }
 
+/// V3, [cut/trim]: one claims a commit for cutting and stops, another trims it. Who pins then and
+/// walks the chain, while it is cut and what was cut off is given back, has all of it until the end.
+#[test]
+fn walk_during_a_cut_of_what_is_trimmed() {
+    let seen = outcomes(2, || {
+        let kernel = kernel(LIMITS);
+        let cell = cell(&kernel, 1);
+        write_numbers(&kernel, cell, 1..=2);
+        let cutter = spawn(&kernel, |kernel| {
+            kernel.collect();
+            (0..2).for_each(|_| _ = kernel.free());
+        });
+        kernel.collect();
+        let guard = kernel.domain.pin();
+        let chain = cell.chain(&guard);
+        drop(guard);
+        cutter.join().expect("no panic");
+        chain
+    });
+    assert_eq!(seen, BTreeSet::from([vec![2], vec![2, 1]]));
+}
+
 /// V3, V4: a list takes the place of links that a long snapshot walks.
 #[test]
 fn compaction_during_a_read() {
