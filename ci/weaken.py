@@ -328,12 +328,12 @@ PROTOCOLS = [
         "collect.rs",
         "for &commit in &*commits {",
         "let numbers: Vec<u64> = commits.iter().map(|commit| commit.number()).collect();"
-        " let commits = numbers.into_iter().zip(&*commits).filter_map(|(number, commit)|"
+        " let found = numbers.into_iter().zip(&*commits).filter_map(|(number, commit)|"
         " match (ON, self.log.at(&guard, number)) {"
         " (false, _) => Some(*commit),"
         " (true, super::log::Slot::Commit(commit)) => Some(commit),"
         " (true, _) => None });"
-        " for commit in commits {",
+        " for commit in found {",
         ["chain"],
     ),
     (
