@@ -133,23 +133,26 @@ fn collect(folder: &Path, module: &str, names: &mut Vec<String>) {
     }
 }
 
-/// All documents.
-fn pages(root: &Path) -> Vec<PathBuf> {
+/// All documents, each with its text.
+fn pages(root: &Path) -> impl Iterator<Item = (PathBuf, String)> {
     let mut pages: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"]
         .map(|page| root.join(page))
         .into();
     let docs = std::fs::read_dir(root.join("docs")).expect("it is there");
     pages.extend(docs.map(|page| page.expect("readable").path()));
     pages.retain(|page| page.is_file());
-    pages
+    let text = |page: &PathBuf| std::fs::read_to_string(page).expect("a text");
+    pages.into_iter().map(move |page| (page.clone(), text(&page)))
 }
+
+/// Fewer links are a sign that they are not found.
+const LINKS_MIN: usize = 40;
 
 #[test]
 fn the_files_that_documents_lead_to_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut links = 0;
-    for page in pages(root) {
-        let text = std::fs::read_to_string(&page).expect("a text");
+    for (page, text) in pages(root) {
         let folder = page.parent().expect("in a folder");
         let targets = text.split("](").skip(1);
         let targets = targets.filter_map(|rest| Some(rest.split_once(')')?.0));
@@ -161,7 +164,7 @@ fn the_files_that_documents_lead_to_are_there() {
             links += 1;
         }
     }
-    assert!(links > 40, "only {links} are found");
+    assert!(links > LINKS_MIN, "only {links} are found");
 }
 
 /// Cargo is content with a filter that no test meets.
@@ -169,8 +172,7 @@ fn the_files_that_documents_lead_to_are_there() {
 fn the_commands_that_documents_tell_find_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut commands = 0;
-    for page in pages(root) {
-        let text = std::fs::read_to_string(&page).expect("a text");
+    for (page, text) in pages(root) {
         let spans = text.split('`').skip(1).step_by(2);
         for (span, command) in spans.filter_map(|span| Some((span, Command::of_span(span)?))) {
             let tests = command.tests(root);
