@@ -141,8 +141,10 @@ fn pages(root: &Path) -> impl Iterator<Item = (PathBuf, String)> {
     let docs = std::fs::read_dir(root.join("docs")).expect("it is there");
     pages.extend(docs.map(|page| page.expect("readable").path()));
     pages.retain(|page| page.is_file());
-    let text = |page: &PathBuf| std::fs::read_to_string(page).expect("a text");
-    pages.into_iter().map(move |page| (page.clone(), text(&page)))
+    pages.into_iter().map(|page| {
+        let text = std::fs::read_to_string(&page).expect("a text");
+        (page, text)
+    })
 }
 
 /// Fewer links are a sign that they are not found.
