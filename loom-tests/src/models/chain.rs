@@ -107,7 +107,7 @@ fn trim_during_a_cut() {
 }
 
 /// V3, [cut/trim]: one claims a commit for cutting and stops, another trims it. Who pins then and
-/// walks the chain, while it is cut and what was cut off is given back, has all of it until the end.
+/// walks the chain, while it is cut and what was cut off is given back, has all of it to the end.
 #[test]
 fn walk_during_a_cut_of_what_is_trimmed() {
     let seen = outcomes(2, || {
