@@ -20,7 +20,9 @@ if [ "$#" -gt 0 ]; then
     exit 0
 fi
 # One after the other whatever fails, so that a night tells all.
-"${suite[@]}" --features save,stream --no-fail-fast --lib --tests
+failed=0
+"${suite[@]}" --features save,stream --no-fail-fast --lib --tests || failed=1
 SKEP_PROPOSER=1 "${suite[@]}" --features save,stream,testing --no-fail-fast \
     --test propose --test propose_seam --test propose_laws --test histories \
-    --test laws --test watch --test fork
+    --test laws --test watch --test fork || failed=1
+exit "$failed"
