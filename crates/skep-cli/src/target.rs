@@ -60,8 +60,11 @@ impl Target {
         let path = wanted.path;
         let named = wanted.named;
         let fault = |what: &str| InputError::file(path, format!("{what}; name another {named}"));
+        let has_folder = || path.parent().is_some_and(Path::is_dir);
         // The kind alone: the error of a temporary file names that file, which nobody asked for.
         let cannot = |error: io::Error| match error.kind() {
+            // As /proc says.
+            io::ErrorKind::NotFound if has_folder() => fault("its folder takes no new file"),
             io::ErrorKind::NotFound => fault("there is no such folder"),
             kind => fault(&format!("it cannot be written: {kind}")),
         };
