@@ -164,10 +164,10 @@ impl<T: Object> TableReads<T> {
         let position = index.position();
         let read = IndexSpan { position, span };
         let hash = table.hash_of(&read);
-        let is_it = |own: &Box<dyn AnyIndexSpan<T>>| {
+        let is_known = self.index_spans.has(hash, |own| {
             downcast(&**own).is_some_and(|own: &IndexSpan<V>| *own == read)
-        };
-        if !self.index_spans.has(hash, is_it) && self.read_bound.note() {
+        });
+        if !is_known && self.read_bound.note() {
             self.index_spans.push(hash, Box::new(read));
         }
     }
