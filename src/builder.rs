@@ -224,10 +224,10 @@ impl Builder {
     /// [`CommitError::TooManyReads`](crate::CommitError::TooManyReads). Default: 4,194,304; never
     /// less than the objects that it may change, since a write is a read of its key.
     ///
-    /// A key counts once, and a query as one range for each value that it asks for, however often it
-    /// is asked and however much it finds. What [`peek`](crate::Transaction::peek) and `peek_find`
-    /// read is not kept and not counted. A transaction that only reads is not bounded: what it
-    /// reads beyond is not kept.
+    /// A key counts once, and a query as one range for each value that it asks for, however often
+    /// it is asked and however much it finds. What [`peek`](crate::Transaction::peek) and
+    /// `peek_find` read is not kept and not counted. A transaction that only reads is not bounded:
+    /// what it reads beyond is not kept.
     #[must_use]
     pub fn transaction_reads_max(mut self, reads: usize) -> Self {
         self.config.transaction_reads_max = reads;
