@@ -224,9 +224,10 @@ impl Builder {
     /// [`CommitError::TooManyReads`](crate::CommitError::TooManyReads). Default: 4,194,304; never
     /// less than the objects that it may change, since a write is a read of its key.
     ///
-    /// A key counts once, and a query as one range for each value that it asks for, however much it
-    /// finds. What [`peek`](crate::Transaction::peek) and `peek_find` read is not kept and not
-    /// counted. A transaction that only reads is not bounded: what it reads beyond is not kept.
+    /// A key counts once, and a query as one range for each value that it asks for, however often
+    /// it is asked and however much it finds. What [`peek`](crate::Transaction::peek) and
+    /// `peek_find` read is not kept and not counted. A transaction that only reads is not bounded:
+    /// what it reads beyond is not kept.
     #[must_use]
     pub fn transaction_reads_max(mut self, reads: usize) -> Self {
         self.config.transaction_reads_max = reads;
@@ -284,7 +285,8 @@ impl Builder {
 
     /// From how many written bytes on a [batch](crate::Store::batch) commits what it has: those of
     /// its objects, as [`Object::bytes`](crate::Object::bytes) tells, each time that one is
-    /// written. At least 1. Default: 1.125 MiB, as in SwarmKit.
+    /// written, and those of the keys that it deletes. At least 1. Default: 1.125 MiB, as in
+    /// SwarmKit.
     #[must_use]
     pub fn batch_bytes_max(mut self, bytes: usize) -> Self {
         self.config.batch_bytes_max = bytes.max(1);

@@ -78,6 +78,26 @@ fn the_size_limit_splits_too() {
     let report =
         store.batch(|batch| (0..12).try_for_each(|id| batch.step(move |tx| tx.create(task(id)))));
     assert_report(&report.unwrap(), 12, 3, 3);
+    // What is deleted counts with its key.
+    let key_bytes = size_of::<u64>();
+    let builder = builder().table::<Task>().batch_bytes_max(4 * key_bytes);
+    let store = builder.build();
+    put(&store, (0..12).map(task));
+    let report = store
+        .batch(|batch| (0..12).try_for_each(|id| batch.step(move |tx| tx.delete::<Task>(&id))));
+    assert_report(&report.unwrap(), 12, 3, 4);
+}
+
+/// An object that several steps write is in the transaction once.
+#[test]
+fn what_is_written_again_fits_as_it_did() {
+    let bytes = 2 * size_of::<Task>();
+    let store = builder()
+        .table::<Task>()
+        .transaction_bytes_max(bytes)
+        .build();
+    let report = store.batch(|batch| (0..9).try_for_each(|_| batch.step(|tx| tx.upsert(task(1)))));
+    assert_report(&report.unwrap(), 9, 1, 1);
 }
 
 /// Else one transaction would have all that they read, and whatever fails or gets in its way later

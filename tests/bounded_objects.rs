@@ -173,6 +173,14 @@ fn a_key_as_long_as_the_bound_says() {
         Err(UpdateError::Closure(UpsertError::Rejected(_)))
     ));
     assert_eq!(store.read().count(keys::<Page>().all()), 1);
+    // One that came from elsewhere may be written to.
+    store.apply(&[Action::create(page("fifth", ""))]).unwrap();
+    let written = store.update(|tx| {
+        tx.upsert(page("fifth", "a"))?;
+        tx.modify::<Page>(&"fifth".to_owned(), |page| page.text.push('b'))?;
+        Ok::<_, Error>(())
+    });
+    written.expect("it is no new key");
 }
 
 #[test]

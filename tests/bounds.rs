@@ -265,6 +265,28 @@ fn too_many_reads_are_told_by_who_writes() {
     assert!(write(|_| {}).is_ok());
 }
 
+/// Also among more ranges than are looked through one by one.
+#[test]
+fn what_is_asked_again_is_not_read_again() {
+    let builder = common::builder().table::<Task>().transaction_changes_max(1);
+    let store = builder.transaction_reads_max(61).build();
+    put(&store, [task(1)]);
+    let ask = |tx: &Transaction<'_>, ranges: u64| {
+        for from in 0..ranges {
+            assert_eq!(tx.count(Task::BY_NODE.eq(from)), 0);
+            assert_eq!(tx.count(Task::BY_COUNT.range(from as i64 + 9..)), 0);
+            assert_eq!(tx.count(keys::<Task>().range(from + 2..)), 0);
+        }
+    };
+    // And the key of what is written.
+    for (ranges, fits) in [(3, true), (20, true), (21, false)] {
+        let mut tx = store.begin();
+        (0..5).for_each(|_| ask(&tx, ranges));
+        tx.modify::<Task>(&1, |task| task.count += 1).unwrap();
+        assert_eq!(tx.commit().is_ok(), fits, "{ranges}");
+    }
+}
+
 #[test]
 fn a_bound_of_reads_leaves_room_for_the_changes() {
     let builder = common::builder()

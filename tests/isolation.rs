@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Account, Task, account, assert_conflict, bank, put, store, task};
+use common::{Account, Task, account, assert_conflict, bank, delete, named, put, store, task};
 use skep::{CreateError, Store, Transaction, keys};
 
 fn balance(tx: &Transaction<'_>, id: u32) -> i64 {
@@ -162,4 +162,26 @@ fn peek_sees_the_snapshot_and_own_writes_and_loses_no_update() {
     // A write of the same key is still refused.
     tx.upsert(account(1, 0)).unwrap();
     assert_conflict(tx);
+}
+
+/// The memory of a thread's read set is used again, and what was noted there is not.
+#[test]
+fn what_one_transaction_read_is_not_held_against_the_next() {
+    let store = store();
+    let mut tx = store.begin();
+    assert_eq!(tx.count(Task::BY_NODE.eq(1u64)), 0);
+    assert_eq!(tx.count(keys::<Task>().range(3..)), 0);
+    assert!(tx.get::<Task>(&5).is_none());
+    tx.create(named(2, "web")).unwrap();
+    tx.commit().unwrap();
+    let mut tx = store.begin();
+    tx.create(task(1)).unwrap();
+    // Others write all that, and take the name.
+    delete::<Task>(&store, &2);
+    let taken = Task {
+        node: Some(1),
+        ..named(5, "web")
+    };
+    put(&store, [taken]);
+    tx.commit().expect("it has read none of this");
 }

@@ -223,6 +223,20 @@ fn a_proposal_says_what_was_read() {
 }
 
 #[test]
+fn a_proposal_says_once_what_was_read_again() {
+    let (look, store) = looked_at();
+    let mut tx = store.begin();
+    for _ in 0..3 {
+        assert!(!tx.exists(Task::BY_COUNT.range(3..8)) && !tx.exists(keys::<Task>().range(5..)));
+        tx.upsert(named(2, "db")).unwrap();
+    }
+    drop(tx.submit().unwrap());
+    let read = look.accept(44).reads().tables[0].clone();
+    assert_eq!((read.index_ranges.len(), read.key_ranges.len()), (1, 1));
+    assert_eq!((read.keys.len(), read.claims.len()), (1, 1));
+}
+
+#[test]
 fn a_proposal_says_what_is_written() {
     let (look, store) = looked_at();
     let mut tx = store.begin();

@@ -295,6 +295,39 @@ fn what_came_and_went_is_not_told_by_one_that_coalesces() {
     assert_eq!(kinds.last(), Some(&Kind::Created));
 }
 
+/// What comes after it began is bounded as it asks, though it still reads what came before.
+#[test]
+fn one_from_an_older_version_overflows_as_it_asks() {
+    let store = keeping_all().build();
+    put(&store, [task(1)]);
+    let from = |overflow| {
+        let filter = Filter::of::<Task>().events_max(2).overflow(overflow);
+        let watcher = store.watch_from(Version::ZERO, filter);
+        watcher.expect("it is kept")
+    };
+    let mut watchers = [Overflow::Lag, Overflow::Coalesce, Overflow::Close].map(from);
+    for _ in 0..5 {
+        put(&store, [task(1)]);
+    }
+    wait_for_delivery(&store);
+    let missed = |versions: &[Result<u64, WatchError>]| {
+        let lags = versions
+            .iter()
+            .filter(|it| matches!(it, Err(WatchError::Lagged { .. })));
+        lags.count()
+    };
+    let [lags, coalesces, closes] = watchers.each_mut().map(all);
+    assert_eq!(
+        (missed(&lags), missed(&coalesces), missed(&closes)),
+        (1, 0, 0)
+    );
+    assert_eq!(
+        (lags.last(), coalesces.last()),
+        (Some(&Ok(6)), Some(&Ok(6)))
+    );
+    assert_eq!(closes, [Ok(1), Ok(2), Ok(3), Err(WatchError::Overflowed)]);
+}
+
 #[test]
 fn coalescing_does_not_help_against_many_objects() {
     let store = store();

@@ -116,6 +116,23 @@ fn to_those_that_are_not_dropped_the_rest_is_left() {
     drop(tasks);
 }
 
+/// Who has waited as long as it would, and does not now.
+#[test]
+fn those_whose_time_is_over_are_left_nothing() {
+    let store = store();
+    let mut over: Vec<_> = (0..MANY).map(|_| store.watch(of_one())).collect();
+    for watcher in &mut over {
+        let waited = watcher.recv_timeout(Duration::from_millis(1));
+        assert!(waited.expect("it is open").is_none());
+    }
+    let mut live = store.watch(of_one());
+    let calls = wait_for(&mut live);
+    put(&store, [task(1)]);
+    calls.assert_made();
+    assert_eq!(events(&mut live).len(), 2);
+    drop(over);
+}
+
 /// Whose conditions no index answers, and whatever they are told.
 #[test]
 fn those_that_are_asked_in_vain_count_as_well() {

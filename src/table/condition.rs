@@ -228,7 +228,7 @@ impl<T: Object, V: Key> Sealed<T> for ByIndex<T, V> {
     }
 
     fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
-        reads.note_index(table.index::<V>(self.index.name), self.span.clone());
+        reads.note_index(table, table.index::<V>(self.index.name), self.span.clone());
     }
 }
 
@@ -346,10 +346,8 @@ impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
 
     fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
         for value in &self.values {
-            reads.note_index(
-                table.index::<V>(self.index.name),
-                Span::exactly(value.clone()),
-            );
+            let index = table.index::<V>(self.index.name);
+            reads.note_index(table, index, Span::exactly(value.clone()));
         }
     }
 }
@@ -413,8 +411,8 @@ impl<T: Object> Sealed<T> for ByKey<T> {
         directed(left.key().cmp(&right.key()), reversed)
     }
 
-    fn note(&self, _: &TableOf<T>, reads: &mut TableReads<T>) {
-        reads.note_keys(self.span.clone());
+    fn note(&self, table: &TableOf<T>, reads: &mut TableReads<T>) {
+        reads.note_keys(table, self.span.clone());
     }
 }
 

@@ -1,6 +1,7 @@
 //! The tables of a store, found by the type of their objects.
 
 use std::fmt;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -84,6 +85,12 @@ impl<K: Key, T: Object<Key = K>> Table<K, T> {
     #[inline]
     pub(crate) fn hash(&self, key: &K) -> u64 {
         hash_of(self.seed, key)
+    }
+
+    /// The hash of something else about the table, under its seed as well.
+    #[inline]
+    pub(crate) fn hash_of(&self, what: &impl Hash) -> u64 {
+        hash_of(self.seed, what)
     }
 
     pub(crate) fn uniques(&self) -> &[Box<dyn AnyUnique<T>>] {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::id::Id;
 
 /// Everything between two bounds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Span<V> {
     pub(crate) lower: Bound<V>,
     pub(crate) upper: Bound<V>,

@@ -167,6 +167,10 @@ impl<T: Object, V: Key> AnyUnique<T> for Unique<T, V> {
             }
         }
         for value in values {
+            if claims.get(&value) == Some(&key) {
+                // It is noted already, by an earlier write of the object.
+                continue;
+            }
             taken.push(Box::new(Taken {
                 name: self.index.name,
                 position: self.position,

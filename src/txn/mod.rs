@@ -38,6 +38,7 @@ pub(crate) mod kept;
 pub(crate) mod overlay;
 mod positions;
 pub(crate) mod publish;
+mod ranges;
 pub(crate) mod read;
 pub(crate) mod read_bound;
 pub(crate) mod reads;

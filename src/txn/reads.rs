@@ -7,12 +7,14 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 
 use super::positions::Positions;
+use super::ranges::Ranges;
 use super::read_bound::ReadBound;
 use crate::error::Duplicate;
 use crate::kernel::commit::{Write, signature_bit};
 use crate::kernel::entry::EntryHeader;
 use crate::kernel::reclaim::Guard;
-use crate::kernel::secondary::Secondary;
+use crate::kernel::secondary::{AnySecondary, Secondary};
+use crate::kernel::typed::{Typed, downcast};
 use crate::propose::sets::{IndexReadRange, ReadRange, TableReadSet, UniqueClaim};
 use crate::table::object::{Key, Object};
 use crate::table::schema::TableOf;
@@ -23,8 +25,8 @@ use crate::table::value::Value;
 /// Point reads up to which a look through them beats a hash set.
 const POINTS_SCANNED_MAX: usize = 16;
 
-/// Point reads up to which the memory of a read set is used again.
-const POINTS_KEPT_MAX: usize = 1024;
+/// Reads up to which the memory of a read set is used again.
+const READS_KEPT_MAX: usize = 1024;
 
 /// The read set of one table.
 pub struct TableReads<T: Object> {
@@ -34,8 +36,8 @@ pub struct TableReads<T: Object> {
     positions: Positions,
     /// A bit a point: a write without one of them is no read point's.
     signature: u64,
-    key_spans: Vec<Span<T::Key>>,
-    index_spans: Vec<Box<dyn AnyIndexSpan<T>>>,
+    key_spans: Ranges<Span<T::Key>>,
+    index_spans: Ranges<Box<dyn AnyIndexSpan<T>>>,
     /// Values taken in unique indexes.
     pub(crate) taken: Vec<Box<dyn AnyTaken<T>>>,
     /// Counts points and spans, those of the other tables as well.
@@ -52,12 +54,13 @@ pub(crate) enum Clash {
 }
 
 /// A range of index values that was read.
-trait AnyIndexSpan<T: Object>: Send {
+trait AnyIndexSpan<T: Object>: Typed + Send {
     fn touched_by(&self, table: &TableOf<T>, entry: &EntryHeader) -> bool;
     /// The range with the name of its index.
     fn export(&self, table: &TableOf<T>) -> IndexReadRange;
 }
 
+#[derive(PartialEq, Hash)]
 struct IndexSpan<V> {
     position: u16,
     span: Span<V>,
@@ -93,8 +96,8 @@ impl<T: Object> TableReads<T> {
             points: SmallVec::new(),
             positions: Positions::default(),
             signature: 0,
-            key_spans: Vec::new(),
-            index_spans: Vec::new(),
+            key_spans: Ranges::new(),
+            index_spans: Ranges::new(),
             taken: Vec::new(),
             read_bound,
         }
@@ -102,7 +105,8 @@ impl<T: Object> TableReads<T> {
 
     /// Forgets all reads.
     pub(crate) fn clear(&mut self) {
-        if self.points.len() > POINTS_KEPT_MAX {
+        let ranges = self.key_spans.len() + self.index_spans.len() + self.taken.len();
+        if self.points.len().max(ranges) > READS_KEPT_MAX {
             *self = Self::new(Rc::clone(&self.read_bound));
             return;
         }
@@ -142,21 +146,30 @@ impl<T: Object> TableReads<T> {
         }
     }
 
-    /// Notes a range of keys as read.
-    pub(crate) fn note_keys(&mut self, span: Span<T::Key>) {
-        if !self.key_spans.contains(&span) && self.read_bound.note() {
-            self.key_spans.push(span);
+    /// Notes a range of keys as read, once.
+    pub(crate) fn note_keys(&mut self, table: &TableOf<T>, span: Span<T::Key>) {
+        let hash = table.hash_of(&span);
+        if !self.key_spans.has(hash, |own| *own == span) && self.read_bound.note() {
+            self.key_spans.push(hash, span);
         }
     }
 
-    /// Notes a range of index values as read.
-    pub(crate) fn note_index<V: Key>(&mut self, index: &Secondary<T::Key, T, V>, span: Span<V>) {
-        if !self.read_bound.note() {
-            return;
+    /// Notes a range of index values as read, once.
+    pub(crate) fn note_index<V: Key>(
+        &mut self,
+        table: &TableOf<T>,
+        index: &Secondary<T::Key, T, V>,
+        span: Span<V>,
+    ) {
+        let position = index.position();
+        let read = IndexSpan { position, span };
+        let hash = table.hash_of(&read);
+        let is_known = self.index_spans.has(hash, |own| {
+            downcast(&**own).is_some_and(|own: &IndexSpan<V>| *own == read)
+        });
+        if !is_known && self.read_bound.note() {
+            self.index_spans.push(hash, Box::new(read));
         }
-        let position = crate::kernel::secondary::AnySecondary::position(index);
-        self.index_spans
-            .push(Box::new(IndexSpan { position, span }));
     }
 
     /// All of it as data that others can read.

@@ -54,6 +54,18 @@ pub enum Unwritten {
     Source(InputError),
 }
 
+/// Why there can be no file of that name, in words.
+fn unwritable(path: &Path, kind: io::ErrorKind) -> String {
+    match kind {
+        // As /proc says.
+        io::ErrorKind::NotFound if path.parent().is_some_and(Path::is_dir) => {
+            "its folder takes no new file".into()
+        }
+        io::ErrorKind::NotFound => "there is no such folder".into(),
+        kind => format!("it cannot be written: {kind}"),
+    }
+}
+
 impl Target {
     /// Opens a target, which is not left incomplete if the program is interrupted.
     pub fn open(wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Self, InputError> {
@@ -61,10 +73,7 @@ impl Target {
         let named = wanted.named;
         let fault = |what: &str| InputError::file(path, format!("{what}; name another {named}"));
         // The kind alone: the error of a temporary file names that file, which nobody asked for.
-        let cannot = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => fault("there is no such folder"),
-            kind => fault(&format!("it cannot be written: {kind}")),
-        };
+        let cannot = |error: io::Error| fault(&unwritable(path, error.kind()));
         let there = fs::metadata(path).ok();
         if there.as_ref().is_some_and(fs::Metadata::is_dir) {
             return Err(fault("it is a folder"));

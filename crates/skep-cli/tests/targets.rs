@@ -155,3 +155,18 @@ fn a_dash_is_no_file() {
     assert_eq!(shell(&folder, both).code, Some(0));
     assert_eq!(names(folder.path()), ["-", "a.skep"]);
 }
+
+/// A folder that says of each name that there is no such thing is there all the same.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_that_takes_no_file_is_told_as_that() {
+    let run = Run::of(skep().args(["save", "-q", "--synthetic", "/proc/new.skep"]));
+    let told = "error: /proc/new.skep: its folder takes no new file; name another FILE\n";
+    assert_eq!((run.code, &*run.stderr), (Some(2), told));
+    let run = Run::of(skep().args(["save", "-q", "--synthetic", "/no/new.skep"]));
+    assert!(
+        run.stderr.contains("there is no such folder"),
+        "{}",
+        run.stderr
+    );
+}
