@@ -130,7 +130,8 @@ impl<'b, E> Batch<'b, E> {
         Ok(open.unwrap_or_else(|| Transaction::begin(shared).measured()))
     }
 
-    /// Whether the open transaction has more changes, bytes, or reads, than one may commit.
+    /// Whether the open transaction has more changes, bytes, reads, or new objects, than one may
+    /// commit.
     fn is_overfull(&self) -> bool {
         let config = &self.shared.config;
         let mut open = self.open.iter();
@@ -143,6 +144,7 @@ impl<'b, E> Batch<'b, E> {
             open.changes() > config.transaction_changes_max
                 || config.transaction_bytes_max.is_some_and(too_many_bytes)
                 || open.reads_too_much()
+                || open.has_too_many_objects().is_some()
         })
     }
 
