@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Task, named, proposed, task};
+use common::{Task, named, proposed, submit, task};
 use skep::{Error, Store, Transaction, UpdateError, Version, keys};
 
 /// A commit that is refused, of a task 1 called "web".
@@ -40,4 +40,17 @@ fn what_was_refused_is_in_nobodys_way() {
         assert_eq!(tx.commit(), Ok(Version::new(2)));
         assert_eq!(store.stats().conflicts, 0);
     }
+}
+
+/// One that is open alone has its place before it as well, and a newer version.
+#[test]
+fn an_entry_that_changes_nothing_passes_one_open_proposal_by() {
+    let (proposer, store) = proposed();
+    proposer.hold();
+    let submission = submit(&store, task(1));
+    let applied = store.apply_accepted(Version::new(2), &[]);
+    assert_eq!(applied.expect("it fits"), Version::ZERO);
+    assert!(proposer.accept_at(0));
+    let version = submission.wait().expect("it is accepted");
+    assert_eq!(store.proposed_version(version), Some(Version::new(3)));
 }
