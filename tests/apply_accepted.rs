@@ -412,7 +412,7 @@ fn an_entry_that_was_applied_is_not_a_divergence() {
     }
 }
 
-/// Nor where it was applied while it waited: by the member's own proposal, which is of that version.
+/// Nor where it was applied while it waited: by the member's own proposal, at that version.
 #[test]
 fn an_entry_that_the_own_proposal_made_is_not_a_divergence() {
     let proposer = TestProposer::new();

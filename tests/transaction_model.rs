@@ -1,7 +1,7 @@
-//! One transaction against a plain model of it: all verbs in all orders on few keys and fewer names,
-//! checks at once and put off, guards by the store's versions and the proposer's; each error as the
-//! model tells it, and every form of a query, whole and from any object on, with what was written so
-//! far.
+//! One transaction against a plain model of it: all verbs in all orders on few keys and fewer
+//! names, checks at once and put off, guards by the store's versions and the proposer's; each error
+//! as the model tells it, and every form of a query, whole and from any object on, with what was
+//! written so far.
 
 mod common;
 #[path = "transaction_model/model.rs"]
