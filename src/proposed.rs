@@ -134,9 +134,13 @@ impl Store {
         // Before the actions are looked at: of an entry that was applied none fits any more.
         line.is_newest(version).map_err(ApplyError::Version)?;
         let run = &mut |tx: &mut Transaction<'_>| apply_to(tx, actions);
-        update_accepted(self.shared(), (line, version), run)
-            .map_err(ApplyError::Update)?
-            .map_err(ApplyError::Version)
+        let applied = update_accepted(self.shared(), (line, version), run);
+        let applied = applied.map_err(|error| match line.is_newest(version) {
+            // It was applied while this waited, as by a proposal of this member's own.
+            Err(told) => ApplyError::Version(told),
+            Ok(()) => ApplyError::Update(error),
+        })?;
+        applied.map_err(ApplyError::Version)
     }
 }
 

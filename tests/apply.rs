@@ -118,6 +118,10 @@ fn unique_indexes_judge_the_end() {
     let both = [Action::create(named(4, "c")), Action::create(named(5, "c"))];
     let divergence = diverged(&store, &both);
     assert_eq!(divergence.position, 1);
+    // Of several actions on one object the last is what does not fit.
+    let [first, last] = [Action::create(named(6, "d")), Action::update(named(6, "a"))];
+    let divergence = diverged(&store, &[first, Action::create(task(7)), last]);
+    assert_eq!(divergence.position, 2);
 }
 
 /// Random transactions, their changes applied to two stores: all three stay equal, times too.

@@ -412,6 +412,30 @@ fn an_entry_that_was_applied_is_not_a_divergence() {
     }
 }
 
+/// Nor where it was applied while it waited: by the member's own proposal, at that version.
+#[test]
+fn an_entry_that_the_own_proposal_made_is_not_a_divergence() {
+    let proposer = TestProposer::new();
+    let member = store(Arc::clone(&proposer) as _);
+    proposer.hold();
+    let submitted = common::submit(&member, task(1));
+    thread::scope(|scope| {
+        let entry = [Action::create(task(1))];
+        let follower = &member;
+        let applying = scope.spawn(move || follower.apply_accepted(at(3), &entry));
+        // The proposal's attempt and the entry's, which waits for what is in its way.
+        common::wait_for(common::PATIENCE, || member.stats().attempts == 2);
+        assert!(proposer.accept_at(0));
+        let newest = at(3);
+        match applying.join().expect("no panic") {
+            Err(ApplyError::Version(told)) => assert_eq!(told, AnswerError::NotNewer { newest }),
+            other => panic!("{other:?}"),
+        }
+    });
+    submitted.wait().expect("it is accepted");
+    assert_eq!(tasks(&member), [task(1)]);
+}
+
 /// Without a version a list of actions that writes nothing is no commit, and says nothing of that
 /// of others.
 #[test]

@@ -245,6 +245,29 @@ impl Object for Endless {
     }
 }
 
+/// What fits is committed, and not lost with what does not.
+#[test]
+fn a_batch_makes_as_many_objects_as_the_bound_says() {
+    let store = common::builder().table::<Page>().objects_max(3).build();
+    let failed = store.batch(|batch| {
+        ["a", "b", "c", "d", "e"]
+            .iter()
+            .try_for_each(|name| batch.step(|tx| tx.create(page(name, ""))))
+    });
+    let failed = failed.expect_err("there is room for three");
+    assert_eq!((failed.report.applied, failed.error), (3, TOO_MANY));
+    assert_eq!(store.stats().objects, 3);
+    // Room that an earlier step makes is there for later ones.
+    let moved = store.batch(|batch| {
+        batch.step(|tx| Ok(tx.delete::<Page>(&"a".to_owned())?))?;
+        batch.step(|tx| Ok::<_, Error>(tx.create(page("d", ""))?))
+    });
+    assert_eq!(
+        moved.map(|report| (report.applied, report.transactions)),
+        Ok((2, 1))
+    );
+}
+
 #[test]
 fn sizes_that_no_number_has_room_for_are_as_much_as_there_can_be() {
     let builder = common::builder().table::<Endless>();

@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use fixture::{Fault, Folder, fault, folder, named, names, store};
-use skep::{CommitError, CreateError, DeferredError, Error, Transaction, UpdateError};
+use skep::{CommitError, CreateError, DeferredError, Error, Transaction, UpdateError, keys};
 
 #[test]
 fn deferred_checks_are_of_what_is_left() {
@@ -141,12 +141,61 @@ fn a_duplicate_that_is_passed_over_is_told_at_once() {
             batch.step(|tx| Ok(tx.create(folder(7, None))?))?;
             batch.step(passed_over)
         });
-        let lost = batch.expect_err("by the index");
-        assert_eq!(lost.report.applied, 0);
-        told(lost.error);
+        let ended = batch.expect_err("by the index");
+        assert_eq!(ended.report.applied, 1);
+        told(ended.error);
         assert_eq!(runs.get(), 3);
+        store
+            .update(|tx| tx.delete::<Folder>(&7))
+            .expect("the first step created it");
     }
     assert_eq!(names(&store).len(), 3);
+}
+
+/// Each step of a batch stands for itself, also one that passes over what its put-off checks have
+/// told: others are neither lost with it, nor go without checks of their own.
+#[test]
+fn a_step_that_passes_over_a_refusal_is_refused_alone() {
+    let store = store();
+    let report = store.batch(|batch| {
+        batch.step(|tx| Ok(tx.create(folder(7, None))?))?;
+        let duplicate = batch.step(|tx| {
+            let refused = tx.defer_checks(|tx| tx.create(named(8, "folder-3")));
+            assert!(refused.is_err());
+            Ok::<_, Error>(())
+        });
+        assert!(
+            matches!(duplicate, Err(UpdateError::Duplicate(_))),
+            "{duplicate:?}"
+        );
+        let rejected = batch.step(|tx| {
+            assert!(tx.defer_checks(|tx| tx.delete::<Folder>(&1)).is_err());
+            Ok(())
+        });
+        assert!(
+            matches!(rejected, Err(UpdateError::Rejected(_))),
+            "{rejected:?}"
+        );
+        // What fails before it has written anything leaves nothing to be refused.
+        batch.step(|tx| {
+            assert!(tx.defer_checks(|_| Err::<(), _>("given up")).is_err());
+            Ok(())
+        })?;
+        batch.step(|tx| {
+            assert!(!tx.checks_deferred());
+            Ok(tx.update(folder(7, Some(3)))?)
+        })
+    });
+    assert_eq!(
+        report.map(|report| (report.applied, report.transactions)),
+        Ok((3, 1))
+    );
+    let view = store.read();
+    assert_eq!(
+        view.get::<Folder>(&7).map(|it| (it.parent, it.changes)),
+        Some((Some(3), 1))
+    );
+    assert_eq!(view.count(keys::<Folder>().all()), 4);
 }
 
 #[test]

@@ -149,8 +149,19 @@ fn a_fork_commits_as_its_source_does() {
 
 #[test]
 fn a_fork_that_has_fallen_behind_goes_on_by_difference() {
-    let store = builder().watch_commits_max(4).build();
+    // It watches in the one place that there is.
+    let store = builder().watch_commits_max(4).watchers_max(1).build();
+    let calm = Task::new(id("calm"));
+    store
+        .update(|tx| tx.create(calm.clone()))
+        .expect("a new key");
     let mut fork = Fork::new(&store).expect("a sound source");
+    let written = |fork: &Fork| {
+        let view = fork.store().read();
+        let entry = view.entry::<Task>(&calm.id).expect("copied");
+        entry.meta().version
+    };
+    let copied = written(&fork);
     let mut random = Random::new(9);
     for _ in 0..20 {
         let before = fork.store().version();
@@ -164,6 +175,7 @@ fn a_fork_that_has_fallen_behind_goes_on_by_difference() {
         assert_equal(&store, fork.store());
         let commits = fork.store().version().since(before);
         assert!(commits <= 5, "{commits} commits for a difference");
+        assert_eq!(written(&fork), copied, "it did not change");
     }
 }
 

@@ -268,10 +268,10 @@ fn limits_of_all_lengths_find_as_many_as_there_are() {
             let expected: Vec<u64> = there().rev().take(limit).collect();
             assert_eq!(ids(down), expected, "{limit} down to {from}");
             let some = keys::<Task>().range(from..).and(Task::BY_COUNT.eq(7));
-            let found: Vec<u64> = snapshot
-                .find(some.limit(limit))
-                .map(|it: &Task| it.id)
-                .collect();
+            let some = some.limit(limit);
+            let found: Vec<u64> = snapshot.find(some.clone()).map(|it: &Task| it.id).collect();
+            // Page by page, as well as one by one.
+            assert_eq!(snapshot.find(some).count(), found.len());
             let some = there().filter(|id| id % 50 == 7);
             assert_eq!(found, some.take(limit).collect::<Vec<_>>());
         }

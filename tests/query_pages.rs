@@ -280,6 +280,10 @@ fn a_page_may_begin_anywhere() {
             assert_eq!(found, if last { &back[..] } else { &[] });
             let any = Task::BY_TAG.any_of(["b", "c"]).after(value, key);
             assert_eq!(ids(view.find(any)), if first { &whole[..] } else { &[] });
+            let one = Task::BY_TAG.eq("b");
+            let all = ids(view.find(one.clone()));
+            let found = ids(view.find(one.after(value, key)));
+            assert_eq!(found, if first { &all[..] } else { &[] });
         }
     }
     // Between two values, and by a value that is none of those asked for.

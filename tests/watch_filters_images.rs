@@ -205,7 +205,7 @@ fn a_change_that_does_not_match_costs_no_index_function() {
 fn random_condition(random: &mut Random, filter: TableFilter<Task>) -> (TableFilter<Task>, Asks) {
     let (node, count, id) = (random.below(3), random.below(5) as i64, random.below(8));
     let all = keys::<Task>().all();
-    match random.below(11) {
+    match random.below(12) {
         7 => (
             filter.meets(all.except(Task::BY_NODE.eq(node))),
             Rc::new(move |task| task.node != Some(node)),
@@ -229,6 +229,10 @@ fn random_condition(random: &mut Random, filter: TableFilter<Task>) -> (TableFil
             Rc::new(move |task| {
                 (task.count < count || task.id == id) && task.id >= id && task.node != Some(node)
             }),
+        ),
+        10 => (
+            filter.meets(all.except(Task::BY_COUNT.range(count..).and(Task::BY_NODE.eq(node)))),
+            Rc::new(move |task| task.count < count || task.node != Some(node)),
         ),
         0 => (
             filter.meets(Task::BY_NODE.eq(node)),

@@ -322,14 +322,14 @@ fn what_was_before_is_known_or_compacted() {
     put(&store, [common::named(3, "new")]);
     delete::<Task>(&store, &4);
     grow(&store, 10);
-    let from_actions = |with_old: bool| {
+    let from_actions = |tells_old: fn(&ProposedWrite) -> bool| {
         move |changes: Vec<ProposedChange>| {
             let write = |write: &ProposedWrite| {
                 let action = Action::of_write::<Task>(write).expect("a task's");
                 let mut old = write.clone();
                 old.new = old.old.take();
                 match Action::of_write::<Task>(&old) {
-                    Some(Action::Create(old) | Action::Update(old)) if with_old => {
+                    Some(Action::Create(old) | Action::Update(old)) if tells_old(write) => {
                         ProposedWrite::of_action(&action, Some(&old))
                     }
                     _ => ProposedWrite::of_action(&action, None),
@@ -347,15 +347,17 @@ fn what_was_before_is_known_or_compacted() {
         told.filter_map(|(_, change)| change).collect::<Vec<_>>()
     };
     let mut own = store.watch_from(Version::ZERO, Filter::all()).unwrap();
-    proposer.tell(from_actions(true));
+    proposer.tell(from_actions(|_| true));
     let mut with = store.watch_from(Version::ZERO, Filter::all()).unwrap();
     let expected = kinds(&mut own);
     assert!(expected.contains(&(Kind::Updated, 3)) && expected.contains(&(Kind::Deleted, 4)));
     assert_eq!(kinds(&mut with), expected);
-    proposer.tell(from_actions(false));
-    let oldest = compacted(&store, 0);
-    assert!(store.watch_from(at(oldest), Filter::all()).is_ok());
-    assert!(oldest >= 12, "{oldest}");
+    for tells_old in [|_: &_| false, |write: &ProposedWrite| write.new.is_none()] {
+        proposer.tell(from_actions(tells_old));
+        let oldest = compacted(&store, 0);
+        assert!(store.watch_from(at(oldest), Filter::all()).is_ok());
+        assert!(oldest >= 12, "{oldest}");
+    }
 }
 
 /// As from a file: copies, with the times that were written there.

@@ -47,11 +47,9 @@ impl<'s> Transaction<'s> {
                 reads_max: self.work.read_bound.reads_max(),
             });
         }
-        match self.shared.config.objects_max {
-            Some(objects_max) if self.makes_more_than(objects_max) => {
-                Err(CommitError::TooManyObjects { objects_max })
-            }
-            _ => Ok(()),
+        match self.has_too_many_objects() {
+            Some(objects_max) => Err(CommitError::TooManyObjects { objects_max }),
+            None => Ok(()),
         }
     }
 
@@ -62,6 +60,13 @@ impl<'s> Transaction<'s> {
             true => Err(CommitError::TooManyBytes { bytes, bytes_max }),
             false => Ok(()),
         }
+    }
+
+    /// The store's bound of objects, if there would be more.
+    #[inline]
+    pub(super) fn has_too_many_objects(&self) -> Option<u64> {
+        let objects_max = self.shared.config.objects_max;
+        objects_max.filter(|&objects_max| self.makes_more_than(objects_max))
     }
 
     /// Whether there would be more objects than that. Those who create at once may all be the last.

@@ -79,9 +79,11 @@ impl<'b, E> Batch<'b, E> {
     /// effects.
     ///
     /// # Errors
-    /// [`UpdateError::Closure`] with what `run` returned: nothing of the step remains, and the
-    /// batch may go on. Any other error, or that of an earlier step that failed when it was
-    /// run again, ends the batch: every further step is [`UpdateError::Stopped`].
+    /// [`UpdateError::Closure`] with what `run` returned, or [`UpdateError::Rejected`] or
+    /// [`UpdateError::Duplicate`] by checks that it has left
+    /// [put off](Transaction::defer_checks): nothing of the step remains, and the batch may go on.
+    /// Any other error, or that of an earlier step that failed when it was run again, ends the
+    /// batch: every further step is [`UpdateError::Stopped`].
     pub fn step(
         &mut self,
         run: impl FnMut(&mut Transaction<'_>) -> Result<(), E> + 'b,
@@ -104,7 +106,7 @@ impl<'b, E> Batch<'b, E> {
     fn run(&mut self, run: &mut Step<'b, E>) -> Result<(), UpdateError<E>> {
         // Should the step panic, what it has written goes with the transaction.
         let mut open = self.take_open()?;
-        match run(&mut open) {
+        match run_in(&mut open, run) {
             Ok(()) => {
                 self.open = Some(open);
                 Ok(())
@@ -113,7 +115,7 @@ impl<'b, E> Batch<'b, E> {
                 drop(open);
                 // The step may have written before it failed: without it, from the beginning.
                 self.replay()?;
-                Err(UpdateError::Closure(error))
+                Err(error)
             }
         }
     }
@@ -128,7 +130,8 @@ impl<'b, E> Batch<'b, E> {
         Ok(open.unwrap_or_else(|| Transaction::begin(shared).measured()))
     }
 
-    /// Whether the open transaction has more changes, bytes, or reads, than one may commit.
+    /// Whether the open transaction has more changes, bytes, reads, or new objects, than one may
+    /// commit.
     fn is_overfull(&self) -> bool {
         let config = &self.shared.config;
         let mut open = self.open.iter();
@@ -141,6 +144,7 @@ impl<'b, E> Batch<'b, E> {
             open.changes() > config.transaction_changes_max
                 || config.transaction_bytes_max.is_some_and(too_many_bytes)
                 || open.reads_too_much()
+                || open.has_too_many_objects().is_some()
         })
     }
 
@@ -158,13 +162,13 @@ impl<'b, E> Batch<'b, E> {
     fn replay(&mut self) -> Result<(), UpdateError<E>> {
         self.open = None;
         let mut open = Transaction::begin(self.shared).measured();
-        let replayed = self.steps.iter_mut().try_for_each(|run| run(&mut open));
-        match replayed {
+        let mut steps = self.steps.iter_mut();
+        match steps.try_for_each(|run| run_in(&mut open, run)) {
             Ok(()) => {
                 self.open = Some(open);
                 Ok(())
             }
-            Err(error) => Err(self.stop(UpdateError::Closure(error))),
+            Err(error) => Err(self.stop(error)),
         }
     }
 
@@ -183,7 +187,6 @@ impl<'b, E> Batch<'b, E> {
             }
             let open = self.take_open()?;
             let read = open.version();
-            open.settle_once().map_err(|error| self.stop(error))?;
             match open.commit() {
                 Ok(version) => {
                     self.report.applied += self.steps.len();
@@ -206,6 +209,13 @@ impl<'b, E> Batch<'b, E> {
         }
         Err(self.stop(exhausted(self.shared)))
     }
+}
+
+/// Runs a step in a transaction, and makes the checks that it has left put off: those after it have
+/// theirs at once, and are not refused for it.
+fn run_in<'b, E>(open: &mut Transaction<'b>, run: &mut Step<'b, E>) -> Result<(), UpdateError<E>> {
+    run(open).map_err(UpdateError::Closure)?;
+    open.settle_once()
 }
 
 /// Runs a batch.
