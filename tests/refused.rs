@@ -55,7 +55,8 @@ fn thing(key: u64) -> Thing {
     Thing { key, count: 0 }
 }
 
-/// Whether one commits who has read a range of keys, and how often the refused one was compared for it.
+/// Whether one commits who has read a range of keys, and how often the refused one was compared for
+/// that.
 fn compared_beside(is_refused: bool) -> (bool, u32) {
     let proposer = TestProposer::new();
     let builder = Store::builder().table::<Thing>();

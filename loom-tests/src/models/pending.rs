@@ -197,8 +197,8 @@ fn trim_to(kernel: &Kernel, until: u64) {
     kernel.free();
 }
 
-/// D3: who was to trim a refused commit stops, and what that was to replace goes meanwhile, with the
-/// commit that did replace it. Who finds the refused one still there looks at nothing of it.
+/// D3: who was to trim a refused commit stops, and what that was to replace goes meanwhile, with
+/// the commit that did replace it. Who finds the refused one still there looks at nothing of it.
 #[test]
 fn refused_beside_who_trims_what_came_later() {
     let seen = outcomes(2, || {

@@ -56,8 +56,8 @@ fn come_and_go(living: &Living, store: &Store, writer: u64) {
     }
 }
 
-/// Holds snapshots and an object, and reclaims beside them; each shows what it did, until it goes: one
-/// in a thread that is not its own.
+/// Holds snapshots and an object, and reclaims beside them; each shows what it did, until it goes:
+/// one in a thread that is not its own.
 fn hold(store: &Store) {
     let old = store.snapshot();
     let before = shown(&old);
