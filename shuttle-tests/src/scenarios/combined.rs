@@ -36,7 +36,7 @@ fn kinds() -> [(Filter, Asked); 3] {
     [
         (Filter::all(), EVERYTHING),
         (by_group.into(), OF_GROUP),
-        (coalescing.into(), OF_KEYS),
+        (coalescing, OF_KEYS),
     ]
 }
 
