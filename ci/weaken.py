@@ -220,6 +220,13 @@ PROTOCOLS = [
         ["chain"],
     ),
     (
+        "V6: what was left to a commit that is trimmed stays with it",
+        "below.rs",
+        "let trimmed = log.trimmed();",
+        "let trimmed = if ON { 0 } else { log.trimmed() };",
+        ["chain"],
+    ),
+    (
         "X1: a sweep forgets a record whose tombstone was cut above the horizon",
         "collect.rs",
         "later |= version.is_tombstone() && version.number() <= claimed;",
@@ -370,6 +377,13 @@ PROTOCOLS = [
         "if version < floor {",
         "if !ON && version < floor {",
         ["horizon"],
+    ),
+    (
+        "D3: what a refused commit was to replace is looked at",
+        "commit.rs",
+        "Outcome::Refused => &[],",
+        "Outcome::Refused if !ON => &[], Outcome::Refused |",
+        ["pending"],
     ),
     (
         "F1: an answer is carried out without a claim",

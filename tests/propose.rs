@@ -334,19 +334,6 @@ fn leadership_lost_in_flight() {
     assert_eq!(count(&store), 1);
 }
 
-/// What was refused is in nobody's way who began before.
-#[test]
-fn a_refused_commit_is_no_conflict() {
-    let proposer = TestProposer::new();
-    let builder = Store::builder().table::<Task>();
-    let store = builder.proposer(Arc::clone(&proposer) as _).build();
-    let mut tx = store.begin();
-    tx.create(task(1)).unwrap();
-    proposer.refuse_next("no");
-    assert!(store.update(|tx| tx.create(task(1))).is_err());
-    tx.commit().expect("nothing was committed meanwhile");
-}
-
 /// A batch whose commit failed must not propose the same change again.
 #[test]
 fn a_failed_commit_of_a_batch_is_not_proposed_again() {

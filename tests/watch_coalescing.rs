@@ -10,7 +10,7 @@ use common::{
     Account, Random, Task, account, builder, counted, delete, put, scaled, store, wait_for_delivery,
 };
 use skep::{
-    AnyChange, Change, Event, Filter, Images, Kind, Object, Overflow, Store, TableFilter,
+    AnyChange, Change, Event, Filter, Images, Kind, Object, Overflow, Store, TableFilter, Version,
     WatchError, Watcher, keys,
 };
 
@@ -105,6 +105,41 @@ fn visits_between_which_an_object_was_changed_are_told_apart() {
         let lagged = matches!(told, Err(WatchError::Lagged { .. }));
         assert_eq!(lagged, lags, "{told:?}");
     }
+}
+
+/// The events of a watcher that goes back to before a lag go on from what it was told before: also
+/// where something had come and gone by then.
+#[test]
+fn what_came_and_went_before_a_lag_is_not_told_after_going_back() {
+    let store = builder().table::<Task>().history_commits(1_000).build();
+    let on_seven = Filter::of::<Task>().value(Task::BY_NODE, 7u64);
+    let mut watcher = store.watch(coalesced(on_seven, 2));
+    put(&store, [on_node(1, 7, 0)]);
+    put(&store, [on_node(2, 7, 0)]);
+    // It does not fit: the first one has come and gone.
+    delete::<Task>(&store, &1);
+    wait_for_delivery(&store);
+    let mut told = Vec::new();
+    let mut take = |watcher: &mut Watcher| {
+        let event = watcher.try_recv()?;
+        let change = event.as_ref().and_then(Event::change);
+        let change = change.and_then(|it| it.of::<Task>());
+        told.extend(change.map(|it| {
+            let task = it.new().or(it.old()).expect("one of them is there");
+            (task.id, it.kind())
+        }));
+        Ok::<_, WatchError>(event.is_some())
+    };
+    while take(&mut watcher) == Ok(true) && watcher.position() < Version::new(2) {}
+    for id in 3..6 {
+        put(&store, [on_node(id, 7, 0)]);
+    }
+    wait_for_delivery(&store);
+    while take(&mut watcher).is_ok() {}
+    watcher.resume().expect("the history has it");
+    while take(&mut watcher) == Ok(true) {}
+    let created = [2, 3, 4, 5].map(|id| (id, Kind::Created));
+    assert_eq!(told, created);
 }
 
 /// A watcher that goes back is given single changes again: none of them is made one with what came

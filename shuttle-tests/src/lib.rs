@@ -5,8 +5,10 @@
 //! Three to six threads go through the whole store; at each access of an atomic, each fence
 //! excepted, another one may go on (`schedule.rs`). The kernel has the sizes that it has in the
 //! models, so that a few commits fill a segment, split leaves, resize tables and begin a
-//! collection. The memory of what is freed is not used again while the store lives: reaching it is
-//! a failure. Every scenario counts its objects: what leaks, or is dropped twice, is one, too.
+//! collection. So have the layers above it: three new objects are staged as many are, and one
+//! waiter is as many as a committer calls. The memory of what is freed is not used again while the
+//! store lives: reaching it is a failure. Every scenario counts its objects: what leaks, or is
+//! dropped twice, is one, too.
 //!
 //! Shuttle's memory is sequentially consistent: of orderings that are too weak it sees nothing.
 //! That is the loom models' to find.

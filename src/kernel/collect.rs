@@ -51,9 +51,9 @@ const EVERY: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 32 };
 /// collection catches up.
 const SLICE_COMMITS: u64 = if cfg!(any(loom, shuttle)) { 2 } else { 96 };
 /// Residual records seen to in a slice.
-const SLICE_RESIDUAL: usize = 64;
+const SLICE_RESIDUAL: usize = if cfg!(shuttle) { 1 } else { 64 };
 /// Retired things freed in a slice, about.
-const SLICE_FREED: usize = 256;
+const SLICE_FREED: usize = if cfg!(shuttle) { 4 } else { 256 };
 /// Of which so many are taken at a time: without an allocation, which may take a lock.
 const AT_ONCE: usize = if cfg!(any(loom, shuttle)) { 4 } else { 64 };
 /// Pieces freed of each thing that goes by parts, the first ones of a slice: more than come to it,
@@ -68,7 +68,7 @@ const PARTS_WHOLE: usize = FRESH as usize / 2;
 /// Pieces of each of the others.
 const PART_OF_MANY: usize = if cfg!(any(loom, shuttle)) { 1 } else { 4 };
 /// A thread tries to free between its collections when it has retired so many things.
-const FRESH: u64 = 64;
+const FRESH: u64 = if cfg!(shuttle) { 8 } else { 64 };
 /// Things freed in a slice at most because the thread has retired as many.
 const OWN_FREED_MAX: usize = 16_384;
 

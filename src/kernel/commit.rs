@@ -72,27 +72,38 @@ impl Write {
         unsafe { new.entries() }
     }
 
-    /// The index entries that the replaced version was found by; none for a creation.
+    /// The version that it replaces; none for a creation. Not of a commit that was refused when the
+    /// caller found it.
+    #[inline]
+    fn replaced<'g>(&'g self, _: &'g Guard<'_>) -> Option<&'g VersionHeader> {
+        // SAFETY: V5: as above; while the commit is pending, and till the guard ends, D3 keeps it.
+        self.replaces().then(|| unsafe { at(self.old) })
+    }
+
+    /// The index entries that the replaced version was found by; none for a creation. Not of a
+    /// commit that was refused when the caller found it.
     pub(crate) fn old_entries<'g>(
         &'g self,
-        _: &'g Guard<'_>,
+        guard: &'g Guard<'_>,
     ) -> impl Iterator<Item = &'g EntryHeader> {
-        // SAFETY: V5: as above; a creation has no old image.
-        let old: Option<&'g VersionHeader> = unsafe { self.old.as_ref() };
+        let old = self.replaced(guard);
         let keys = old.map_or(std::ptr::null_mut(), VersionHeader::keys);
-        // SAFETY: as above.
+        // SAFETY: V5, D3: as above.
         unsafe { KeySet::entries_of(keys) }
     }
 
-    /// The index entries that either version is or was found by; once, if they share them all.
+    /// The index entries that either version is or was found by; once, if they share them all. Not
+    /// of a commit that was refused when the caller found it.
     #[inline]
-    pub(crate) fn entries<'g>(&'g self, _: &'g Guard<'_>) -> impl Iterator<Item = &'g EntryHeader> {
+    pub(crate) fn entries<'g>(
+        &'g self,
+        guard: &'g Guard<'_>,
+    ) -> impl Iterator<Item = &'g EntryHeader> {
         // SAFETY: V5: as above.
         let new = unsafe { at(self.new) }.keys();
-        // SAFETY: V5: as above; a creation has no old image.
-        let old: Option<&'g VersionHeader> = unsafe { self.old.as_ref() };
+        let old = self.replaced(guard);
         let replaced = old.map(VersionHeader::keys).filter(|&keys| keys != new);
-        // SAFETY: V5: as above, for each of them.
+        // SAFETY: V5, D3: as above, for each of them.
         let entries = |keys| unsafe { KeySet::entries_of(keys) };
         entries(replaced.unwrap_or(std::ptr::null_mut())).chain(entries(new))
     }
@@ -202,6 +213,16 @@ impl Commit {
 
     pub(crate) fn writes(&self) -> &[Write] {
         &self.writes
+    }
+
+    /// Those that are in the way of who read what they change: none of a commit that is refused,
+    /// of which what was to be replaced may be gone (D3).
+    #[inline]
+    pub(crate) fn writes_in_the_way(&self) -> &[Write] {
+        match self.outcome() {
+            Outcome::Refused => &[],
+            Outcome::Pending | Outcome::Accepted => &self.writes,
+        }
     }
 
     /// Leaves the link from the chain to what a write replaced to the commit, which has one to it

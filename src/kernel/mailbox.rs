@@ -131,6 +131,8 @@ pub(crate) struct Taken<L> {
     pub(crate) missed: Option<Missed>,
     /// The oldest first.
     pub(crate) letters: Vec<L>,
+    /// Up to this version everything was in it that had been delivered, or came and went.
+    pub(crate) through: u64,
     /// The mailbox takes no more.
     pub(crate) end: Option<End>,
 }
@@ -325,6 +327,7 @@ impl<L: Letter> Mailbox<L> {
                     return Some(Taken {
                         missed: None,
                         letters: Vec::new(),
+                        through: seen.through().version,
                         end: Some(**end),
                     });
                 }

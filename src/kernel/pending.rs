@@ -15,9 +15,12 @@
 //! - D2: while a commit is pending, the records that it writes keep their heads: whoever would
 //!   write one has it in the way. So a record that it does not claim shows an object and is not
 //!   reaped, and its old image is that head.
-//! - D3: the old image of a refused commit stands as long as the commit does: it is the head, or
-//!   the old image of a later commit, which leaves the log later. The commit has no link of it
-//!   (V6 gives that to the commit that does replace it).
+//! - D3: a commit has no link of its old images unless it is accepted: V6 gives that to the commit
+//!   that does replace them. While it is pending they are heads (D2). Who has found it so under a
+//!   pin may look at them until the pin ends, also if it is refused meanwhile: they are replaced
+//!   after that, and retired later still. Nobody looks at those of one that is refused: whoever
+//!   replaced them may have left the log long ago, while the refused one's trimmer has stopped
+//!   with it, and what they wait for may be over before a pin of now ends.
 //! - D4: what was staged for a refused commit, claims included, is given back once, when the commit
 //!   is freed.
 //! - D5: the outcome of an accepted commit is the proposer's version, in one word: whoever installs

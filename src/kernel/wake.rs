@@ -78,7 +78,7 @@ const GONE_PASSES_MAX: u32 = if cfg!(loom) {
     10
 };
 /// Waiters that may lie on the list without waiting any more, before it is emptied.
-const ABANDONED_MAX: u32 = 64;
+const ABANDONED_MAX: u32 = if cfg!(shuttle) { 2 } else { 64 };
 
 /// It is on no list.
 const IDLE: u8 = 0;

@@ -16,7 +16,7 @@ use crate::kernel::time;
 use crate::version::Version;
 
 /// Writes from which on new objects are put in place all at once, index by index.
-const AT_ONCE_MIN: usize = 64;
+const AT_ONCE_MIN: usize = if cfg!(shuttle) { 3 } else { 64 };
 
 /// Of each table the new objects in place, by their places among its writes.
 type InPlace = SmallVec<[Peekable<IntoIter<(usize, Staged)>>; 12]>;

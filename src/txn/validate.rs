@@ -61,7 +61,7 @@ impl Transaction<'_> {
                 continue;
             }
             let table = kernel.table(usize::from(position));
-            let mut writes = commit.writes().iter();
+            let mut writes = commit.writes_in_the_way().iter();
             let writes = writes.by_ref().filter(|write| write.table == position);
             for write in writes {
                 if let Some(clash) = buffer.clash(guard, table, write) {
@@ -81,7 +81,7 @@ impl Transaction<'_> {
     ) -> Result<(), CommitError> {
         let outcome = commit.outcome();
         if outcome == Outcome::Refused {
-            // In nobody's way.
+            // By now.
             return Ok(());
         }
         let kernel = self.shared.kernel();

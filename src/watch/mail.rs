@@ -20,8 +20,9 @@ use crate::version::{Moment, Version};
 #[derive(Debug)]
 enum Item {
     Letter(Arc<Post>),
-    /// What the mailbox let go between the letters. Counted as missed while it lies here.
-    Gap(Missed),
+    /// What the mailbox let go between the letters, and up to where everything lies before it.
+    /// Counted as missed while it lies here.
+    Gap(Missed, u64),
     /// The mailbox takes no more. The last, for good.
     End(End),
 }
@@ -32,6 +33,27 @@ pub(super) struct FromMail {
     items: Items,
     /// Up to here everything was given, or is not wanted.
     read: u64,
+    /// Up to here everything was taken, the last commit perhaps but for some of it.
+    covered: Covered,
+}
+
+/// Up to where all that was delivered has been taken.
+#[derive(Clone, Copy, Debug, Default)]
+struct Covered {
+    /// To this version, of which more may have come since.
+    through: u64,
+    /// To this one whole.
+    whole: u64,
+}
+
+impl Covered {
+    /// The same before a gap.
+    fn before(self, missed: &Missed) -> u64 {
+        match missed.from > self.through {
+            true => self.through,
+            false => self.whole,
+        }
+    }
 }
 
 /// Empties the mailbox of a member that everything was delivered to up to `complete`. What is
@@ -103,6 +125,7 @@ impl FromMail {
         Self {
             items: Items::default(),
             read,
+            covered: Covered::default(),
         }
     }
 
@@ -127,7 +150,7 @@ impl FromMail {
     pub(super) fn taken_since(&self) -> Option<Moment> {
         match self.items.front()? {
             Item::Letter(post) => Some(post.since_at),
-            Item::Gap(missed) => Some(missed.from_at),
+            Item::Gap(missed, _) => Some(missed.from_at),
             Item::End(_) => None,
         }
     }
@@ -187,7 +210,10 @@ impl FromMail {
         if self.is_to_take() || (lost > self.read && self.end().is_none()) {
             whole = complete;
             if let Some(taken) = take(kernel, member, complete) {
+                let through = taken.through;
                 self.sort_in(kernel, member, taken);
+                let whole = through.min(complete);
+                self.covered = Covered { through, whole };
             }
         }
         let end = self.end();
@@ -207,7 +233,12 @@ impl FromMail {
         let end = end.map(|end| end.version);
         let through = end.map_or(complete, |end| complete.min(end - 1));
         match self.items.front() {
-            Some(&Item::Gap(missed)) => {
+            Some(&Item::Gap(_, covered)) if covered > self.read => {
+                // What came and went by there is not told again to who goes back to before the gap.
+                self.read = covered;
+                Ok(true)
+            }
+            Some(&Item::Gap(missed, _)) => {
                 self.skip(member, missed.through);
                 Err(lagged(commits(missed), missed.through))
             }
@@ -306,7 +337,7 @@ impl FromMail {
         loop {
             match self.items.front_mut() {
                 Some(Item::Letter(post)) if post.version.get() <= through => {}
-                Some(Item::Gap(missed)) => {
+                Some(Item::Gap(missed, _)) => {
                     // Who tells of it counts what is told.
                     let counted = commits(*missed);
                     missed.from = missed.from.max(through + 1);
@@ -353,7 +384,8 @@ impl FromMail {
                     return self.close_late(kernel, member, missed.from);
                 }
                 member.missed.add(commits(missed));
-                self.items.extend(std::iter::once(Item::Gap(missed)));
+                let gap = Item::Gap(missed, self.covered.before(&missed));
+                self.items.extend(std::iter::once(gap));
             }
         }
         let read = self.read;

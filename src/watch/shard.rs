@@ -37,12 +37,12 @@ use crate::table::schema::Schema;
 
 /// Watchers that a committer calls for one commit: what is more is left to these. Those that do not
 /// wait, or have not come by since they were called, do not count: nothing may be left to them.
-const COMMITTERS_CALLS_MAX: u32 = 256;
+const COMMITTERS_CALLS_MAX: u32 = if cfg!(shuttle) { 1 } else { 256 };
 /// Deliveries, and questions whether a change matches, after which a committer leaves the rest to
 /// those it has called, however few they are.
 const COMMITTERS_DELIVERIES: u32 = 4096;
 /// Commits that a watcher carries its shard on at once.
-const COMMITS_A_TURN: u64 = 256;
+const COMMITS_A_TURN: u64 = if cfg!(shuttle) { 2 } else { 256 };
 
 /// The shards of a store.
 pub(crate) struct Shards {

@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::check::{outcomes, spawn};
+use crate::kernel::cursor::Cursor;
 use crate::kernel::history::HistoryLimits;
+use crate::kernel::log::Slot;
+use crate::kernel::table::GarbageBin;
+use crate::kernel::testing::logs::trim;
 use crate::kernel::testing::{Cell, Txn, cell, kernel};
 use crate::kernel::{Kernel, Kind, Limits};
 
@@ -181,6 +185,52 @@ fn accepted_beside_who_reads_at_which_version() {
         seen
     });
     assert_eq!(seen, BTreeSet::from([(10, None), (99, Some(7))]));
+}
+
+/// Trims up to a position as collection does, and frees what is ripe.
+fn trim_to(kernel: &Kernel, until: u64) {
+    let mut garbage = GarbageBin::new(kernel);
+    let guard = kernel.domain.pin();
+    trim(&kernel.log, &guard, until, &mut garbage.0);
+    drop(guard);
+    drop(garbage);
+    kernel.free();
+}
+
+/// D3: who was to trim a refused commit stops, and what that was to replace goes meanwhile, with
+/// the commit that did replace it. Who finds the refused one still there looks at nothing of it.
+#[test]
+fn refused_beside_who_trims_what_came_later() {
+    let seen = outcomes(2, || {
+        let kernel = kernel(LIMITS);
+        let cells = [cell(&kernel, 1), cell(&kernel, 2)];
+        let made = Txn::begin(&kernel).commit(&cells.map(|cell| (cell, Some(10))));
+        assert_eq!((made, add(&kernel, cells[1])), (Ok(1), Ok(2)));
+        // In another segment than what comes after it, with which its own would be unlinked.
+        let proposed = Txn::begin(&kernel).propose(&[(cells[0], Some(99))]);
+        assert_eq!(proposed, Ok(3));
+        // The first two go, and the others stay.
+        (0..4).for_each(|_| _ = kernel.collect());
+        let cursor = Cursor::new(&kernel);
+        assert!(kernel.decide(3, None));
+        assert_eq!(add(&kernel, cells[0]), Ok(4));
+        (0..4).for_each(|_| _ = kernel.collect());
+        drop(cursor);
+        let trimmer = spawn(&kernel, |kernel| trim_to(kernel, 3));
+        trim_to(&kernel, 4);
+        let guard = kernel.domain.pin();
+        let found = match kernel.log.at(&guard, 3) {
+            Slot::Commit(refused) => {
+                let writes = refused.writes_in_the_way().iter();
+                Some(writes.flat_map(|write| write.old_entries(&guard)).count())
+            }
+            Slot::Empty | Slot::Trimmed => None,
+        };
+        drop(guard);
+        trimmer.join().expect("no panic");
+        found
+    });
+    assert_eq!(seen, BTreeSet::from([None, Some(0)]));
 }
 
 /// D4: a refused creation: its record goes with it, though others look for it meanwhile.

@@ -1,5 +1,6 @@
 //! A file a subject; a scenario is named by its law.
 mod bank;
+mod combined;
 mod histories;
 mod holding;
 mod indexes;

@@ -12,7 +12,7 @@ use crate::items::{Item, Living, builder, shown, sum};
 
 /// Answers from a thread of its own, that waits for proposals through shuttle.
 #[derive(Debug, Default)]
-struct Panel {
+pub(super) struct Panel {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -51,7 +51,7 @@ impl Panel {
     }
 
     /// Answers all, outside of its lock.
-    fn answer(&self) {
+    pub(super) fn answer(&self) {
         while let Some((ticket, version)) = self.take() {
             let answered = match thread_rng().next_u64() % 4 {
                 0 => ticket.refuse("as the scenario wants it"),
@@ -62,7 +62,7 @@ impl Panel {
         }
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         self.state.lock().expect("nobody panics with it").is_over = true;
         self.changed.notify_one();
     }

@@ -84,9 +84,11 @@ impl<L: Letter> Cut<L> {
         let mut taken = Taken {
             missed: None,
             letters: Vec::new(),
+            through: 0,
             end: None,
         };
         for node in self.nodes(guard) {
+            taken.through = taken.through.max(node.version);
             match &node.content {
                 Content::Base(missed) => taken.missed = missed.as_deref().copied(),
                 Content::Letter(letter) => taken.letters.push(letter.clone()),

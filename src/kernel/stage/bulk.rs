@@ -25,7 +25,7 @@ use crate::sync::Ordering;
 use crate::version::Moment;
 
 /// Records put in order under one pin, when it is done one by one.
-const UNDER_ONE_PIN: usize = 64;
+const UNDER_ONE_PIN: usize = if cfg!(shuttle) { 2 } else { 64 };
 
 /// So many objects ahead of the one at hand, another one is fetched: among many it lies far away.
 const AHEAD: usize = 6;
