@@ -32,8 +32,9 @@
 //!
 //! # What they find
 //! `ci/spring.py` springs the traps of `ci/weaken.py`, one at a time. With 400 executions of each
-//! scenario these were found, by so many of 23 scenarios (crashes and deadlocks counted; all but
-//! `a_held_view_shows_the_same`, which fails if a scan passes over what pins keep):
+//! scenario these were found, by so many of the 23 scenarios that there were then (crashes and
+//! deadlocks counted; all but `a_held_view_shows_the_same`, which fails if a scan passes over what
+//! pins keep):
 //!
 //! | trap | found by |
 //! |---|---|
