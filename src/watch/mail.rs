@@ -33,8 +33,6 @@ pub(super) struct FromMail {
     items: Items,
     /// Up to here everything was given, or is not wanted.
     read: u64,
-    /// Up to here everything was taken, the last commit perhaps but for some of it.
-    covered: Covered,
 }
 
 /// Up to where all that was delivered has been taken.
@@ -68,42 +66,57 @@ fn take(kernel: &Kernel, member: &Member, complete: u64) -> Option<Taken<Arc<Pos
     taken
 }
 
-/// What was taken, the oldest first. Boxed: most mailboxes are empty.
+/// What was taken, the oldest first. Boxed: from most mailboxes nothing ever is.
 #[derive(Debug, Default)]
-#[expect(clippy::box_collection, reason = "a word where most are empty")]
-struct Items(Option<Box<VecDeque<Item>>>);
+struct Items(Option<Box<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    items: VecDeque<Item>,
+    /// Up to here everything was taken, the last commit perhaps but for some of it.
+    covered: Covered,
+}
 
 impl Items {
     fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |items| items.len())
+        self.0.as_ref().map_or(0, |kept| kept.items.len())
     }
 
     fn iter(&self) -> impl Iterator<Item = &Item> {
-        self.0.iter().flat_map(|items| items.iter())
+        self.0.iter().flat_map(|kept| kept.items.iter())
     }
 
     fn front(&self) -> Option<&Item> {
-        self.0.as_ref()?.front()
+        self.0.as_ref()?.items.front()
     }
 
     fn front_mut(&mut self) -> Option<&mut Item> {
-        self.0.as_mut()?.front_mut()
+        self.0.as_mut()?.items.front_mut()
     }
 
     fn back(&self) -> Option<&Item> {
-        self.0.as_ref()?.back()
+        self.0.as_ref()?.items.back()
     }
 
     fn pop_front(&mut self) -> Option<Item> {
-        self.0.as_mut()?.pop_front()
+        self.0.as_mut()?.items.pop_front()
     }
 
     fn pop_back(&mut self) -> Option<Item> {
-        self.0.as_mut()?.pop_back()
+        self.0.as_mut()?.items.pop_back()
     }
 
     fn extend(&mut self, items: impl Iterator<Item = Item>) {
-        self.0.get_or_insert_default().extend(items);
+        self.0.get_or_insert_default().items.extend(items);
+    }
+
+    fn covered(&self) -> Covered {
+        let kept = self.0.as_ref();
+        kept.map(|kept| kept.covered).unwrap_or_default()
+    }
+
+    fn cover(&mut self, covered: Covered) {
+        self.0.get_or_insert_default().covered = covered;
     }
 }
 
@@ -125,7 +138,6 @@ impl FromMail {
         Self {
             items: Items::default(),
             read,
-            covered: Covered::default(),
         }
     }
 
@@ -213,7 +225,7 @@ impl FromMail {
                 let through = taken.through;
                 self.sort_in(kernel, member, taken);
                 let whole = through.min(complete);
-                self.covered = Covered { through, whole };
+                self.items.cover(Covered { through, whole });
             }
         }
         let end = self.end();
@@ -384,7 +396,7 @@ impl FromMail {
                     return self.close_late(kernel, member, missed.from);
                 }
                 member.missed.add(commits(missed));
-                let gap = Item::Gap(missed, self.covered.before(&missed));
+                let gap = Item::Gap(missed, self.items.covered().before(&missed));
                 self.items.extend(std::iter::once(gap));
             }
         }
