@@ -47,7 +47,7 @@ impl<'s> Transaction<'s> {
                 reads_max: self.work.read_bound.reads_max(),
             });
         }
-        match self.has_too_many_objects() {
+        match self.objects_max_exceeded() {
             Some(objects_max) => Err(CommitError::TooManyObjects { objects_max }),
             None => Ok(()),
         }
@@ -64,7 +64,7 @@ impl<'s> Transaction<'s> {
 
     /// The store's bound of objects, if there would be more.
     #[inline]
-    pub(super) fn has_too_many_objects(&self) -> Option<u64> {
+    pub(super) fn objects_max_exceeded(&self) -> Option<u64> {
         let objects_max = self.shared.config.objects_max;
         objects_max.filter(|&objects_max| self.makes_more_than(objects_max))
     }

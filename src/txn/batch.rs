@@ -144,7 +144,7 @@ impl<'b, E> Batch<'b, E> {
             open.changes() > config.transaction_changes_max
                 || config.transaction_bytes_max.is_some_and(too_many_bytes)
                 || open.reads_too_much()
-                || open.has_too_many_objects().is_some()
+                || open.objects_max_exceeded().is_some()
         })
     }
 

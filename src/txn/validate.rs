@@ -81,7 +81,7 @@ impl Transaction<'_> {
     ) -> Result<(), CommitError> {
         let outcome = commit.outcome();
         if outcome == Outcome::Refused {
-            // By now.
+            // Meanwhile: it is in nobody's way.
             return Ok(());
         }
         let kernel = self.shared.kernel();

@@ -35,25 +35,6 @@ pub(super) struct FromMail {
     read: u64,
 }
 
-/// Up to where all that was delivered has been taken.
-#[derive(Clone, Copy, Debug, Default)]
-struct Covered {
-    /// To this version, of which more may have come since.
-    through: u64,
-    /// To this one whole.
-    whole: u64,
-}
-
-impl Covered {
-    /// The same before a gap.
-    fn before(self, missed: &Missed) -> u64 {
-        match missed.from > self.through {
-            true => self.through,
-            false => self.whole,
-        }
-    }
-}
-
 /// Empties the mailbox of a member that everything was delivered to up to `complete`. What is
 /// retired with it, its taker frees when it has become much: not the next committer.
 fn take(kernel: &Kernel, member: &Member, complete: u64) -> Option<Taken<Arc<Post>>> {
@@ -74,7 +55,7 @@ struct Items(Option<Box<Kept>>);
 struct Kept {
     items: VecDeque<Item>,
     /// Up to here everything was taken, the last commit perhaps but for some of it.
-    covered: Covered,
+    taken: u64,
 }
 
 impl Items {
@@ -110,13 +91,12 @@ impl Items {
         self.0.get_or_insert_default().items.extend(items);
     }
 
-    fn covered(&self) -> Covered {
-        let kept = self.0.as_ref();
-        kept.map(|kept| kept.covered).unwrap_or_default()
+    fn taken(&self) -> u64 {
+        self.0.as_ref().map_or(0, |kept| kept.taken)
     }
 
-    fn cover(&mut self, covered: Covered) {
-        self.0.get_or_insert_default().covered = covered;
+    fn note_taken(&mut self, through: u64) {
+        self.0.get_or_insert_default().taken = through;
     }
 }
 
@@ -224,8 +204,7 @@ impl FromMail {
             if let Some(taken) = take(kernel, member, complete) {
                 let through = taken.through;
                 self.sort_in(kernel, member, taken);
-                let whole = through.min(complete);
-                self.items.cover(Covered { through, whole });
+                self.items.note_taken(through);
             }
         }
         let end = self.end();
@@ -245,9 +224,9 @@ impl FromMail {
         let end = end.map(|end| end.version);
         let through = end.map_or(complete, |end| complete.min(end - 1));
         match self.items.front() {
-            Some(&Item::Gap(_, covered)) if covered > self.read => {
+            Some(&Item::Gap(_, taken)) if taken > self.read => {
                 // What came and went by there is not told again to who goes back to before the gap.
-                self.read = covered;
+                self.read = taken;
                 Ok(true)
             }
             Some(&Item::Gap(missed, _)) => {
@@ -396,8 +375,9 @@ impl FromMail {
                     return self.close_late(kernel, member, missed.from);
                 }
                 member.missed.add(commits(missed));
-                let gap = Item::Gap(missed, self.items.covered().before(&missed));
-                self.items.extend(std::iter::once(gap));
+                // Part of the commit that it begins with may have been taken: it does not count.
+                let taken = self.items.taken().min(missed.from - 1);
+                self.items.extend(std::iter::once(Item::Gap(missed, taken)));
             }
         }
         let read = self.read;

@@ -146,6 +146,15 @@ fn keys_come_and_go_beside_all_else(living: &Living, store: &Store) {
     });
 }
 
+/// Nothing is kept but what is shown, and of that nothing is left.
+fn end(living: &Living, store: Store) {
+    store.reclaim();
+    let shown = shown(&store.snapshot()).len();
+    assert_eq!(store.stats().versions, shown as u64, "something is kept");
+    drop(store);
+    living.assert_none();
+}
+
 #[test]
 fn all_goes_on_beside_all_else() {
     explore("all_goes_on_beside_all_else", || {
@@ -153,11 +162,7 @@ fn all_goes_on_beside_all_else() {
         let store = builder().build();
         put(&store, (0..SINGLE).map(|key| living.item(key, 1)));
         keys_come_and_go_beside_all_else(&living, &store);
-        store.reclaim();
-        let shown = shown(&store.snapshot()).len();
-        assert_eq!(store.stats().versions, shown as u64, "something is kept");
-        drop(store);
-        living.assert_none();
+        end(&living, store);
     });
 }
 
@@ -170,11 +175,7 @@ fn a_short_log_leaves_the_slow_behind() {
         let store = builder.watch_delivery(Delivery::Receivers).build();
         put(&store, (0..SINGLE).map(|key| living.item(key, 1)));
         keys_come_and_go_beside_all_else(&living, &store);
-        store.reclaim();
-        let shown = shown(&store.snapshot()).len();
-        assert_eq!(store.stats().versions, shown as u64, "something is kept");
-        drop(store);
-        living.assert_none();
+        end(&living, store);
     });
 }
 
@@ -193,11 +194,7 @@ fn a_short_log_waits_for_a_proposer() {
         keys_come_and_go_beside_all_else(&living, &store);
         panel.end();
         answering.join().expect("it held");
-        store.reclaim();
-        let shown = shown(&store.snapshot()).len();
-        assert_eq!(store.stats().versions, shown as u64, "something is kept");
-        drop(store);
-        living.assert_none();
+        end(&living, store);
     });
 }
 
@@ -270,11 +267,6 @@ fn give_all(store: &Store, (watcher, replay): &mut (Watcher, Replay)) {
     replay.assert_equal(&store.snapshot());
 }
 
-/// What an item is but for who wrote it when.
-fn all_of(store: &Store) -> Vec<Shown> {
-    shown(&store.snapshot())
-}
-
 /// A proposer that answers late, out of order, and refuses some, where keys come and go beside
 /// snapshots that are held, watchers of all kinds, and a fork.
 #[test]
@@ -312,7 +304,8 @@ fn some_is_refused_beside_all_else() {
             });
         });
         fork.poll().expect("the source is open");
-        assert_eq!(all_of(fork.store()), all_of(&store), "the fork differs");
+        let [copy, source] = [fork.store(), &store].map(|store| shown(&store.snapshot()));
+        assert_eq!(copy, source, "the fork differs");
         for watched in &mut watchers {
             give_all(&store, watched);
         }
