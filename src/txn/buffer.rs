@@ -4,10 +4,8 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use smallvec::SmallVec;
-
 use super::Transaction;
-use super::positions::Positions;
+use super::noted::{Hashed, Noted, empty};
 use super::read_bound::ReadBound;
 use super::reads::{Clash, TableReads};
 use crate::error::Duplicate;
@@ -17,7 +15,6 @@ use crate::kernel::draft::Draft;
 use crate::kernel::prepared::Prepared;
 use crate::kernel::reading::{Reading, Stored};
 use crate::kernel::reclaim::Guard;
-use crate::kernel::release::contain;
 use crate::kernel::stage::bulk::{New, Staged};
 use crate::kernel::stage::{Place, Put};
 use crate::kernel::table::AnyTable;
@@ -29,9 +26,6 @@ use crate::table::schema::TableOf;
 use crate::table::unique::{Checking, Claims, OwnWrite};
 use crate::version::{Moment, Version};
 
-/// Own writes up to which a look through them beats a map.
-const WRITES_SCANNED_MAX: usize = 16;
-
 /// A key's state as the transaction has left it.
 pub(crate) struct Own<T: Object> {
     pub(crate) key: T::Key,
@@ -41,6 +35,12 @@ pub(crate) struct Own<T: Object> {
     pub(crate) base: Option<Base>,
     /// When it was written, if not now: what is restored or replicated keeps its time.
     pub(crate) updated: Option<Moment>,
+}
+
+impl<T: Object> Hashed for Own<T> {
+    fn hash(&self) -> u64 {
+        self.hash
+    }
 }
 
 /// An object of the snapshot that a write replaces.
@@ -62,9 +62,7 @@ pub(crate) enum State<T> {
 /// What a transaction has read and written of one table.
 pub(crate) struct Buffer<T: Object> {
     pub(crate) reads: RefCell<TableReads<T>>,
-    pub(crate) writes: SmallVec<[Own<T>; 2]>,
-    /// Where the writes are, once they are many.
-    positions: Positions,
+    pub(crate) writes: Noted<Own<T>, 2>,
     /// Whether two keys with one hash have said that they differ. If they do not, they lead to one
     /// record.
     alike: Cell<bool>,
@@ -114,8 +112,7 @@ impl<T: Object> Buffer<T> {
     pub(crate) fn new(read_bound: &Rc<ReadBound>) -> Self {
         Self {
             reads: RefCell::new(TableReads::new(Rc::clone(read_bound))),
-            writes: SmallVec::new(),
-            positions: Positions::default(),
+            writes: Noted::new(),
             alike: Cell::new(false),
             claims: RefCell::default(),
         }
@@ -123,14 +120,8 @@ impl<T: Object> Buffer<T> {
 
     /// Where the transaction's own write of a key is.
     pub(crate) fn position(&self, hash: u64, key: &T::Key) -> Option<usize> {
-        let is_it = |at: usize| {
-            let own = &self.writes[at];
-            own.hash == hash && (own.key == *key || self.differs())
-        };
-        match self.writes.len() {
-            few @ ..=WRITES_SCANNED_MAX => (0..few).find(|&at| is_it(at)),
-            _ => self.positions.find(hash, is_it),
-        }
+        let is_it = |own: &Own<T>| own.key == *key || self.differs();
+        self.writes.find(hash, is_it)
     }
 
     /// False, and noted: a key with the hash of another one is not that.
@@ -142,17 +133,6 @@ impl<T: Object> Buffer<T> {
 
     pub(crate) fn own(&self, hash: u64, key: &T::Key) -> Option<&Own<T>> {
         self.position(hash, key).map(|at| &self.writes[at])
-    }
-
-    /// Appends a first write of a key.
-    #[inline(always)]
-    pub(crate) fn push(&mut self, own: Own<T>) -> usize {
-        let at = self.writes.len();
-        self.writes.push(own);
-        if at >= WRITES_SCANNED_MAX {
-            self.positions.note_to(at + 1, |at| self.writes[at].hash);
-        }
-        at
     }
 
     /// The object, among those written, that took a value of a unique index, and has it.
@@ -295,7 +275,7 @@ impl<T: Object> AnyBuffer for Buffer<T> {
             return Ok(Vec::new());
         }
         let is_new = |own: &Own<T>| own.base.is_none() && matches!(own.state, State::Object(..));
-        let places = (0..).zip(&self.writes).filter(|(_, own)| is_new(own));
+        let places = (0..).zip(&*self.writes).filter(|(_, own)| is_new(own));
         let places: Vec<usize> = places.map(|(at, _)| at).collect();
         let new = self.writes.iter_mut().filter_map(|own| {
             if !is_new(own) {
@@ -323,12 +303,8 @@ impl<T: Object> AnyBuffer for Buffer<T> {
 
     fn clear(&mut self) {
         self.reads.get_mut().clear();
-        while !self.writes.is_empty() {
-            // It goes on behind one whose Drop panics.
-            contain(|| self.writes.clear());
-        }
-        self.positions.clear();
+        self.writes.clear();
         self.alike.set(false);
-        self.claims.get_mut().clear();
+        empty(self.claims.get_mut());
     }
 }

@@ -35,10 +35,10 @@ pub(crate) mod begin;
 pub(crate) mod buffer;
 #[cfg(feature = "save")]
 pub(crate) mod kept;
+mod noted;
 pub(crate) mod overlay;
 mod positions;
 pub(crate) mod publish;
-mod ranges;
 pub(crate) mod read;
 pub(crate) mod read_bound;
 pub(crate) mod reads;

@@ -4,10 +4,7 @@
 use std::ops::Bound;
 use std::rc::Rc;
 
-use smallvec::SmallVec;
-
-use super::positions::Positions;
-use super::ranges::Ranges;
+use super::noted::{Noted, empty};
 use super::read_bound::ReadBound;
 use crate::error::Duplicate;
 use crate::kernel::commit::{Write, signature_bit};
@@ -22,22 +19,19 @@ use crate::table::span::Span;
 use crate::table::unique::AnyTaken;
 use crate::table::value::Value;
 
-/// Point reads up to which a look through them beats a hash set.
-const POINTS_SCANNED_MAX: usize = 16;
-
 /// Reads up to which the memory of a read set is used again.
 const READS_KEPT_MAX: usize = 1024;
 
 /// The read set of one table.
 pub struct TableReads<T: Object> {
     /// Keys read, present or absent, each once.
-    points: SmallVec<[(u64, T::Key); 4]>,
-    /// Where they are, once they are many.
-    positions: Positions,
+    points: Noted<(u64, T::Key), 4>,
     /// A bit a point: a write without one of them is no read point's.
     signature: u64,
-    key_spans: Ranges<Span<T::Key>>,
-    index_spans: Ranges<Box<dyn AnyIndexSpan<T>>>,
+    /// Each once: who asks the same again and again, as a scheduler asks of its nodes, has read one
+    /// thing, which is looked at once for each write of others.
+    key_spans: Noted<(u64, Span<T::Key>), 0>,
+    index_spans: Noted<(u64, Box<dyn AnyIndexSpan<T>>), 0>,
     /// Values taken in unique indexes.
     pub(crate) taken: Vec<Box<dyn AnyTaken<T>>>,
     /// Counts points and spans, those of the other tables as well.
@@ -93,31 +87,29 @@ fn range_of<V: Key>(span: &Span<V>) -> ReadRange {
 impl<T: Object> TableReads<T> {
     pub(crate) fn new(read_bound: Rc<ReadBound>) -> Self {
         Self {
-            points: SmallVec::new(),
-            positions: Positions::default(),
+            points: Noted::new(),
             signature: 0,
-            key_spans: Ranges::new(),
-            index_spans: Ranges::new(),
+            key_spans: Noted::new(),
+            index_spans: Noted::new(),
             taken: Vec::new(),
             read_bound,
         }
     }
 
-    /// Forgets all reads.
+    /// Forgets all reads, whatever of them panics as it is dropped.
     pub(crate) fn clear(&mut self) {
         let ranges = self.key_spans.len() + self.index_spans.len() + self.taken.len();
-        if self.points.len().max(ranges) > READS_KEPT_MAX {
-            *self = Self::new(Rc::clone(&self.read_bound));
-            return;
-        }
-        if self.points.len() > POINTS_SCANNED_MAX || !self.is_points_only() {
-            self.positions.clear();
-            self.key_spans.clear();
-            self.index_spans.clear();
-            self.taken.clear();
-        }
+        let is_kept = self.points.len().max(ranges) <= READS_KEPT_MAX;
         self.points.clear();
         self.signature = 0;
+        if ranges > 0 {
+            self.key_spans.clear();
+            self.index_spans.clear();
+            empty(&mut self.taken);
+        }
+        if !is_kept {
+            *self = Self::new(Rc::clone(&self.read_bound));
+        }
     }
 
     /// Notes a key as read, whether there was an object or not.
@@ -130,27 +122,20 @@ impl<T: Object> TableReads<T> {
         }
         self.signature |= signature_bit(hash);
         self.points.push((hash, key.clone()));
-        if self.points.len() > POINTS_SCANNED_MAX {
-            self.positions
-                .note_to(self.points.len(), |at| self.points[at].0);
-        }
     }
 
     /// Whether a key with the hash was read. Two keys with one hash of 64 bits are taken for one: a
     /// conflict too many, never one too few.
     fn has_point(&self, hash: u64) -> bool {
-        let is_it = |at: usize| self.points[at].0 == hash;
-        match self.points.len() {
-            few @ ..=POINTS_SCANNED_MAX => (0..few).any(is_it),
-            _ => self.positions.find(hash, is_it).is_some(),
-        }
+        self.points.find(hash, |_| true).is_some()
     }
 
     /// Notes a range of keys as read, once.
     pub(crate) fn note_keys(&mut self, table: &TableOf<T>, span: Span<T::Key>) {
         let hash = table.hash_of(&span);
-        if !self.key_spans.has(hash, |own| *own == span) && self.read_bound.note() {
-            self.key_spans.push(hash, span);
+        let known = self.key_spans.find(hash, |(_, own)| *own == span);
+        if known.is_none() && self.read_bound.note() {
+            self.key_spans.push((hash, span));
         }
     }
 
@@ -164,17 +149,20 @@ impl<T: Object> TableReads<T> {
         let position = index.position();
         let read = IndexSpan { position, span };
         let hash = table.hash_of(&read);
-        let is_known = self.index_spans.has(hash, |own| {
+        let known = self.index_spans.find(hash, |(_, own)| {
             downcast(&**own).is_some_and(|own: &IndexSpan<V>| *own == read)
         });
-        if !is_known && self.read_bound.note() {
-            self.index_spans.push(hash, Box::new(read));
+        if known.is_none() && self.read_bound.note() {
+            self.index_spans.push((hash, Box::new(read)));
         }
     }
 
     /// All of it as data that others can read.
     pub(crate) fn export(&self, table: &TableOf<T>) -> TableReadSet {
         let keys = self.points.iter();
+        let keys = keys.map(|(_, key)| Value::new(key.clone()));
+        let key_ranges = self.key_spans.iter().map(|(_, span)| range_of(span));
+        let index_ranges = self.index_spans.iter().map(|(_, span)| span.export(table));
         let claims = self.taken.iter().map(|taken| {
             let (index, value, holder) = taken.claim();
             UniqueClaim {
@@ -185,9 +173,9 @@ impl<T: Object> TableReads<T> {
         });
         TableReadSet {
             table: T::TABLE,
-            keys: keys.map(|(_, key)| Value::new(key.clone())).collect(),
-            key_ranges: self.key_spans.iter().map(range_of).collect(),
-            index_ranges: self.index_spans.iter().map(|it| it.export(table)).collect(),
+            keys: keys.collect(),
+            key_ranges: key_ranges.collect(),
+            index_ranges: index_ranges.collect(),
             claims: claims.collect(),
         }
     }
@@ -227,10 +215,10 @@ impl<T: Object> TableReads<T> {
         }
         let mut entries = write.entries(guard);
         let read = point
-            || self.key_spans.iter().any(|span| span.contains(key))
+            || self.key_spans.iter().any(|(_, span)| span.contains(key))
             || entries.any(|entry| {
                 let mut spans = self.index_spans.iter();
-                spans.any(|span| span.touched_by(table, entry))
+                spans.any(|(_, span)| span.touched_by(table, entry))
             });
         read.then_some(Clash::Read)
     }

@@ -389,7 +389,7 @@ impl<'s> Transaction<'s> {
                 at
             }
             None => {
-                let at = buffer.push(Own {
+                let at = buffer.writes.push(Own {
                     key,
                     hash: seen.hash,
                     state,
