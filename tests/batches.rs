@@ -239,6 +239,44 @@ fn a_conflict_replays_the_open_steps() {
     assert_eq!(store.read().get::<Task>(&1).unwrap().count, 42);
 }
 
+/// Who takes long from step to step may have a transaction open that is older than the log: its
+/// steps are run again, once, one right after the other.
+#[test]
+fn open_steps_that_have_become_too_old_are_replayed() {
+    let open_for_long = |attempts_max: u32, in_a_step: bool| {
+        let builder = common::builder().table::<Task>().log_commits_max(64);
+        let store = builder.attempts_max(attempts_max).build();
+        let others = |from: u64| {
+            for id in from..from + 1_000 {
+                put(&store, [task(id)]);
+            }
+        };
+        let batched = store.batch(|batch| {
+            batch.step(|tx| tx.create(task(1)))?;
+            others(10_000);
+            batch.step(|tx| {
+                if in_a_step {
+                    others(20_000);
+                }
+                tx.create(task(2))
+            })
+        });
+        let created = |id| store.read().get::<Task>(&id).is_some();
+        (batched, created(1), created(2))
+    };
+    let (batched, ..) = open_for_long(2, false);
+    assert_report(&batched.expect("it is run again"), 2, 1, 1_001);
+    for (attempts_max, in_a_step) in [(1, false), (9, true)] {
+        let (batched, first, second) = open_for_long(attempts_max, in_a_step);
+        let error = batched.expect_err("it has no other attempt, or each takes as long");
+        assert!(
+            matches!(error.error, UpdateError::TooOld { .. }),
+            "{error:?}"
+        );
+        assert!(!first && !second);
+    }
+}
+
 #[test]
 fn a_step_that_fails_when_replayed_stops_the_batch() {
     let store = store();

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::Transaction;
 use super::update::{back_off, exhausted};
-use crate::error::UpdateError;
+use crate::error::{CommitError, UpdateError};
 use crate::latency::{Begun, Operation};
 use crate::shared::Shared;
 use crate::version::Version;
@@ -75,8 +75,8 @@ impl<'b, E> Batch<'b, E> {
     /// Runs a step: all of its writes are committed, or none. When the open transaction has become
     /// as large as it may be, it is committed.
     ///
-    /// `run` may run again, when another transaction got in the way, so it must have no other
-    /// effects.
+    /// `run` may run again, when another transaction got in the way or the open one has become too
+    /// old, so it must have no other effects.
     ///
     /// # Errors
     /// [`UpdateError::Closure`] with what `run` returned, or [`UpdateError::Rejected`] or
@@ -198,13 +198,18 @@ impl<'b, E> Batch<'b, E> {
                     self.steps.clear();
                     return Ok(());
                 }
-                Err(error) => match UpdateError::unless_retried(error) {
-                    None => {
-                        back_off(self.shared, attempt);
-                        self.replay()?;
+                Err(error) => {
+                    // The first attempt has stood open from step to step; the next one has not.
+                    let may_be_young = attempt == 0 && attempts > 1;
+                    let is_old = matches!(error, CommitError::TooOld { .. });
+                    match UpdateError::unless_retried(error) {
+                        Some(error) if !(is_old && may_be_young) => return Err(self.stop(error)),
+                        Some(_) | None => {
+                            back_off(self.shared, attempt);
+                            self.replay()?;
+                        }
                     }
-                    Some(error) => return Err(self.stop(error)),
-                },
+                }
             }
         }
         Err(self.stop(exhausted(self.shared)))
