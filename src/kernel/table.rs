@@ -262,17 +262,17 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
         // SAFETY: T1; dead, and not retired before this function does it.
         let dead: &Record<K> = unsafe { at(record.cast_const()) };
         self.points.remove(guard, garbage, dead);
-        // Relaxed: who puts it in order has a claim (K3), and all claims were given back before the
-        // death ([claim]). Never put in order: its creator gave up before.
-        let ordered = dead.header.ordered.load(Ordering::Relaxed);
+        let (ordered, twice) = dead.header.was_ordered();
+        // Never put in order: its creator gave up before.
         let mut removed = !ordered;
         if ordered {
             // As for an entry: where a comparison panics, it stays for who replaces it.
             contain(|| removed = self.order.remove(guard, garbage, dead));
         }
-        if removed || dead.header.unlinking.killed() {
+        // One that an `Ord` that lies had put there twice is never freed: it may stand there still.
+        if !twice && (removed || dead.header.unlinking.killed()) {
             // SAFETY: R1: unlinked from both, dead (K2), and ours to retire.
-            unsafe { garbage.retire(record) };
+            unsafe { Record::retire(record, garbage) };
         }
     }
 
