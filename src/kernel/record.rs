@@ -204,6 +204,12 @@ impl RecordHeader {
         (ordered & STANDS != 0, ordered & PUT_AGAIN != 0)
     }
 
+    /// Whether it is dead, of a record that nobody else has.
+    pub(super) fn is_dead(&self) -> bool {
+        // Relaxed: nobody else is left.
+        self.state.load(Ordering::Relaxed) & DEAD != 0
+    }
+
     /// Gives a claim back.
     #[cfg(loom)]
     pub(crate) fn unclaim(&self) -> Unclaimed {
