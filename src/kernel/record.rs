@@ -164,6 +164,9 @@ impl RecordHeader {
             if state & DEAD != 0 {
                 return false;
             }
+            // Beyond it is the mark of the dead.
+            let room = CLAIMS - (state & CLAIMS);
+            assert!(claims <= room, "too many claims of one record");
             let claimed = state.wrapping_add(claims + SEQUENCE);
             // Relaxed: a claim publishes nothing: the reaper sees what we do under it as a changed
             // sequence. As a read-modify-write it hands on what those before it released ([claim]).
@@ -397,5 +400,28 @@ impl<K: Ord + Clone + Send + Sync + 'static> Probe<Record<K>> for KeyProbe<'_, K
 
     fn compare_separator(&self, separator: &K) -> Order {
         self.key.cmp(separator).then(self.tie)
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// K2: no number of claims makes a record dead.
+    #[test]
+    fn claims_that_there_is_no_room_for_are_refused() {
+        let record = Record::new(0, 0, ());
+        // One is its creator's.
+        assert!(record.header.claim_times(CLAIMS as u32 - 2));
+        let claim = |count| catch_unwind(AssertUnwindSafe(|| record.header.claim_times(count)));
+        assert!(claim(2).is_err());
+        assert!(matches!(claim(1), Ok(true)));
+        assert!(claim(1).is_err());
+        assert!(claim(u32::MAX).is_err());
+        let all = record.header.unclaim_times(CLAIMS as u32);
+        assert_eq!(all, Unclaimed::Last);
+        assert!(record.header.claim(), "it is not dead");
     }
 }
