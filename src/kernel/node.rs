@@ -441,7 +441,8 @@ impl VersionHeader {
         let holds = &self.tail().holds;
         // Relaxed: the caller has a hold, or the store's stands (V5); only giving back orders.
         if holds.fetch_add(1, Ordering::Relaxed) >= HOLDS_MAX {
-            // Those who are refused one must not add up to 2^32, either. Relaxed: as above.
+            // Those who are refused one must not add up to 2^32, either.
+            // Relaxed: as above.
             holds.fetch_sub(1, Ordering::Relaxed);
             panic!("too many handles of one object");
         }
