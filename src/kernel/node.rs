@@ -27,6 +27,8 @@
 //! - [count]: who gives the last link or hold back sees all that was done under the others.
 
 mod proposed;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
 
 use std::mem::offset_of;
 
@@ -43,6 +45,9 @@ use crate::version::{Meta, Moment};
 
 use self::proposed::ProposedNode;
 pub(crate) use self::proposed::Words;
+
+/// Holds of a version at most: whoever comes at once beyond that has still room to be refused in.
+const HOLDS_MAX: u32 = u32::MAX / 2;
 
 /// What every version has in front of its object: what a read needs.
 #[derive(Debug)]
@@ -433,9 +438,14 @@ impl VersionHeader {
     }
 
     pub(crate) fn add_hold(&self) {
+        let holds = &self.tail().holds;
         // Relaxed: the caller has a hold, or the store's stands (V5); only giving back orders.
-        let before = self.tail().holds.fetch_add(1, Ordering::Relaxed);
-        assert!(before < u32::MAX / 2, "too many handles of one object");
+        if holds.fetch_add(1, Ordering::Relaxed) >= HOLDS_MAX {
+            // Those who are refused one must not add up to 2^32, either.
+            // Relaxed: as above.
+            holds.fetch_sub(1, Ordering::Relaxed);
+            panic!("too many handles of one object");
+        }
     }
 }
 

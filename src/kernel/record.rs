@@ -36,13 +36,20 @@ use super::key_set::Keys;
 use super::node::VersionHeader;
 use super::ordered::{Ordered, Probe, Shared};
 use super::point::Point;
-use super::reclaim::Garbage;
-use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use super::reclaim::{Garbage, at};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 const CLAIM: u64 = 1;
 const CLAIMS: u64 = (1 << 31) - 1;
 const DEAD: u64 = 1 << 31;
 const SEQUENCE: u64 = 1 << 32;
+
+/// Of a record's place in the key order: it stands there.
+const STANDS: u8 = 1;
+/// Somebody has put it there.
+const PUT: u8 = 2;
+/// So has somebody else, to whom an `Ord` that lies did not show it there.
+const PUT_AGAIN: u8 = 4;
 
 /// What every record has, whatever its key.
 #[derive(Debug)]
@@ -53,8 +60,8 @@ pub(crate) struct RecordHeader {
     /// A guess of the newest version's key set: nothing is read through it, it is only fetched.
     keys: AtomicPtr<Keys>,
     pub(crate) hash: u64,
-    /// Whether the record stands in the primary order.
-    pub(super) ordered: AtomicBool,
+    /// Whether the record stands in the primary order, and perhaps twice.
+    ordered: AtomicU8,
     /// Who has taken the dead record out of the order so far; see [`Unlinking`].
     pub(super) unlinking: Unlinking,
     /// Whether the record waits for a snapshot to end, to be cut then.
@@ -67,7 +74,7 @@ pub(crate) struct RecordHeader {
 ///
 /// A killer that removes the node itself needs no second. One that does not find it must not
 /// retire it on its own word: it was replaced, or an `Ord` that lies hides it where a reader may
-/// still come by, and then it is never freed.
+/// still come by, and then it is never freed, nor what it shows.
 ///
 /// Two bits of a word, whose others are the node's own business.
 #[derive(Debug)]
@@ -157,6 +164,9 @@ impl RecordHeader {
             if state & DEAD != 0 {
                 return false;
             }
+            // Beyond it is the mark of the dead.
+            let room = CLAIMS - (state & CLAIMS);
+            assert!(claims <= room, "too many claims of one record");
             let claimed = state.wrapping_add(claims + SEQUENCE);
             // Relaxed: a claim publishes nothing: the reaper sees what we do under it as a changed
             // sequence. As a read-modify-write it hands on what those before it released ([claim]).
@@ -175,13 +185,32 @@ impl RecordHeader {
     #[inline]
     pub(super) fn is_ordered(&self) -> bool {
         // Acquire: [ordered]: set after the insertion.
-        self.ordered.load(Ordering::Acquire)
+        self.ordered.load(Ordering::Acquire) & STANDS != 0
     }
 
-    /// Says that it stands there.
-    pub(super) fn set_ordered(&self) {
+    /// Says that it stands there, and whether the caller has put it there. Under a claim.
+    pub(super) fn set_ordered(&self, put: bool) {
+        let said = if put { STANDS | PUT } else { STANDS };
         // Release: [ordered].
-        self.ordered.store(true, Ordering::Release);
+        let before = self.ordered.fetch_or(said, Ordering::Release);
+        if put && before & PUT != 0 {
+            // Relaxed: who asks does so when all claims are given back ([claim]).
+            self.ordered.fetch_or(PUT_AGAIN, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it was ever put in order, of a dead record; and whether it was twice.
+    pub(super) fn was_ordered(&self) -> (bool, bool) {
+        // Relaxed: who puts it in order has a claim (K3), and all claims were given back before the
+        // death ([claim]).
+        let ordered = self.ordered.load(Ordering::Relaxed);
+        (ordered & STANDS != 0, ordered & PUT_AGAIN != 0)
+    }
+
+    /// Whether it is dead, of a record that nobody else has.
+    pub(super) fn is_dead(&self) -> bool {
+        // Relaxed: nobody else is left.
+        self.state.load(Ordering::Relaxed) & DEAD != 0
     }
 
     /// Gives a claim back.
@@ -240,12 +269,29 @@ impl<K> Record<K> {
             state: AtomicU64::new(CLAIM),
             keys: AtomicPtr::new(std::ptr::null_mut()),
             hash,
-            ordered: AtomicBool::new(false),
+            ordered: AtomicU8::new(0),
             unlinking: Unlinking::new(0),
             residual: AtomicBool::new(false),
             table,
         };
         Self { header, key }
+    }
+
+    /// Retires a dead record, and with it what it shows: who still comes by it looks at that.
+    ///
+    /// # Safety
+    /// R1: it is out of the hash and out of the order, by its killer or by who replaced it there,
+    /// of whom the caller is the later.
+    pub(super) unsafe fn retire(record: *mut Self, garbage: &mut Garbage) {
+        // SAFETY: not retired before this function does it.
+        let dead = unsafe { at(record.cast_const()) };
+        // Relaxed: it stands since before the death (K2), which [unlinking] hands on.
+        let tombstone = dead.header.head.load(Ordering::Relaxed);
+        if !tombstone.is_null() {
+            garbage.defer(tombstone, Work::Link);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { garbage.retire(record) };
     }
 }
 
@@ -354,5 +400,28 @@ impl<K: Ord + Clone + Send + Sync + 'static> Probe<Record<K>> for KeyProbe<'_, K
 
     fn compare_separator(&self, separator: &K) -> Order {
         self.key.cmp(separator).then(self.tie)
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// K2: no number of claims makes a record dead.
+    #[test]
+    fn claims_that_there_is_no_room_for_are_refused() {
+        let record = Record::new(0, 0, ());
+        // One is its creator's.
+        assert!(record.header.claim_times(CLAIMS as u32 - 2));
+        let claim = |count| catch_unwind(AssertUnwindSafe(|| record.header.claim_times(count)));
+        assert!(claim(2).is_err());
+        assert!(matches!(claim(1), Ok(true)));
+        assert!(claim(1).is_err());
+        assert!(claim(u32::MAX).is_err());
+        let all = record.header.unclaim_times(CLAIMS as u32);
+        assert_eq!(all, Unclaimed::Last);
+        assert!(record.header.claim(), "it is not dead");
     }
 }

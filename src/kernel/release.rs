@@ -47,9 +47,7 @@ impl Kernel {
     /// Makes a record dead and takes it out, if nobody claims it and all that it shows is an old
     /// tombstone, or nothing.
     pub(super) fn reap(&self, guard: &Guard<'_>, record: &RecordHeader, garbage: &mut Garbage) {
-        let mut tombstone = std::ptr::null_mut();
         let killed = record.kill(|head| {
-            tombstone = head;
             if head.is_null() {
                 return true;
             }
@@ -64,12 +62,9 @@ impl Kernel {
         }
         step(Step::Dead);
         let table = self.tables.at(usize::from(record.table));
-        // A comparison of the user's that panics leaves the dead record linked for good, and
-        // harmless. SAFETY: of that table (T1), dead, killed by us.
+        // A comparison of the user's that panics leaves the dead record linked for good, with what
+        // it shows, and harmless. SAFETY: of that table (T1), dead, killed by us.
         contain(|| unsafe { table.unlink_record(guard, garbage, record) });
-        if !tombstone.is_null() {
-            garbage.defer(tombstone, Work::Link);
-        }
     }
 
     /// Gives back a hold of each of these entries; the last one takes an entry out of its index.

@@ -256,13 +256,14 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             return;
         }
         let probe = KeyProbe::at(&record.key);
-        let mut replaced = None;
+        let (mut put, mut replaced) = (false, None);
         self.order.insert(guard, garbage, &probe, |found| {
             replaced = found.filter(|found| !std::ptr::eq(*found, record));
-            match found {
-                Some(_) if replaced.is_none() => Choice::Keep,
+            put = found.is_none() || replaced.is_some();
+            match put {
+                false => Choice::Keep,
                 // Nothing, or a dead record with the same key: the hash has one live record a key.
-                _ => Choice::Put(std::ptr::from_ref(record).cast_mut()),
+                true => Choice::Put(std::ptr::from_ref(record).cast_mut()),
             }
         });
         if let Some(dead) = replaced
@@ -270,9 +271,9 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         {
             // SAFETY: R1: out of the hash by its killer, out of the order by us, and we are the
             // later.
-            unsafe { garbage.retire(std::ptr::from_ref(dead).cast_mut()) };
+            unsafe { Record::retire(std::ptr::from_ref(dead).cast_mut(), garbage) };
         }
-        record.header.set_ordered();
+        record.header.set_ordered(put);
     }
 
     /// Puts the version of the write that was added last in place.

@@ -23,7 +23,7 @@ use super::record::{KeyProbe, Record, RecordHeader};
 use super::release::contain;
 use super::secondary::{AnySecondary, Ways, ways_to};
 use super::typed::Typed;
-use crate::sync::Ordering;
+use crate::sync::{AtomicBool, Ordering};
 
 /// What may be a key or an index value.
 pub trait KeyBounds: Ord + Clone + Send + Sync + 'static {}
@@ -40,6 +40,8 @@ pub struct Table<K: KeyBounds, T> {
     pub(super) position: u16,
     pub(super) points: PointIndex<Record<K>>,
     pub(super) order: OrderedIndex<Record<K>>,
+    /// Whether a dead record was ever left in the order.
+    left_dead: AtomicBool,
     pub(super) secondary: Box<[Arc<dyn AnySecondary<K, T>>]>,
     /// Seeds the hash of keys.
     pub(crate) seed: u64,
@@ -65,6 +67,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             position,
             points: PointIndex::new(),
             order: OrderedIndex::new(),
+            left_dead: AtomicBool::new(false),
             secondary: secondary.into(),
             measure,
         }
@@ -262,17 +265,20 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
         // SAFETY: T1; dead, and not retired before this function does it.
         let dead: &Record<K> = unsafe { at(record.cast_const()) };
         self.points.remove(guard, garbage, dead);
-        // Relaxed: who puts it in order has a claim (K3), and all claims were given back before the
-        // death ([claim]). Never put in order: its creator gave up before.
-        let ordered = dead.header.ordered.load(Ordering::Relaxed);
+        let (ordered, twice) = dead.header.was_ordered();
+        // Never put in order: its creator gave up before.
         let mut removed = !ordered;
         if ordered {
             // As for an entry: where a comparison panics, it stays for who replaces it.
             contain(|| removed = self.order.remove(guard, garbage, dead));
         }
-        if removed || dead.header.unlinking.killed() {
+        // One that an `Ord` that lies had put there twice is never freed: it may stand there still.
+        if !twice && (removed || dead.header.unlinking.killed()) {
             // SAFETY: R1: unlinked from both, dead (K2), and ours to retire.
-            unsafe { garbage.retire(record) };
+            unsafe { Record::retire(record, garbage) };
+        } else {
+            // Relaxed: asked when nobody is left.
+            self.left_dead.store(true, Ordering::Relaxed);
         }
     }
 
@@ -311,9 +317,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
                 index.drain();
             }
         }
-        self.order.drain(|_| {});
-        self.points.drain(|record| {
-            // SAFETY: nobody is left; each live record stands in the hash once.
+        let take_apart = |record: *mut Record<K>| {
+            // SAFETY: nobody is left, and nobody has freed it.
             let owned = unsafe { &mut *record };
             // Relaxed: as above.
             let head = owned.header.head.load(Ordering::Relaxed);
@@ -323,7 +328,21 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
             }
             // A key's Drop is the user's. SAFETY: as above.
             contain(|| unsafe { free(record) });
+        };
+        let mut left = Vec::new();
+        // Relaxed: as above.
+        let left_dead = self.left_dead.load(Ordering::Relaxed);
+        self.order.drain(|record| {
+            // SAFETY: as above.
+            let is_left = left_dead && unsafe { at(record.cast_const()) }.header.is_dead();
+            left.extend(is_left.then_some(record));
         });
+        // Perhaps twice.
+        left.sort_unstable();
+        left.dedup();
+        left.into_iter().for_each(take_apart);
+        // Each live record stands in the hash once.
+        self.points.drain(take_apart);
     }
 
     fn bytes(&self, guard: &Guard<'_>) -> usize {

@@ -153,7 +153,7 @@ impl AnyTable for Cells {
         live.swap_remove(found.expect("unlinked once"));
         let record = record.cast::<Record<u64>>().cast_mut();
         // SAFETY: R1: the caller killed it, and it stood nowhere else.
-        unsafe { garbage.retire(record) };
+        unsafe { Record::retire(record, garbage) };
     }
 
     unsafe fn unlink_entry<'g>(

@@ -38,7 +38,7 @@ const FEWEST_SLACK: u64 = 32;
 const WRITES: [Mean; 5] = [
     ("commit of 1 update", [7.0..=7.8, 3.1..=3.4], [4, 3]),
     ("commit of 10 updates", [49.0..=55.0, 12.1..=12.5], [22, 12]),
-    ("commit of 1 create", [13.8..=15.3, 7.1..=7.5], [12, 7]),
+    ("commit of 1 create", [14.8..=16.3, 7.1..=7.5], [13, 7]),
     ("commit of 1 delete", [16.6..=18.4, 5.1..=5.7], [3, 3]),
     (
         "batch of 200 updates",

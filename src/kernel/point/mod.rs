@@ -40,7 +40,8 @@
 //!   that is a multiple of 4, and does not die before `insert` is back.
 //! - P9: a table's slots are a power of two and never change.
 //! - P8: `choose(None)` does not keep. `matches` and `choose` may panic: they run while nothing is
-//!   claimed or half-linked. [`Point`]'s functions do not panic.
+//!   claimed or half-linked. [`Point`]'s functions do not panic, but for `claim`, which then claims
+//!   nothing.
 //!
 //! # Removal against copying
 //! `remove(x)` walks from the first table to the last one. Where can x stand? A copier has claimed

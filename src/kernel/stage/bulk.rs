@@ -173,7 +173,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             .fill(&kernel.domain.pin(), &mut garbage.0, &nodes)
         {
             for (_, record) in new {
-                record.header.set_ordered();
+                record.header.set_ordered(true);
             }
             return;
         }
