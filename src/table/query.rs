@@ -136,8 +136,10 @@ impl<T: Object, C: Condition<T>> Query<T, C> {
     }
 
     /// Only what comes after an object that the query has found, in the query's order, so reverse
-    /// it before; nothing after one that it does not find. As [`Query::after`], for whatever query:
-    /// the object need not be there any more, but is to be as it was found.
+    /// it before; nothing after one that it does not find, as what comes before another object that
+    /// the query begins after already: to go back, begin with the query as it was. As
+    /// [`Query::after`], for whatever query: the object need not be there any more, but is to be as
+    /// it was found.
     ///
     /// ```
     /// use skep::{Id, Object, Store, keys};
@@ -162,8 +164,9 @@ impl<T: Object, C: Condition<T>> Query<T, C> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn after_object(mut self, object: &T) -> Self {
-        match self.condition.matches(object) {
-            true => self.condition.begin_after(object, self.reversed),
+        let (condition, reversed) = (&mut self.condition, self.reversed);
+        match condition.matches(object) && condition.comes(object, reversed) {
+            true => condition.begin_after(object, reversed),
             false => self.limit = 0,
         }
         self
