@@ -4,6 +4,7 @@
 //! by methods. The condition's type says at compile time which objects and values it is about;
 //! running it allocates nothing that grows with the result.
 
+use std::fmt;
 use std::ops::{Bound, RangeBounds};
 
 use super::condition::{AnyKeyOf, AnyOf, ByIndex, ByKey, Sealed};
@@ -309,8 +310,21 @@ pub fn keys<T: Object>() -> Keyed<T> {
 }
 
 /// The primary keys of a table; see [`keys`].
-#[derive(Clone, Copy, Debug)]
 pub struct Keyed<T>(std::marker::PhantomData<fn() -> T>);
+
+impl<T> Clone for Keyed<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Keyed<T> {}
+
+impl<T: Object> fmt::Debug for Keyed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Keyed").field(&T::TABLE).finish()
+    }
+}
 
 impl<T: Object> Keyed<T> {
     /// The object with this key, or none.
