@@ -64,7 +64,7 @@ impl Memory {
                 .collect();
             self.doublings += 1;
         }
-        let begun = self.looks % (1 << self.doublings) != 0;
+        let begun = !self.looks.is_multiple_of(1 << self.doublings);
         match self.samples.last_mut().filter(|_| begun) {
             Some(last) => *last = held.max(*last),
             None => self.samples.push(held),
