@@ -344,3 +344,37 @@ fn keys_that_do_not_ascend_are_refused() {
         }
     }
 }
+
+/// Flips bits, and puts the checksums right that stand over them: that of the part, and the whole
+/// file's, which is its last.
+fn flipped(file: &[u8], at: usize, part: Option<usize>) -> Vec<u8> {
+    let mut file = file.to_vec();
+    file[at] ^= 1;
+    for end in part.into_iter().chain([file.len() - 4]) {
+        let checksum = crc32fast::hash(&file[..end]);
+        file[end..end + 4].copy_from_slice(&checksum.to_le_bytes());
+    }
+    file
+}
+
+/// Of what is sound by its checksums, what cannot be is refused by name.
+#[test]
+fn what_checksums_hold_of_may_be_wrong_all_the_same() {
+    const HEAD_BYTES: usize = 28;
+    let (catalogue, file, target) = small();
+    // How many objects there are in all, and how many bytes these have.
+    for before_end in [20, 12] {
+        let other = flipped(&file, file.len() - before_end, None);
+        let error = refused(&target, &catalogue, &other);
+        let Fault::Malformed("the end mark's counts") = error.fault else {
+            panic!("{error}");
+        };
+    }
+    for reserved in [10, 11] {
+        let other = flipped(&file, reserved, Some(HEAD_BYTES - 4));
+        let error = refused(&target, &catalogue, &other);
+        let Fault::Malformed("the head") = error.fault else {
+            panic!("{error}");
+        };
+    }
+}
