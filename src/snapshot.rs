@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use crate::kernel::ahead::Purpose;
@@ -56,6 +57,10 @@ pub struct View<'s> {
 /// from it; [`Snapshot::object`] gives an object that may outlive it.
 #[derive(Clone)]
 pub struct Snapshot(Arc<Held>);
+
+// It shows the same whatever panics.
+impl UnwindSafe for Snapshot {}
+impl RefUnwindSafe for Snapshot {}
 
 struct Held {
     hold: SharedHold,

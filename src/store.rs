@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,10 @@ impl Drop for Handle {
 /// See the crate's documentation for an example, and [`crate::docs`] for guarantees and limits.
 #[derive(Clone)]
 pub struct Store(Arc<Handle>);
+
+// A panic of the user's leaves the store as it was: docs/guarantees.md, Panics.
+impl UnwindSafe for Store {}
+impl RefUnwindSafe for Store {}
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -198,6 +198,45 @@ fn a_step_that_passes_over_a_refusal_is_refused_alone() {
     assert_eq!(view.count(keys::<Folder>().all()), 4);
 }
 
+/// What is put off within what is put off is checked with that.
+#[test]
+fn checks_within_others_are_made_at_the_end_of_these() {
+    let store = store();
+    let mut tx = store.begin();
+    let swapped = tx.defer_checks(|tx| {
+        let within = tx.defer_checks(|tx| tx.update(named(1, "folder-3")));
+        assert!(
+            within.is_ok(),
+            "who has the name is to let it go: {within:?}"
+        );
+        assert!(tx.checks_deferred());
+        tx.update(named(3, "folder-1"))
+    });
+    assert!(swapped.is_ok(), "{swapped:?}");
+    assert!(!tx.checks_deferred());
+    assert!(tx.commit().is_ok());
+    let first_and_last = [0, 2].map(|at| names(&store)[at].1.clone());
+    assert_eq!(first_and_last, ["folder-3", "folder-1"]);
+}
+
+/// What a rule has refused as a whole leaves the checks put off, of what is written later as well:
+/// it is found by its name, and others may take that until the checks are made.
+#[test]
+fn what_is_written_after_a_refusal_is_put_off_as_well() {
+    let store = store();
+    let mut tx = store.begin();
+    let refused = tx.defer_checks(|tx| tx.delete::<Folder>(&1));
+    assert!(matches!(refused, Err(DeferredError::Rejected(_))));
+    tx.create(folder(1, None)).expect("it was deleted");
+    tx.create(named(7, "late")).expect("it is new");
+    let late = |tx: &Transaction<'_>| tx.get_by(Folder::BY_NAME, "late").map(|it| it.id);
+    assert_eq!(late(&tx), Some(7));
+    tx.create(named(8, "late")).expect("checks are put off");
+    tx.delete::<Folder>(&7).expect("it is there");
+    assert_eq!(late(&tx), Some(8));
+    assert!(tx.commit().is_ok(), "it is put right");
+}
+
 #[test]
 fn deferred_checks_hold_at_the_commit() {
     let store = store();

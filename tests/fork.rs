@@ -179,6 +179,34 @@ fn a_fork_that_has_fallen_behind_goes_on_by_difference() {
     }
 }
 
+/// It says so at each attempt, and is equal to its source all the same from the second on.
+#[test]
+fn a_fork_without_a_place_to_watch_from_follows_by_difference() {
+    let store = builder().watchers_max(1).build();
+    let other = store.watch(Filter::all());
+    let mut fork = Fork::new(&store).expect("it is copied");
+    let mut random = Random::new(3);
+    let mut write = || {
+        let written = store.update(|tx| work(tx, &mut random));
+        written.expect("nobody else writes");
+    };
+    let refused = |fork: &mut Fork| {
+        let polled = fork.poll();
+        let is_told = matches!(polled, Err(ForkError::TooManyWatchers { watchers_max: 1 }));
+        assert!(is_told, "{polled:?}");
+    };
+    refused(&mut fork);
+    for _ in 0..3 {
+        write();
+        refused(&mut fork);
+        assert_equal(&store, fork.store());
+    }
+    drop(other);
+    write();
+    assert_eq!(fork.poll().expect("there is a place"), store.version());
+    assert_equal(&store, fork.store());
+}
+
 /// Copied, followed commit by commit and by difference; of a fork of it, too.
 #[cfg(feature = "testing")]
 #[test]

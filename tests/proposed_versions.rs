@@ -430,3 +430,24 @@ fn forks_of_forks_follow_through_a_restore() {
     assert!(restored.is_ok(), "{restored:?}");
     assert_eq!(proposed(&member), proposed(&source));
 }
+
+/// Nor is a version known of the store's that is accepted already, and not shown: what comes before
+/// it is still open.
+#[test]
+fn what_is_not_shown_yet_has_no_version() {
+    let (proposer, store) = member();
+    proposer.hold();
+    let submissions = [1, 2].map(|id| {
+        let mut tx = store.begin();
+        tx.create(task(id)).expect("it is new");
+        tx.submit().expect("nobody is in the way")
+    });
+    assert!(proposer.accept_at(1));
+    assert_eq!(store.proposed_version(submissions[1].version()), None);
+    assert!(proposer.accept_at(0));
+    let shown = submissions.map(|submission| {
+        let version = submission.wait().expect("it is accepted");
+        store.proposed_version(version).expect("it is shown")
+    });
+    assert!(shown[0] < shown[1]);
+}

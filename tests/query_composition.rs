@@ -277,3 +277,15 @@ fn limits_of_all_lengths_find_as_many_as_there_are() {
         }
     }
 }
+
+/// Though the table's objects are not copied as easily.
+#[test]
+fn the_keys_of_a_table_may_be_asked_again() {
+    let store = store();
+    put(&store, [task(1), task(2), task(3)]);
+    let keys = keys::<Task>();
+    assert_eq!(found!(store, keys.all()), [1, 2, 3]);
+    assert_eq!(found!(store, keys.range(2..)), [2, 3]);
+    assert_eq!(found!(store, keys.eq(1u64)), [1]);
+    assert_eq!(format!("{keys:?}"), r#"Keyed("task")"#);
+}

@@ -201,6 +201,37 @@ fn nothing_comes_after_an_object_that_is_not_found() {
     assert_ne!(view.count(except.after_object(&other)), 0);
 }
 
+/// A query that begins after an object has not found what comes before that.
+#[track_caller]
+fn never_goes_back<C: Condition<Task>>(tx: &Transaction<'_>, query: &Query<Task, C>) {
+    let whole: Vec<&Task> = tx.find(query.clone()).collect();
+    for (place, first) in whole.iter().enumerate() {
+        let after_first = query.clone().after_object(first);
+        for (next, second) in whole.iter().enumerate() {
+            let rest = ids(tx.find(after_first.clone().after_object(second)));
+            let comes = match next > place {
+                true => ids(whole[next + 1..].iter().copied()),
+                false => Vec::new(),
+            };
+            assert_eq!(rest, comes, "after {place} and {next}");
+        }
+    }
+}
+
+#[test]
+fn nothing_comes_after_what_comes_before_another() {
+    let (store, _) = filled(3);
+    let tx = store.begin();
+    for reversed in [false, true] {
+        never_goes_back(&tx, &turned(Task::BY_TAG.prefix("b"), reversed));
+        never_goes_back(&tx, &turned(Task::BY_TAG.any_of(["d", "a"]), reversed));
+        never_goes_back(&tx, &turned(keys::<Task>().range(..9), reversed));
+        never_goes_back(&tx, &turned(keys::<Task>().any_of([3u64, 1, 30]), reversed));
+        let either = Task::BY_NODE.eq(1u64).or(Task::BY_TAG.eq("b"));
+        never_goes_back(&tx, &turned(either, reversed));
+    }
+}
+
 /// Own writes come where they belong, and only after where the page begins.
 #[test]
 fn pages_of_a_transaction_have_its_own_writes() {

@@ -298,3 +298,83 @@ fn a_reader_tells_what_a_file_has_without_a_catalogue() {
     assert_eq!(reader.objects(), 40);
     assert_eq!(reader.offset(), file.len() as u64);
 }
+
+/// What reads the same as it was written, under another key if it is turned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Number<const TURNED: bool>(u64);
+
+impl<const TURNED: bool> Object for Number<TURNED> {
+    type Key = u64;
+    const TABLE: &'static str = "number";
+    fn key(&self) -> u64 {
+        match TURNED {
+            true => [4, 6, 6, 2][self.0 as usize],
+            false => self.0,
+        }
+    }
+    fn indexes(_: &mut Indexes<Self>) {}
+}
+
+/// As of a file whose type has come to order its keys in another way. What is there already, just
+/// as it was saved, is not decoded: what comes after it is held against its key all the same.
+#[test]
+fn keys_that_do_not_ascend_are_refused() {
+    let (plain, turned) = (
+        Catalogue::new().table::<Number<false>>(),
+        Catalogue::new().table::<Number<true>>(),
+    );
+    for (first, second, ascends) in [(0, 1, true), (1, 2, false), (0, 3, false)] {
+        let source = common::builder().table::<Number<false>>().build();
+        let [one, both] = [first, second].map(|number| {
+            let put = source.update(|tx| tx.create(Number::<false>(number)));
+            put.expect("a new number");
+            saved(&source, &plain)
+        });
+        for is_there in [false, true] {
+            let target = common::builder().table::<Number<true>>().build();
+            if is_there {
+                target.restore(&turned, &one[..]).expect("one is in order");
+            }
+            if ascends {
+                target.restore(&turned, &both[..]).expect("they ascend");
+                continue;
+            }
+            let error = refused(&target, &turned, &both);
+            assert!(matches!(error.fault, Fault::OutOfOrder), "{error}");
+        }
+    }
+}
+
+/// Flips bits, and puts the checksums right that stand over them: that of the part, and the whole
+/// file's, which is its last.
+fn flipped(file: &[u8], at: usize, part: Option<usize>) -> Vec<u8> {
+    let mut file = file.to_vec();
+    file[at] ^= 1;
+    for end in part.into_iter().chain([file.len() - 4]) {
+        let checksum = crc32fast::hash(&file[..end]);
+        file[end..end + 4].copy_from_slice(&checksum.to_le_bytes());
+    }
+    file
+}
+
+/// Of what is sound by its checksums, what cannot be is refused by name.
+#[test]
+fn what_checksums_hold_of_may_be_wrong_all_the_same() {
+    const HEAD_BYTES: usize = 28;
+    let (catalogue, file, target) = small();
+    // How many objects there are in all, and how many bytes these have.
+    for before_end in [20, 12] {
+        let other = flipped(&file, file.len() - before_end, None);
+        let error = refused(&target, &catalogue, &other);
+        let Fault::Malformed("the end mark's counts") = error.fault else {
+            panic!("{error}");
+        };
+    }
+    for reserved in [10, 11] {
+        let other = flipped(&file, reserved, Some(HEAD_BYTES - 4));
+        let error = refused(&target, &catalogue, &other);
+        let Fault::Malformed("the head") = error.fault else {
+            panic!("{error}");
+        };
+    }
+}

@@ -373,3 +373,21 @@ fn modify_must_not_change_the_key() {
     put(&store, [task(1)]);
     let _ = store.begin().modify::<Task>(&1, |task| task.id = 2);
 }
+
+/// Without more ado: what a panic leaves of a store and its snapshots is whole.
+#[test]
+fn a_panic_is_caught_beside_handles() {
+    let store = store();
+    let snapshot = store.snapshot();
+    let caught = std::panic::catch_unwind(|| {
+        let written = store.update(|tx| tx.create(task(1)));
+        assert_eq!(written, Ok(()));
+        assert!(snapshot.get::<Task>(&1).is_some(), "the test's own panic");
+    });
+    assert!(caught.is_err());
+    assert_eq!(store.version(), Version::new(1));
+    let moved = std::panic::catch_unwind(move || snapshot.version());
+    assert_eq!(moved.ok(), Some(Version::ZERO));
+    let moved = std::panic::catch_unwind(move || store.read().count(keys::<Task>().all()));
+    assert_eq!(moved.ok(), Some(1));
+}

@@ -353,11 +353,11 @@ impl<T: Object, V: Key> Sealed<T> for AnyOf<T, V> {
 }
 
 impl<T: Object> ByKey<T> {
-    /// The span from where a walk begins.
+    /// The span from where a walk begins: after a key of the span, since it is only begun after
+    /// what meets the condition.
     fn walked(&self, reversed: bool) -> Span<&T::Key> {
         let mut walked = self.span.borrowed();
-        let narrows = |after: &&T::Key| !self.span.begins_after(after, reversed);
-        if let Some(after) = self.after.as_ref().filter(narrows) {
+        if let Some(after) = &self.after {
             let begin = if reversed {
                 &mut walked.upper
             } else {

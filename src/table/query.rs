@@ -4,6 +4,7 @@
 //! by methods. The condition's type says at compile time which objects and values it is about;
 //! running it allocates nothing that grows with the result.
 
+use std::fmt;
 use std::ops::{Bound, RangeBounds};
 
 use super::condition::{AnyKeyOf, AnyOf, ByIndex, ByKey, Sealed};
@@ -136,8 +137,10 @@ impl<T: Object, C: Condition<T>> Query<T, C> {
     }
 
     /// Only what comes after an object that the query has found, in the query's order, so reverse
-    /// it before; nothing after one that it does not find. As [`Query::after`], for whatever query:
-    /// the object need not be there any more, but is to be as it was found.
+    /// it before; nothing after one that it does not find, as what comes before another object that
+    /// the query begins after already: to go back, begin with the query as it was. As
+    /// [`Query::after`], for whatever query: the object need not be there any more, but is to be as
+    /// it was found.
     ///
     /// ```
     /// use skep::{Id, Object, Store, keys};
@@ -162,8 +165,9 @@ impl<T: Object, C: Condition<T>> Query<T, C> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn after_object(mut self, object: &T) -> Self {
-        match self.condition.matches(object) {
-            true => self.condition.begin_after(object, self.reversed),
+        let (condition, reversed) = (&mut self.condition, self.reversed);
+        match condition.matches(object) && condition.comes(object, reversed) {
+            true => condition.begin_after(object, reversed),
             false => self.limit = 0,
         }
         self
@@ -306,8 +310,21 @@ pub fn keys<T: Object>() -> Keyed<T> {
 }
 
 /// The primary keys of a table; see [`keys`].
-#[derive(Clone, Copy, Debug)]
 pub struct Keyed<T>(std::marker::PhantomData<fn() -> T>);
+
+impl<T> Clone for Keyed<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Keyed<T> {}
+
+impl<T: Object> fmt::Debug for Keyed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Keyed").field(&T::TABLE).finish()
+    }
+}
 
 impl<T: Object> Keyed<T> {
     /// The object with this key, or none.

@@ -71,11 +71,6 @@ impl<V: Ord + Clone> Span<V> {
         }
     }
 
-    /// Whether all of it comes after a value, in a direction.
-    pub(crate) fn begins_after(&self, value: &V, reversed: bool) -> bool {
-        self.ends_before(value, !reversed)
-    }
-
     /// Whether the upper bound admits the value.
     fn reaches_up_to(&self, value: &V) -> bool {
         match &self.upper {

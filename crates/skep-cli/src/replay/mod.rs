@@ -107,8 +107,7 @@ pub struct Outcome {
 }
 
 impl Run {
-    /// A replay of a cluster in a new store, which has its nodes and no task. `seed` decides the
-    /// keys.
+    /// A replay of a cluster in a new store, which has nothing yet. `seed` decides the keys.
     pub fn new(cluster: Cluster, seed: u64) -> Self {
         Self::with_lag(cluster, seed, WATCH_COMMITS_MAX)
     }

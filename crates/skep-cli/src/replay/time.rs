@@ -47,6 +47,9 @@ const AUDIT_BEHIND_MAX: u64 = 100_000;
 const STALL_MAX: Duration = Duration::from_secs(60);
 /// How long the timekeeper waits before it looks again whether anything has changed.
 const LOOK_UP: Duration = Duration::from_millis(100);
+/// What counts at most of the time between two looks: if more has passed, the process itself was
+/// stopped, as by a terminal, and not the store.
+const BETWEEN_LOOKS_MAX: Duration = Duration::from_secs(1);
 
 /// How fast time passes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -226,7 +229,9 @@ impl<'r> Timekeeper<'r> {
 struct Stall {
     version: skep::Version,
     activities: usize,
-    since: Instant,
+    looked: Instant,
+    /// How long the store has stood still.
+    stood: Duration,
 }
 
 impl Stall {
@@ -234,21 +239,34 @@ impl Stall {
         Self {
             version: run.store.version(),
             activities: 0,
-            since: Instant::now(),
+            looked: Instant::now(),
+            stood: Duration::ZERO,
         }
     }
 
     /// Fails when activities have been open and the store has stood still for too long.
     fn look(&mut self, run: &Run, activities: usize) -> Result<(), Fault> {
-        let version = run.store.version();
-        if activities == 0 || activities != self.activities || version != self.version {
-            *self = Self {
-                version,
-                activities,
-                since: Instant::now(),
-            };
-        }
-        if self.since.elapsed() > STALL_MAX {
+        self.look_at(run.store.version(), activities, Instant::now())
+    }
+
+    fn look_at(
+        &mut self,
+        version: skep::Version,
+        activities: usize,
+        now: Instant,
+    ) -> Result<(), Fault> {
+        let stands = activities != 0 && (version, activities) == (self.version, self.activities);
+        let passed = now.saturating_duration_since(self.looked);
+        *self = Self {
+            version,
+            activities,
+            looked: now,
+            stood: match stands {
+                true => self.stood + passed.min(BETWEEN_LOOKS_MAX),
+                false => Duration::ZERO,
+            },
+        };
+        if self.stood > STALL_MAX {
             return Err(Fault::Stalled {
                 version,
                 activities,
@@ -256,5 +274,31 @@ impl Stall {
             });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::run;
+
+    #[test]
+    fn a_store_stalls_and_a_process_that_is_stopped_does_not() {
+        let run = run(Vec::new(), Vec::new());
+        let mut stall = Stall::new(&run);
+        let (version, mut now) = (run.store.version(), Instant::now());
+        let mut look = |activities: usize, seconds: u64| {
+            now += Duration::from_secs(seconds);
+            stall.look_at(version, activities, now).is_ok()
+        };
+        assert!(look(1, 0));
+        // Stopped for an hour, now and then.
+        assert!((0..30).all(|_| look(1, 3_600)));
+        // Nothing is to be done, or something has been done.
+        assert!(look(0, 1) && look(1, 1));
+        assert!((0..60).all(|_| look(1, 1)));
+        assert!(look(2, 1));
+        assert!((0..60).all(|_| look(2, 1)));
+        assert!(!look(2, 1), "for more than a minute");
     }
 }

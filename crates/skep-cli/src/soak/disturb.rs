@@ -190,9 +190,9 @@ impl Disturber<'_> {
         let node = self
             .run
             .node_id(self.rng.usize(..self.run.cluster.nodes.len()));
-        self.roll_back(node);
+        let was_there = self.roll_back(node);
         let read = self.run.store.read();
-        if read.get::<Node>(&node).is_none() {
+        if was_there && read.get::<Node>(&node).is_none() {
             let key = node.to_string();
             return Err(Fault::RolledBack { key });
         }
@@ -200,22 +200,24 @@ impl Disturber<'_> {
         Ok(())
     }
 
-    /// Deletes a node, rests, and rolls back: by dropping the transaction, or by an error.
-    fn roll_back(&mut self, node: Id) {
+    /// Deletes a node, rests, and rolls back: by dropping the transaction, or by an error. False:
+    /// the node was not registered yet, and so not there to be deleted.
+    fn roll_back(&mut self, node: Id) -> bool {
         let run = self.run;
         if self.rng.bool() {
             let mut transaction = run.store.begin();
-            // A node that is not registered yet is not there to be deleted.
-            let _ = transaction.delete::<Node>(&node);
+            let deleted = transaction.delete::<Node>(&node);
             self.rest();
-        } else {
-            let refused: Result<(), _> = run.store.update(|tx| {
-                let _ = tx.delete::<Node>(&node);
-                self.rest();
-                Err::<(), _>("rolled back")
-            });
-            debug_assert!(refused.is_err(), "the closure refused");
+            return deleted.is_ok();
         }
+        let mut was_there = false;
+        let refused: Result<(), _> = run.store.update(|tx| {
+            was_there = tx.delete::<Node>(&node).is_ok();
+            self.rest();
+            Err::<(), _>("rolled back")
+        });
+        debug_assert!(refused.is_err(), "the closure refused");
+        was_there
     }
 }
 
@@ -229,4 +231,36 @@ fn digest(snapshot: &Snapshot) -> u64 {
         format!("{node:?}").hash(&mut hasher);
     }
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{cluster, node};
+
+    /// The threads begin before the nodes are registered, and may be through with their first
+    /// transaction by then.
+    #[test]
+    fn what_was_not_there_is_not_missed() {
+        let run = Run::new(cluster(vec![node("late", 8, 0, 0)], Vec::new()), 1);
+        let (faults, counts) = (Faults::default(), Disturbances::default());
+        let mut disturber = Disturber {
+            run: &run,
+            faults: &faults,
+            // It rests for no time.
+            stop: &AtomicBool::new(true),
+            counts: &counts,
+            rng: Rng::with_seed(1),
+        };
+        let mut parks = |there: bool| {
+            for _ in 0..8 {
+                assert!(disturber.park_in_a_transaction().is_ok());
+                assert_eq!(disturber.roll_back(run.node_id(0)), there);
+            }
+        };
+        parks(false);
+        run.register_nodes().expect("the store is empty");
+        parks(true);
+        assert_eq!(Disturbances::read(&counts.transactions), 16);
+    }
 }

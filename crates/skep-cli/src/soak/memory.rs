@@ -17,14 +17,21 @@ const HELD_MAX_PERCENT: u64 = 200;
 const SLACK: u64 = 128 << 20;
 /// Columns of the line.
 const COLUMNS: usize = 60;
+/// Samples that are kept; an even number. When one more is to come, each two neighbours become
+/// one: else a soak of a day would take what it notes of its memory for a leak.
+const SAMPLES_MAX: usize = 64 * COLUMNS;
 /// The heights that a column may have.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// The process's memory, in bytes, as it was whenever it was looked at.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// What it held of the system's.
+    /// What it held of the system's: the most of every few looks.
     samples: Vec<u64>,
+    /// How often it was looked at.
+    looks: u64,
+    /// A sample is of two looks to the power of this.
+    doublings: u32,
     /// The most it held.
     held: u64,
     /// The most that was allocated at once, by any round.
@@ -44,9 +51,25 @@ impl Memory {
     }
 
     fn note(&mut self, held: u64, allocated: u64) {
-        self.samples.push(held);
+        self.sample(held);
         self.held = self.held.max(held);
         self.allocated = self.allocated.max(allocated);
+    }
+
+    fn sample(&mut self, held: u64) {
+        if self.looks >> self.doublings == SAMPLES_MAX as u64 {
+            let pairs = self.samples.chunks(2);
+            self.samples = pairs
+                .filter_map(|pair| pair.iter().max().copied())
+                .collect();
+            self.doublings += 1;
+        }
+        let begun = !self.looks.is_multiple_of(1 << self.doublings);
+        match self.samples.last_mut().filter(|_| begun) {
+            Some(last) => *last = held.max(*last),
+            None => self.samples.push(held),
+        }
+        self.looks += 1;
     }
 
     /// A round is over and its store is gone: what it broke.
@@ -165,5 +188,18 @@ mod tests {
         let line = memory.line();
         assert_eq!(line.chars().count(), COLUMNS);
         assert_eq!(line.chars().filter(|&bar| bar == '█').count(), 1);
+    }
+
+    #[test]
+    fn a_long_soak_keeps_few_samples() {
+        let mut memory = Memory::default();
+        let looks = 100 * SAMPLES_MAX as u64 + 7;
+        for at in 0..looks {
+            memory.note(if at == looks / 2 { 100 } else { 1 }, 0);
+            assert!(memory.samples.len() <= SAMPLES_MAX);
+        }
+        let line: Vec<char> = memory.line().chars().collect();
+        assert_eq!(line.iter().filter(|&&bar| bar == '█').count(), 1);
+        assert_eq!((line.len(), line[COLUMNS / 2]), (COLUMNS, '█'));
     }
 }
