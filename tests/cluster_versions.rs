@@ -12,7 +12,8 @@ use skep::cluster::{
     Volume,
 };
 use skep::{
-    Action, Error, Id, Meta, Object, OutOfSequence, ReplaceError, Store, UpdateError, Version,
+    Action, Error, Id, Meta, Object, OutOfSequence, ReplaceError, Store, Transaction, UpdateError,
+    Version,
 };
 
 fn meta<T: Object<Key = Id>>(store: &Store, key: &str) -> Meta {
@@ -416,4 +417,43 @@ fn times_are_kept_by_the_store() {
         assert_eq!(written, Ok(()));
         assert_eq!(meta::<Task>(&store, "a1").created_at, created.created_at);
     }
+}
+
+/// Also of what another process created, whose clock is ahead: an age is never negative.
+#[test]
+fn no_update_is_before_the_creation() {
+    let store = filled();
+    let hour = Duration::from_secs(3600);
+    let ahead = std::time::SystemTime::now() + hour;
+    let created = Action::create(Task::new(id("c"))).at(ahead, ahead);
+    assert!(store.apply(&[created]).is_ok());
+    let updates: [fn(&mut Transaction<'_>) -> Result<(), Error>; 3] = [
+        |tx| Ok(tx.modify::<Task>(&id("c"), |task| task.slot = 1)?),
+        |tx| Ok(tx.upsert(Task::new(id("c")))?),
+        |tx| Ok(tx.update(Task::new(id("c")))?),
+    ];
+    for update in updates {
+        let mut tx = store.begin();
+        update(&mut tx).expect("it is there");
+        let seen = tx.entry::<Task>(&id("c")).expect("it is there").meta();
+        assert_eq!((seen.created_at, seen.updated_at), (ahead, ahead));
+        tx.commit().expect("nobody else writes");
+        let meta = meta::<Task>(&store, "c");
+        assert_eq!((meta.created_at, meta.updated_at), (ahead, ahead));
+    }
+    assert!(store.apply(&[Action::update(Task::new(id("c")))]).is_ok());
+    assert_eq!(meta::<Task>(&store, "c").updated_at, ahead);
+    // What is told is kept.
+    let told = Action::update(Task::new(id("c"))).at(ahead, ahead - hour);
+    assert!(store.apply(&[told]).is_ok());
+    assert_eq!(meta::<Task>(&store, "c").updated_at, ahead - hour);
+    // Who is created anew is as old as that.
+    let anew = store.update(|tx| {
+        tx.delete::<Task>(&id("c"))?;
+        Ok::<_, Error>(tx.create(Task::new(id("c")))?)
+    });
+    assert_eq!(anew, Ok(()));
+    let meta = meta::<Task>(&store, "c");
+    assert_eq!(meta.created_at, meta.updated_at);
+    assert!(meta.updated_at < ahead);
 }
