@@ -457,3 +457,42 @@ fn no_update_is_before_the_creation() {
     assert_eq!(meta.created_at, meta.updated_at);
     assert!(meta.updated_at < ahead);
 }
+
+/// A step is as a transaction of its own: who has read the spec before it comes too late, and who
+/// reads it again does not.
+#[test]
+fn the_guard_of_a_spec_holds_from_step_to_step_of_a_batch() {
+    let store = filled();
+    let read = spec_version::<Service>(&store, "a1");
+    let renamed = |at, name: &'static str| {
+        move |tx: &mut Transaction<'_>| {
+            Service::modify_spec_at(tx, &id("a1"), at, |spec| {
+                spec.annotations.name = name.into()
+            })
+        }
+    };
+    let seen = std::cell::Cell::new(Version::ZERO);
+    let seen = &seen;
+    let ran = store.batch(|batch| {
+        batch.step(renamed(read, "one"))?;
+        let late = batch.step(renamed(read, "two"));
+        let out = matches!(
+            &late,
+            Err(UpdateError::Closure(ReplaceError::OutOfSequence(_)))
+        );
+        assert!(out, "{late:?}");
+        batch.step(move |tx| {
+            seen.set(
+                tx.get::<Service>(&id("a1"))
+                    .map_or(Version::ZERO, Service::spec_version),
+            );
+            Ok(())
+        })?;
+        batch.step(move |tx| renamed(seen.get(), "three")(tx))
+    });
+    assert_eq!(ran.expect("one step failed alone").applied, 3);
+    assert!(spec_version::<Service>(&store, "a1") > read);
+    let refused = store.update(renamed(read, "four"));
+    is_out_of_sequence(&refused, read, spec_version::<Service>(&store, "a1"));
+    assert_eq!(store.read().count(Service::BY_NAME.eq("three")), 1);
+}
