@@ -352,6 +352,10 @@ fn files_of_stores_with_and_without_a_proposer_go_both_ways() {
         .restore(&catalogue(), &without[..])
         .expect("any store");
     assert_eq!(proposed(&store), [(1, None), (2, None), (3, None)]);
+    // What a file says nothing of fits whatever there is.
+    let over = leader.restore(&catalogue(), &without[..]);
+    assert_eq!(over.expect("any store").tables[0].unchanged, 3);
+    assert_eq!(in_file(&saved(&leader)), in_file(&with));
 }
 
 /// Others commit while the file is read: what they did is undone, and what was there keeps its
