@@ -1,5 +1,5 @@
-//! Batches with a proposer: what is left of one whose proposals are refused, lose their leader or are
-//! answered twice, and what watchers are told of it.
+//! Batches with a proposer: what is left of one whose proposals are refused, lose their leader or
+//! are answered twice, and what watchers are told of it.
 
 mod common;
 
@@ -115,8 +115,8 @@ fn a_batch_that_is_answered_twice_goes_by_the_first_answer() {
 }
 
 /// Several at a time, beside a proposer that delays, reorders, refuses, loses leaders and answers
-/// twice: of each batch what its report counts is there, in whole transactions, and watchers are told
-/// that and no more.
+/// twice: of each batch what its report counts is there, in whole transactions, and watchers are
+/// told that and no more.
 #[test]
 fn of_batches_beside_a_rough_proposer_there_is_what_their_reports_count() {
     const STEPS: u64 = 12;

@@ -52,8 +52,8 @@ Read a saved file into a fresh store, check it and tell what it has.
 
 Every checksum is checked, every object decoded, every name held against the others. Then the \
 store is compared with the file once more. With --to the objects are written as lines of JSON, \
-secrets as well, unless --redact is said: where files have modes, only its owner may read and write \
-that file (0600), whatever an older one allowed.";
+secrets as well, unless --redact is said: where files have modes, only its owner may read and \
+write that file (0600), whatever an older one allowed.";
 
 /// What follows the options.
 pub const RESTORE_HELP: &str = "\
