@@ -59,7 +59,10 @@ pub struct Meta {
     /// When the object was created, by the clock of the creating process. Survives updates.
     pub created_at: SystemTime,
     /// When the object was written last. Both times are exact to some microseconds: a thread that
-    /// commits without a pause does not ask the clock for each commit.
+    /// commits without a pause does not ask the clock for each commit. It is not before
+    /// `created_at`, though the clock be set back, or the creator's be ahead; but from one update
+    /// to the next it may fall by as much. Times that are told
+    /// ([`Action::at`](crate::Action::at), a restore) are kept as they are.
     pub updated_at: SystemTime,
     /// In a store with a [proposer](crate::Proposer): the proposer's version of the commit that
     /// wrote the object as it is, the same on all members. `None` without one, and of what came
@@ -85,7 +88,7 @@ impl Meta {
 }
 
 /// A time of the system's clock in nanoseconds since 1970: one word in each stored version.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Moment(u64);
 

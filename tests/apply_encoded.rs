@@ -8,10 +8,12 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::time::{Duration, SystemTime};
 
-use cluster_objects::{builder, nodes, secrets};
-use skep::cluster::{Cluster, Node, Secret, Task, catalogue};
+use cluster_objects::{builder, create, id, nodes, secrets};
+use skep::cluster::{
+    Cluster, Config, Extension, Network, Node, Resource, Secret, Service, Task, Volume, catalogue,
+};
 use skep::save::{Catalogue, Fault, SaveError};
-use skep::{Action, Id, Indexes, Object};
+use skep::{Action, AnyChange, Event, Filter, Id, Indexes, Object, Store};
 
 #[test]
 fn actions_come_back() {
@@ -178,6 +180,83 @@ fn times_before_1970_come_back() {
     }
 }
 
+/// The same actions on the same state make the same state, to the byte: whatever member saves it,
+/// the file is the same, whether entries came as objects or as bytes, at once or later.
+#[test]
+fn members_that_apply_the_same_save_the_same_bytes() {
+    // Without a proposer, whose versions would be in the leader's file alone.
+    let [leader, member, late] = [(); 3].map(|()| skep::cluster::builder().build());
+    let mut watcher = leader.watch(Filter::all());
+    let fill = |store: &Store| {
+        create(store, cluster_objects::extensions());
+        create(store, cluster_objects::resources());
+        create(store, cluster_objects::clusters());
+        create(store, cluster_objects::configs());
+        create(store, cluster_objects::networks());
+        create(store, nodes());
+        create(store, secrets());
+        create(store, cluster_objects::services());
+        create(store, cluster_objects::tasks());
+        create(store, cluster_objects::volumes());
+    };
+    fill(&leader);
+    let changed = leader.update(|tx| {
+        tx.modify::<Service>(&id("a1"), |service| service.pending_delete = true)?;
+        // A name passes on, and a kind with its resource goes.
+        tx.delete::<Network>(&id("a2"))?;
+        tx.modify::<Network>(&id("a1"), |network| {
+            network.spec.annotations.name = "NAME2".into();
+        })?;
+        tx.delete::<Resource>(&id("a3"))?;
+        tx.delete::<Extension>(&id("a3"))?;
+        Ok::<_, skep::Error>(())
+    });
+    assert_eq!(changed, Ok(()));
+    let catalogue = catalogue();
+    let mut log: Vec<Vec<Vec<u8>>> = Vec::new();
+    let mut actions = Vec::new();
+    for event in common::events(&mut watcher) {
+        match event {
+            Event::Change(change) => actions.push(action(&change)),
+            Event::Commit(_) => {
+                let encoded = actions.iter().map(|action| catalogue.encode(action));
+                log.push(encoded.collect::<Result<_, _>>().expect("its tables"));
+                assert!(member.apply(&std::mem::take(&mut actions)).is_ok());
+            }
+        }
+    }
+    std::thread::sleep(Duration::from_millis(2));
+    for entry in log {
+        let decoded = entry.iter().map(|bytes| catalogue.decode(bytes));
+        let actions: Result<Vec<_>, _> = decoded.collect();
+        assert!(late.apply(&actions.expect("its own bytes")).is_ok());
+    }
+    let saved = |store: &Store| {
+        let mut file = Vec::new();
+        store.save(&catalogue, &mut file).expect("memory takes it");
+        file
+    };
+    let file = saved(&leader);
+    assert!(file == saved(&member) && file == saved(&late));
+    create(&leader, vec![Task::new(id("c"))]);
+    assert!(file != saved(&leader), "a file tells what is in it");
+}
+
+/// What a change did, of whatever type it is.
+fn action(change: &AnyChange) -> Action {
+    let found = Action::of::<Cluster>(change)
+        .or_else(|| Action::of::<Config>(change))
+        .or_else(|| Action::of::<Extension>(change))
+        .or_else(|| Action::of::<Network>(change))
+        .or_else(|| Action::of::<Node>(change))
+        .or_else(|| Action::of::<Resource>(change))
+        .or_else(|| Action::of::<Secret>(change))
+        .or_else(|| Action::of::<Service>(change))
+        .or_else(|| Action::of::<Task>(change))
+        .or_else(|| Action::of::<Volume>(change));
+    found.expect("of one of the ten")
+}
+
 /// As a log of a replicated store has it: what a leader proposed, by bytes, in a member that
 /// follows, with the same times.
 #[cfg(feature = "testing")]
@@ -186,7 +265,7 @@ fn what_is_proposed_goes_by_bytes_to_who_follows() {
     use std::sync::Arc;
 
     use skep::testing::TestProposer;
-    use skep::{Error, ProposedWrite, Proposer, Store, Version, keys};
+    use skep::{Error, ProposedWrite, Proposer, Version, keys};
 
     let proposer = TestProposer::new();
     let leader = builder().proposer(Arc::clone(&proposer) as _).build();

@@ -12,7 +12,8 @@ use skep::cluster::{
     Volume,
 };
 use skep::{
-    Action, Error, Id, Meta, Object, OutOfSequence, ReplaceError, Store, UpdateError, Version,
+    Action, Error, Id, Meta, Object, OutOfSequence, ReplaceError, Store, Transaction, UpdateError,
+    Version,
 };
 
 fn meta<T: Object<Key = Id>>(store: &Store, key: &str) -> Meta {
@@ -416,4 +417,82 @@ fn times_are_kept_by_the_store() {
         assert_eq!(written, Ok(()));
         assert_eq!(meta::<Task>(&store, "a1").created_at, created.created_at);
     }
+}
+
+/// Also of what another process created, whose clock is ahead: an age is never negative.
+#[test]
+fn no_update_is_before_the_creation() {
+    let store = filled();
+    let hour = Duration::from_secs(3600);
+    let ahead = std::time::SystemTime::now() + hour;
+    let created = Action::create(Task::new(id("c"))).at(ahead, ahead);
+    assert!(store.apply(&[created]).is_ok());
+    for verb in 0..3 {
+        let mut tx = store.begin();
+        let written = match verb {
+            0 => tx.modify::<Task>(&id("c"), |task| task.slot = 1).is_ok(),
+            1 => tx.upsert(Task::new(id("c"))).is_ok(),
+            _ => tx.update(Task::new(id("c"))).is_ok(),
+        };
+        assert!(written);
+        let seen = tx.entry::<Task>(&id("c")).expect("it is there").meta();
+        assert_eq!((seen.created_at, seen.updated_at), (ahead, ahead));
+        tx.commit().expect("nobody else writes");
+        let meta = meta::<Task>(&store, "c");
+        assert_eq!((meta.created_at, meta.updated_at), (ahead, ahead));
+    }
+    assert!(store.apply(&[Action::update(Task::new(id("c")))]).is_ok());
+    assert_eq!(meta::<Task>(&store, "c").updated_at, ahead);
+    // What is told is kept.
+    let told = Action::update(Task::new(id("c"))).at(ahead, ahead - hour);
+    assert!(store.apply(&[told]).is_ok());
+    assert_eq!(meta::<Task>(&store, "c").updated_at, ahead - hour);
+    // Who is created anew is as old as that.
+    let anew = store.update(|tx| {
+        tx.delete::<Task>(&id("c"))?;
+        Ok::<_, Error>(tx.create(Task::new(id("c")))?)
+    });
+    assert_eq!(anew, Ok(()));
+    let meta = meta::<Task>(&store, "c");
+    assert_eq!(meta.created_at, meta.updated_at);
+    assert!(meta.updated_at < ahead);
+}
+
+/// A step is as a transaction of its own: who has read the spec before it comes too late, and who
+/// reads it again does not.
+#[test]
+fn the_guard_of_a_spec_holds_from_step_to_step_of_a_batch() {
+    let store = filled();
+    let read = spec_version::<Service>(&store, "a1");
+    let renamed = |at, name: &'static str| {
+        move |tx: &mut Transaction<'_>| {
+            Service::modify_spec_at(tx, &id("a1"), at, |spec| {
+                spec.annotations.name = name.into()
+            })
+        }
+    };
+    let seen = std::cell::Cell::new(Version::ZERO);
+    let seen = &seen;
+    let ran = store.batch(|batch| {
+        batch.step(renamed(read, "one"))?;
+        let late = batch.step(renamed(read, "two"));
+        let out = matches!(
+            &late,
+            Err(UpdateError::Closure(ReplaceError::OutOfSequence(_)))
+        );
+        assert!(out, "{late:?}");
+        batch.step(move |tx| {
+            seen.set(
+                tx.get::<Service>(&id("a1"))
+                    .map_or(Version::ZERO, Service::spec_version),
+            );
+            Ok(())
+        })?;
+        batch.step(move |tx| renamed(seen.get(), "three")(tx))
+    });
+    assert_eq!(ran.expect("one step failed alone").applied, 3);
+    assert!(spec_version::<Service>(&store, "a1") > read);
+    let refused = store.update(renamed(read, "four"));
+    is_out_of_sequence(&refused, read, spec_version::<Service>(&store, "a1"));
+    assert_eq!(store.read().count(Service::BY_NAME.eq("three")), 1);
 }

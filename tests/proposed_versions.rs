@@ -231,6 +231,23 @@ fn a_restored_version_must_be_newer_and_has_nothing_newer() {
     );
 }
 
+/// What is accepted when its store is gone is in nobody's state, and so in no log.
+#[test]
+fn a_test_proposer_keeps_no_change_that_no_store_took() {
+    let (proposer, store) = member();
+    put(&store, [task(1)]);
+    proposer.hold();
+    let mut tx = store.begin();
+    tx.create(task(2)).expect("there is none");
+    let submission = tx.submit().expect("nobody is in the way");
+    drop((store, submission));
+    assert_eq!(proposer.waiting(), 1);
+    proposer.release();
+    assert_eq!(proposer.version(), Some(at(3)));
+    let kept = proposer.changes_between(Version::ZERO, at(3));
+    assert_eq!(kept.expect("it has compacted nothing").len(), 1);
+}
+
 /// As a member that begins to lead after it was restored.
 #[test]
 fn a_test_proposer_begins_after_what_was_restored() {
@@ -352,6 +369,10 @@ fn files_of_stores_with_and_without_a_proposer_go_both_ways() {
         .restore(&catalogue(), &without[..])
         .expect("any store");
     assert_eq!(proposed(&store), [(1, None), (2, None), (3, None)]);
+    // What a file says nothing of fits whatever there is.
+    let over = leader.restore(&catalogue(), &without[..]);
+    assert_eq!(over.expect("any store").tables[0].unchanged, 3);
+    assert_eq!(in_file(&saved(&leader)), in_file(&with));
 }
 
 /// Others commit while the file is read: what they did is undone, and what was there keeps its

@@ -327,28 +327,6 @@ fn a_restore_is_larger_than_a_transaction_may_be() {
 }
 
 #[test]
-fn progress_is_told_and_ends_at_the_total() {
-    let store = filled();
-    let mut told = Vec::new();
-    let mut file = Vec::new();
-    let saved = store
-        .snapshot()
-        .save(&catalogue(), &mut file, |progress| told.push(progress))
-        .expect("memory takes it");
-    assert_eq!((saved.objects, saved.bytes), (40, file.len() as u64));
-    assert!(told.is_sorted_by_key(|progress| (progress.objects, progress.bytes)));
-    assert_eq!(
-        told.last().map(|last| (last.table, last.objects)),
-        Some(("volume", 40))
-    );
-    let mut told = Vec::new();
-    let restored = store.restore_with(&catalogue(), &file[..], |progress| told.push(progress));
-    restored.expect("a sound file");
-    assert!(told.is_sorted_by_key(|progress| (progress.objects, progress.bytes)));
-    assert!(told.len() >= 10, "{told:?}");
-}
-
-#[test]
 fn two_objects_of_a_name_are_refused() {
     #[derive(Clone, serde::Serialize, serde::Deserialize)]
     struct Loose {

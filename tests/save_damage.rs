@@ -150,6 +150,28 @@ fn records_put_together_otherwise_are_refused() {
     refused(&target, &catalogue, &twice);
 }
 
+/// Its counts are held against what was read, also where its checksum holds.
+#[test]
+fn an_end_mark_that_counts_wrong_is_refused() {
+    let (catalogue, file, target) = small();
+    let (end, sum) = (file.len() - 21, file.len() - 4);
+    let whole = |file: &[u8]| crc32fast::hash(&file[..sum]).to_le_bytes();
+    assert_eq!(file[sum..], whole(&file));
+    // Objects, and their bytes: a few more or less, and very many.
+    for at in [1, 9]
+        .into_iter()
+        .flat_map(|count| [end + count, end + count + 7])
+    {
+        let mut wrong = file.clone();
+        wrong[at] ^= 1;
+        let whole = whole(&wrong);
+        wrong[sum..].copy_from_slice(&whole);
+        let error = refused(&target, &catalogue, &wrong);
+        assert!(matches!(error.fault, Fault::Malformed(_)), "{error}");
+        assert_eq!(error.offset, end as u64);
+    }
+}
+
 #[test]
 fn a_file_of_another_making_is_refused_by_name() {
     let (catalogue, file, target) = small();

@@ -117,6 +117,21 @@ fn own_write_is_no_version_to_build_on() {
     assert_eq!(again, Err(expected.into()));
 }
 
+/// No two of them are told as "from version 3, but it is at version 3".
+#[test]
+fn what_is_out_of_sequence_says_why() {
+    let [three, five] = [3, 5].map(Version::new);
+    let said = |expected, found| OutOfSequence::new::<Task>(1, expected, found).to_string();
+    let begin = |version| format!("task 1: written from version {version}, but ");
+    assert_eq!(said(three, five), begin(3) + "it is at version 5");
+    let itself = "the transaction has written it itself since";
+    assert_eq!(said(three, three), begin(3) + itself);
+    for expected in [three, Version::ZERO] {
+        let unknown = begin(expected.get()) + "what is there has no version that is known";
+        assert_eq!(said(expected, Version::ZERO), unknown);
+    }
+}
+
 /// Of many writes the one that is refused is told, whatever refuses it.
 #[test]
 fn a_refusal_says_which_object_it_is_about() {

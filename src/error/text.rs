@@ -8,6 +8,7 @@ use super::{
     OutOfSequence, ReplaceError, SnapshotError, UpdateError, UpsertError, WatchError,
     WatchFromError,
 };
+use crate::version::Version;
 
 /// How much of a key that is too long is shown, in characters.
 const KEY_CHARS: usize = 32;
@@ -41,10 +42,14 @@ impl fmt::Display for OutOfSequence {
             expected,
             found,
         } = self;
-        write!(
-            f,
-            "{table} {key}: written from version {expected}, but it is at version {found}"
-        )
+        write!(f, "{table} {key}: written from version {expected}, but ")?;
+        if *found == Version::ZERO {
+            f.write_str("what is there has no version that is known")
+        } else if found == expected {
+            f.write_str("the transaction has written it itself since")
+        } else {
+            write!(f, "it is at version {found}")
+        }
     }
 }
 

@@ -127,7 +127,8 @@ impl Store {
     /// only when the whole file has been read and is sound.
     ///
     /// What others commit to these tables while the file is read is undone by it. If others commit
-    /// so often that it never gets its turn, that is an error. `progress` is told after each block.
+    /// so often that it never gets its turn, that is an error. `progress` is told after each block,
+    /// and once more when all of the file has been read, which is before the commit.
     ///
     /// # Versions are a store's own
     /// Over the store that was saved, no object's version comes twice: the commit is its next one.
@@ -229,8 +230,9 @@ impl Snapshot {
     /// Writes the catalogue's tables, as they are at this version, to a stream. Stops no reader and
     /// no writer. Beside the snapshot it needs the memory of a block: see [`crate::save`].
     ///
-    /// `progress` is told after each block; its panic ends the saving. To replace a file safely,
-    /// write another one beside it, and rename that when this has returned.
+    /// `progress` is told after each block, and once more when all is written; its panic ends the
+    /// saving. To replace a file safely, write another one beside it, and rename that when this has
+    /// returned.
     ///
     /// # Errors
     /// See [`SaveError`]. What was written so far is no sound file then.

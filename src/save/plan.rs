@@ -47,7 +47,15 @@ impl Section<'_, '_> {
         if !self.present {
             return Ok(None);
         }
-        // Once a block.
+        // Once a block, when all of it has been given.
+        if self.reader.is_between_blocks() {
+            self.tell();
+        }
+        self.reader.next_object()
+    }
+
+    /// Tells how far it is, unless that was told.
+    pub(super) fn tell(&mut self) {
         if self.told != self.reader.offset() {
             self.told = self.reader.offset();
             (self.progress)(Progress {
@@ -56,7 +64,6 @@ impl Section<'_, '_> {
                 bytes: self.told,
             });
         }
-        self.reader.next_object()
     }
 }
 

@@ -142,7 +142,7 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// See [`ReadError`].
     pub fn next_object(&mut self) -> Result<Option<SavedObject<'_>>, ReadError> {
-        if self.next == self.block.len() {
+        if self.is_between_blocks() {
             if self.left == 0 {
                 return Ok(None);
             }
@@ -153,6 +153,11 @@ impl<R: Read> Reader<R> {
         self.next += length;
         let object = frame::parse(&self.block[at..], self.head.format);
         Ok(object.ok().map(|(object, _)| object))
+    }
+
+    /// Whether all objects of the blocks that were read have been given.
+    pub(super) fn is_between_blocks(&self) -> bool {
+        self.next == self.block.len()
     }
 
     /// An error of this place in the file.

@@ -158,6 +158,9 @@ fn read(
         section.told = 0;
         plans.insert(table.name(), table.plan(base, &mut section)?);
     }
+    if !plans.is_empty() {
+        section.tell();
+    }
     section.present = false;
     let mut in_order = Plans::new();
     for table in &catalogue.tables {

@@ -9,11 +9,12 @@ use super::write::Writer;
 use crate::snapshot::Snapshot;
 use crate::version::Version;
 
-/// How far a saving or restoring is.
+/// How far a saving or restoring is. Neither number ever falls, and what is told last is the whole:
+/// all objects, and all bytes of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// The table at hand.
+    /// The table at hand; at the end the last one.
     pub table: &'static str,
     /// Objects written or read so far, of all tables.
     pub objects: u64,
@@ -65,6 +66,13 @@ pub(super) fn save(
         })?;
     }
     writer.end()?;
+    if let Some(last) = catalogue.tables.last() {
+        progress(Progress {
+            table: last.name(),
+            objects: writer.objects,
+            bytes: writer.written,
+        });
+    }
     Ok(Saved {
         version,
         objects: writer.objects,

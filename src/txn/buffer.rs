@@ -249,15 +249,21 @@ impl<T: Object> AnyBuffer for Buffer<T> {
         prepared: &mut Prepared<'_>,
     ) -> Result<(), u64> {
         let own = &mut self.writes[at];
+        let mut now = to.now;
         let put = match std::mem::replace(&mut own.state, State::Staged) {
-            State::Object(object, created) => Put::Object(object, created.unwrap_or(to.now)),
+            State::Object(object, created) => {
+                let created = created.unwrap_or(now);
+                // The creator's clock may be ahead of ours.
+                now = now.max(created);
+                Put::Object(object, created)
+            }
             State::Nothing if own.base.is_some() => Put::Tombstone,
             // Created and deleted again: it never was.
             State::Nothing | State::Staged => return Ok(()),
         };
         let place = (&own.key, own.hash);
         let base = own.base.map(|base| base.place);
-        let now = own.updated.unwrap_or(to.now);
+        let now = own.updated.unwrap_or(now);
         typed::<T>(table).stage(prepared, to.reading, place, base, put, now)?;
         if self.alike.get() {
             prepared.assert_apart();

@@ -205,7 +205,8 @@ pub(super) fn own_entry<T: Object>(own: &Own<T>) -> Option<Entry<'_, T>> {
         State::Object(object, created) => {
             let now = Moment::now();
             let version = own.base.map_or(Version::ZERO, |base| base.version);
-            let meta = Meta::new(version.get(), created.unwrap_or(now), now);
+            let created = created.unwrap_or(now);
+            let meta = Meta::new(version.get(), created, now.max(created));
             Some(Entry::own(object, meta))
         }
         State::Nothing | State::Staged => None,

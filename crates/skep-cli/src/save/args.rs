@@ -52,8 +52,8 @@ Read a saved file into a fresh store, check it and tell what it has.
 
 Every checksum is checked, every object decoded, every name held against the others. Then the \
 store is compared with the file once more. With --to the objects are written as lines of JSON, \
-secrets as well: where files have modes, only its owner may read and write that file (0600), \
-whatever an older one allowed.";
+secrets as well, unless --redact is said: where files have modes, only its owner may read and \
+write that file (0600), whatever an older one allowed.";
 
 /// What follows the options.
 pub const RESTORE_HELP: &str = "\
@@ -86,7 +86,9 @@ Tell what a saved file has, table by table, or show its objects.
 The file is read to its end and all of its checksums are checked, but no store is built. Without \
 --table and --object there is a line a table: objects, their bytes, what these take in the file, \
 the versions that wrote them, and the number of their form (the schema). Tables that this program \
-does not know are counted, too.";
+does not know are counted, too.
+
+Objects are shown as they are, with their secrets: say --redact where others will read it.";
 
 /// What follows the options.
 pub const INSPECT_HELP: &str = "\
@@ -100,6 +102,8 @@ Examples:
       A line of JSON an object, as `skep restore --to` writes them.
   skep inspect cluster.skep --object 4f00000000000000000000000
       One object as JSON, of whatever table.
+  skep inspect cluster.skep --table service --json --redact > for-a-ticket
+      Zeros in the place of each byte of a secret, a key or a token.
 
 Exit codes:
   0  the file is good; or whoever read the result wants no more of it
@@ -181,6 +185,10 @@ pub struct Restore {
     #[arg(long, value_name = "LINES", value_parser = target(), help_heading = "Output")]
     pub to: Option<PathBuf>,
 
+    /// Write zeros in the place of secrets' bytes
+    #[arg(long, requires = "to", help_heading = "Output")]
+    pub redact: bool,
+
     /// Print one JSON object instead of the table
     #[arg(long, help_heading = "Output")]
     pub json: bool,
@@ -208,6 +216,10 @@ pub struct Inspect {
     /// Print JSON
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+
+    /// Show zeros in the place of secrets' bytes
+    #[arg(long, help_heading = "Output")]
+    pub redact: bool,
 
     /// Show no progress
     #[arg(long, short, help_heading = "Output")]

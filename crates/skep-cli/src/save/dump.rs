@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use skep::Version;
 use skep::save::{Fault, SavedObject};
 
-use super::tables::Table;
+use super::tables::{Secrets, Table};
 
 /// A line, with its object in one form or another.
 #[derive(Deserialize, Serialize)]
@@ -41,7 +41,7 @@ impl Meta {
 }
 
 /// An object's line, with its end.
-pub fn line(table: &Table, object: &SavedObject<'_>) -> Result<Vec<u8>, String> {
+pub fn line(table: &Table, object: &SavedObject<'_>, secrets: Secrets) -> Result<Vec<u8>, String> {
     let line = Line {
         table: table.name.to_owned(),
         meta: Some(Meta {
@@ -50,7 +50,7 @@ pub fn line(table: &Table, object: &SavedObject<'_>) -> Result<Vec<u8>, String> 
             created_at: object.created_at,
             updated_at: object.updated_at,
         }),
-        object: (table.json)(object.bytes).map_err(|fault: Fault| fault.to_string())?,
+        object: (table.json)(object.bytes, secrets).map_err(|fault: Fault| fault.to_string())?,
     };
     let mut line = serde_json::to_vec(&line).map_err(|error| error.to_string())?;
     line.push(b'\n');

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use skep::save::{SavedObject, SavedTable};
 
 use super::overview::Overview;
+use super::tables::Secrets;
 use super::{End, STANDARD_OUTPUT, args, dump, print, read, tables};
 use crate::failure::Failure;
 use crate::input::error::{InputError, one_line};
@@ -121,11 +122,12 @@ fn show(
     if args.object.is_some_and(|asked| asked != id) {
         return Ok(false);
     }
+    let secrets = Secrets::of(args.redact);
     let written = if args.json {
-        let line = dump::line(known, object).map_err(|error| told(&error))?;
+        let line = dump::line(known, object, secrets).map_err(|error| told(&error))?;
         out.write_all(&line)
     } else if args.object.is_some() {
-        let json = (known.json)(object.bytes).map_err(|fault| told(&fault))?;
+        let json = (known.json)(object.bytes, secrets).map_err(|fault| told(&fault))?;
         writeln!(out, "{}", for_terminals(&format!("{json:#}")))
     } else {
         let proposed = object.proposed.map(|version| grouped(version.get()));

@@ -10,6 +10,7 @@
 //! | `lines`, `distinct` | how they are read, and what is refused |
 //! | `loading` | a dump into a store |
 //! | `tables` | the ten tables, by name |
+//! | `redact` | objects without their secrets |
 //! | `sample` | a made-up cluster of all ten types |
 
 mod again;
@@ -20,6 +21,7 @@ mod inspecting;
 mod lines;
 mod loading;
 mod overview;
+mod redact;
 mod restoring;
 mod sample;
 mod tables;

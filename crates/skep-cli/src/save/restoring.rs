@@ -11,6 +11,7 @@ use skep::save::{ReadError, Restored};
 
 use super::again::Saved;
 use super::overview::Overview;
+use super::tables::Secrets;
 use super::{End, args, at, dump, fresh, hint, print, tables};
 use crate::failure::Failure;
 use crate::input::error::InputError;
@@ -40,7 +41,7 @@ pub fn restore(args: &args::Restore) -> Result<ExitCode, Failure> {
     let writes = target.is_some();
     let overview = match target {
         None => look(&saved)?,
-        Some(target) => target.write(|out| write(&saved, out))?,
+        Some(target) => target.write(|out| write(&saved, Secrets::of(args.redact), out))?,
     };
     if args.json {
         let outcome = Outcome {
@@ -106,12 +107,12 @@ fn look(saved: &Saved<'_>) -> Result<Overview, InputError> {
 }
 
 /// Writes the objects as lines of JSON.
-fn write(saved: &Saved<'_>, out: &mut dyn Write) -> Result<Overview, Unwritten> {
+fn write(saved: &Saved<'_>, secrets: Secrets, out: &mut dyn Write) -> Result<Overview, Unwritten> {
     let reader = saved.reader().map_err(Unwritten::Source)?;
     let overview = Overview::read(reader, |table, object, _| {
         let table = tables::find(&table.name);
         let table = table.ok_or_else(|| End::Told("its tables have changed".to_owned()))?;
-        let line = dump::line(table, object).map_err(End::Told)?;
+        let line = dump::line(table, object, secrets).map_err(End::Told)?;
         out.write_all(&line).map_err(End::Output)
     });
     overview.map_err(|end| end.of(saved.path()))

@@ -10,6 +10,8 @@ use skep::cluster::{
 use skep::save::{Fault, decode};
 use skep::{Action, Id};
 
+use super::redact::Redact;
+
 /// The number of the form of all ten tables' objects, as the catalogue has it.
 const SCHEMA: u32 = 1;
 
@@ -21,10 +23,29 @@ pub struct Table {
     pub refers: bool,
     /// An object's ID, from its bytes.
     pub id: fn(&[u8]) -> Result<Id, Fault>,
-    /// An object as JSON, from its bytes.
-    pub json: fn(&[u8]) -> Result<Value, Fault>,
+    /// An object as JSON, from its bytes; with its secrets or without.
+    pub json: fn(&[u8], Secrets) -> Result<Value, Fault>,
     /// The creation of an object, from its JSON.
     pub create: fn(&str) -> Result<Action, serde_json::Error>,
+}
+
+/// Whether secrets are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// As they are.
+    Shown,
+    /// Zeros in their place.
+    Redacted,
+}
+
+impl Secrets {
+    /// As the command line says.
+    pub fn of(redact: bool) -> Self {
+        match redact {
+            true => Self::Redacted,
+            false => Self::Shown,
+        }
+    }
 }
 
 const TABLES: [Table; 10] = [
@@ -40,13 +61,17 @@ const TABLES: [Table; 10] = [
     table::<Volume>(),
 ];
 
-const fn table<T: ClusterObject + Serialize + DeserializeOwned>() -> Table {
+const fn table<T: ClusterObject + Redact + Serialize + DeserializeOwned>() -> Table {
     Table {
         name: T::TABLE,
         refers: false,
         id: |bytes| decode::<T>(bytes).map(|object| object.key()),
-        json: |bytes| {
-            let object = serde_json::to_value(decode::<T>(bytes)?);
+        json: |bytes, secrets| {
+            let mut object = decode::<T>(bytes)?;
+            if secrets == Secrets::Redacted {
+                object.redact();
+            }
+            let object = serde_json::to_value(object);
             object.map_err(|error| Fault::Undecodable(error.to_string()))
         },
         create: |text| serde_json::from_str::<T>(text).map(Action::create),
