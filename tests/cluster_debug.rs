@@ -4,15 +4,14 @@
 mod common;
 #[path = "common/cluster.rs"]
 mod fixture;
+#[path = "common/secrets.rs"]
+mod secrets;
 
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fixture::id;
-use skep::cluster::{
-    self, Cluster, ContainerSpec, EncryptionKey, Finder, JoinTokens, RootCa, RootRotation, Runtime,
-    Search, Secret, SecretBytes, Service, Specifier, Task, TaskSpec,
-};
+use skep::cluster::{self, Cluster, Finder, Search, Secret, SecretBytes, Service, Specifier, Task};
 use skep::testing::TestProposer;
 use skep::{Action, AnyChange, Event, Filter, ProposedWrite, Proposer, Store, Version, keys};
 
@@ -37,55 +36,8 @@ fn debug_hides(shown: &impl Debug) {
     hides(&format!("{shown:?} {shown:#?}"));
 }
 
-/// A cluster with the word in each place for it.
-fn cluster() -> Cluster {
-    let key = || EncryptionKey {
-        key: WORD.into(),
-        ..EncryptionKey::default()
-    };
-    let mut cluster = Cluster::named(id("a1"), "default");
-    cluster.unlock_keys = vec![key()];
-    cluster.network_bootstrap_keys = vec![key()];
-    cluster.spec.ca.signing_key = WORD.into();
-    cluster.root_ca = RootCa {
-        key: WORD.into(),
-        join_tokens: JoinTokens {
-            worker: WORD.into(),
-            manager: WORD.into(),
-        },
-        rotation: Some(RootRotation {
-            key: WORD.into(),
-            ..RootRotation::default()
-        }),
-        ..RootCa::default()
-    };
-    cluster
-}
-
 fn secret(at: &str) -> Secret {
     Secret::named(id(at), "password", WORD)
-}
-
-fn service() -> Service {
-    let container = ContainerSpec {
-        registry_login: WORD.into(),
-        ..ContainerSpec::image("image")
-    };
-    let spec = TaskSpec {
-        runtime: Some(Runtime::Container(Box::new(container))),
-        ..TaskSpec::default()
-    };
-    let mut service = Service::named(id("a1"), "web");
-    service.spec.task = spec.into();
-    service.previous_spec = Some(Box::new(service.spec.clone()));
-    service
-}
-
-fn task() -> Task {
-    Task {
-        spec: service().spec.task,
-        ..Task::new(id("a1"))
-    }
 }
 
 /// A store with the objects, whose proposer has kept what was proposed, and what its watcher was
@@ -98,10 +50,10 @@ fn proposed() -> (std::sync::Arc<TestProposer>, Store, Vec<Event>) {
     proposer.hold();
     let mut tx = store.begin();
     let created = [
-        tx.create(cluster()),
+        tx.create(secrets::cluster(id("a1"), &WORD.into())),
         tx.create(secret("a1")),
-        tx.create(service()),
-        tx.create(task()),
+        tx.create(secrets::service(id("a1"), &WORD.into())),
+        tx.create(secrets::task(id("a1"), &WORD.into())),
     ];
     assert_eq!(created, [const { Ok(()) }; 4]);
     debug_hides(&tx);
@@ -122,11 +74,11 @@ fn proposed() -> (std::sync::Arc<TestProposer>, Store, Vec<Event>) {
 
 #[test]
 fn no_object_shows_a_secret() {
-    debug_hides(&cluster());
+    debug_hides(&secrets::cluster(id("a1"), &WORD.into()));
     debug_hides(&secret("a1"));
-    debug_hides(&service());
-    debug_hides(&task());
-    let shown = format!("{:?}", cluster());
+    debug_hides(&secrets::service(id("a1"), &WORD.into()));
+    debug_hides(&secrets::task(id("a1"), &WORD.into()));
+    let shown = format!("{:?}", secrets::cluster(id("a1"), &WORD.into()));
     let places = shown.matches("SecretBytes(16 bytes)").count();
     assert_eq!(places, 7, "each place has the word: {shown}");
 }

@@ -4,16 +4,17 @@
 mod common;
 #[path = "common/cluster.rs"]
 mod fixture;
+#[path = "common/secrets.rs"]
+mod secrets;
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use fixture::{builder, filled, id, short};
 use skep::cluster::{
-    Annotations, AttachmentRuntime, Cluster, ClusterObject, Config, ContainerSpec, EncryptionKey,
-    Extension, GenericRuntime, JoinTokens, Membership, Network, Node, NodeDescription, NodeRole,
-    Payload, Resource, RootCa, RuleError, Runtime, Secret, SecretBytes, Service, StateFalls, Task,
-    TaskSpec, TaskState, TaskStatus, Volume,
+    Annotations, AttachmentRuntime, Cluster, ClusterObject, Config, Extension, GenericRuntime,
+    Membership, Network, Node, NodeDescription, NodeRole, Payload, Resource, RuleError, Runtime,
+    Secret, SecretBytes, Service, StateFalls, Task, TaskSpec, TaskState, TaskStatus, Volume,
 };
 use skep::{CreateError, DeleteError, Id, ReplaceError, Snapshot, Store, UpdateError, keys};
 
@@ -355,35 +356,10 @@ fn an_observed_state_only_moves_up() {
 
 /// Whatever has secret bytes, with these.
 fn shown(bytes: &SecretBytes) -> Vec<String> {
-    let mut cluster = Cluster::named(id("a1"), "default");
-    let key = EncryptionKey {
-        key: bytes.clone(),
-        ..EncryptionKey::default()
-    };
-    cluster.unlock_keys = vec![key.clone()];
-    cluster.network_bootstrap_keys = vec![key];
-    cluster.spec.ca.signing_key = bytes.clone();
-    cluster.root_ca = RootCa {
-        key: bytes.clone(),
-        join_tokens: JoinTokens {
-            worker: bytes.clone(),
-            manager: bytes.clone(),
-        },
-        ..RootCa::default()
-    };
     let secret = Secret::named(id("a1"), "password", bytes.clone());
-    let container = ContainerSpec {
-        registry_login: bytes.clone(),
-        ..ContainerSpec::image("image")
-    };
-    let spec = TaskSpec {
-        runtime: Some(Runtime::Container(Box::new(container))),
-        ..TaskSpec::default()
-    };
-    let task = Task {
-        spec: spec.into(),
-        ..Task::new(id("a1"))
-    };
+    let cluster = secrets::cluster(id("a1"), bytes);
+    let service = secrets::service(id("a1"), bytes);
+    let task = secrets::task(id("a1"), bytes);
     let store = builder().build();
     assert_eq!(try_create(&store, secret.clone()), Ok(()));
     let view = store.read();
@@ -392,6 +368,7 @@ fn shown(bytes: &SecretBytes) -> Vec<String> {
         format!("{bytes:?} {bytes:#?}"),
         format!("{secret:?} {secret:#?}"),
         format!("{cluster:?} {cluster:#?}"),
+        format!("{service:?} {service:#?}"),
         format!("{task:?} {task:#?}"),
         format!("{entry:?}"),
         format!("{:?}", view.object::<Secret>(&id("a1"))),

@@ -1,14 +1,13 @@
 //! Secrets in what is shown of a file: there, unless they are to be left out.
 
+#[path = "../../../tests/common/secrets.rs"]
+mod secrets;
 mod support;
 
 use std::fs;
 use std::path::Path;
 
-use skep::cluster::{
-    self, Cluster, ContainerSpec, EncryptionKey, JoinTokens, Network, RootCa, RootRotation,
-    Runtime, Secret, SecretBytes, Service, Task, TaskSpec,
-};
+use skep::cluster::{self, Network, Secret};
 use skep::{Error, Id};
 use support::{Run, skep};
 use tempfile::TempDir;
@@ -20,57 +19,15 @@ const WORD: &str = "hunter2";
 const BYTES: &str = "104,117,110,116,101,114,50";
 const ZEROS: &str = "0,0,0,0,0,0,0";
 
-fn a_cluster() -> Cluster {
-    let key = || EncryptionKey {
-        key: WORD.into(),
-        ..EncryptionKey::default()
-    };
-    let mut cluster = Cluster::named(ID, "default");
-    cluster.unlock_keys = vec![key()];
-    cluster.network_bootstrap_keys = vec![key()];
-    cluster.spec.ca.signing_key = WORD.into();
-    cluster.root_ca = RootCa {
-        key: WORD.into(),
-        join_tokens: JoinTokens {
-            worker: WORD.into(),
-            manager: WORD.into(),
-        },
-        rotation: Some(RootRotation {
-            key: WORD.into(),
-            ..RootRotation::default()
-        }),
-        ..RootCa::default()
-    };
-    cluster
-}
-
-fn a_service() -> Service {
-    let container = ContainerSpec {
-        registry_login: SecretBytes::from(WORD),
-        ..ContainerSpec::image("image")
-    };
-    let mut service = Service::named(ID, "web");
-    service.spec.task = TaskSpec {
-        runtime: Some(Runtime::Container(Box::new(container))),
-        ..TaskSpec::default()
-    }
-    .into();
-    service.previous_spec = Some(Box::new(service.spec.clone()));
-    service
-}
-
 /// A folder with a saved file in which the word is in each place that there is for a secret.
 fn folder() -> TempDir {
     let store = cluster::builder().build();
     let created = store.update(|tx| {
-        tx.create(a_cluster())?;
+        tx.create(secrets::cluster(ID, &WORD.into()))?;
         tx.create(Network::named(ID, "open"))?;
         tx.create(Secret::named(ID, "password", WORD))?;
-        tx.create(a_service())?;
-        tx.create(Task {
-            spec: a_service().spec.task,
-            ..Task::new(ID)
-        })?;
+        tx.create(secrets::service(ID, &WORD.into()))?;
+        tx.create(secrets::task(ID, &WORD.into()))?;
         Ok::<_, Error>(())
     });
     assert_eq!(created, Ok(()));
