@@ -37,19 +37,19 @@ use super::node::VersionHeader;
 use super::ordered::{Ordered, Probe, Shared};
 use super::point::Point;
 use super::reclaim::{Garbage, at};
-use crate::sync::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 const CLAIM: u64 = 1;
 const CLAIMS: u64 = (1 << 31) - 1;
 const DEAD: u64 = 1 << 31;
 const SEQUENCE: u64 = 1 << 32;
 
-/// Of a record's place in the key order: it stands there.
-const STANDS: u8 = 1;
-/// Somebody has put it there.
-const PUT: u8 = 2;
-/// So has somebody else, to whom an `Ord` that lies did not show it there.
-const PUT_AGAIN: u8 = 4;
+/// Of a record's place in the key order, in its [`Unlinking`]: it stands there.
+const STANDS: u32 = 1;
+/// Another than its maker has put it there.
+const PUT: u32 = 2;
+/// And another one, to whom an `Ord` that lies did not show it there.
+const PUT_AGAIN: u32 = 4;
 
 /// What every record has, whatever its key.
 #[derive(Debug)]
@@ -60,9 +60,11 @@ pub(crate) struct RecordHeader {
     /// A guess of the newest version's key set: nothing is read through it, it is only fetched.
     keys: AtomicPtr<Keys>,
     pub(crate) hash: u64,
-    /// Whether the record stands in the primary order, and perhaps twice.
-    ordered: AtomicU8,
-    /// Who has taken the dead record out of the order so far; see [`Unlinking`].
+    /// Whether who made it has put it in the primary order: a plain store, where others need a
+    /// read-modify-write.
+    put_by_maker: AtomicBool,
+    /// Who has taken the dead record out of the order so far; and what others than its maker say of
+    /// its place there.
     pub(super) unlinking: Unlinking,
     /// Whether the record waits for a snapshot to end, to be cut then.
     pub(super) residual: AtomicBool,
@@ -111,6 +113,15 @@ impl Unlinking {
 pub(crate) struct Record<K> {
     pub(crate) header: RecordHeader,
     pub(crate) key: K,
+}
+
+/// Who puts a record in the key order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Putter {
+    /// Who made it.
+    Maker,
+    /// Who found it, with its maker still on the way there.
+    Other,
 }
 
 /// What giving a claim back leaves to do.
@@ -185,17 +196,24 @@ impl RecordHeader {
     #[inline]
     pub(super) fn is_ordered(&self) -> bool {
         // Acquire: [ordered]: set after the insertion.
-        self.ordered.load(Ordering::Acquire) & STANDS != 0
+        self.put_by_maker.load(Ordering::Acquire)
+            // Acquire: [ordered]: as above.
+            || self.unlinking.0.load(Ordering::Acquire) & STANDS != 0
     }
 
-    /// Says that it stands there, and whether the caller has put it there. Under a claim.
-    pub(super) fn set_ordered(&self, put: bool) {
-        let said = if put { STANDS | PUT } else { STANDS };
+    /// Says that it stands there, and who has put it there, if the caller has. Under a claim.
+    #[inline]
+    pub(super) fn set_ordered(&self, put: Option<Putter>) {
+        if put == Some(Putter::Maker) {
+            // Release: [ordered].
+            return self.put_by_maker.store(true, Ordering::Release);
+        }
+        let said = if put.is_some() { STANDS | PUT } else { STANDS };
         // Release: [ordered].
-        let before = self.ordered.fetch_or(said, Ordering::Release);
-        if put && before & PUT != 0 {
+        let before = self.unlinking.0.fetch_or(said, Ordering::Release);
+        if put.is_some() && before & PUT != 0 {
             // Relaxed: who asks does so when all claims are given back ([claim]).
-            self.ordered.fetch_or(PUT_AGAIN, Ordering::Relaxed);
+            self.unlinking.0.fetch_or(PUT_AGAIN, Ordering::Relaxed);
         }
     }
 
@@ -203,8 +221,11 @@ impl RecordHeader {
     pub(super) fn was_ordered(&self) -> (bool, bool) {
         // Relaxed: who puts it in order has a claim (K3), and all claims were given back before the
         // death ([claim]).
-        let ordered = self.ordered.load(Ordering::Relaxed);
-        (ordered & STANDS != 0, ordered & PUT_AGAIN != 0)
+        let by_maker = self.put_by_maker.load(Ordering::Relaxed);
+        // Relaxed: as above.
+        let by_others = self.unlinking.0.load(Ordering::Relaxed);
+        let twice = by_others & PUT_AGAIN != 0 || by_maker && by_others & PUT != 0;
+        (by_maker || by_others & STANDS != 0, twice)
     }
 
     /// Whether it is dead, of a record that nobody else has.
@@ -269,7 +290,7 @@ impl<K> Record<K> {
             state: AtomicU64::new(CLAIM),
             keys: AtomicPtr::new(std::ptr::null_mut()),
             hash,
-            ordered: AtomicU8::new(0),
+            put_by_maker: AtomicBool::new(false),
             unlinking: Unlinking::new(0),
             residual: AtomicBool::new(false),
             table,

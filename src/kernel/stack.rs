@@ -25,16 +25,15 @@ pub(super) trait Linked: Sized {
 /// # Safety
 /// `first` and all that follow it are the caller's alone (I1).
 pub(super) unsafe fn push<N: Linked>(list: &AtomicPtr<N>, first: *mut N) -> bool {
-    // Release: [stack]. The usual case, which needs no walk to the chain's end.
-    let alone = list.compare_exchange(
-        std::ptr::null_mut(),
-        first,
-        Ordering::Release,
-        Ordering::Relaxed,
-    );
-    let Err(mut head) = alone else {
-        return false;
-    };
+    // Relaxed: a hint; the CAS decides.
+    let mut head = list.load(Ordering::Relaxed);
+    if head.is_null() {
+        // Release: [stack]. Alone there, it needs no walk to the chain's end.
+        match list.compare_exchange(head, first, Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => return false,
+            Err(found) => head = found,
+        }
+    }
     let mut last = first;
     loop {
         // SAFETY: I1.

@@ -19,7 +19,7 @@ use super::ordered::Choice;
 use super::prepared::Prepared;
 use super::reading::{Reading, Stored};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
-use super::record::{KeyProbe, Record, RecordHeader};
+use super::record::{KeyProbe, Putter, Record, RecordHeader};
 use super::step::{Step, step};
 use super::table::{GarbageBin, KeyBounds, Table, WRITE_AHEAD_MAX};
 use super::{Active, Kernel};
@@ -65,7 +65,12 @@ struct Replaced<'s, K> {
 }
 
 /// A record's claim, given back unless it is kept.
-struct Claimed<'k>(&'k Kernel, &'k RecordHeader);
+struct Claimed<'k> {
+    kernel: &'k Kernel,
+    record: &'k RecordHeader,
+    /// Who the claimer is to the record, should it not stand in the key order yet.
+    putter: Putter,
+}
 
 impl Claimed<'_> {
     fn keep(self) {
@@ -75,8 +80,8 @@ impl Claimed<'_> {
 
 impl Drop for Claimed<'_> {
     fn drop(&mut self) {
-        let mut garbage = GarbageBin::new(self.0);
-        self.0.unclaim(self.1, &mut garbage.0);
+        let mut garbage = GarbageBin::new(self.kernel);
+        self.kernel.unclaim(self.record, &mut garbage.0);
     }
 }
 
@@ -180,7 +185,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
         let mut garbage = GarbageBin::new(kernel);
         let guard = reading.pin();
         let (record, claimed) = self.claim_record(kernel, &guard, &mut garbage.0, key, hash);
-        self.order_record(&guard, &mut garbage.0, record);
+        self.order_record(&guard, &mut garbage.0, record, claimed.putter);
         // Acquire: [head].
         let head = record.header.head.load(Ordering::Acquire);
         // SAFETY: V3: reached under the guard.
@@ -237,13 +242,21 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
                 Choice::Put(fresh.0)
             },
         );
-        if std::ptr::eq(inserted.node(), fresh.0) {
+        let putter = match std::ptr::eq(inserted.node(), fresh.0) {
+            true => Putter::Maker,
+            false => Putter::Other,
+        };
+        if putter == Putter::Maker {
             // It stands in the table now.
             fresh.0 = std::ptr::null_mut();
         }
         // SAFETY: K3: claimed.
         let record: &'k Record<K> = unsafe { at(std::ptr::from_ref(inserted.node())) };
-        let claimed = Claimed(kernel, &record.header);
+        let claimed = Claimed {
+            kernel,
+            record: &record.header,
+            putter,
+        };
         self.points.tend(guard, garbage, inserted);
         step(Step::Claimed);
         (record, claimed)
@@ -251,7 +264,13 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
 
     /// Sees to it that a claimed record stands in the key order: its creator may have stopped
     /// before.
-    fn order_record<'g>(&self, guard: &'g Guard<'_>, garbage: &mut Garbage, record: &'g Record<K>) {
+    fn order_record<'g>(
+        &self,
+        guard: &'g Guard<'_>,
+        garbage: &mut Garbage,
+        record: &'g Record<K>,
+        putter: Putter,
+    ) {
         if record.header.is_ordered() {
             return;
         }
@@ -273,7 +292,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
             // later.
             unsafe { Record::retire(std::ptr::from_ref(dead).cast_mut(), garbage) };
         }
-        record.header.set_ordered(put);
+        record.header.set_ordered(put.then_some(putter));
     }
 
     /// Puts the version of the write that was added last in place.

@@ -38,8 +38,8 @@ const FEWEST_SLACK: u64 = 32;
 const WRITES: [Mean; 5] = [
     ("commit of 1 update", [7.0..=7.8, 3.1..=3.4], [4, 3]),
     ("commit of 10 updates", [49.0..=55.0, 12.1..=12.5], [22, 12]),
-    ("commit of 1 create", [14.8..=16.3, 7.1..=7.5], [13, 7]),
-    ("commit of 1 delete", [16.6..=18.4, 5.1..=5.7], [3, 3]),
+    ("commit of 1 create", [12.0..=13.3, 7.1..=7.5], [11, 7]),
+    ("commit of 1 delete", [15.8..=17.5, 5.1..=5.7], [3, 3]),
     (
         "batch of 200 updates",
         [1_100.0..=1_230.0, 230.0..=240.0],
@@ -56,7 +56,7 @@ const WATCHES: [Mean; 2] = [
     ),
     (
         "recv of 1 event, from a mailbox",
-        [2.9..=3.0, 3.0..=3.0],
+        [2.0..=2.1, 3.0..=3.0],
         [2, 3],
     ),
 ];

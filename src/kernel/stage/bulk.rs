@@ -157,31 +157,31 @@ impl<K: KeyBounds, T: Send + Sync + 'static> Table<K, T> {
 
     /// Sees to it that all records stand in the key order.
     fn order_rows(&self, kernel: &Kernel, rows: &[Row<'_, K, T>]) {
-        let is_new = |record: &&Record<K>| !record.header.is_ordered();
-        let new = rows.iter().map(|row| row.record).filter(is_new);
-        let mut new: Vec<_> = new.map(|record| (record.hint(), record)).collect();
-        new.sort_by(|(hint, record), (other_hint, other)| {
+        let new = rows.iter().filter(|row| !row.record.header.is_ordered());
+        let new = new.map(|row| (row.record.hint(), row.record, row.claimed.putter));
+        let mut new: Vec<_> = new.collect();
+        new.sort_by(|(hint, record, _), (other_hint, other, _)| {
             hint.cmp(other_hint).then_with(|| record.compare(other))
         });
         let nodes = new.iter();
         let nodes: Vec<_> = nodes
-            .map(|&(_, record)| std::ptr::from_ref(record).cast_mut())
+            .map(|&(_, record, _)| std::ptr::from_ref(record).cast_mut())
             .collect();
         let mut garbage = GarbageBin::new(kernel);
         if self
             .order
             .fill(&kernel.domain.pin(), &mut garbage.0, &nodes)
         {
-            for (_, record) in new {
-                record.header.set_ordered(true);
+            for (_, record, putter) in new {
+                record.header.set_ordered(Some(putter));
             }
             return;
         }
         for some in new.chunks(UNDER_ONE_PIN) {
             let mut garbage = GarbageBin::new(kernel);
             let guard = kernel.domain.pin();
-            for (_, record) in some {
-                self.order_record(&guard, &mut garbage.0, record);
+            for &(_, record, putter) in some {
+                self.order_record(&guard, &mut garbage.0, record, putter);
             }
             drop((guard, garbage));
             kernel.collect();
