@@ -67,7 +67,7 @@ pub trait Sealed<T: Object> {
 }
 
 /// Objects with an index value in a span.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ByIndex<T: Object, V> {
     pub(super) index: Index<T, V>,
     pub(super) span: Span<V>,
@@ -77,7 +77,7 @@ pub struct ByIndex<T: Object, V> {
 }
 
 /// Objects with one of some index values.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AnyOf<T: Object, V> {
     pub(super) index: Index<T, V>,
     /// Ascending, each once.
@@ -91,7 +91,7 @@ fn place_of<V, K>(after: &Option<(V, K)>) -> Option<(&V, &K)> {
 }
 
 /// Objects with a key in a span.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ByKey<T: Object> {
     pub(super) span: Span<T::Key>,
     /// As in [`ByIndex`].
@@ -99,7 +99,7 @@ pub struct ByKey<T: Object> {
 }
 
 /// Objects with one of some keys.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AnyKeyOf<T: Object> {
     /// Ascending, each once.
     pub(super) keys: Vec<T::Key>,

@@ -6,7 +6,7 @@
 //! - [`span`]: a range of keys or index values, as data: what a query asks and what a read set
 //!   keeps.
 //! - [`query`]: what to find; [`condition`], [`joined`], [`walk`]: how it is walked, matched and
-//!   noted as read; [`found`]: the lazy results.
+//!   noted as read; [`found`]: the lazy results; `printed`: its `Debug`.
 //! - [`proposed`]: a change as the rules of a table see it, and their refusal.
 //! - [`image`]: what can be told of an object in the log without user code.
 //! - [`handle`]: objects with their meta, borrowed and owned.
@@ -20,6 +20,7 @@ pub(crate) mod hash;
 pub(crate) mod image;
 pub(crate) mod joined;
 pub(crate) mod object;
+mod printed;
 pub(crate) mod proposed;
 pub(crate) mod query;
 pub(crate) mod schema;

@@ -47,7 +47,7 @@ use super::span::{Prefix, Span};
 /// assert_eq!(view.find(keys::<Task>().all()).count(), 9);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a query does nothing until it is given to find, count, exists or first"]
 pub struct Query<T, C> {
     pub(crate) condition: C,
