@@ -92,7 +92,12 @@ impl Store {
     /// changes nothing, as one that a new leader begins with, is a commit without changes: the
     /// store then shows its version. But if proposals are open, as on a leader whose cluster takes
     /// in a member, it is none, and is not waited for: these come before it here, and have newer
-    /// versions.
+    /// versions. If they are all refused, the store shows the entry's version then.
+    ///
+    /// Who waits here for those before it waits for their answers. So a thread that answers and
+    /// applies first ceases to take proposals, then answers those that it has, and then applies;
+    /// and [`Proposer::propose`] refuses by itself until the member leads again: what it would hand
+    /// to that thread meanwhile, nobody would answer.
     ///
     /// # Errors
     /// [`ApplyError::Version`] if the version is not above all that were accepted before, as that

@@ -244,37 +244,6 @@ fn a_divergence_uses_no_version_up() {
         .expect("the version is free");
 }
 
-/// As an entry that a new leader begins with, or one that takes back what it does: so who waits for
-/// what was accepted up to such an entry does not wait for the next one.
-#[test]
-fn an_entry_that_changes_nothing_has_its_version() {
-    let (_, _, follower) = two_members();
-    let mut all = follower.watch(Filter::all().every_commit());
-    let mut tasks_alone = follower.watch(Filter::of::<Task>());
-    let nothing = [Action::create(task(2)), Action::delete::<Task>(&2)];
-    let entries = [&[][..], &[Action::create(task(1))], &nothing, &[]];
-    for (entry, version) in entries.into_iter().zip([3, 6, 9, 10]) {
-        let applied = follower.apply_accepted(at(version), entry);
-        let applied = applied.expect("it fits");
-        assert_eq!(applied, follower.version());
-        assert_eq!(follower.proposed_version(applied), Some(at(version)));
-        assert_eq!(follower.version_of(at(version)), Some(applied));
-        let again = follower.apply_accepted(at(version), entry);
-        assert!(matches!(again, Err(ApplyError::Version(_))), "{again:?}");
-    }
-    assert_eq!(follower.version_of(at(8)), Some(at(2)));
-    let told = |events: Vec<skep::Event>| -> Vec<u64> {
-        events.iter().map(|event| event.version().get()).collect()
-    };
-    assert_eq!(told(events(&mut all)), [1, 2, 2, 3, 4]);
-    assert_eq!(told(events(&mut tasks_alone)), [2, 2]);
-    let object = follower
-        .read()
-        .entry::<Task>(&1)
-        .map(|it| it.meta().proposed);
-    assert_eq!(object, Some(Some(at(6))));
-}
-
 #[test]
 fn without_a_proposer_there_is_no_version_to_have() {
     let alone = Store::builder().table::<Task>().build();
@@ -318,31 +287,6 @@ fn an_entry_behind_an_open_proposal_shows_when_that_is_answered() {
     assert_eq!(tasks(&member), [task(2)]);
     // It is not proposed.
     assert_eq!(proposer.proposals(), 1);
-}
-
-/// As a change of membership, on a leader: what is in flight has its place before it in the store's
-/// log, and newer versions. It neither waits for that nor is in its way.
-#[test]
-fn an_entry_that_changes_nothing_passes_open_proposals_by() {
-    let proposer = TestProposer::new();
-    let leader = store(Arc::clone(&proposer) as _);
-    proposer.hold();
-    let submitted = [1, 2].map(|id| common::submit(&leader, task(id)));
-    let version = leader.apply_accepted(at(2), &[]).expect("it fits");
-    assert_eq!((version, leader.version()), (Version::ZERO, Version::ZERO));
-    assert_eq!(leader.proposed_version(version), Some(Version::ZERO));
-    assert!(proposer.accept_at(0));
-    let version = leader.apply_accepted(at(4), &[]).expect("it fits");
-    assert_eq!(leader.proposed_version(version), Some(at(3)));
-    assert!(proposer.accept_at(0));
-    for submission in submitted {
-        submission.wait().expect("it is accepted");
-    }
-    assert_eq!(leader.proposed_version(leader.version()), Some(at(6)));
-    assert_eq!(leader.version_of(at(4)), leader.version_of(at(3)));
-    let applied = leader.apply_accepted(at(7), &[]).expect("it fits");
-    assert_eq!(leader.proposed_version(applied), Some(at(7)));
-    assert_eq!(tasks(&leader), [task(1), task(2)]);
 }
 
 /// A member that only applies is the one that collects there.

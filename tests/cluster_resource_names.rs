@@ -9,7 +9,9 @@ use std::collections::HashSet;
 
 use fixture::{builder, id, rule};
 use skep::cluster::{Extension, Resource, ResourceNames, RuleError};
-use skep::{CreateError, DeferredError, Fork, Id, Store, UpdateError, fold_case, keys};
+use skep::{
+    Action, CreateError, DeferredError, Divergence, Fork, Id, Store, UpdateError, fold_case, keys,
+};
 
 /// A store of two kinds, with a resource of each; their names are `names`.
 fn store_of(rule: ResourceNames, names: [&str; 2]) -> Result<Store, UpdateError<CreateError>> {
@@ -115,6 +117,28 @@ fn a_copied_state_keeps_to_it_as_well() {
         matches!(refused, Err(DeferredError::Duplicate(_))),
         "{refused:?}"
     );
+}
+
+/// In whatever store: who copies is told by the index.
+#[test]
+fn a_name_that_is_taken_in_its_kind_is_told() {
+    for rule_of in [ResourceNames::Unique, ResourceNames::UniqueInKind] {
+        let store = store_of(rule_of, ["one", "two"]).expect("two names");
+        let copy = |kind: &str, name: &str| {
+            let resource = Resource::named(id("b1"), kind, name);
+            let refused = store.apply(&[Action::create(resource)]);
+            refused.expect_err("it is taken")
+        };
+        let told = copy("POOL", "One").to_string();
+        let expected = r#"by_kind_and_name ("pool", "one") is taken by "#;
+        assert!(told.contains(expected), "{told}");
+        let cause = |error| match error {
+            UpdateError::Closure(Divergence { cause, .. }) => cause,
+            error => panic!("{error}"),
+        };
+        assert_eq!(cause(copy("pool", "one")), cause(copy("Pool", "ONE")));
+        assert_ne!(cause(copy("pool", "one")), cause(copy("route", "two")));
+    }
 }
 
 #[test]

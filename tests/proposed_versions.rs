@@ -472,3 +472,28 @@ fn what_is_not_shown_yet_has_no_version() {
     });
     assert!(shown[0] < shown[1]);
 }
+
+/// Objects that nobody has a version of have the file's on each member that begins from it, also
+/// where they were there already, or under another version.
+#[test]
+fn a_restored_version_is_that_of_what_has_none_on_every_member() {
+    let (_, source) = member();
+    source
+        .apply(&[Action::create(task(1)), Action::create(task(2))])
+        .expect("they fit");
+    let file = saved(&source);
+    let (_, fresh) = member();
+    let (_, versioned) = member();
+    let stamped = |id| {
+        let meta = meta(&source, id);
+        Action::create(task(id)).at(meta.created_at, meta.updated_at)
+    };
+    versioned
+        .apply_accepted(at(5), &[stamped(1), stamped(2)])
+        .expect("the first");
+    for store in [&fresh, &versioned, &source] {
+        let restored = store.restore_accepted(at(7), &catalogue(), &file[..]);
+        restored.expect("newer");
+        assert_eq!(proposed(store), [(1, Some(7)), (2, Some(7))]);
+    }
+}

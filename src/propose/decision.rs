@@ -7,6 +7,8 @@ use crate::version::Version;
 const REFUSED: u64 = 1 << 63;
 /// Beside the version of a commit that is a whole state.
 const RESTORED: u64 = 1 << 62;
+/// Beside the version of a commit that is none, and has one.
+const PASSED: u64 = REFUSED | RESTORED;
 /// No version of a proposer's is as high.
 pub(super) const VERSIONS_END: Version = Version::new(RESTORED);
 /// In the place of the version of one that was not proposed.
@@ -16,6 +18,9 @@ const UNPROPOSED: u64 = u64::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     Refused,
+    /// It is no commit, since it changes nothing and others before it are open. What they leave
+    /// shows this version of the proposer's, or a newer one of their own.
+    Passed(Version),
     /// It is committed, and the proposer was not asked, as of an applied entry: it may have a
     /// version of the proposer's, which nobody told the store.
     Unproposed,
@@ -37,6 +42,8 @@ pub(super) enum Known {
     Restored(Version),
     /// All after that commit and before this one are refused, too.
     Refused(u64),
+    /// It is refused, and up to this version there is no more to come.
+    Passed(Version),
     Unproposed,
     Nothing,
 }
@@ -46,14 +53,14 @@ impl Decision {
     pub(super) fn version(self) -> Option<Version> {
         match self {
             Self::Accepted(version) | Self::Restored(version) => Some(version),
-            Self::Refused | Self::Unproposed => None,
+            Self::Refused | Self::Passed(_) | Self::Unproposed => None,
         }
     }
 
     /// Whether it is committed, and at which version of the proposer's; 0: at none that is told.
     pub(super) fn accepted_at(self) -> Option<u64> {
         match self {
-            Self::Refused => None,
+            Self::Refused | Self::Passed(_) => None,
             Self::Unproposed => Some(0),
             Self::Accepted(version) | Self::Restored(version) => Some(version.get()),
         }
@@ -63,6 +70,9 @@ impl Decision {
     pub(super) fn word(self, before: impl FnOnce() -> u64) -> u64 {
         match self {
             Self::Refused => REFUSED | before(),
+            // The word of the last version that there is is taken.
+            Self::Passed(version) if version.next() == VERSIONS_END => REFUSED | before(),
+            Self::Passed(version) => PASSED | version.get(),
             Self::Unproposed => UNPROPOSED,
             Self::Accepted(version) => version.get(),
             Self::Restored(version) => RESTORED | version.get(),
@@ -81,6 +91,8 @@ impl Known {
     pub(super) fn of_word(word: u64) -> Self {
         if word == UNPROPOSED {
             Self::Unproposed
+        } else if word & PASSED == PASSED {
+            Self::Passed(Version::new(word & !PASSED))
         } else if word & REFUSED != 0 {
             Self::Refused(word & !REFUSED)
         } else if word & RESTORED != 0 {
@@ -94,7 +106,7 @@ impl Known {
     pub(super) fn version(self) -> Option<Version> {
         match self {
             Self::Accepted(version) | Self::Restored(version) => Some(version),
-            Self::Refused(_) | Self::Unproposed | Self::Nothing => None,
+            Self::Refused(_) | Self::Passed(_) | Self::Unproposed | Self::Nothing => None,
         }
     }
 }

@@ -104,7 +104,8 @@ use crate::version::Version;
 ///   [`Store::apply_accepted`](crate::Store::apply_accepted), with the index; also those without
 ///   writes, as that of a new leader, so that
 ///   [`Store::proposed_version`](crate::Store::proposed_version) of the newest version is the index
-///   up to which it has applied. It refuses what it is asked to propose.
+///   up to which it has applied. It refuses what it is asked to propose, within the call: what it
+///   handed on to the thread that applies would be open while that waits for it.
 /// - *It begins to lead*: it refuses until all entries up to its own first one, which has no
 ///   writes, are applied. For
 ///   commits are in the order in which they were appended here, and what came before its own would

@@ -171,10 +171,17 @@ impl Numbering {
     /// The newest version accepted at or before a commit; nothing, if something that was not
     /// proposed came after it, or so much that it is not kept.
     pub(crate) fn at(&self, number: Version) -> Option<Version> {
-        match self.back_from(number.get()).next() {
-            Some((_, known)) => known.version(),
-            None => self.first,
+        let mut passed = None;
+        for (_, known) in self.back_from(number.get()) {
+            match known {
+                // The last one is the newest.
+                Known::Passed(version) => passed = passed.or(Some(version)),
+                // It may have had a newer one.
+                Known::Nothing => return None,
+                known => return known.version().max(passed),
+            }
         }
+        self.first.max(passed)
     }
 
     /// As [`Numbering::at`]; 0 if nothing was accepted so far, of a proposer that had no version
@@ -195,7 +202,7 @@ impl Numbering {
                     number: Version::new(number),
                     proposed,
                 }),
-                Known::Refused(_) => {}
+                Known::Refused(_) | Known::Passed(_) => {}
                 // Of a restored one nobody knows what led there.
                 Known::Restored(_) | Known::Unproposed | Known::Nothing => return None,
             }
@@ -232,13 +239,15 @@ impl Numbering {
     pub(super) fn find(&self, version: Version, until: Version) -> Option<Version> {
         let (mut next_is_newer, mut is_empty) = (false, true);
         for (number, known) in self.back_from(until.get()) {
-            is_empty = false;
+            is_empty &= matches!(known, Known::Passed(_));
             match known {
                 Known::Accepted(accepted) | Known::Restored(accepted) if accepted <= version => {
                     let found = accepted == version || next_is_newer;
                     return found.then_some(Version::new(number));
                 }
                 Known::Accepted(_) => next_is_newer = true,
+                // What comes after it is newer, and it is nothing itself.
+                Known::Passed(passed) => next_is_newer |= passed >= version,
                 Known::Restored(_) | Known::Unproposed => next_is_newer = false,
                 Known::Refused(_) | Known::Nothing => return None,
             }
@@ -396,6 +405,46 @@ mod tests {
             let newest = numbering.neighbours(version(3), 2).before;
             assert_eq!(newest, Some(version(20)));
         }
+    }
+
+    /// 1 at 10; 2 and 3 are open when 20 passes them by, at 4.
+    #[test]
+    fn what_passes_others_by_is_shown_when_they_have_no_newer_version() {
+        let version = Version::new;
+        for accepted in [None, Some(version(21))] {
+            let numbering = Numbering::new(Some(version(7)));
+            let at = |number| numbering.at(version(number)).map(Version::get);
+            let find = |wanted| {
+                let found = numbering.find(version(wanted), version(4));
+                found.map(Version::get)
+            };
+            numbering.note(version(1), Some(version(10)));
+            numbering.note(version(4), Decision::Passed(version(20)));
+            let newest = numbering.neighbours(version(5), 1).before;
+            assert_eq!(
+                (at(4), newest),
+                (None, Some(version(10))),
+                "2 and 3 are open"
+            );
+            numbering.note(version(3), None);
+            numbering.note(version(2), accepted);
+            let shown = accepted.map_or(20, Version::get);
+            assert_eq!([at(1), at(4)], [Some(10), Some(shown)]);
+            assert_eq!([find(9), find(19), find(20)], [Some(0), Some(1), Some(1)]);
+            assert_eq!(find(21), accepted.map(|_| 2));
+            let none: Vec<_> = numbering.between(version(3), version(4)).expect("known");
+            assert_eq!(none, []);
+            numbering.note(version(5), Decision::Unproposed);
+            assert_eq!(at(5), None);
+        }
+        let numbering = Numbering::new(None);
+        numbering.note(version(1), Decision::Passed(version(3)));
+        assert_eq!(numbering.at(version(1)), Some(version(3)));
+        assert_eq!(numbering.find(version(3), version(1)), Some(Version::ZERO));
+        // One that has no word of its own is refused, and no more.
+        let last = version(VERSIONS_END.get() - 1);
+        numbering.note(version(1), Decision::Passed(last));
+        assert_eq!(numbering.at(version(1)), None);
     }
 
     #[test]

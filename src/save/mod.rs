@@ -166,10 +166,10 @@ impl Store {
     /// that begins from a snapshot, or is so far behind that the log goes no further back.
     ///
     /// Objects keep the proposer's versions that they were saved with
-    /// ([`Meta::proposed`](crate::Meta)); one that was saved without has `version`. The commit
-    /// stands for `version`, though there be nothing to change, so that
-    /// [`Store::apply_accepted`] goes on behind it, and [`Store::version_of`] knows it; of what led
-    /// there it knows nothing, and says so.
+    /// ([`Meta::proposed`](crate::Meta)); one that was saved without has `version`, also where it
+    /// is there already. The commit stands for `version`, though there be nothing to change, so
+    /// that [`Store::apply_accepted`] goes on behind it, and [`Store::version_of`] knows it; of
+    /// what led there it knows nothing, and says so.
     ///
     /// Waits for the proposals in flight: who answers them on the thread that restores answers
     /// first.

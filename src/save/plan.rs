@@ -104,7 +104,7 @@ pub(super) fn plan<T: Object>(
     let mut last: Option<T::Key> = None;
     while let Some(saved) = section.next()? {
         plan.objects += 1;
-        let stamp = stamp(&saved, base);
+        let stamp = stamp(&saved, base, accepted);
         if accepted.is_some() && stamp.proposed > accepted {
             let newer = "an object is newer than the version it is restored at";
             return Err(section.reader.error(Fault::Malformed(newer)));
@@ -152,14 +152,16 @@ pub(super) fn plan<T: Object>(
     Ok(Box::new(plan))
 }
 
-/// What the file says of an object, as far as the store has room for it.
-fn stamp(saved: &SavedObject<'_>, base: &Snapshot) -> Stamp {
+/// What the file says of an object, as far as the store has room for it. One that no version is
+/// known of has that of the whole file: on every member, whatever was there.
+fn stamp(saved: &SavedObject<'_>, base: &Snapshot, accepted: Option<Version>) -> Stamp {
+    let proposed = saved.proposed.or(accepted);
     Stamp {
         times: Times {
             created: saved.created_at.into(),
             updated: saved.updated_at.into(),
         },
-        proposed: saved.proposed.filter(|_| base.knows_proposed()),
+        proposed: proposed.filter(|_| base.knows_proposed()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::id::Id;
 /// A key or an index value whose type the error that carries it does not name.
 ///
 /// [`Value::downcast_ref`] gives it back. Shown as text when its type is one of the usual (text,
-/// numbers, [`Id`]); else its type is shown.
+/// numbers, [`Id`], a pair of two `String`s); else its type is shown.
 #[derive(Clone)]
 pub struct Value {
     value: Arc<dyn Any + Send + Sync>,
@@ -38,6 +38,9 @@ impl Value {
     }
 }
 
+/// Two texts, as what a name and a kind are found by.
+type Pair = (String, String);
+
 /// Does something with a value of one of the usual types.
 macro_rules! usual {
     ($value:expr, |$name:ident| $run:expr) => {
@@ -54,6 +57,9 @@ macro_rules! usual {
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         usual!(self, |value| fmt::Display::fmt(value, f));
+        if let Some((first, second)) = self.downcast_ref::<Pair>() {
+            return write!(f, "({first:?}, {second:?})");
+        }
         write!(f, "({})", self.type_name)
     }
 }
@@ -69,6 +75,9 @@ impl PartialEq for Value {
     /// themselves.
     fn eq(&self, other: &Self) -> bool {
         usual!(self, |value| other.downcast_ref() == Some(value));
+        if let Some(pair) = self.downcast_ref::<Pair>() {
+            return other.downcast_ref() == Some(pair);
+        }
         Arc::ptr_eq(&self.value, &other.value)
     }
 }

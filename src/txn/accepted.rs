@@ -37,7 +37,7 @@ impl Transaction<'_> {
 
     /// Commits whatever there is, as it was decided; within: that could not be. Without changes it
     /// is a commit for the version's sake, unless what was appended before it is open, and has
-    /// newer versions.
+    /// newer versions, if it is accepted: then it only says that this version is shown.
     pub(super) fn commit_told(
         &mut self,
         line: &Line,
@@ -58,10 +58,11 @@ impl Transaction<'_> {
             }
         };
         let number = appended.inspect_err(|lost| self.note_lost(lost))?;
-        // What it does not accept is refused when it goes.
         let ticket = line.ticket(number, self.version());
-        if is_idle && self.shared.kernel().horizon.visible() + 1 < number.get() {
-            return Ok(Ok(self.version()));
+        let passes = is_idle && self.shared.kernel().horizon.visible() + 1 < number.get();
+        if let (true, Decision::Accepted(version)) = (passes, decision) {
+            let passed = ticket.accept_as(Decision::Passed(version));
+            return Ok(passed.map(|()| self.version()));
         }
         let accepted = ticket.accept_as(decision);
         drop(ticket);

@@ -2,14 +2,15 @@
 //! for good, and who moves a field is told so here.
 //!
 //! `golden/*.json` has an object of each type with every field set: its fields are in the order of
-//! its bytes, which `golden/actions.hex` has. `golden/variants.txt` has what is one of some names,
-//! by number. Two fields that change places may leave bytes that can be read, as something else:
-//! the text tells them apart.
+//! its bytes, which `golden/actions.hex` has. `golden/fields.txt` has what each field is, and
+//! `golden/variants.txt` what is one of some names, by number. Two fields that change places may
+//! leave bytes that can be read, as something else: the text tells them apart.
 //!
 //! If one of them must change, files of the old form are to be refused by name: the catalogue of a
 //! cluster has a number of each table's form, to be counted up (`Catalogue::table_of_schema`). Then
 //! `BLESS=1 cargo test -p skep-serde-tests --test golden` writes the new ones.
 
+mod form;
 mod whole;
 
 use std::fmt::Debug;
@@ -27,6 +28,7 @@ use skep::cluster::{
 use skep::save::Catalogue;
 use skep::{Action, Store};
 
+use form::Forms;
 use whole::time;
 
 const BYTES_A_LINE: usize = 40;
@@ -202,7 +204,15 @@ macro_rules! variants {
     };
 }
 
-fn parts() -> String {
+/// What is one of several, each with parts of its own.
+type Several = (
+    [GenericResource; 2],
+    [PlacementPreference; 1],
+    [ServiceMode; 4],
+    [Runtime; 3],
+);
+
+fn several() -> Several {
     let kind = || "kind".to_owned();
     let resources = [
         GenericResource::Named {
@@ -232,6 +242,11 @@ fn parts() -> String {
         Runtime::image("image"),
         Runtime::generic("kind"),
     ];
+    (resources, preferences, modes, runtimes)
+}
+
+fn parts() -> String {
+    let (resources, preferences, modes, runtimes) = several();
     [
         variants("GenericResource", &resources),
         variants("PlacementPreference", &preferences),
@@ -239,6 +254,18 @@ fn parts() -> String {
         variants("Runtime", &runtimes),
     ]
     .concat()
+}
+
+#[test]
+fn fields_have_the_types_that_they_had() {
+    let forms = Forms::default();
+    each_object!(|object| forms.note(&object));
+    let (resources, preferences, modes, runtimes) = several();
+    resources.iter().for_each(|it| forms.note(it));
+    preferences.iter().for_each(|it| forms.note(it));
+    modes.iter().for_each(|it| forms.note(it));
+    runtimes.iter().for_each(|it| forms.note(it));
+    assert_same("fields.txt", &forms.text());
 }
 
 #[test]
