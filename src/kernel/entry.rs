@@ -302,3 +302,26 @@ where
         self.compare_with_shared(one, shared)
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// E1: no number of holds makes an entry dead.
+    #[test]
+    fn holds_that_there_is_no_room_for_are_refused() {
+        let record = Record::new(0, 0, ());
+        let Entry { header, .. } = Entry::new(0, 0, (), &record);
+        // Relaxed: nobody else is there.
+        header.state.0.store(HOLDS - 1, Ordering::Relaxed);
+        let hold = || catch_unwind(AssertUnwindSafe(|| header.hold()));
+        assert!(matches!(hold(), Ok(true)));
+        for _ in 0..3 {
+            assert!(hold().is_err());
+        }
+        assert!(!header.release(), "there are others");
+        assert!(header.hold(), "it is not dead");
+    }
+}
