@@ -9,9 +9,11 @@ use super::node::{VersionHeader, VersionNode, Words, release_hold};
 #[cfg(feature = "save")]
 use super::reading::Handle;
 use super::reclaim::{at, own};
+use super::release::contain;
 use crate::version::Moment;
 
-/// An object about to be written. Dropping it drops the object, unless it is shared.
+/// An object about to be written. Dropping it drops the object, unless it is shared: should that
+/// panic, it is not the trouble of who gives up several, or one since something else has panicked.
 #[derive(Debug)]
 pub(crate) struct Draft<T> {
     node: *mut VersionNode<T>,
@@ -102,6 +104,6 @@ impl<T> Drop for Draft<T> {
     fn drop(&mut self) {
         // SAFETY: V5: from `VersionNode::make`, whose hold is ours; never published, so without
         // links.
-        unsafe { release_hold(self.node.cast_const().cast()) };
+        contain(|| unsafe { release_hold(self.node.cast_const().cast()) });
     }
 }

@@ -29,6 +29,7 @@ use super::hint::{self, Shared, hint};
 use super::ordered::{Ordered, Probe};
 use super::reclaim::at;
 use super::record::{Record, Unlinking};
+use super::release::Contained;
 use crate::sync::Ordering;
 
 const DEAD: u32 = 1 << 31;
@@ -132,7 +133,7 @@ where
     K: Ord + Clone + Send + Sync + 'static,
     V: Ord + Clone + Send + Sync + 'static,
 {
-    type Separator = (V, K);
+    type Separator = (Contained<V>, Contained<K>);
 
     #[inline]
     fn hint(&self) -> u64 {
@@ -162,20 +163,20 @@ where
         hint::compare_shared(&self.value, &one.value, shared)
     }
 
-    fn separators_shared((first, _): &(V, K), (last, _): &(V, K)) -> Shared {
-        hint::shared(first, last)
+    fn separators_shared((first, _): &Self::Separator, (last, _): &Self::Separator) -> Shared {
+        hint::shared(&**first, &**last)
     }
 
-    fn separator_hint((value, key): &(V, K), shared: Shared) -> u64 {
+    fn separator_hint((value, key): &Self::Separator, shared: Shared) -> u64 {
         match shared {
-            Shared::ALL => hint(key),
-            _ => hint::hint_after(value, shared),
+            Shared::ALL => hint(&**key),
+            _ => hint::hint_after(&**value, shared),
         }
     }
 
     #[inline]
-    fn compare_shared_separator(&self, (one, _): &(V, K), shared: Shared) -> Order {
-        hint::compare_shared(&self.value, one, shared)
+    fn compare_shared_separator(&self, (one, _): &Self::Separator, shared: Shared) -> Order {
+        hint::compare_shared(&self.value, &**one, shared)
     }
 
     #[inline]
@@ -191,11 +192,12 @@ where
         header.prefetch_keys();
     }
 
-    fn separator(&self) -> (V, K) {
-        (self.value.clone(), self.key().clone())
+    fn separator(&self) -> Self::Separator {
+        let value = Contained::new(self.value.clone());
+        (value, Contained::new(self.key().clone()))
     }
 
-    fn compare_separator(&self, (value, key): &(V, K)) -> Order {
+    fn compare_separator(&self, (value, key): &Self::Separator) -> Order {
         self.value.cmp(value).then_with(|| self.key().cmp(key))
     }
 }
@@ -273,8 +275,8 @@ where
         self.compare_with(&node.value, || node.key())
     }
 
-    fn compare_separator(&self, (value, key): &(V, K)) -> Order {
-        self.compare_with(value, || key)
+    fn compare_separator(&self, (value, key): &(Contained<V>, Contained<K>)) -> Order {
+        self.compare_with(value, || &**key)
     }
 
     #[inline]
@@ -292,7 +294,34 @@ where
     }
 
     #[inline]
-    fn compare_shared_separator(&self, (one, _): &(V, K), shared: Shared) -> Order {
+    fn compare_shared_separator(
+        &self,
+        (one, _): &(Contained<V>, Contained<K>),
+        shared: Shared,
+    ) -> Order {
         self.compare_with_shared(one, shared)
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// E1: no number of holds makes an entry dead.
+    #[test]
+    fn holds_that_there_is_no_room_for_are_refused() {
+        let record = Record::new(0, 0, ());
+        let Entry { header, .. } = Entry::new(0, 0, (), &record);
+        // Relaxed: nobody else is there.
+        header.state.0.store(HOLDS - 1, Ordering::Relaxed);
+        let hold = || catch_unwind(AssertUnwindSafe(|| header.hold()));
+        assert!(matches!(hold(), Ok(true)));
+        for _ in 0..3 {
+            assert!(hold().is_err());
+        }
+        assert!(!header.release(), "there are others");
+        assert!(header.hold(), "it is not dead");
     }
 }

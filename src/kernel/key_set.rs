@@ -23,6 +23,9 @@ use super::entry::EntryHeader;
 use super::reclaim::{Block, allocate, allocate_block, at};
 use crate::sync::{AtomicU32, Ordering};
 
+/// Sharers of a key set, or of a base, at most: whoever comes at once beyond that has still room to
+/// be refused in.
+const SHARERS_MAX: u32 = u32::MAX / 2;
 /// Lines of a key set that are fetched: those of some ten entries.
 const LINES_FETCHED: usize = 2;
 
@@ -91,8 +94,7 @@ impl Base {
 
     /// One more key set rests on it.
     pub(super) fn share(&self) {
-        // Relaxed: the caller's key set has a share (E5).
-        self.sharers.fetch_add(1, Ordering::Relaxed);
+        share(&self.sharers);
     }
 
     /// True: it was the last one's, whose holds are now the caller's.
@@ -223,8 +225,7 @@ impl KeySet {
     }
 
     pub(super) fn share(&self) {
-        // Relaxed: the caller's version is kept (V5), and it the key set.
-        self.head.versions.fetch_add(1, Ordering::Relaxed);
+        share(&self.head.versions);
     }
 
     /// True: it was the last version's.
@@ -232,6 +233,17 @@ impl KeySet {
     pub(super) fn release(&self) -> bool {
         // AcqRel: [count].
         self.head.versions.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
+
+/// One more shares what has so many sharers.
+fn share(sharers: &AtomicU32) {
+    // Relaxed: the caller's version is kept (V5), and it the key set, which has a share (E5).
+    if sharers.fetch_add(1, Ordering::Relaxed) >= SHARERS_MAX {
+        // Those who are refused must not add up to 2^32, either.
+        // Relaxed: as above.
+        sharers.fetch_sub(1, Ordering::Relaxed);
+        panic!("too many versions with the same index entries");
     }
 }
 
@@ -338,6 +350,26 @@ pub(crate) mod testing {
         fn drop(&mut self) {
             // SAFETY: ours, and not used again.
             unsafe { free(self.0) };
+        }
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// E4, E5: those who are refused do not add up.
+    #[test]
+    fn sharers_that_there_is_no_room_for_are_refused() {
+        let sharers = AtomicU32::new(SHARERS_MAX - 1);
+        let share = || catch_unwind(AssertUnwindSafe(|| share(&sharers)));
+        assert!(share().is_ok());
+        for _ in 0..3 {
+            assert!(share().is_err());
+            // Relaxed: nobody else is there.
+            assert_eq!(sharers.load(Ordering::Relaxed), SHARERS_MAX);
         }
     }
 }

@@ -5,12 +5,14 @@
 //! ([`super::horizon`]), which is the limit. Where versions are added to, by a segment, a run of
 //! the watermark or the number of watchers, that is below 2^32 and cannot overflow 64 bits from
 //! below the limit. What counts in 32 bits is no version: claims and their sequence in a record,
-//! links and handles of a version, which have bounds of their own.
+//! links and handles of a version, holds of an index entry, which have bounds of their own.
 
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use crate::kernel::horizon::VERSION_MAX;
+    use crate::kernel::reading::PinnedHold;
+    use crate::sync::{AtomicU32, Ordering};
     use crate::{Event, Filter, Index, Indexes, Object, Store, Version, Watcher, keys};
 
     /// Commits of a script: more than a segment.
@@ -135,5 +137,65 @@ mod tests {
         assert_eq!(store.read().get::<Item>(&1).expect("it stands").turn, 2);
         let changes = received(&mut watcher, VERSION_MAX - 2);
         assert_eq!(changes, [(1, Some(1)), (1, None), (2, Some(1)), (2, None)]);
+    }
+
+    /// A thing with many values that stay, and one that changes.
+    #[derive(Clone)]
+    struct Thing(u64);
+
+    impl Thing {
+        const STAYS: Index<Self, u64> =
+            Index::new("stays", |_, keys| (0..8).for_each(|value| keys.add(value)));
+        const CHANGES: Index<Self, u64> =
+            Index::new("changes", |thing: &Self, keys| keys.add(thing.0));
+    }
+
+    impl Object for Thing {
+        type Key = ();
+        const TABLE: &'static str = "thing";
+
+        fn key(&self) {}
+
+        fn indexes(indexes: &mut Indexes<Self>) {
+            indexes.add(Self::STAYS).add(Self::CHANGES);
+        }
+    }
+
+    /// Shows the words of the thing's index entries.
+    fn each_state(store: &Store, each: impl FnMut(&AtomicU32)) {
+        let hold = PinnedHold::begin(store.kernel());
+        let table = store.kernel().tables.find::<(), Thing>();
+        let table = table.expect("it is there");
+        let found = table.get(hold.reading(), table.hash(&()), |()| true);
+        let entries = found.expect("it is there").entries();
+        entries.map(|entry| &entry.state.0).for_each(each);
+    }
+
+    fn states(store: &Store) -> Vec<u32> {
+        let mut states = Vec::new();
+        // Relaxed: nobody else is there.
+        each_state(store, |state| states.push(state.load(Ordering::Relaxed)));
+        states
+    }
+
+    /// E3: where one of several entries can be held no more, the holds of the others go back.
+    #[test]
+    fn what_was_held_is_given_back_when_one_is_held_too_often() {
+        const FULL: u32 = (1 << 29) - 1;
+        let store = Store::builder().table::<Thing>().build();
+        let created = store.update(|tx| tx.create(Thing(1)));
+        created.expect("a new key");
+        let mut expected = states(&store);
+        expected[4] = FULL;
+        let mut words = expected.iter();
+        each_state(&store, |state| {
+            let word = words.next().expect("one each");
+            // Relaxed: nobody else is there.
+            state.store(*word, Ordering::Relaxed);
+        });
+        let update = || store.update(|tx| tx.update(Thing(2)));
+        let updated = catch_unwind(AssertUnwindSafe(update));
+        assert!(updated.is_err(), "there is no room for a hold");
+        assert_eq!(states(&store), expected);
     }
 }

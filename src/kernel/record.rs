@@ -37,6 +37,7 @@ use super::node::VersionHeader;
 use super::ordered::{Ordered, Probe, Shared};
 use super::point::Point;
 use super::reclaim::{Garbage, at};
+use super::release::Contained;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 const CLAIM: u64 = 1;
@@ -350,7 +351,7 @@ impl<K> Point for Record<K> {
 }
 
 impl<K: Ord + Clone + Send + Sync + 'static> Ordered for Record<K> {
-    type Separator = K;
+    type Separator = Contained<K>;
 
     #[inline]
     fn hint(&self) -> u64 {
@@ -366,15 +367,15 @@ impl<K: Ord + Clone + Send + Sync + 'static> Ordered for Record<K> {
         self.header.prefetch_head();
     }
 
-    fn separator(&self) -> K {
-        self.key.clone()
+    fn separator(&self) -> Contained<K> {
+        Contained::new(self.key.clone())
     }
 
-    fn separator_hint(separator: &K, _: Shared) -> u64 {
-        super::hint::hint(separator)
+    fn separator_hint(separator: &Contained<K>, _: Shared) -> u64 {
+        super::hint::hint(&**separator)
     }
 
-    fn compare_separator(&self, separator: &K) -> Order {
+    fn compare_separator(&self, separator: &Contained<K>) -> Order {
         self.key.cmp(separator)
     }
 }
@@ -419,7 +420,7 @@ impl<K: Ord + Clone + Send + Sync + 'static> Probe<Record<K>> for KeyProbe<'_, K
         self.key.cmp(&node.key).then(self.tie)
     }
 
-    fn compare_separator(&self, separator: &K) -> Order {
+    fn compare_separator(&self, separator: &Contained<K>) -> Order {
         self.key.cmp(separator).then(self.tie)
     }
 }

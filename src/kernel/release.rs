@@ -3,6 +3,8 @@
 //! Everything shared is counted by somebody ([`super::chain`], [`super::entry`], [`super::record`]
 //! say what by whom); here the counts go down, and what is left by the last one is taken apart.
 
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::{SmallVec, smallvec};
@@ -180,6 +182,45 @@ pub(crate) fn contain_panic(drop: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(drop)) {
         let _ =
             catch_unwind(AssertUnwindSafe(|| std::mem::drop(payload))).map_err(std::mem::forget);
+    }
+}
+
+/// A key or a value of the user's, of which several go together: each of them goes, and no panic of
+/// its Drop reaches whoever lets them go.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Contained<T>(ManuallyDrop<T>);
+
+impl<T> Contained<T> {
+    #[inline]
+    pub(crate) fn new(value: T) -> Self {
+        Self(ManuallyDrop::new(value))
+    }
+
+    /// What is in it, whose Drop is not contained any more.
+    #[inline]
+    pub(crate) fn into_inner(self) -> T {
+        let mut own = ManuallyDrop::new(self);
+        // SAFETY: taken once: it is not dropped, and not used again.
+        unsafe { ManuallyDrop::take(&mut own.0) }
+    }
+}
+
+impl<T> Deref for Contained<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> Drop for Contained<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if std::mem::needs_drop::<T>() {
+            // SAFETY: it goes here alone, and is not used again.
+            contain(|| unsafe { ManuallyDrop::drop(&mut self.0) });
+        }
     }
 }
 

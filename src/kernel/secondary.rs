@@ -13,26 +13,49 @@ use super::ordered::{Choice, Course, Ends, OrderedIndex, Way};
 use super::reading::{Reading, Stored};
 use super::reclaim::{Garbage, Guard, allocate, at, free};
 use super::record::{Record, RecordHeader};
-use super::release::contain;
+use super::release::{Contained, contain};
 use super::stage::keys::{INDEXES_INLINE, Slot, Slots};
 use super::table::{GarbageBin, KeyBounds, Table};
 use super::typed::Typed;
 
 /// The values that an object has in an index: ascending, each once.
-pub(crate) type Values<V> = SmallVec<[V; 2]>;
+#[derive(PartialEq)]
+pub(crate) struct Values<V>(SmallVec<[Contained<V>; 2]>);
+
+impl<V> Values<V> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &V> {
+        self.0.iter().map(|value| &**value)
+    }
+
+    pub(crate) fn contains(&self, value: &V) -> bool
+    where
+        V: PartialEq,
+    {
+        self.iter().any(|own| own == value)
+    }
+}
+
+impl<V> IntoIterator for Values<V> {
+    type Item = V;
+    type IntoIter = std::iter::Map<smallvec::IntoIter<[Contained<V>; 2]>, fn(Contained<V>) -> V>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter().map(Contained::into_inner)
+    }
+}
 
 /// Passes an object's values on, in any order and perhaps more than once.
 type ValuesOf<T, V> = Box<dyn Fn(&T, &mut dyn FnMut(V)) + Send + Sync>;
 
 /// The values that are passed on.
 pub(crate) fn collect_values<V: Ord>(values_of: impl FnOnce(&mut dyn FnMut(V))) -> Values<V> {
-    let mut values = Values::new();
-    values_of(&mut |value| values.push(value));
+    let mut values = SmallVec::new();
+    values_of(&mut |value| values.push(Contained::new(value)));
     if values.len() > 1 {
         values.sort_unstable();
         values.dedup();
     }
-    values
+    Values(values)
 }
 
 /// An index of objects `T` with keys `K` by values `V`.
@@ -295,7 +318,8 @@ impl<K: KeyBounds, T: Send + Sync + 'static, V: KeyBounds> AnySecondary<K, T>
         // As they are passed on they are mostly in order: then none need be kept.
         let (mut rest, mut same, mut added) = (values.iter(), true, 0_usize);
         (self.values_of)(new, &mut |value| {
-            same = same && rest.next() == Some(&value);
+            let value = Contained::new(value);
+            same = same && rest.next() == Some(&*value);
             added += 1;
         });
         if added < 2 || same {

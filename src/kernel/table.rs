@@ -20,7 +20,7 @@ use super::point::PointIndex;
 use super::reading::{AnyHandle, Reading, Stored};
 use super::reclaim::{Garbage, Guard, at, free};
 use super::record::{KeyProbe, Record, RecordHeader};
-use super::release::contain;
+use super::release::{Contained, contain};
 use super::secondary::{AnySecondary, Ways, ways_to};
 use super::typed::Typed;
 use crate::sync::{AtomicBool, Ordering};
@@ -250,7 +250,7 @@ pub(crate) trait AnyTable: Typed + Send + Sync {
     fn is_of(&self, _object: &AnyHandle) -> bool {
         false
     }
-    /// The key of a write whose commit is pending, and its type's name.
+    /// The key of a write whose commit is pending, in a [`Contained`], and its type's name.
     fn key(&self, guard: &Guard<'_>, write: &Write) -> (Arc<dyn Any + Send + Sync>, &'static str);
 }
 
@@ -385,6 +385,7 @@ impl<K: KeyBounds, T: Send + Sync + 'static> AnyTable for Table<K, T> {
     fn key(&self, guard: &Guard<'_>, write: &Write) -> (Arc<dyn Any + Send + Sync>, &'static str) {
         // D2: a pending commit's records stand.
         let key = self.key_of(guard, write).expect("a write of this table");
-        (Arc::new(key.clone()), std::any::type_name::<K>())
+        let key = Contained::new(key.clone());
+        (Arc::new(key), std::any::type_name::<K>())
     }
 }

@@ -153,7 +153,7 @@ impl<T: Object, V: Key> AnyUnique<T> for Unique<T, V> {
             .expect("made by new_claims");
         let key = object.key();
         let values = self.index.values_of(object);
-        for value in &values {
+        for value in values.iter() {
             // An earlier write of this transaction that took the value, and still has it.
             if let Some(holder) = claims.get(value)
                 && *holder != key

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::id::Id;
+use crate::kernel::release::Contained;
 
 /// A key or an index value whose type the error that carries it does not name.
 ///
@@ -12,6 +13,7 @@ use crate::id::Id;
 /// numbers, [`Id`], a pair of two `String`s); else its type is shown.
 #[derive(Clone)]
 pub struct Value {
+    /// A `Contained`: many of them go at once.
     value: Arc<dyn Any + Send + Sync>,
     type_name: &'static str,
 }
@@ -19,12 +21,12 @@ pub struct Value {
 impl Value {
     pub(crate) fn new<V: Any + Send + Sync>(value: V) -> Self {
         Self {
-            value: Arc::new(value),
+            value: Arc::new(Contained::new(value)),
             type_name: std::any::type_name::<V>(),
         }
     }
 
-    /// Of a value whose type only its table knows, with that type's name.
+    /// Of a value in a [`Contained`], whose type only its table knows, with that type's name.
     pub(crate) fn of_unknown(
         (value, type_name): (Arc<dyn Any + Send + Sync>, &'static str),
     ) -> Self {
@@ -34,7 +36,8 @@ impl Value {
     /// The value, if it is a `V`.
     #[must_use]
     pub fn downcast_ref<V: 'static>(&self) -> Option<&V> {
-        self.value.downcast_ref()
+        let value = self.value.downcast_ref::<Contained<V>>();
+        value.map(|value| &**value)
     }
 }
 

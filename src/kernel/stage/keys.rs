@@ -171,12 +171,13 @@ impl<'k, K: KeyBounds, T: Send + Sync + 'static> Entries<'k, K, T> {
         if staying.len() < BASE_MIN {
             return self.hold_each(staying.into_iter());
         }
-        for &entry in &staying {
+        // First: what is held is the base's, also where one can be held no more.
+        self.base = Base::make(indexes, staying.len());
+        for entry in staying {
             // SAFETY: E3: as above.
             hold(unsafe { at(entry) });
+            self.staying.push(entry);
         }
-        self.base = Base::make(indexes, staying.len());
-        self.staying = staying;
     }
 
     /// Those that are not linked yet.
