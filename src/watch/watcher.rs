@@ -197,6 +197,10 @@ impl Watcher {
         self.note_taking();
         // With what it finds it may be busy for as long as it likes.
         self.leave_nothing_undone();
+        if self.waiter.is_some() {
+            // Its task may have been woken, and not poll it.
+            self.shared.waiters.pass_on();
+        }
         let fetched = self
             .source
             .fetch(&self.shared, &self.member, &mut self.fetched);
