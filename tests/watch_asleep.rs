@@ -70,22 +70,32 @@ impl Asleep {
     }
 }
 
+/// However it takes what it was woken for.
 #[test]
 fn of_those_that_a_commit_wakes_one_that_runs_is_enough() {
-    let store = store();
-    let mut asleep = Asleep::on(&store);
-    put(&store, [task(1)]);
-    // With a proposer others publish, and wake.
-    let first = loop {
-        let woken = |(_, _, task): &(_, _, Arc<Task>)| task.woken.load(Ordering::Relaxed);
-        if let Some(first) = asleep.tasks.iter().position(woken) {
-            break first;
-        }
-    };
-    let (watcher, waker, _) = &mut asleep.tasks[first];
-    let polled = watcher.poll_recv(&mut Context::from_waker(waker));
-    assert!(polled.is_ready());
-    asleep.wait_until_all_are_woken();
+    let takes: [fn(&mut Watcher, &Waker) -> bool; 3] = [
+        |watcher, waker| {
+            let polled = watcher.poll_recv(&mut Context::from_waker(waker));
+            polled.is_ready()
+        },
+        |watcher, _| watcher.try_recv().unwrap().is_some(),
+        |watcher, _| watcher.try_recv_commit().unwrap().is_some(),
+    ];
+    for take in takes {
+        let store = store();
+        let mut asleep = Asleep::on(&store);
+        put(&store, [task(1)]);
+        // With a proposer others publish, and wake.
+        let first = loop {
+            let woken = |(_, _, task): &(_, _, Arc<Task>)| task.woken.load(Ordering::Relaxed);
+            if let Some(first) = asleep.tasks.iter().position(woken) {
+                break first;
+            }
+        };
+        let (watcher, waker, _) = &mut asleep.tasks[first];
+        assert!(take(watcher, waker));
+        asleep.wait_until_all_are_woken();
+    }
 }
 
 #[test]

@@ -164,6 +164,23 @@ fn how_far_it_is_is_still_told() {
     assert!(only.try_recv().unwrap().is_none());
 }
 
+/// A commit that was given whole has told how far the watcher is.
+#[test]
+fn a_commit_that_is_given_whole_is_no_news_any_more() {
+    let store = store();
+    let filter = Filter::of::<Task>().key(&1).changes_only();
+    let mut only = store.watch(filter.progress(Duration::ZERO));
+    for count in 1..=2 {
+        put(&store, [counted(1, count)]);
+    }
+    assert_eq!(commits(&mut only), [(1, vec![1]), (2, vec![2])]);
+    // Nothing tells that of single changes.
+    let newest = put(&store, [counted(1, 3)]);
+    assert!(matches!(only.try_recv(), Ok(Some(Event::Change(_)))));
+    assert!(matches!(only.try_recv(), Ok(Some(Event::Commit(version))) if version == newest));
+    assert!(only.try_recv().unwrap().is_none());
+}
+
 #[test]
 fn the_last_word_on_markers_counts() {
     let store = store();

@@ -144,6 +144,27 @@ fn who_only_looks_is_told_that_the_store_is_closed() {
     }
 }
 
+/// Not even how far it is, though the time for that comes later.
+#[test]
+fn nothing_is_told_after_the_end() {
+    let interval = Duration::from_millis(50);
+    let filters: [Filter; 2] = [
+        Filter::of::<Task>().key(&1).into(),
+        Filter::of::<Task>().when(|_| false).into(),
+    ];
+    for filter in filters {
+        let store = builder().table::<Task>().build();
+        let mut watcher = store.watch(filter.progress(interval));
+        put(&store, [task(2)]);
+        drop(store);
+        // It is told how far it is before the end, if the time for that has come already.
+        assert_eq!(all(&mut watcher).1, WatchError::Closed);
+        std::thread::sleep(interval);
+        assert_eq!(watcher.try_recv().unwrap_err(), WatchError::Closed);
+        assert_eq!(watcher.try_recv_commit().unwrap_err(), WatchError::Closed);
+    }
+}
+
 /// It may commit yet: so the store is not closed before it has ended.
 #[test]
 fn a_future_of_an_update_keeps_its_store_open() {

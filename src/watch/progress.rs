@@ -4,6 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::event::Event;
+use super::watcher::Watcher;
+use crate::error::WatchError;
 use crate::version::Version;
 
 /// What a watcher was told of how far it is, and when.
@@ -23,8 +25,8 @@ impl Progress {
         }
     }
 
-    /// It begins after this version.
-    pub(super) fn start_at(&mut self, version: Version) {
+    /// It knows to be so far: it begins there, or has been told otherwise.
+    pub(super) fn tell(&mut self, version: Version) {
         self.told = version;
     }
 
@@ -50,6 +52,37 @@ impl Progress {
     pub(super) fn due_in(&self) -> Duration {
         let left = self.interval.checked_sub(self.told_at.elapsed());
         left.unwrap_or(self.interval).max(Duration::from_millis(1))
+    }
+}
+
+impl Watcher {
+    /// How far it is, if that is due, where there is nothing more now, or ever.
+    pub(super) fn nothing_more(&mut self, closed: bool) -> Result<Option<Event>, WatchError> {
+        let told = self.progress();
+        if closed && told.is_none() {
+            // What is due later is not told any more.
+            let position = self.source_position();
+            if let Some(progress) = self.progress_mut() {
+                progress.tell(position);
+            }
+            return Err(WatchError::Closed);
+        }
+        Ok(told)
+    }
+
+    /// The marker of how far it is, if that is due, and news.
+    fn progress(&mut self) -> Option<Event> {
+        let position = self.source_position();
+        if !self.progress_mut()?.is_due(position) {
+            return None;
+        }
+        let event = Event::Commit(position);
+        self.note(&event);
+        Some(event)
+    }
+
+    fn source_position(&self) -> Version {
+        Version::new(self.source.position())
     }
 }
 

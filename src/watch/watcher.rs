@@ -145,7 +145,7 @@ impl Watcher {
         self.source.start_at(version);
         self.member.stand_at(version);
         if let Some(progress) = self.progress_mut() {
-            progress.start_at(Version::new(version));
+            progress.tell(Version::new(version));
         }
     }
 
@@ -197,6 +197,10 @@ impl Watcher {
         self.note_taking();
         // With what it finds it may be busy for as long as it likes.
         self.leave_nothing_undone();
+        if self.waiter.is_some() {
+            // Its task may have been woken, and not poll it.
+            self.shared.waiters.pass_on();
+        }
         let fetched = self
             .source
             .fetch(&self.shared, &self.member, &mut self.fetched);
@@ -206,14 +210,6 @@ impl Watcher {
             self.rare.get_or_insert_default().lagged_from = Some(before);
         }
         fetched
-    }
-
-    /// How far it is, if that is due, where there is nothing more now, or ever.
-    pub(super) fn nothing_more(&mut self, closed: bool) -> Result<Option<Event>, WatchError> {
-        match self.progress() {
-            None if closed => Err(WatchError::Closed),
-            event => Ok(event),
-        }
     }
 
     /// Whether a fetched event is to be given. Runs the users' matchers.
@@ -246,19 +242,8 @@ impl Watcher {
     }
 
     #[inline]
-    fn progress_mut(&mut self) -> Option<&mut Progress> {
+    pub(super) fn progress_mut(&mut self) -> Option<&mut Progress> {
         self.rare.as_mut()?.progress.as_mut()
-    }
-
-    /// The marker of how far it is, if that is due, and news.
-    pub(super) fn progress(&mut self) -> Option<Event> {
-        let position = Version::new(self.source.position());
-        if !self.progress_mut()?.is_due(position) {
-            return None;
-        }
-        let event = Event::Commit(position);
-        self.note(&event);
-        Some(event)
     }
 
     /// Goes back to where the watcher was before the last [`WatchError::Lagged`], if what that

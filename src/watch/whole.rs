@@ -85,6 +85,9 @@ impl Watcher {
                 self.fetched.gather(event);
             }
         }
+        if let Some(progress) = self.progress_mut() {
+            progress.tell(version);
+        }
         let changes = self.fetched.gathered();
         Some(WatchedCommit { version, changes })
     }
