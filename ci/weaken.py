@@ -69,7 +69,7 @@ MODELS = {
     "routes.rs": ["delivery"],
     "post.rs": ["post"],
     "seat.rs": ["delivery", "wake"],
-    "station.rs": ["delivery"],
+    "station.rs": ["delivery", "nesting"],
     "residual.rs": ["residual", "chain", "sweep"],
     "collect.rs": ["chain", "sweep", "record"],
     "below.rs": ["chain"],

@@ -9,7 +9,8 @@
 use std::cell::Cell;
 
 /// How deep a thread does something for the same thing. Not at the first: one may stop after that.
-const DEPTH_MAX: u32 = 8;
+/// Models meet what is left at the second.
+const DEPTH_MAX: u32 = if cfg!(loom) { 1 } else { 8 };
 /// Things that a thread may be at, one within the other, and know how deep: a store has eight
 /// stations. Those beyond are not counted.
 const PLACES: usize = 24;

@@ -30,20 +30,25 @@ impl Letter for u64 {
     }
 }
 
-struct Member {
-    mailbox: Mailbox<u64>,
-    seat: Seat,
+pub(super) struct Member {
+    pub(super) mailbox: Mailbox<u64>,
+    pub(super) seat: Seat,
 }
 
 /// A store of one cell, and its watchers: these go first, while what they are made of is known.
-struct World {
+pub(super) struct World {
     routes: Routes<Member>,
-    kernel: Arc<Kernel>,
+    pub(super) kernel: Arc<Kernel>,
     cell: Cell,
     bounds: Bounds,
 }
 
-const ROOMY: Bounds = Bounds {
+// SAFETY: the cell's record is read under pins, from any thread.
+unsafe impl Send for World {}
+// SAFETY: as above.
+unsafe impl Sync for World {}
+
+pub(super) const ROOMY: Bounds = Bounds {
     letters: 8,
     bytes: 8,
     policy: Policy::Lag,
@@ -51,7 +56,7 @@ const ROOMY: Bounds = Bounds {
 };
 
 impl World {
-    fn new(watch_commits: u64, bounds: Bounds) -> Arc<Self> {
+    pub(super) fn new(watch_commits: u64, bounds: Bounds) -> Arc<Self> {
         let kernel = kernel(Limits {
             retention: 0,
             log_commits: 8,
@@ -66,13 +71,13 @@ impl World {
         })
     }
 
-    fn commit(&self, value: u64) {
+    pub(super) fn commit(&self, value: u64) {
         let done = Txn::begin(&self.kernel).commit(&[(self.cell, Some(value))]);
         assert_eq!(done, Ok(value));
     }
 
     /// Delivers what is visible, and calls those that it is for.
-    fn deliver(&self) {
+    pub(super) fn deliver(&self) {
         self.deliver_and(true);
     }
 
@@ -104,7 +109,7 @@ impl World {
         });
     }
 
-    fn subscribe(&self, number: u64) -> (Arc<Member>, u64) {
+    pub(super) fn subscribe(&self, number: u64) -> (Arc<Member>, u64) {
         let member = Arc::new(Member {
             mailbox: Mailbox::new(),
             seat: Seat::new(),
@@ -122,7 +127,7 @@ impl World {
     }
 
     /// What a member has, after `start`; and what it missed.
-    fn take(&self, member: &Member, start: u64) -> (Vec<u64>, Option<u64>) {
+    pub(super) fn take(&self, member: &Member, start: u64) -> (Vec<u64>, Option<u64>) {
         let mut garbage = GarbageBin::new(&self.kernel);
         let guard = self.kernel.domain.pin();
         let whole = self.kernel.station(0).position();

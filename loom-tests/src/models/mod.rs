@@ -8,6 +8,7 @@ mod depot;
 mod entry;
 mod horizon;
 mod log;
+mod nesting;
 mod numbering;
 mod ordered;
 mod pending;
