@@ -2,23 +2,22 @@
 //! goes because something else has panicked. All of them go, nothing ends the process, and who
 //! commits is told what he would be told without.
 
+#[path = "common/brittle.rs"]
+mod brittle;
+
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use brittle::{BREAKS, Brittle, alive};
 use skep::{
     Builder, CommitError, Index, Indexes, Object, Proposal, Proposer, Store, Transaction, keys,
 };
 
 thread_local! {
-    /// Whether each Drop panics.
-    static BREAKS: Cell<bool> = const { Cell::new(false) };
     /// Whether the index function does, of the last object.
     static MISSES: Cell<bool> = const { Cell::new(false) };
 }
-
-static ALIVE: AtomicI64 = AtomicI64::new(0);
 
 /// Held by each test: they count in common.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -27,43 +26,12 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A panic without its message.
-fn panics(payload: &'static str) -> ! {
-    resume_unwind(Box::new(payload))
-}
-
 /// Runs it while each Drop panics.
 fn breaking<R>(run: impl FnOnce() -> R) -> std::thread::Result<R> {
     BREAKS.set(true);
     let ran = catch_unwind(AssertUnwindSafe(run));
     BREAKS.set(false);
     ran
-}
-
-/// What counts itself, and panics whenever it is dropped where that is wanted.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Brittle(u64);
-
-impl Brittle {
-    fn new(number: u64) -> Self {
-        ALIVE.fetch_add(1, Ordering::Relaxed);
-        Self(number)
-    }
-}
-
-impl Clone for Brittle {
-    fn clone(&self) -> Self {
-        Self::new(self.0)
-    }
-}
-
-impl Drop for Brittle {
-    fn drop(&mut self) {
-        ALIVE.fetch_sub(1, Ordering::Relaxed);
-        if BREAKS.get() {
-            panics("it breaks");
-        }
-    }
 }
 
 /// Found by keys and values that are brittle.
@@ -105,7 +73,8 @@ const LAST: u64 = 99;
 impl Thing {
     const BY_PART: Index<Self, u64> = Index::new("by_part", |thing: &Self, keys| {
         if MISSES.get() && thing.id == LAST {
-            panics("it misses");
+            // Without the message of a panic.
+            resume_unwind(Box::new("it misses"));
         }
         keys.add(thing.part.0);
     });
@@ -166,7 +135,7 @@ fn copies_of_keys_and_values_go_with_their_store() {
     let store = store();
     create_many(&store);
     breaking(|| drop(store)).expect("it is nobody's trouble");
-    assert_eq!(ALIVE.load(Ordering::Relaxed), 0);
+    assert_eq!(alive(), 0);
 }
 
 /// And before, when leaves are split and merged.
@@ -183,7 +152,7 @@ fn copies_of_keys_and_values_go_with_what_is_rebuilt() {
     breaking(|| store.reclaim()).expect("it is nobody's trouble");
     assert_eq!(store.read().count(keys::<Named>().all()), 0);
     drop(store);
-    assert_eq!(ALIVE.load(Ordering::Relaxed), 0);
+    assert_eq!(alive(), 0);
 }
 
 /// The values that an object had and has, as they are compared.
@@ -201,7 +170,7 @@ fn values_go_when_they_were_compared() {
     committed.expect("nobody is in the way");
     assert_eq!(store.read().count(Named::BY_NAME.eq(Brittle::new(4))), 1);
     drop((store, key));
-    assert_eq!(ALIVE.load(Ordering::Relaxed), 0);
+    assert_eq!(alive(), 0);
 }
 
 /// Objects that were put in place, and are not to be.
@@ -219,9 +188,9 @@ fn a_conflict_is_told_whatever_goes_with_it() {
             "{lost:?}"
         );
         store.reclaim();
-        assert_eq!(ALIVE.load(Ordering::Relaxed), 1, "{count}");
+        assert_eq!(alive(), 1, "{count}");
         drop(store);
-        assert_eq!(ALIVE.load(Ordering::Relaxed), 0, "{count}");
+        assert_eq!(alive(), 0, "{count}");
     }
 }
 
@@ -237,7 +206,7 @@ fn a_panic_amid_a_commit_is_told_whatever_goes_with_it() {
         MISSES.set(false);
         assert_eq!(missed.downcast_ref(), Some(&"it misses"), "{count}");
         store.reclaim();
-        assert_eq!(ALIVE.load(Ordering::Relaxed), 0, "{count}");
+        assert_eq!(alive(), 0, "{count}");
         assert_eq!(store.read().count(Thing::BY_PART.all()), 0);
     }
 }
@@ -275,9 +244,9 @@ fn what_a_proposal_has_read_goes() {
         let left = i64::from(accepts);
         if !ends {
             breaking(|| store.reclaim()).expect("it is nobody's trouble");
-            assert_eq!(ALIVE.load(Ordering::Relaxed), left);
+            assert_eq!(alive(), left);
         }
         breaking(|| drop(store)).expect("it is nobody's trouble");
-        assert_eq!(ALIVE.load(Ordering::Relaxed), 0);
+        assert_eq!(alive(), 0);
     }
 }

@@ -1,42 +1,11 @@
 //! Keys, ranges and values that a transaction has noted, and whose Drop panics as it ends: all of
 //! them go, the panics reach nobody, and the thread's next transaction begins with nothing.
 
-use std::cell::Cell;
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicI64, Ordering};
+#[path = "common/brittle.rs"]
+mod brittle;
 
+use brittle::{BREAKS, Brittle, alive};
 use skep::{Index, Indexes, Object, Store, Transaction, keys};
-
-thread_local!(static BREAKS: Cell<bool> = const { Cell::new(false) });
-
-static ALIVE: AtomicI64 = AtomicI64::new(0);
-
-/// What counts itself, and panics whenever it is dropped where that is wanted.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Brittle(u64);
-
-impl Brittle {
-    fn new(number: u64) -> Self {
-        ALIVE.fetch_add(1, Ordering::Relaxed);
-        Self(number)
-    }
-}
-
-impl Clone for Brittle {
-    fn clone(&self) -> Self {
-        Self::new(self.0)
-    }
-}
-
-impl Drop for Brittle {
-    fn drop(&mut self) {
-        ALIVE.fetch_sub(1, Ordering::Relaxed);
-        if BREAKS.get() {
-            // Without the message of a panic.
-            resume_unwind(Box::new("it breaks"));
-        }
-    }
-}
 
 const LEADER: u64 = 10_000;
 
@@ -95,13 +64,13 @@ fn all_that_was_read_and_written_goes() {
     // Threads of a proposer would drop some of it as well.
     let store = Store::builder().table::<Thing>().build();
     for each in EACH {
-        let before = ALIVE.load(Ordering::Relaxed);
+        let before = alive();
         let mut tx = store.begin();
         read_and_write(&mut tx, each);
         BREAKS.set(true);
         drop(tx);
         BREAKS.set(false);
-        assert_eq!(ALIVE.load(Ordering::Relaxed), before, "{each}");
+        assert_eq!(alive(), before, "{each}");
         // It has what it reads itself, and so has nothing in its way.
         let mut tx = store.begin();
         assert!(tx.get::<Thing>(&Brittle::new(0)).is_none());
@@ -116,5 +85,5 @@ fn all_that_was_read_and_written_goes() {
         2 * EACH.len()
     );
     drop(store);
-    assert_eq!(ALIVE.load(Ordering::Relaxed), 0);
+    assert_eq!(alive(), 0);
 }

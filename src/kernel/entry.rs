@@ -33,7 +33,8 @@ use super::release::Contained;
 use crate::sync::Ordering;
 
 const DEAD: u32 = 1 << 31;
-const HOLDS: u32 = (1 << 29) - 1;
+/// The bits of the count of holds, and the most that there may be.
+pub(super) const HOLDS: u32 = (1 << 29) - 1;
 
 /// What every entry has.
 #[derive(Debug)]

@@ -23,6 +23,10 @@
 //!   position. So a cutter that was pinned before its claim may look at the records of its
 //!   commits.
 //!
+//! # Orderings
+//! - [ordered]: who says that a record stands in the key order has put it there, or found it there
+//!   (Release); who goes on since it is said (Acquire) shows a commit only behind that place.
+//!
 //! # Why a sequence
 //! The reaper reads the state (no claims), looks at the head (an old tombstone), then swings the
 //! state to dead. A creator that claims, installs and unclaims in between leaves the claims as

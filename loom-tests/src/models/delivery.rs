@@ -43,7 +43,7 @@ pub(super) struct World {
     bounds: Bounds,
 }
 
-// SAFETY: the cell's record is read under pins, from any thread.
+// SAFETY: K3: the cell's claim keeps its record, whose words are atomics.
 unsafe impl Send for World {}
 // SAFETY: as above.
 unsafe impl Sync for World {}

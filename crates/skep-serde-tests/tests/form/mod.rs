@@ -87,15 +87,18 @@ impl<'f> Parts<'f> {
         Ok(())
     }
 
+    /// A struct's name, or of a variant its enum's.
     fn end(self) -> Result<Form, Error> {
-        Ok(self.forms.keep(self.name, self.fields))
+        let name = self.forms.keep(self.name, self.fields);
+        let of = name.split("::").next();
+        Ok(of.unwrap_or_default().to_owned())
     }
 }
 
 macro_rules! primitives {
     ($($method:ident: $type:ty),*) => {
         $(fn $method(self, _: $type) -> Result<Form, Error> {
-            Ok(stringify!($type).trim_start_matches('&').to_owned())
+            Ok(stringify!($type).to_owned())
         })*
     };
 }
@@ -293,10 +296,6 @@ impl SerializeStructVariant for Parts<'_> {
     }
 
     fn end(self) -> Result<Form, Error> {
-        let name = self.name.clone();
-        let forms = self.forms;
-        forms.keep(self.name, self.fields);
-        let (of, _) = name.split_once("::").expect("a variant's");
-        Ok(of.to_owned())
+        self.end()
     }
 }
